@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What this build of the library calls itself. mutrace looks for the text in the file before it preloads it (see
+ * src/cmd/library.c), so that a command and a library of two installations are noticed and not mixed. Nothing in
+ * the profiled process reads it.
+ */
+#include "config.h"
+
+#include "session/format.h"
+
+#define STRING(x) #x
+#define VALUE(x) STRING(x)
+
+__attribute__((used)) static const char library_version[] =
+	"@(#)libmutrace version " PACKAGE_VERSION " format " VALUE(SESSION_FORMAT) "\n";
