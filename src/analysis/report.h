@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The report: sessions read, added up, named and ranked. Made from a model, read by the renderers and by diff
+ * and check. report_run() is the one door for the commands. Runs in mutrace only, single-threaded.
+ */
+#ifndef MUTRACE_ANALYSIS_REPORT_H
+#define MUTRACE_ANALYSIS_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "analysis/counters.h"
+#include "load/model.h"
+
+struct symbolizer;
+
+/* What the user asked for; fill with report_options_init() first. */
+struct report_options {
+	/* choosing and ordering rows (of the text; JSON has every lock unless json_cut) */
+	unsigned int max;              /* rows of locks and of conditions, each; 0: no limit */
+	bool all;                      /* every row, minima and max ignored */
+	uint64_t locked_min, owner_changed_min, contended_min;
+	uint64_t wait_min_ns;
+	const struct order *lock_order; /* NULL: total wait. From order_find_lock() */
+	const struct order *cond_order; /* NULL: total wait. From order_find_cond() */
+	bool json_cut;                 /* the choice above applies to JSON too */
+	unsigned int frames;           /* frames shown of a stack in the text, at least 1 */
+	unsigned int details;          /* locks that get a paragraph in the text; 0: default */
+	bool debug_info;               /* -d: modules, addresses and all frames in the text */
+	bool per_instance;             /* do not fold locks made in one place */
+	unsigned int fold_images;      /* more images of one program than this become one entry; 0: never */
+
+	/* naming */
+	const char *sysroot;
+	const char *const *debug_dirs; /* NULL-terminated, NULL: default */
+	const char *const *helpers;    /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
+	bool no_symbols;
+	bool trust_foreign;            /* open files named by a session of another user */
+
+	/* output */
+	FILE *text;                    /* NULL: no text */
+	const char *json_path;         /* NULL: none, "-": stdout */
+	bool quiet_empty;              /* no text at all if nothing was recorded */
+	int progress_fd;               /* terminal for the progress line, -1: none */
+};
+
+void report_options_init(struct report_options *o);
+
+/* One frame as shown; strings are the report's. NULL or 0 where unknown. */
+struct report_frame {
+	uint64_t address;     /* absolute, in the first process that had the module */
+	const char *function;
+	const char *file;
+	unsigned int line;
+	const char *module;   /* path */
+	uint64_t offset;      /* in the module */
+	bool inlined;
+};
+
+/* A named stack, innermost first, trimmed: neither our own frames nor lock helpers on top, no thread start below. */
+struct report_stack {
+	const struct report_frame *frames;
+	size_t n;
+};
+
+enum named_by { NAMED_BY_VARIABLE, NAMED_BY_CREATION, NAMED_BY_FIRST_USE, NAMED_BY_ADDRESS };
+
+/* Waits from one stack, or waits caused by one. */
+struct report_group {
+	const struct report_stack *stack;
+	uint64_t count, ns, max_ns, timed_out;
+	enum lock_side side;  /* of the waiter in waiters, of the holder in holders */
+	uint32_t tid;         /* of the last such thread, 0 unknown */
+};
+
+struct report_wait { /* a thread that waits now */
+	uint32_t pid, tid;
+	const char *thread_name;
+	struct report_row *row;
+	uint64_t since_ns;        /* after the start of the process */
+	uint64_t waited_ns;       /* until the session was read or the process ended */
+	enum lock_side side;
+	const struct report_stack *stack;
+	uint32_t held_by;         /* tid, 0 unknown or none */
+	const char *holder_name;
+	const struct report_stack *held_at; /* NULL unknown */
+	uint64_t held_since_ns;
+	bool certain;             /* the holder holds it still, by its own books */
+};
+
+struct report_cycle {
+	struct report_wait **waits; /* each waits for the next one's thread, the last for the first's */
+	size_t n;
+};
+
+struct report_row { /* a lock or a condition variable, or several made in one place */
+	uint32_t id;              /* 1.. in order of rank over the whole process entry, hidden rows included */
+	const char *identity;
+	const char *name;
+	enum named_by named_by;
+	enum lock_kind kind;
+	uint8_t type, protocol, flags; /* of the first one; see session/format.h */
+	uint32_t state;           /* of all, or-ed; STATE_DEAD only if all are */
+	uint64_t address;         /* of the last one */
+	const char *module;       /* path of the module that the variable is in, or of the creating frame; NULL unknown */
+	const char *file;         /* where the variable is defined */
+	unsigned int line;
+	uint64_t instances, misuses;
+	uint32_t waiters_now;
+	struct counters side[2];  /* by enum lock_side; SIDE_EXCLUSIVE for all but rwlocks */
+	const struct report_stack *created_at, *first_used_at, *misused_at; /* NULL unknown */
+	const char *other;        /* a condition: name of its mutex, NULL unknown */
+	struct report_group *waiters, *holders; /* sorted by time */
+	size_t n_waiters, n_holders;
+	struct report_wait **waiting;
+	size_t n_waiting;
+	uint64_t inversions, inversion_ns, inversion_max_ns; /* realtime threads that waited for lower ones */
+	uint32_t processes;       /* of the entry's processes, how many had it */
+	uint64_t wait_min_ns, wait_max_ns; /* total wait: least and greatest of these processes */
+	bool shown;               /* passes the minima and the limit */
+};
+
+struct report_alloc { /* matrace */
+	uint32_t function; /* index in the table of watched functions */
+	bool realtime;
+	uint32_t tid_count;
+	uint64_t count, bytes, total_ns, max_ns;
+	const struct report_stack *stack;
+};
+
+struct report_process { /* one process image, or several of one program */
+	const struct model_process *first;
+	const struct model_process **processes;
+	size_t n_processes;
+	uint32_t pid, ppid;
+	const char *program;
+	uint64_t start_ns, runtime_ns, thread_time_ns; /* runtime: of the longest */
+	uint64_t threads;
+	bool complete;            /* all ended in an orderly way and nothing is missing */
+	uint64_t lost_events;
+	uint64_t lost[LOSS_MAX];
+	uint64_t damaged, overhead_ns;
+	struct report_row *locks, *conditions; /* in order of rank */
+	size_t n_locks, n_conditions;
+	struct counters total;    /* of all locks, both sides */
+	uint64_t cond_wait_ns;
+	struct report_wait *waits; /* that last now */
+	size_t n_waits;
+	struct report_cycle *cycles; /* deadlocks */
+	size_t n_cycles;
+	struct report_alloc *allocs;
+	size_t n_allocs;
+};
+
+struct report_module_note { /* a module that could not be named, used by a stack */
+	const char *path;
+	enum { MODULE_NOTE_MISSING, MODULE_NOTE_REPLACED, MODULE_NOTE_STRIPPED } what;
+};
+
+struct report {
+	const struct model *model;
+	struct report_process *processes;
+	size_t n_processes;
+	struct report_module_note *module_notes;
+	size_t n_module_notes;
+	bool foreign;              /* files were not opened because the session is another user's */
+	struct report_private *priv;
+};
+
+/* Adds up, names and ranks. 0 or -errno. The model must outlive the report; it gets some more stacks. */
+int report_new(struct model *m, const struct report_options *o, struct report **ret);
+/* Takes NULL. */
+void report_free(struct report *r);
+
+/*
+ * Loads the sessions, makes the report, renders what the options ask for. 0, or -errno after error (of
+ * MODEL_ERROR_SIZE) got one line for the user: the session could not be read or the output not written.
+ */
+int report_run(const char *const *paths, size_t n_paths, const struct report_options *o, char *error);
+
+#endif

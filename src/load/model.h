@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The model: what sessions hold, checked, with references turned into indices and times into
+ * nanoseconds. Made by src/load, read by src/analysis; lives in mutrace only, single-threaded, no locks.
+ *
+ * Nothing is added up yet: cells and edges are those of single threads. Modules, frames and stacks are shared by all
+ * processes of the model and hold addresses relative to their module, so that the same place in
+ * two processes (or two machines) has the same number, whatever ASLR did.
+ */
+#ifndef MUTRACE_LOAD_MODEL_H
+#define MUTRACE_LOAD_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "session/format.h"
+
+#define MODEL_NONE UINT32_MAX /* in place of an index: none */
+#define MODEL_ERROR_SIZE 512
+
+/* A file that code was loaded from, the same for all processes. */
+struct model_module {
+	const char *path;
+	const char *name; /* path without its directories */
+	uint8_t build_id[BUILD_ID_MAX];
+	uint32_t build_id_size;
+	uint64_t base;    /* in the process that loaded it first: makes absolute addresses for display */
+	bool ours;        /* libmutrace or libunwind: hide */
+};
+
+/* A place in a module. */
+struct model_frame {
+	uint64_t address; /* in the file's own numbering; absolute if there is no module */
+	uint32_t module;  /* index in model.modules */
+	bool exact;       /* address is the instruction itself, not a return address */
+};
+
+/* A stack is the index of the node of its outermost frame; "inner" leads to the call of the lock function. */
+struct model_node {
+	uint32_t frame; /* index in model.frames */
+	uint32_t inner; /* node */
+	uint32_t depth; /* 1 for the innermost */
+	bool end;       /* nothing is outside of this frame; else the capture may have been cut here */
+};
+
+/* A module in a process. */
+struct model_mapping {
+	uint32_t module;
+	uint64_t base, start, end;
+	bool main, unloaded;
+};
+
+/* A lock held by a thread when the session was read. */
+struct model_held {
+	uint32_t lock;       /* index in process.locks */
+	uint32_t stack;      /* where it took it (the first time through that call) */
+	uint32_t site;       /* frame of the lock call */
+	uint64_t since_ns;   /* on the process's time line */
+	uint32_t recursion;
+	enum lock_side side;
+};
+
+struct model_thread {
+	uint32_t tid, generation;
+	char name[17];
+	uint64_t start_ns, end_ns; /* of the present one, on the process's time line; end: of the process if alive */
+	uint64_t life_ns;          /* of all that used the record */
+	bool ended, realtime;
+	int policy, priority;
+	/* what it waits for now; waiting_lock MODEL_NONE: nothing */
+	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
+	uint64_t waiting_since_ns;
+	enum lock_side waiting_side;
+	uint32_t held_first, held_count; /* in process.held */
+};
+
+struct model_lock {
+	uint64_t address;
+	enum lock_kind kind;
+	uint8_t type, protocol, flags; /* as in struct lock_rec */
+	uint32_t state;
+	uint32_t last_owner;           /* thread */
+	uint32_t created_stack, first_stack, misuse_stack;
+	uint32_t waiters;
+	uint32_t other;                /* lock */
+	uint64_t instances;
+	uint32_t misuses;
+};
+
+/* struct cell's meaning of the fields by kind holds here too; times are ns where they are times. */
+struct model_cell {
+	uint32_t lock, thread, stack, site;
+	uint64_t acquired, hold_total, hold_max, owner_changes, contended, trylock_failed;
+	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
+	uint32_t release_stack;
+	uint32_t threads;            /* already 0 where another cell counts them */
+	uint8_t side;
+	bool realtime, sampled;
+};
+
+struct model_edge {
+	uint32_t lock, thread, wait_stack, hold_stack, hold_site, holder;
+	uint64_t count, timed_out, wait_total, wait_max;
+	uint32_t hist[HIST_BUCKETS]; /* in ticks */
+	uint8_t side, holder_side;
+	bool inverted;
+	int16_t waiter_priority, holder_priority;
+};
+
+/* matrace */
+struct model_alloc {
+	uint32_t function, stack, tid_count, thread;
+	bool realtime;
+	uint64_t count, bytes, time_total, time_max;
+};
+
+enum process_end {
+	PROCESS_ALIVE,   /* it runs while it is being read */
+	PROCESS_UNKNOWN, /* killed, or still running on another machine: its end was not seen */
+	PROCESS_KILLED,  /* the end was seen from outside only */
+	PROCESS_EXITED,
+	PROCESS_QUIT,    /* _exit() */
+	PROCESS_EXECED,
+};
+
+struct model_process {
+	const char *source;          /* file it was read from, for messages */
+	uint32_t session;            /* index in model.sessions */
+	uint32_t pid, ppid;
+	const char *program;
+	const char *const *arguments; /* NULL-terminated */
+	bool arguments_cut;
+	bool forked;                 /* started by fork without exec */
+	bool unwinder;               /* false: stacks have one frame */
+	enum process_end end;
+	bool truncated;              /* the file is shorter than it says */
+	uint64_t damaged;            /* records left out because they made no sense */
+	uint64_t start_realtime_ns;
+	uint64_t start_ns;           /* after the start of the session; all other times of the process count from here */
+	uint64_t runtime_ns;
+	uint64_t taken_ns;           /* alive: when reading began; all that is older is known to have been so then */
+	double ns_per_tick;
+	struct session_config config;
+	uint64_t lost[LOSS_SLOTS];
+	double cost_pair_ns, cost_contended_ns;
+	uint32_t threads_started;
+
+	struct model_mapping *mappings;
+	struct model_thread *threads;
+	struct model_held *held;
+	struct model_lock *locks;
+	struct model_cell *cells;
+	struct model_edge *edges;
+	struct model_alloc *allocs;
+	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs;
+};
+
+struct model_session {
+	const char *path;
+	const char *version; /* of the writer */
+	bool finished;       /* the front end saw the program's end */
+	bool foreign;        /* belongs to another user: do not open the files that it names */
+	uint32_t program_pid;
+	int wait_status;     /* with finished */
+	uint64_t start_realtime_ns;
+};
+
+struct model_tables; /* look-up tables behind the shared arrays, private to src/load */
+
+struct model {
+	struct model_session *sessions;
+	struct model_process *processes;
+	struct model_module *modules;
+	struct model_frame *frames;
+	struct model_node *nodes;
+	size_t n_sessions, n_processes, n_modules, n_frames, n_nodes;
+	struct model_tables *tables;
+};
+
+int model_new(struct model **ret);
+/* Takes NULL. */
+void model_free(struct model *m);
+
+/*
+ * Adds the session at path, a directory or a single image file, to the model. On failure nothing of it
+ * was added and error (of MODEL_ERROR_SIZE) has one line that says why, without program name or newline.
+ * 0 or -errno: -ENOENT no session there, -EPROTONOSUPPORT format, byte order or version that we do not
+ * read, -EBADMSG damaged, and what the system said.
+ */
+int model_load(struct model *m, const char *path, char *error);
+
+/* Writes the frames of a stack, innermost first, to frames (room for FRAMES_MAX). Returns how many. */
+size_t model_stack_frames(const struct model *m, uint32_t stack, uint32_t frames[FRAMES_MAX]);
+/* A stack that differs from another in its innermost frame only, or consists of that frame (stack MODEL_NONE).
+ * 0 or -errno. */
+int model_stack_replace(struct model *m, uint32_t stack, uint32_t frame, uint32_t *ret_stack);
+/* The mapping that an address lies in, NULL if none. */
+const struct model_mapping *model_mapping_at(const struct model_process *p, uint64_t address);
+
+#endif
