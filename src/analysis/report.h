@@ -22,7 +22,7 @@ struct report_options {
 	unsigned int max;              /* rows of locks and of conditions, each; 0: no limit */
 	bool all;                      /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
-	uint64_t wait_min_ns;
+	uint64_t wait_min;              /* conditions: waited on at least this often (as the old mutrace has it) */
 	const struct order *lock_order; /* NULL: total wait. From order_find_lock() */
 	const struct order *cond_order; /* NULL: total wait. From order_find_cond() */
 	bool json_cut;                 /* the choice above applies to JSON too */
