@@ -176,6 +176,8 @@ enum mutex_type { MUTEX_NORMAL = 0, MUTEX_RECURSIVE = 1, MUTEX_ERRORCHECK = 2, M
 enum lock_protocol { PROTOCOL_NONE = 0, PROTOCOL_INHERIT = 1, PROTOCOL_PROTECT = 2 };
 enum rwlock_type { RWLOCK_PREFER_READER = 0, RWLOCK_PREFER_WRITER = 1, RWLOCK_PREFER_WRITER_NONRECURSIVE = 2 };
 
+#define LOCK_ADDRESS_DEAD 1u /* bit of lock_rec.address */
+
 /* lock_rec.flags: what it is */
 #define LOCK_ROBUST 0x01u
 #define LOCK_PSHARED 0x02u
@@ -202,7 +204,7 @@ enum rwlock_type { RWLOCK_PREFER_READER = 0, RWLOCK_PREFER_WRITER = 1, RWLOCK_PR
 
 /* One lock, or a succession of locks made in one place that lived one after another. 64 bytes, 64-aligned. */
 struct lock_rec {
-	uint64_t address;       /* of the live or the last instance */
+	uint64_t address;       /* of the live instance; of the last one, with LOCK_ADDRESS_DEAD, if none lives */
 	uint8_t kind;           /* enum lock_kind */
 	uint8_t type;           /* enum mutex_type or rwlock_type */
 	uint8_t protocol;       /* enum lock_protocol */
