@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "session/format.h"
+#include "src/session/format.h"
 
 #define STRING(x) #x
 #define VALUE(x) STRING(x)

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The program as a child, see child.h. It stays in our process group and session, so that the terminal treats it as
+ * if it had been started directly; and it inherits the signal mask, dispositions and limits that we were given.
+ *
+ * Which signals are passed on: those that somebody sent to mutrace. What the terminal generates (^C, ^\, ^Z) goes to
+ * the whole group, so the program has got it already; the kernel tells the two apart in si_code.
+ */
+#include "src/cmd/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/cmd/say.h"
+#include "src/session/format.h"
+
+extern char **environ;
+
+/* All that can be caught, but for what a crash of our own raises and what means nothing to us. */
+static void passed_on(sigset_t *set)
+{
+	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPIPE, SIGTTIN, SIGTTOU,
+				    SIGWINCH, SIGPROF, SIGVTALRM, SIGXCPU, SIGXFSZ };
+
+	sigfillset(set);
+	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		sigdelset(set, ours[i]);
+}
+
+int child_take_signals(struct child *c, int *ret_fd)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	struct rlimit files;
+	sigset_t set;
+	int fd;
+
+	passed_on(&set);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	sigprocmask(SIG_BLOCK, &set, &c->mask);
+	/* Inherited as ignored, it would make the kernel reap the program behind our back. */
+	sigaction(SIGCHLD, &action, &c->chld);
+	action.sa_handler = SIG_IGN;
+	sigaction(SIGPIPE, &action, &c->pipe);
+	/* One descriptor is kept for each living process of the session. */
+	if (getrlimit(RLIMIT_NOFILE, &c->files) == 0) {
+		files = c->files;
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+void child_give_signals_back(const struct child *c, int fd)
+{
+	struct signalfd_siginfo info;
+
+	/* What came in meanwhile was for the program, which is no more. */
+	while (read(fd, &info, sizeof(info)) > 0)
+		;
+	close(fd);
+	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+}
+
+/* Our library first: a wrapper must not be hidden by another preloaded library's. */
+static int set_environment(const char *library, const char *session)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *value;
+	int r;
+
+	if (others == NULL || *others == '\0')
+		value = strdup(library);
+	else if (asprintf(&value, "%s:%s", library, others) < 0)
+		value = NULL;
+	if (value == NULL)
+		return -ENOMEM;
+	r = setenv("LD_PRELOAD", value, 1) < 0 || setenv(SESSION_ENV, session, 1) < 0 ? -errno : 0;
+	free(value);
+	return r;
+}
+
+/* In the child. Only returns if it fails. */
+static int execute(const struct child *c, const char *path, char **argv, const char *library, const char *session)
+{
+	int r = set_environment(library, session);
+
+	if (r < 0)
+		return r;
+	setrlimit(RLIMIT_NOFILE, &c->files);
+	sigaction(SIGCHLD, &c->chld, NULL);
+	sigaction(SIGPIPE, &c->pipe, NULL);
+	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+	execve(path, argv, environ);
+	r = -errno;
+	if (r == -ENOEXEC) { /* text without #!, which execvp() gives to the shell too */
+		size_t n = 0;
+		char **shell_argv;
+
+		while (argv[n] != NULL)
+			n++;
+		shell_argv = calloc(n + 3, sizeof(*shell_argv));
+		if (shell_argv == NULL)
+			return -ENOMEM;
+		shell_argv[0] = (char *)"sh";
+		shell_argv[1] = (char *)path;
+		for (size_t i = 1; i < n; i++)
+			shell_argv[i + 1] = argv[i];
+		execve("/bin/sh", shell_argv, environ);
+		r = -errno;
+	}
+	return r;
+}
+
+int child_start(struct child *c, const char *path, char **argv, const char *library, const char *session)
+{
+	int fds[2], error = 0;
+	ssize_t n;
+
+	/* Tells why exec failed; closed by it if it did not. */
+	if (pipe2(fds, O_CLOEXEC) < 0) {
+		say("cannot start %s: %s", argv[0], strerror(errno));
+		return STATUS_TROUBLE;
+	}
+	c->pid = fork();
+	if (c->pid < 0) {
+		say("cannot start %s: %s", argv[0], strerror(errno));
+		close(fds[0]);
+		close(fds[1]);
+		return STATUS_TROUBLE;
+	}
+	if (c->pid == 0) {
+		close(fds[0]);
+		error = -execute(c, path, argv, library, session);
+		n = write(fds[1], &error, sizeof(error));
+		_exit(n == (ssize_t)sizeof(error) ? STATUS_NOT_EXECUTABLE : STATUS_TROUBLE);
+	}
+	close(fds[1]);
+	do
+		n = read(fds[0], &error, sizeof(error));
+	while (n < 0 && errno == EINTR);
+	close(fds[0]);
+	if (n != (ssize_t)sizeof(error))
+		return 0;
+	while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR)
+		;
+	c->ended = true;
+	say("%s: %s", path, strerror(error));
+	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+/* Whether the program is stopped, without taking the news away from child_look(). */
+static bool is_stopped(const struct child *c)
+{
+	char path[64], text[512], state = 0, *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)c->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	return p != NULL && sscanf(p + 1, " %c", &state) == 1 && state == 'T';
+}
+
+/* The job is stopped when all of it is, and the shell waits for us. Somebody who stops only the program means only
+ * the program, and we go on. */
+static void stop_too(struct child *c)
+{
+	c->stop_asked = false;
+	raise(SIGSTOP);
+}
+
+void child_pass_on(struct child *c, const struct signalfd_siginfo *info)
+{
+	int signal = (int)info->ssi_signo;
+	bool sent = info->ssi_code <= 0; /* by a process; positive: by the kernel */
+
+	if (c->ended)
+		return;
+	if (signal == SIGTSTP) {
+		c->stop_asked = true;
+	} else if (signal == SIGCONT) {
+		c->stop_asked = false;
+		/* A shell continues the whole group; a handler of the program must not run twice for it. */
+		if (!is_stopped(c))
+			return;
+	}
+	if (!sent) {
+		if (c->stop_asked && is_stopped(c))
+			stop_too(c);
+		return;
+	}
+	if (info->ssi_code == SI_QUEUE)
+		sigqueue(c->pid, signal, (union sigval){ .sival_ptr = (void *)(uintptr_t)info->ssi_ptr });
+	else
+		kill(c->pid, signal);
+}
+
+void child_look(struct child *c)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(c->pid, &status, WNOHANG | WUNTRACED | WCONTINUED);
+
+		if (pid < 0 && errno == EINTR)
+			continue;
+		if (pid != c->pid)
+			return;
+		if (WIFSTOPPED(status)) {
+			if (c->stop_asked)
+				stop_too(c);
+		} else if (!WIFCONTINUED(status)) {
+			c->ended = true;
+			c->status = status;
+			return;
+		}
+	}
+}
+
+void child_exit_like(int status)
+{
+	const struct rlimit no_core = { 0, 0 };
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t set;
+	int signal;
+
+	if (WIFEXITED(status))
+		exit(WEXITSTATUS(status));
+	/* The core, if there is to be one, is the program's. */
+	setrlimit(RLIMIT_CORE, &no_core);
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	signal = WTERMSIG(status);
+	sigaction(signal, &action, NULL);
+	fflush(NULL);
+	sigemptyset(&set);
+	sigaddset(&set, signal);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	kill(getpid(), signal);
+	exit(128 + signal);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The program as a child of mutrace: started, signalled, waited for. Run command only. */
+#ifndef MUTRACE_CMD_CHILD_H
+#define MUTRACE_CMD_CHILD_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/types.h>
+
+struct child {
+	pid_t pid;
+	bool ended;
+	int status;          /* with ended, as of waitpid() */
+	bool stop_asked;     /* the terminal (or somebody) told the whole job to stop */
+	/* what mutrace changed for itself and gives back to the program */
+	sigset_t mask;
+	struct sigaction chld, pipe;
+	struct rlimit files;
+};
+
+/* Blocks the signals that are to be passed on and makes *ret_fd a signalfd of them. Before child_start(). 0 or -errno. */
+int child_take_signals(struct child *c, int *ret_fd);
+/* As it was before: signals end mutrace again. */
+void child_give_signals_back(const struct child *c, int fd);
+
+/* Starts the program with our library and session. 0, or the status to exit with after saying why. */
+int child_start(struct child *c, const char *path, char **argv, const char *library, const char *session);
+/* A signal other than SIGCHLD arrived at mutrace: what the program gets of it. */
+void child_pass_on(struct child *c, const struct signalfd_siginfo *info);
+/* SIGCHLD: has it ended, or stopped? */
+void child_look(struct child *c);
+
+/* Ends mutrace as the program ended: with its status, or of its signal. */
+void child_exit_like(int status) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The processes of a session, see follow.h.
+ *
+ * An image says which process it belongs to by pid and start time, so a pid that was used again is not mistaken. A
+ * parent makes an image ready for its next child and may offer it again if that child recorded nothing; therefore
+ * an image that was not made by its own process is looked at again as long as its maker lives.
+ */
+#include "src/cmd/follow.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "src/base/table.h"
+#include "src/cmd/sessiondir.h"
+#include "src/session/format.h"
+#include "src/session/ticks.h"
+
+/* How long a child may take from its parent's fork, or from an exec, until it shows up. */
+#define BIRTH_NS 1000000000u
+
+enum phase {
+	PHASE_WAITING, /* made ready, no process has it yet */
+	PHASE_ALIVE,
+	PHASE_EXECED,  /* the process called exec: another image of the same pid is to come */
+	PHASE_OVER,
+};
+
+struct tracked {
+	uint32_t maker, serial; /* from the file's name */
+	uint32_t pid;           /* 0: none yet */
+	uint64_t start;         /* of the process, as /proc has it; 0 unknown */
+	uint64_t over_ns;       /* when it was seen to be over, or to have called exec */
+	int pidfd;              /* -1: none */
+	uint8_t phase;
+	bool removed;
+	bool births;            /* over, and a child of it is still to show up */
+	bool final;             /* over, and its maker will not offer it to another child */
+};
+
+struct follow {
+	int dir, epoll;
+	uint32_t program;
+	struct table known; /* (maker, serial) -> index in tracked */
+	struct tracked *tracked;
+	size_t n, capacity;
+	bool any;
+};
+
+struct follow *follow_new(int dir)
+{
+	struct follow *f = calloc(1, sizeof(*f));
+
+	if (f == NULL)
+		return NULL;
+	f->dir = dir;
+	f->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (f->epoll < 0) {
+		free(f);
+		return NULL;
+	}
+	return f;
+}
+
+void follow_free(struct follow *f)
+{
+	if (f == NULL)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].pidfd >= 0)
+			close(f->tracked[i].pidfd);
+	close(f->epoll);
+	table_free(&f->known);
+	free(f->tracked);
+	free(f);
+}
+
+void follow_program(struct follow *f, pid_t program)
+{
+	f->program = (uint32_t)program;
+}
+
+int follow_fd(const struct follow *f)
+{
+	return f->epoll;
+}
+
+static int open_image(const struct follow *f, const struct tracked *t, int flags)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), SESSION_IMAGE_PREFIX "%u.%u", t->maker, t->serial);
+	return openat(f->dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+}
+
+static bool read_header(int fd, struct image_header *h)
+{
+	return pread(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h);
+}
+
+/* Field 22 of /proc/PID/stat; 0 and *ret_gone if there is no such process (or only its zombie). */
+static uint64_t start_time(uint32_t pid, bool *ret_gone)
+{
+	char path[64], text[1024], state = 0, *p;
+	unsigned long long start = 0;
+	ssize_t n;
+	int fd;
+
+	*ret_gone = false;
+	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		*ret_gone = kill((pid_t)pid, 0) < 0 && errno == ESRCH;
+		return 0;
+	}
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0) {
+		*ret_gone = n < 0 && errno == ESRCH;
+		return 0;
+	}
+	text[n] = '\0';
+	p = strrchr(text, ')'); /* the name before it may hold anything */
+	if (p != NULL && sscanf(p + 1,
+				" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+				&state, &start) != 2)
+		start = 0;
+	*ret_gone = state == 'Z' || state == 'X';
+	return start;
+}
+
+static bool lives(const struct tracked *t)
+{
+	bool gone;
+	uint64_t start = start_time(t->pid, &gone);
+
+	return !gone && (t->start == 0 || start == 0 || start == t->start);
+}
+
+/* Whether the image holds anything that a report could show. */
+static bool recorded_anything(int fd, const struct image_header *h)
+{
+	struct stat st;
+	uint64_t end = h->used;
+
+	if (fstat(fd, &st) < 0)
+		return true;
+	if (end > (uint64_t)st.st_size)
+		end = (uint64_t)st.st_size;
+	for (unsigned int i = 0; i < LOSS_SLOTS; i++)
+		if (h->lost[i] != 0)
+			return true;
+	for (uint64_t at = CHUNK_ALIGN; at < end;) {
+		struct chunk c;
+
+		if (pread(fd, &c, sizeof(c), (off_t)at) != (ssize_t)sizeof(c))
+			return true;
+		if (c.magic == CHUNK_MAGIC && c.offset == at) {
+			if ((c.type == CHUNK_LOCKS || c.type == CHUNK_ALLOCS) && c.used != 0)
+				return true;
+			at += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 && c.size <= end - at ? c.size :
+													 CHUNK_ALIGN;
+		} else {
+			at += CHUNK_ALIGN;
+		}
+	}
+	return false;
+}
+
+static void forget_pidfd(struct tracked *t)
+{
+	if (t->pidfd >= 0)
+		close(t->pidfd); /* leaves the epoll set by itself */
+	t->pidfd = -1;
+}
+
+static void remove_image(struct follow *f, struct tracked *t)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), SESSION_IMAGE_PREFIX "%u.%u", t->maker, t->serial);
+	unlinkat(f->dir, name, 0);
+	t->removed = true;
+	t->births = false;
+}
+
+static bool maker_lives(const struct tracked *t)
+{
+	bool gone;
+
+	start_time(t->maker, &gone);
+	return !gone;
+}
+
+/* The process is seen dead: what it could not write itself is written now. */
+static void end_image(struct follow *f, struct tracked *t)
+{
+	struct image_header h;
+	int fd = open_image(f, t, O_RDWR);
+
+	forget_pidfd(t);
+	if (t->phase != PHASE_OVER && t->phase != PHASE_EXECED)
+		t->over_ns = ticks_monotonic_ns();
+	t->phase = PHASE_OVER;
+	if (fd < 0 || !read_header(fd, &h)) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	if (h.end_ticks == 0 && h.observed_end_ticks == 0) {
+		uint64_t ticks = sessiondir_ticks(h.clock_kind);
+
+		if (pwrite(fd, &ticks, sizeof(ticks), offsetof(struct image_header, observed_end_ticks)) < 0) {
+			/* then the report takes the end of the session for it */
+		}
+	}
+	t->births = h.forks_begun != h.forks_seen;
+	t->final = t->maker == t->pid || h.used > CHUNK_ALIGN;
+	if (t->pid != f->program && !t->births && (t->maker == t->pid || !maker_lives(t)) &&
+	    !recorded_anything(fd, &h))
+		remove_image(f, t);
+	close(fd);
+}
+
+/* Brings what is known of an image up to date. */
+static void look(struct follow *f, size_t index)
+{
+	struct tracked *t = &f->tracked[index];
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = index };
+	struct image_header h;
+	int fd;
+
+	if (t->phase == PHASE_ALIVE && t->pidfd < 0 && !lives(t)) {
+		end_image(f, t);
+		return;
+	}
+	fd = open_image(f, t, O_RDONLY);
+	if (fd < 0)
+		return;
+	if (!read_header(fd, &h)) {
+		close(fd);
+		return;
+	}
+	close(fd);
+	if (h.pid == 0)
+		return; /* nobody's yet, or nobody's again */
+	f->any = true;
+	if (t->phase == PHASE_OVER && h.pid == t->pid)
+		return;
+	if (t->phase == PHASE_WAITING || h.pid != t->pid) {
+		forget_pidfd(t);
+		t->pid = h.pid;
+		t->start = h.process_start;
+		t->phase = PHASE_ALIVE;
+		t->births = false;
+		t->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)t->pid, 0);
+		/* asked after the descriptor was made: it now belongs to the process that was meant, or is useless */
+		if (!lives(t)) {
+			end_image(f, t);
+			return;
+		}
+		if (t->pidfd >= 0 && epoll_ctl(f->epoll, EPOLL_CTL_ADD, t->pidfd, &event) < 0)
+			forget_pidfd(t);
+	}
+	if (t->start == 0)
+		t->start = h.process_start; /* a child fills it in when it first locks something */
+	if (h.state == IMAGE_EXECED && t->phase == PHASE_ALIVE) {
+		t->phase = PHASE_EXECED;
+		t->over_ns = ticks_monotonic_ns();
+	} else if (h.state != IMAGE_EXECED && t->phase == PHASE_EXECED) {
+		t->phase = PHASE_ALIVE; /* exec failed */
+	}
+}
+
+static void add_new(struct follow *f)
+{
+	struct dirent *entry;
+	DIR *dir;
+	int fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	while ((entry = readdir(dir)) != NULL) {
+		struct tracked *t;
+		unsigned int maker, serial;
+		int end = 0;
+
+		if (sscanf(entry->d_name, SESSION_IMAGE_PREFIX "%u.%u%n", &maker, &serial, &end) != 2 ||
+		    entry->d_name[end] != '\0' || table_get(&f->known, maker, serial) != TABLE_NONE)
+			continue;
+		if (array_grow(&f->tracked, f->n, &f->capacity, sizeof(*f->tracked)) < 0 ||
+		    table_put(&f->known, maker, serial, (uint32_t)f->n) < 0)
+			break;
+		t = &f->tracked[f->n++];
+		*t = (struct tracked){ .maker = maker, .serial = serial, .pidfd = -1, .phase = PHASE_WAITING };
+	}
+	closedir(dir);
+}
+
+void follow_scan(struct follow *f)
+{
+	struct epoll_event events[64];
+	uint64_t now;
+	int n;
+
+	while ((n = epoll_wait(f->epoll, events, 64, 0)) > 0)
+		for (int i = 0; i < n; i++)
+			end_image(f, &f->tracked[events[i].data.u64]);
+	add_new(f);
+	for (size_t i = 0; i < f->n; i++) {
+		struct tracked *t = &f->tracked[i];
+
+		if (!t->removed && (t->phase != PHASE_OVER || (!t->final && maker_lives(t))))
+			look(f, i);
+	}
+	now = ticks_monotonic_ns();
+	for (size_t i = 0; i < f->n; i++) {
+		struct tracked *t = &f->tracked[i];
+		struct image_header h;
+		int fd;
+
+		if (!t->births || t->removed)
+			continue;
+		fd = open_image(f, t, O_RDONLY);
+		if (now - t->over_ns > BIRTH_NS || fd < 0 || !read_header(fd, &h) || h.forks_begun == h.forks_seen)
+			t->births = false;
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+/* After exec the process shows up under another image, or never: it may be static, or have left the session. */
+static bool awaits_exec(const struct follow *f, const struct tracked *t)
+{
+	if (ticks_monotonic_ns() - t->over_ns > BIRTH_NS)
+		return false;
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].pid == t->pid && f->tracked[i].phase == PHASE_ALIVE)
+			return false;
+	return true;
+}
+
+bool follow_busy(const struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct tracked *t = &f->tracked[i];
+
+		if (t->phase == PHASE_ALIVE || t->births || (t->phase == PHASE_EXECED && awaits_exec(f, t)))
+			return true;
+	}
+	return false;
+}
+
+unsigned int follow_living(const struct follow *f, pid_t *ret_one)
+{
+	unsigned int living = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].phase == PHASE_ALIVE) {
+			*ret_one = (pid_t)f->tracked[i].pid;
+			living++;
+		}
+	return living;
+}
+
+bool follow_any(const struct follow *f)
+{
+	return f->any;
+}
+
+void follow_clean(struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		struct tracked *t = &f->tracked[i];
+		struct image_header h;
+		int fd;
+
+		if (t->removed || t->phase == PHASE_ALIVE || (t->pid == f->program && t->pid != 0) ||
+		    (t->maker != t->pid && maker_lives(t)))
+			continue;
+		fd = open_image(f, t, O_RDONLY);
+		if (fd < 0)
+			continue;
+		if (!read_header(fd, &h) || (h.pid == 0 && h.state == IMAGE_EMPTY) || !recorded_anything(fd, &h))
+			remove_image(f, t);
+		close(fd);
+	}
+}

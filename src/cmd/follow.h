@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Keeps an eye on the processes of a session. They are known from their images only: mutrace is no subreaper, so
+ * that a daemon finds itself the child of init as always. Run command only.
+ */
+#ifndef MUTRACE_CMD_FOLLOW_H
+#define MUTRACE_CMD_FOLLOW_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct follow;
+
+/* dir: the session's directory; the descriptor stays the caller's. NULL: no memory or no descriptors. */
+struct follow *follow_new(int dir);
+void follow_free(struct follow *f);
+void follow_program(struct follow *f, pid_t program);
+
+/* Readable when a process ended; then, and now and then, follow_scan() is due. */
+int follow_fd(const struct follow *f);
+/* Looks for new images and for ended processes; writes the time of its end into the image of one that could not do so
+ * itself, and removes the images of those that recorded nothing. */
+void follow_scan(struct follow *f);
+/* Whether processes live, or may be about to be born. As of the last scan. */
+bool follow_busy(const struct follow *f);
+/* How many of the session's processes live, and one of them. As of the last scan. */
+unsigned int follow_living(const struct follow *f, pid_t *ret_one);
+/* Whether any process ever registered. */
+bool follow_any(const struct follow *f);
+/* When all is over: removes all images that hold nothing, also those that were made ready for children. */
+void follow_clean(struct follow *f);
+
+#endif

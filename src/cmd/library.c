@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Finds libmutrace.so: beside the command in a build tree, else where the installation put it as seen from the
+ * command's own place (so that an installed tree may be moved), else where configure meant it to be. Called by
+ * the run command, before the program is started.
+ */
+#include "src/cmd/library.h"
+
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/cmd/say.h"
+#include "src/session/format.h"
+
+#define LIBRARY_NAME "libmutrace.so"
+/* Must agree with src/record/version.c. */
+#define LIBRARY_MARK "@(#)libmutrace version "
+
+static char *join(const char *directory, const char *name)
+{
+	char *path;
+
+	return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
+}
+
+/* The directory of this executable, NULL if unknown. */
+static char *own_directory(void)
+{
+	char path[PATH_MAX], *slash;
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return NULL;
+	path[n] = '\0';
+	slash = strrchr(path, '/');
+	if (slash == NULL || path[0] != '/')
+		return NULL;
+	*slash = '\0';
+	return strdup(path);
+}
+
+/*
+ * PKGLIBDIR as seen from an executable in "directory": "/usr/bin" and "/usr/lib/mutrace" are told to be
+ * "../lib/mutrace". NULL if there is no way to say it.
+ */
+static char *relocated(const char *directory)
+{
+	const char *bin = BINDIR, *lib = PKGLIBDIR;
+	size_t common = 0;
+	char *path;
+	int up = 0, length;
+
+	for (size_t i = 0; bin[i] == lib[i]; i++) {
+		if (bin[i] == '\0')
+			return NULL;
+		if (bin[i] == '/')
+			common = i + 1;
+	}
+	if (common == 0)
+		return NULL;
+	for (const char *p = bin + common; *p != '\0'; p++)
+		up += *p == '/' && p[1] != '\0';
+	up++;
+	length = (int)strlen(directory);
+	while (up-- > 0) {
+		while (length > 0 && directory[length - 1] != '/')
+			length--;
+		while (length > 0 && directory[length - 1] == '/')
+			length--;
+	}
+	return asprintf(&path, "%.*s/%s/%s", length, directory, lib + common, LIBRARY_NAME) < 0 ? NULL : path;
+}
+
+/* 0 if the library is of our version, 1 after saying that it is not, -errno if there is no such file. */
+static int check(const char *path)
+{
+	const char *mark, *end;
+	char expected[128];
+	struct stat st;
+	void *map;
+	int fd, r = 0;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size <= 0) {
+		close(fd);
+		return -ENOENT;
+	}
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	if (map == MAP_FAILED)
+		return -errno;
+	snprintf(expected, sizeof(expected), "%s format %u\n", PACKAGE_VERSION, SESSION_FORMAT);
+	end = (const char *)map + st.st_size;
+	mark = memmem(map, (size_t)st.st_size, LIBRARY_MARK, strlen(LIBRARY_MARK));
+	if (mark == NULL) {
+		say("%s is not the library of this mutrace; install mutrace again", path);
+		r = 1;
+	} else {
+		mark += strlen(LIBRARY_MARK);
+		if ((size_t)(end - mark) < strlen(expected) || memcmp(mark, expected, strlen(expected)) != 0) {
+			const char *newline = memchr(mark, '\n', (size_t)(end - mark));
+
+			say("%s is version %.*s, but this command is version %s format %u; install mutrace again", path,
+			    newline == NULL ? 0 : (int)(newline - mark), mark, PACKAGE_VERSION, SESSION_FORMAT);
+			r = 1;
+		}
+	}
+	munmap(map, (size_t)st.st_size);
+	return r;
+}
+
+char *library_find(void)
+{
+	char *directory = own_directory();
+	char *places[3] = { NULL, NULL, NULL }, *found = NULL;
+	int r = -ENOENT;
+
+	if (directory != NULL) {
+		places[0] = join(directory, ".libs/" LIBRARY_NAME);
+		places[1] = relocated(directory);
+	}
+	places[2] = strdup(PKGLIBDIR "/" LIBRARY_NAME);
+	for (int i = 0; i < 3; i++) {
+		if (found == NULL && r < 0 && places[i] != NULL) {
+			r = check(places[i]);
+			if (r == 0) {
+				found = places[i];
+				continue;
+			}
+		}
+		free(places[i]);
+	}
+	if (found == NULL && r < 0)
+		say("%s is neither beside %s/mutrace nor in %s; install mutrace again", LIBRARY_NAME,
+		    directory == NULL ? "" : directory, PKGLIBDIR);
+	if (found != NULL && strpbrk(found, " :$") != NULL) {
+		/* The loader takes these for the end of a name or for a variable, and knows no quoting. */
+		say("%s: the loader cannot preload a library whose path holds a space, colon or dollar sign; "
+		    "move mutrace elsewhere",
+		    found);
+		free(found);
+		found = NULL;
+	}
+	free(directory);
+	return found;
+}

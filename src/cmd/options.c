@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The option table and what is made of it, see options.h. No locks; called once by each command. */
+#include "src/cmd/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/cmd/say.h"
+
+#define FRAMES_SHOWN_DEFAULT 16
+
+enum option_kind {
+	KIND_FLAG,    /* bool */
+	KIND_FLAG32,  /* uint32_t set to 1, as the session's file has it */
+	KIND_UINT,    /* unsigned int */
+	KIND_UINT32,
+	KIND_UINT64,
+	KIND_SIZE,    /* uint64_t of bytes, with a suffix K, M or G */
+	KIND_STRING,
+	KIND_LIST,    /* one more of the helpers */
+	KIND_LOCK_ORDER,
+	KIND_COND_ORDER,
+	KIND_IGNORED, /* takes an argument and does nothing */
+};
+
+enum option_group { GROUP_WHAT, GROUP_ROWS, GROUP_NAMES, GROUP_RECORD, GROUP_OTHER, GROUP_MAX };
+
+static const char *const group_titles[GROUP_MAX] = {
+	[GROUP_WHAT] = "Output",
+	[GROUP_ROWS] = "Which rows, in which order",
+	[GROUP_NAMES] = "Stacks and names",
+	[GROUP_RECORD] = "Recording",
+	[GROUP_OTHER] = "Other",
+};
+
+struct option_spec {
+	enum option_group group;
+	char letter; /* 0: none */
+	const char *name;
+	const char *argument; /* NULL: takes none */
+	unsigned int commands;
+	enum option_kind kind;
+	size_t offset; /* in struct options */
+	uint64_t min, max;
+	const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+/* One line an option: in the order of --help. */
+static const struct option_spec specs[] = {
+	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN, KIND_STRING, AT(output), 0, 0,
+	  "keep the session in DIR, for mutrace report" },
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS, KIND_STRING, AT(report.json_path), 0, 0,
+	  "write the report as JSON too, to FILE (-: stdout)" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, KIND_UINT, AT(report.max), 0, UINT32_MAX,
+	  "show N locks and N conditions at most" },
+	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, KIND_FLAG, AT(report.all), 0, 0,
+	  "show all locks and conditions, whatever the minima say" },
+	{ GROUP_ROWS, 0, "locked-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.locked_min), 0, UINT64_MAX,
+	  "only locks that were acquired at least N times" },
+	{ GROUP_ROWS, 0, "owner-changed-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.owner_changed_min), 0,
+	  UINT64_MAX, "only locks whose owner changed at least N times" },
+	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.contended_min), 0, UINT64_MAX,
+	  "only locks that were contended at least N times" },
+	{ GROUP_ROWS, 0, "wait-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.wait_min), 0, UINT64_MAX,
+	  "only conditions that were waited on at least N times" },
+	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, KIND_LOCK_ORDER, AT(report.lock_order), 0, 0,
+	  "order locks by ORDER (see below), not by total wait" },
+	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, KIND_COND_ORDER, AT(report.cond_order), 0, 0,
+	  "order conditions by ORDER (see below)" },
+	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, KIND_FLAG, AT(report.per_instance), 0, 0,
+	  "a row for each lock: locks made in one place are not put together" },
+	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS, KIND_UINT, AT(report.frames), 1, FRAMES_MAX,
+	  "record and show stacks N deep" },
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS, KIND_FLAG, AT(report.debug_info), 0, 0,
+	  "show modules, addresses and all frames" },
+	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_REPORTS, KIND_LIST, AT(helpers), 0, 0,
+	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
+	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_REPORTS, KIND_STRING, AT(report.sysroot), 0, 0,
+	  "look for programs and debug files below DIR" },
+	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN, KIND_FLAG32, AT(config.track_rt), 0, 0,
+	  "tell which locks realtime threads use" },
+	{ GROUP_RECORD, 0, "trap", NULL, FOR_RUN, KIND_FLAG32, AT(config.trap), 0, 0,
+	  "stop in the debugger (SIGTRAP) where a lock is misused" },
+	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN, KIND_UINT32, AT(config.sample_hold), 0, UINT32_MAX,
+	  "time one uncontended hold in N only; counts and waits stay exact" },
+	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, KIND_FLAG32, AT(config.contended_only), 0, 0,
+	  "record only acquisitions that had to wait" },
+	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN, KIND_SIZE, AT(config.max_bytes), 1 << 20, UINT64_MAX,
+	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
+	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN, KIND_FLAG, AT(no_follow), 0, 0,
+	  "do not wait for children that outlive the program" },
+	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, KIND_IGNORED, 0, 0, 0,
+	  "accepted for old command lines, no longer needed" },
+	{ GROUP_OTHER, 'h', "help", NULL, ~0u, KIND_FLAG, AT(help), 0, 0, "show this and exit" },
+	{ GROUP_OTHER, 'V', "version", NULL, ~0u, KIND_FLAG, AT(version), 0, 0, "show the version and exit" },
+};
+#define SPECS (sizeof(specs) / sizeof(specs[0]))
+
+/* 0 or -1. Whole decimal numbers only: "1e3" or "-1" silently read as something else would mislead. */
+static int parse_number(const char *text, bool suffix, uint64_t *ret)
+{
+	unsigned long long value;
+	uint64_t unit = 1;
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno != 0)
+		return -1;
+	if (suffix && *end != '\0') {
+		if (*end == 'K' || *end == 'k')
+			unit = 1ull << 10;
+		else if (*end == 'M' || *end == 'm')
+			unit = 1ull << 20;
+		else if (*end == 'G' || *end == 'g')
+			unit = 1ull << 30;
+		else
+			return -1;
+		end++;
+	}
+	if (*end != '\0' || value > UINT64_MAX / unit)
+		return -1;
+	*ret = value * unit;
+	return 0;
+}
+
+static int set_number(const struct option_spec *spec, void *at, const char *value)
+{
+	uint64_t number;
+
+	if (parse_number(value, spec->kind == KIND_SIZE, &number) < 0) {
+		say("--%s takes a number%s, not '%s'", spec->name,
+		    spec->kind == KIND_SIZE ? " with an optional K, M or G" : "", value);
+		return -1;
+	}
+	if (number < spec->min || number > spec->max) {
+		if (spec->max == UINT64_MAX)
+			say("--%s must be at least %llu", spec->name, (unsigned long long)spec->min);
+		else
+			say("--%s must be between %llu and %llu", spec->name, (unsigned long long)spec->min,
+			    (unsigned long long)spec->max);
+		return -1;
+	}
+	if (spec->kind == KIND_UINT)
+		*(unsigned int *)at = (unsigned int)number;
+	else if (spec->kind == KIND_UINT32)
+		*(uint32_t *)at = (uint32_t)number;
+	else
+		*(uint64_t *)at = number;
+	return 0;
+}
+
+static int set_order(const struct option_spec *spec, void *at, const char *value)
+{
+	const struct order *order =
+		spec->kind == KIND_LOCK_ORDER ? order_find_lock(value) : order_find_cond(value);
+
+	if (order == NULL) {
+		say("--%s: there is no order '%s'; 'mutrace --help' lists them", spec->name, value);
+		return -1;
+	}
+	*(const struct order **)at = order;
+	return 0;
+}
+
+static int add_helper(struct options *o, const char *value)
+{
+	const char **grown = realloc(o->helpers, (o->n_helpers + 2) * sizeof(*grown));
+
+	if (grown == NULL) {
+		say("out of memory");
+		return -1;
+	}
+	grown[o->n_helpers++] = value;
+	grown[o->n_helpers] = NULL;
+	o->helpers = grown;
+	o->report.helpers = grown;
+	return 0;
+}
+
+static int set_option(struct options *o, const struct option_spec *spec, const char *value)
+{
+	void *at = (char *)o + spec->offset;
+
+	switch (spec->kind) {
+	case KIND_FLAG:
+		*(bool *)at = true;
+		return 0;
+	case KIND_FLAG32:
+		*(uint32_t *)at = 1;
+		return 0;
+	case KIND_UINT:
+	case KIND_UINT32:
+	case KIND_UINT64:
+	case KIND_SIZE:
+		return set_number(spec, at, value);
+	case KIND_STRING:
+		if (*value == '\0') {
+			say("--%s takes a name, not nothing", spec->name);
+			return -1;
+		}
+		*(const char **)at = value;
+		return 0;
+	case KIND_LIST:
+		return add_helper(o, value);
+	case KIND_LOCK_ORDER:
+	case KIND_COND_ORDER:
+		return set_order(spec, at, value);
+	case KIND_IGNORED:
+		return 0;
+	}
+	return 0;
+}
+
+/* getopt knows what is wrong only by its variables; argument is the word that it stumbled over. */
+static void say_wrong(int code, const char *argument)
+{
+	const char *what = code == ':' ? "takes an argument" : "is unknown, takes no argument, or does not belong here";
+
+	if (optopt > 0 && optopt < 256 && strncmp(argument, "--", 2) != 0)
+		say("option -%c %s; 'mutrace --help' lists the options", optopt, what);
+	else
+		say("option '%.*s' %s; 'mutrace --help' lists the options", (int)strcspn(argument, "="), argument, what);
+}
+
+int options_parse(struct options *o, enum command_bit command, int argc, char **argv, bool stop_at_first)
+{
+	struct option long_options[SPECS + 1];
+	char letters[3 + 2 * SPECS], *l = letters;
+	size_t n = 0;
+	int code;
+
+	memset(o, 0, sizeof(*o));
+	report_options_init(&o->report);
+	o->config.frames = FRAMES_DEFAULT;
+
+	*l++ = stop_at_first ? '+' : '-';
+	if (!stop_at_first)
+		l--;
+	*l++ = ':';
+	for (size_t i = 0; i < SPECS; i++) {
+		if (!(specs[i].commands & command))
+			continue;
+		long_options[n++] = (struct option){ specs[i].name, specs[i].argument != NULL, NULL, 256 + (int)i };
+		if (specs[i].letter == 0)
+			continue;
+		*l++ = specs[i].letter;
+		if (specs[i].argument != NULL)
+			*l++ = ':';
+	}
+	*l = '\0';
+	long_options[n] = (struct option){ NULL, 0, NULL, 0 };
+
+	opterr = 0;
+	optind = 0;
+	for (;;) {
+		const struct option_spec *spec = NULL;
+		int at = optind == 0 ? 1 : optind;
+
+		code = getopt_long(argc, argv, letters, long_options, NULL);
+		if (code == -1)
+			break;
+		if (code == '?' || code == ':') {
+			/* a cluster of letters leaves optind where it was */
+			say_wrong(code, argv[optind > at ? optind - 1 : at]);
+			return -1;
+		}
+		for (size_t i = 0; i < SPECS && spec == NULL; i++)
+			if (code == 256 + (int)i || (code < 256 && specs[i].letter == code))
+				spec = &specs[i];
+		if (set_option(o, spec, optarg) < 0)
+			return -1;
+		if (spec->offset == AT(report.frames) && spec->kind == KIND_UINT)
+			o->config.frames = o->report.frames;
+	}
+	o->config.per_instance = o->report.per_instance;
+	o->config.no_follow = o->no_follow;
+	return optind;
+}
+
+void options_free(struct options *o)
+{
+	free(o->helpers);
+	o->helpers = NULL;
+}
+
+static void print_orders(const char *title, const char *(*name)(unsigned int))
+{
+	int column = printf("\n%s:\n ", title) - (int)strlen(title) - 3;
+
+	for (unsigned int i = 0; name(i) != NULL; i++) {
+		if (column + 1 + (int)strlen(name(i)) > 78)
+			column = printf("\n ") - 1;
+		column += printf(" %s", name(i));
+	}
+	putchar('\n');
+}
+
+void options_help(enum command_bit command)
+{
+	for (int group = 0; group < GROUP_MAX; group++) {
+		bool titled = false;
+
+		for (size_t i = 0; i < SPECS; i++) {
+			const struct option_spec *s = &specs[i];
+			char left[64];
+
+			if (s->group != (enum option_group)group || !(s->commands & command))
+				continue;
+			if (!titled)
+				printf("\n%s:\n", group_titles[group]);
+			titled = true;
+			snprintf(left, sizeof(left), "%c%c%s --%s%s%s", s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
+				 s->letter ? "," : " ", s->name, s->argument ? "=" : "", s->argument ? s->argument : "");
+			printf("  %-27s %s\n", left, s->help);
+		}
+	}
+	if (command & FOR_REPORTS) {
+		print_orders("Orders of locks", order_name_lock);
+		print_orders("Orders of conditions", order_name_cond);
+	}
+}

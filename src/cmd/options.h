@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The options of all commands, in one table: it parses the command line and prints --help, and
+ * tests/e2e/docs.sh holds the man page to it.
+ */
+#ifndef MUTRACE_CMD_OPTIONS_H
+#define MUTRACE_CMD_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/analysis/report.h"
+#include "src/session/format.h"
+
+/* The commands, as bits of what an option applies to. */
+enum command_bit {
+	FOR_RUN = 1,
+	FOR_REPORT = 2,
+	FOR_DIFF = 4,
+	FOR_CHECK = 8,
+};
+#define FOR_REPORTS (FOR_RUN | FOR_REPORT)
+
+struct options {
+	struct session_config config;
+	struct report_options report;
+	const char *output; /* -o: directory to keep the session in; NULL: it is not kept */
+	const char **helpers; /* report.helpers, NULL-terminated */
+	size_t n_helpers;
+	bool no_follow;
+	bool help, version;
+};
+
+/*
+ * Parses the options of one command; argv[0] is the command's name, arguments end at the first one that is no option
+ * if stop_at_first (run), else they may stand between options. Returns the index of the first argument that is no
+ * option, or -1 after saying what is wrong. To be ended by options_free() in any case.
+ */
+int options_parse(struct options *o, enum command_bit command, int argc, char **argv, bool stop_at_first);
+void options_free(struct options *o);
+
+/* What --help says about a command's options, to stdout. */
+void options_help(enum command_bit command);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mutrace report SESSION...: reads sessions that were kept, that a killed mutrace left behind, or that still run. */
+#include "src/cmd/command.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "src/cmd/options.h"
+#include "src/cmd/say.h"
+
+/* One line about the session in place/name, if it is one of ours. */
+static int list_one(const char *place, const char *name)
+{
+	struct session_file s;
+	struct stat st;
+	char *path, when[64] = "";
+	time_t start;
+	struct tm tm;
+	int fd, found = 0;
+
+	if (asprintf(&path, "%s/%s/" SESSION_FILE, place, name) < 0)
+		return 0;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	free(path);
+	if (fd < 0)
+		return 0;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    pread(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s) &&
+	    memcmp(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic)) == 0) {
+		start = (time_t)(s.start_realtime_ns / 1000000000u);
+		if (localtime_r(&start, &tm) != NULL)
+			strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
+		say("  %s/%s, begun %s%s", place, name, when,
+		    s.pid != 0 && s.pid < INT32_MAX && (kill((pid_t)s.pid, 0) == 0 || errno != ESRCH) ?
+			    ", its mutrace runs" :
+			    "");
+		found = 1;
+	}
+	close(fd);
+	return found;
+}
+
+/* Where sessions are made that nobody named. */
+static void list_sessions(void)
+{
+	const char *places[] = { "/dev/shm", getenv("TMPDIR"), "/tmp" };
+	int found = 0;
+
+	say("no session named; usage: mutrace report [OPTION...] SESSION...");
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		struct dirent *entry;
+		DIR *dir;
+
+		if (places[i] == NULL || (i == 2 && places[1] != NULL && strcmp(places[1], places[2]) == 0))
+			continue;
+		dir = opendir(places[i]);
+		if (dir == NULL)
+			continue;
+		while ((entry = readdir(dir)) != NULL) {
+			if (strncmp(entry->d_name, "mutrace-", 8) != 0)
+				continue;
+			if (found == 0)
+				say("sessions of yours that are here:");
+			found += list_one(places[i], entry->d_name);
+		}
+		closedir(dir);
+	}
+}
+
+int command_report(int argc, char **argv)
+{
+	char error[MODEL_ERROR_SIZE];
+	struct options o;
+	int first, status = STATUS_TROUBLE;
+
+	first = options_parse(&o, FOR_REPORT, argc, argv, false);
+	if (first < 0)
+		goto finish;
+	if (o.help) {
+		command_usage("report");
+		options_help(FOR_REPORT);
+		status = EXIT_SUCCESS;
+		goto finish;
+	}
+	if (o.version) {
+		status = command_version();
+		goto finish;
+	}
+	if (first >= argc) {
+		list_sessions();
+		goto finish;
+	}
+	/* With JSON on stdout nobody reads the text there. */
+	o.report.text = o.report.json_path != NULL && strcmp(o.report.json_path, "-") == 0 ? NULL : stdout;
+	o.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
+	if (report_run((const char *const *)argv + first, (size_t)(argc - first), &o.report, error) < 0)
+		say("%s", error);
+	else if (fflush(stdout) != 0 && errno != EPIPE)
+		say("cannot write the report: %s", strerror(errno));
+	else
+		status = EXIT_SUCCESS;
+finish:
+	options_free(&o);
+	return status;
+}

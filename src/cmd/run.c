@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * mutrace PROGRAM: makes a session, runs the program in it, waits for it and for what it leaves running, reports.
+ * Single-threaded; sleeps in one poll(), in which signals arrive as data, so no handler of ours ever runs.
+ */
+#include "src/cmd/command.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "src/cmd/child.h"
+#include "src/cmd/follow.h"
+#include "src/cmd/library.h"
+#include "src/cmd/options.h"
+#include "src/cmd/program.h"
+#include "src/cmd/say.h"
+#include "src/cmd/sessiondir.h"
+#include "src/session/ticks.h"
+
+#define SCAN_MS 500  /* while the program runs: only to see who died without a word */
+#define BIRTH_MS 20  /* while somebody is about to be born */
+#define PATIENCE_NS 2000000000u /* of waiting for children before we say that we do */
+
+struct run {
+	struct options options;
+	struct sessiondir session;
+	struct child child;
+	struct follow *follow;
+	int signals;   /* signalfd */
+	pid_t reporter; /* prints a report of the moment; 0: none */
+	bool hurry;    /* the user does not want to wait for children */
+};
+
+static int report(struct run *r)
+{
+	const char *path = r->session.path;
+	char error[MODEL_ERROR_SIZE];
+
+	r->options.report.text = stderr;
+	r->options.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
+	if (report_run(&path, 1, &r->options.report, error) < 0) {
+		say("%s", error);
+		return -1;
+	}
+	fflush(stderr);
+	return 0;
+}
+
+/* SIGUSR1. In a process of its own: the program's signals are passed on meanwhile, and what the report needs in memory
+ * is gone afterwards. */
+static void report_now(struct run *r)
+{
+	if (r->reporter != 0)
+		return;
+	r->reporter = fork();
+	if (r->reporter == 0) {
+		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
+		r->options.report.json_path = NULL;
+		_exit(report(r) < 0 ? STATUS_TROUBLE : 0);
+	}
+	if (r->reporter < 0)
+		r->reporter = 0;
+}
+
+static void handle_signals(struct run *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			child_look(&r->child);
+			if (r->reporter != 0 && waitpid(r->reporter, NULL, WNOHANG) != 0)
+				r->reporter = 0;
+			break;
+		case SIGUSR1:
+			report_now(r);
+			break;
+		case SIGINT:
+		case SIGTERM:
+		case SIGHUP:
+		case SIGQUIT:
+			if (r->child.ended)
+				r->hurry = true;
+			/* fall through */
+		default:
+			child_pass_on(&r->child, &info);
+		}
+	}
+}
+
+/* Sleeps until something happens or ms passed. */
+static void wait_a_while(struct run *r, int ms)
+{
+	struct pollfd fds[] = {
+		{ .fd = r->signals, .events = POLLIN },
+		{ .fd = follow_fd(r->follow), .events = POLLIN },
+	};
+
+	poll(fds, 2, ms);
+	handle_signals(r);
+}
+
+static void wait_for_program(struct run *r)
+{
+	while (!r->child.ended) {
+		wait_a_while(r, SCAN_MS);
+		follow_scan(r->follow);
+	}
+}
+
+static void wait_for_children(struct run *r)
+{
+	uint64_t start = ticks_monotonic_ns();
+	bool said = false;
+
+	while (!r->hurry && follow_busy(r->follow)) {
+		pid_t one = 0;
+		unsigned int living = follow_living(r->follow, &one);
+
+		if (living != 0 && !said && ticks_monotonic_ns() - start > PATIENCE_NS) {
+			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM to mutrace "
+			    "reports now, --no-follow does not wait",
+			    living, (int)one, living > 1 ? " ..." : "");
+			said = true;
+		}
+		wait_a_while(r, living != 0 ? SCAN_MS : BIRTH_MS);
+		follow_scan(r->follow);
+	}
+	while (r->reporter != 0)
+		wait_a_while(r, SCAN_MS);
+}
+
+/* A report that cannot be written is better known before a long run. */
+static int check_json(const char *path)
+{
+	int fd;
+
+	if (path == NULL || strcmp(path, "-") == 0)
+		return 0;
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+	if (fd < 0) {
+		say("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	close(fd);
+	return 0;
+}
+
+/* All that happens in a session. Returns the status to exit with; *ret_status is the program's if it ran. */
+static int run_in_session(struct run *r, const char *path, char **argv, const char *library, int *ret_status)
+{
+	int status, error;
+
+	r->follow = follow_new(r->session.dir);
+	if (r->follow == NULL) {
+		say("cannot watch processes: %s", strerror(errno));
+		return STATUS_TROUBLE;
+	}
+	error = child_take_signals(&r->child, &r->signals);
+	if (error < 0) {
+		say("cannot wait for signals: %s", strerror(-error));
+		return STATUS_TROUBLE;
+	}
+	status = child_start(&r->child, path, argv, library, r->session.path);
+	if (status != 0) {
+		r->session.keep = false;
+		goto finish;
+	}
+	follow_program(r->follow, r->child.pid);
+	sessiondir_started(&r->session, r->child.pid);
+	wait_for_program(r);
+	*ret_status = r->child.status;
+	if (!r->options.no_follow)
+		wait_for_children(r);
+	else
+		follow_scan(r->follow);
+	follow_clean(r->follow);
+	sessiondir_finish(&r->session, r->child.status);
+	child_give_signals_back(&r->child, r->signals);
+	r->signals = -1;
+	if (!follow_any(r->follow)) {
+		say("nothing was recorded: %s never loaded %s. Does it clear the environment (env -i, sudo), or start a "
+		    "program that is statically linked?",
+		    argv[0], library);
+	} else if (report(r) < 0 && !r->session.keep) {
+		r->session.keep = true;
+		say("the session is kept in %s", r->session.path);
+	}
+finish:
+	if (r->signals >= 0)
+		child_give_signals_back(&r->child, r->signals);
+	return status;
+}
+
+int command_run(int argc, char **argv)
+{
+	struct run r = { .signals = -1 };
+	char *path = NULL, *library = NULL;
+	int first, status = STATUS_TROUBLE, program_status = -1;
+
+	first = options_parse(&r.options, FOR_RUN, argc, argv, true);
+	if (first < 0)
+		goto finish;
+	if (r.options.help) {
+		command_usage("run");
+		options_help(FOR_RUN);
+		status = EXIT_SUCCESS;
+		goto finish;
+	}
+	if (r.options.version) {
+		status = command_version();
+		goto finish;
+	}
+	if (first >= argc) {
+		say("no program named; usage: mutrace [OPTION...] PROGRAM [ARGUMENT...], see 'mutrace --help'");
+		goto finish;
+	}
+	status = program_find(argv[first], &path);
+	if (status != 0)
+		goto finish;
+	status = STATUS_TROUBLE;
+	library = library_find();
+	if (library == NULL || check_json(r.options.report.json_path) < 0)
+		goto finish;
+	if (sessiondir_make(&r.session, &r.options.config, r.options.output) < 0)
+		goto finish;
+	status = run_in_session(&r, path, argv + first, library, &program_status);
+	follow_free(r.follow);
+	sessiondir_close(&r.session);
+finish:
+	free(path);
+	free(library);
+	options_free(&r.options);
+	if (program_status != -1)
+		child_exit_like(program_status);
+	return status;
+}

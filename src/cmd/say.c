@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Lines for the user, see say.h. */
+#include "src/cmd/say.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void say(const char *format, ...)
+{
+	static const char prefix[] = "mutrace: ";
+	char line[4096];
+	size_t length = sizeof(prefix) - 1, done = 0;
+	va_list args;
+	int n;
+
+	memcpy(line, prefix, length);
+	va_start(args, format);
+	n = vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	length = strlen(line);
+	/* Names of files may hold anything; none of it shall steer the user's terminal. Bytes above 127 stay: UTF-8. */
+	for (size_t i = 0; i < length; i++)
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
+	line[length++] = '\n';
+	/* One write(), not stdio: lines stay whole beside those of the program. */
+	while (done < length) {
+		ssize_t written = write(STDERR_FILENO, line + done, length - done);
+
+		if (written <= 0)
+			return;
+		done += (size_t)written;
+	}
+}
+
+void say_guard_descriptors(void)
+{
+	for (;;) {
+		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		if (fd < 0)
+			return;
+		if (fd > STDERR_FILENO) {
+			close(fd);
+			return;
+		}
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Making, ending and removing the directory of a session. Run command only. */
+#ifndef MUTRACE_CMD_SESSIONDIR_H
+#define MUTRACE_CMD_SESSIONDIR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "src/session/format.h"
+
+struct sessiondir {
+	char *path;   /* absolute */
+	int dir;      /* descriptor of the directory */
+	int file;     /* descriptor of the file "session" */
+	bool keep;    /* the user asked for it by name */
+	struct session_file content;
+};
+
+/* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is room). 0, or -1
+ * after saying what is wrong, with nothing left behind. */
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *output);
+/* Writes down which process the program is. */
+void sessiondir_started(struct sessiondir *s, pid_t program);
+/* Writes down that all is over, and how the program ended. */
+void sessiondir_finish(struct sessiondir *s, int wait_status);
+/* Closes; removes the directory with all that is in it unless it is to be kept. */
+void sessiondir_close(struct sessiondir *s);
+
+/* Now, in the ticks of an image of this clock kind. */
+uint64_t sessiondir_ticks(uint32_t clock_kind);
+
+#endif
