@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * lockbench: loads in which threads wait for each other. See lockbench.h.
+ *
+ * "contend" is the one that prices a single contended acquisition. It is a handshake: the holder lets go
+ * only when it has seen the waiter asleep, so every iteration is exactly one contention. With -1 both threads
+ * share a processor, and the processor time of both over the iterations is the price, switches included.
+ */
+#include <linux/futex.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lockbench.h"
+
+#define DEPTH_MAX 64
+
+typedef void (*deep_function)(struct worker *w);
+
+/* A chain of distinct functions: a recursion would show an unwinder the same return address at each step. */
+#define FRAME(n, below) \
+	static NOINLINE void frame_##n(struct worker *w, deep_function f) \
+	{ \
+		below(w, f); \
+		__asm__ volatile("" ::: "memory"); /* no tail call */ \
+	}
+
+static NOINLINE void frame_0(struct worker *w, deep_function f)
+{
+	f(w);
+	__asm__ volatile("" ::: "memory");
+}
+
+FRAME(1, frame_0) FRAME(2, frame_1) FRAME(3, frame_2) FRAME(4, frame_3) FRAME(5, frame_4) FRAME(6, frame_5)
+FRAME(7, frame_6) FRAME(8, frame_7) FRAME(9, frame_8) FRAME(10, frame_9) FRAME(11, frame_10)
+FRAME(12, frame_11)
+FRAME(13, frame_12) FRAME(14, frame_13) FRAME(15, frame_14) FRAME(16, frame_15) FRAME(17, frame_16)
+FRAME(18, frame_17) FRAME(19, frame_18) FRAME(20, frame_19) FRAME(21, frame_20) FRAME(22, frame_21)
+FRAME(23, frame_22) FRAME(24, frame_23) FRAME(25, frame_24) FRAME(26, frame_25) FRAME(27, frame_26)
+FRAME(28, frame_27) FRAME(29, frame_28) FRAME(30, frame_29) FRAME(31, frame_30) FRAME(32, frame_31)
+FRAME(33, frame_32) FRAME(34, frame_33) FRAME(35, frame_34) FRAME(36, frame_35) FRAME(37, frame_36)
+FRAME(38, frame_37) FRAME(39, frame_38) FRAME(40, frame_39) FRAME(41, frame_40) FRAME(42, frame_41)
+FRAME(43, frame_42) FRAME(44, frame_43) FRAME(45, frame_44) FRAME(46, frame_45) FRAME(47, frame_46)
+FRAME(48, frame_47) FRAME(49, frame_48) FRAME(50, frame_49) FRAME(51, frame_50) FRAME(52, frame_51)
+FRAME(53, frame_52) FRAME(54, frame_53) FRAME(55, frame_54) FRAME(56, frame_55) FRAME(57, frame_56)
+FRAME(58, frame_57) FRAME(59, frame_58) FRAME(60, frame_59) FRAME(61, frame_60) FRAME(62, frame_61)
+FRAME(63, frame_62)
+
+#define F4(a, b, c, d) frame_##a, frame_##b, frame_##c, frame_##d
+static void (*const frames[DEPTH_MAX])(struct worker *w, deep_function f) = {
+	F4(0, 1, 2, 3), F4(4, 5, 6, 7), F4(8, 9, 10, 11), F4(12, 13, 14, 15),
+	F4(16, 17, 18, 19), F4(20, 21, 22, 23), F4(24, 25, 26, 27), F4(28, 29, 30, 31),
+	F4(32, 33, 34, 35), F4(36, 37, 38, 39), F4(40, 41, 42, 43), F4(44, 45, 46, 47),
+	F4(48, 49, 50, 51), F4(52, 53, 54, 55), F4(56, 57, 58, 59), F4(60, 61, 62, 63),
+};
+
+void bench_deep(struct worker *w, deep_function function)
+{
+	if (options.depth < 0 || options.depth > DEPTH_MAX)
+		bench_die("depth out of range");
+	if (options.depth)
+		frames[options.depth - 1](w, function);
+	else
+		function(w);
+}
+
+/* "hold": everybody wants the same mutex, works inside and outside. */
+static pthread_mutex_t shared_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void hold_deep(struct worker *w)
+{
+	for (long i = 0; i < options.iters; i++) {
+		pthread_mutex_lock(&shared_mutex);
+		work(options.hold);
+		pthread_mutex_unlock(&shared_mutex);
+		work(options.gap);
+	}
+	w->pairs = (uint64_t)options.iters;
+}
+
+static void run_hold(struct worker *w)
+{
+	bench_deep(w, hold_deep);
+}
+
+/* The same with a rwlock: one thread in four writes. */
+static pthread_rwlock_t shared_rwlock = PTHREAD_RWLOCK_INITIALIZER;
+
+static void run_rwhold(struct worker *w)
+{
+	int writer = w->index % 4 == 0;
+
+	for (long i = 0; i < options.iters; i++) {
+		if (writer)
+			pthread_rwlock_wrlock(&shared_rwlock);
+		else
+			pthread_rwlock_rdlock(&shared_rwlock);
+		work(options.hold);
+		pthread_rwlock_unlock(&shared_rwlock);
+		work(options.gap);
+	}
+	w->pairs = (uint64_t)options.iters;
+}
+
+/*
+ * Steps of the handshake, told by system call because a profiler watches the pthread ones.
+ * "taken" and "done" are iteration numbers.
+ */
+static struct {
+	pthread_mutex_t mutex __attribute__((aligned(CACHE_LINE)));
+	int taken __attribute__((aligned(CACHE_LINE)));
+	int done __attribute__((aligned(CACHE_LINE)));
+	long yields;
+} contend = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static void announce(int *step, int value)
+{
+	__atomic_store_n(step, value, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, step, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+static void wait_for(int *step, int value)
+{
+	int now;
+
+	while ((now = __atomic_load_n(step, __ATOMIC_SEQ_CST)) < value)
+		syscall(SYS_futex, step, FUTEX_WAIT_PRIVATE, now, NULL, NULL, 0);
+}
+
+/* glibc's own mark: 2 in the lock word means locked, and somebody sleeps for it or is about to. */
+static int somebody_waits(pthread_mutex_t *m)
+{
+	return __atomic_load_n(&m->__data.__lock, __ATOMIC_SEQ_CST) == 2;
+}
+
+static void contend_holder(struct worker *w)
+{
+	for (int i = 1; i <= options.iters; i++) {
+		pthread_mutex_lock(&contend.mutex);
+		announce(&contend.taken, i);
+		while (!somebody_waits(&contend.mutex)) {
+			sched_yield();
+			contend.yields++;
+		}
+		pthread_mutex_unlock(&contend.mutex);
+		wait_for(&contend.done, i);
+	}
+	w->pairs = (uint64_t)options.iters;
+}
+
+static void contend_waiter(struct worker *w)
+{
+	for (int i = 1; i <= options.iters; i++) {
+		wait_for(&contend.taken, i);
+		pthread_mutex_lock(&contend.mutex);
+		pthread_mutex_unlock(&contend.mutex);
+		announce(&contend.done, i);
+	}
+	w->pairs = (uint64_t)options.iters;
+	w->contended = (uint64_t)options.iters;
+}
+
+static void run_contend(struct worker *w)
+{
+	bench_deep(w, w->index ? contend_waiter : contend_holder);
+}
+
+static void finish_contend(struct worker *workers, int threads)
+{
+	(void)workers, (void)threads;
+	printf(", \"yields\": %ld", contend.yields);
+}
+
+/* Two threads pass a turn back and forth. A pair is one turn. */
+static struct {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	int turn;
+	sem_t sems[2];
+	pthread_barrier_t barrier;
+} pingpong = { .mutex = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER };
+
+static void run_condpong(struct worker *w)
+{
+	for (long i = 0; i < options.iters; i++) {
+		pthread_mutex_lock(&pingpong.mutex);
+		while (pingpong.turn != w->index)
+			pthread_cond_wait(&pingpong.cond, &pingpong.mutex);
+		pingpong.turn = !w->index;
+		pthread_cond_signal(&pingpong.cond);
+		pthread_mutex_unlock(&pingpong.mutex);
+	}
+	w->pairs = (uint64_t)options.iters;
+}
+
+static void setup_sempong(struct worker *w)
+{
+	sem_init(&pingpong.sems[w->index], 0, !w->index);
+}
+
+static void run_sempong(struct worker *w)
+{
+	for (long i = 0; i < options.iters; i++) {
+		while (sem_wait(&pingpong.sems[w->index]))
+			;
+		sem_post(&pingpong.sems[!w->index]);
+	}
+	w->pairs = (uint64_t)options.iters;
+}
+
+static void setup_barrier(struct worker *w)
+{
+	if (!w->index)
+		pthread_barrier_init(&pingpong.barrier, NULL, (unsigned int)options.threads);
+}
+
+static void run_barrier(struct worker *w)
+{
+	for (long i = 0; i < options.iters; i++)
+		pthread_barrier_wait(&pingpong.barrier);
+	w->pairs = (uint64_t)options.iters;
+}
+
+const struct load contended_loads[] = {
+	{ "hold", "one mutex, HOLD steps of work inside, GAP outside", run_hold, NULL, NULL, 0 },
+	{ "rwhold", "one rwlock, a quarter of the threads writes", run_rwhold, NULL, NULL, 0 },
+	{ "contend", "exactly one wait an iteration, at DEPTH frames", run_contend, NULL, finish_contend, 2 },
+	{ "condpong", "two threads take turns by condition variable", run_condpong, NULL, NULL, 2 },
+	{ "sempong", "two threads take turns by semaphores", run_sempong, setup_sempong, NULL, 2 },
+	{ "barrier", "all threads meet at a barrier", run_barrier, setup_barrier, NULL, 0 },
+	{ NULL, NULL, NULL, NULL, NULL, 0 },
+};
