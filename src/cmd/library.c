@@ -24,6 +24,9 @@
 #define LIBRARY_NAME "libmutrace.so"
 /* Must agree with src/record/version.c. */
 #define LIBRARY_MARK "@(#)libmutrace version "
+#define STRING(x) #x
+#define VALUE(x) STRING(x)
+#define LIBRARY_VERSION PACKAGE_VERSION " format " VALUE(SESSION_FORMAT) "\n"
 
 static char *join(const char *directory, const char *name)
 {
@@ -84,7 +87,6 @@ static char *relocated(const char *directory)
 static int check(const char *path)
 {
 	const char *mark, *end;
-	char expected[128];
 	struct stat st;
 	void *map;
 	int fd, r = 0;
@@ -100,7 +102,6 @@ static int check(const char *path)
 	close(fd);
 	if (map == MAP_FAILED)
 		return -errno;
-	snprintf(expected, sizeof(expected), "%s format %u\n", PACKAGE_VERSION, SESSION_FORMAT);
 	end = (const char *)map + st.st_size;
 	mark = memmem(map, (size_t)st.st_size, LIBRARY_MARK, strlen(LIBRARY_MARK));
 	if (mark == NULL) {
@@ -108,11 +109,13 @@ static int check(const char *path)
 		r = 1;
 	} else {
 		mark += strlen(LIBRARY_MARK);
-		if ((size_t)(end - mark) < strlen(expected) || memcmp(mark, expected, strlen(expected)) != 0) {
+		if ((size_t)(end - mark) < strlen(LIBRARY_VERSION) ||
+		    memcmp(mark, LIBRARY_VERSION, strlen(LIBRARY_VERSION)) != 0) {
 			const char *newline = memchr(mark, '\n', (size_t)(end - mark));
 
-			say("%s is version %.*s, but this command is version %s format %u; install mutrace again", path,
-			    newline == NULL ? 0 : (int)(newline - mark), mark, PACKAGE_VERSION, SESSION_FORMAT);
+			say("%s is version %.*s, but this command is version %.*s; install mutrace again", path,
+			    newline == NULL ? 0 : (int)(newline - mark), mark, (int)strlen(LIBRARY_VERSION) - 1,
+			    LIBRARY_VERSION);
 			r = 1;
 		}
 	}
