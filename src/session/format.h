@@ -269,7 +269,7 @@ struct edge {
 	uint64_t wait_total, wait_max;
 	uint8_t side;           /* the waiter's, enum lock_side */
 	uint8_t flags;          /* EDGE_* */
-	int16_t waiter_priority, holder_priority; /* with EDGE_INVERTED */
+	int16_t waiter_priority, holder_priority; /* with EDGE_INVERTED: 1-99, 127 SCHED_DEADLINE, 0 not realtime */
 	uint8_t holder_side;
 	uint8_t reserved8;
 	uint32_t hist[HIST_BUCKETS];
@@ -285,11 +285,13 @@ struct held {
 	uint32_t cell, lock;    /* refs */
 	uint32_t flags;         /* HELD_* */
 	uint32_t recursion;     /* further acquisitions of a recursive mutex */
-	uint64_t wait;          /* HELD_WAITED: ticks waited, not yet in an edge */
+	uint64_t wait;          /* HELD_WAITED: ticks waited, not yet in an edge; all below likewise */
 	uint32_t wait_stack, hold_stack;
 	uint64_t hold_site;
 	uint32_t holder;
-	uint32_t reserved;
+	uint8_t inverted;       /* EDGE_* of the edge to be */
+	uint8_t holder_side;
+	int8_t waiter_priority, holder_priority;
 };
 #define HELD_WAITED 0x01u    /* wait, wait_stack, hold_stack, hold_site, holder are to be added to the edges */
 #define HELD_RECURSIVE 0x02u

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The stack of held locks and the waits before them: all but the plain case, which is hot.h. A thread's entries are
+ * written by itself; other threads look at them, and set HELD_WANTED, when they have to wait for one.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "src/record/internal.h"
+
+#define HELD_LIMIT (1u << 16)
+#define THREADS_SEARCHED 256u
+
+/* Moves the held stack to one twice as long. */
+static bool held_grow(struct thread *t)
+{
+	uint32_t n = (uint32_t)(t->held_last - t->held_first + 1), capacity = n * 2;
+	struct chunk *c;
+	struct held *fresh;
+
+	if (capacity > HELD_LIMIT)
+		return false;
+	c = image_chunk(CHUNK_HELD, sizeof(*fresh), (uint32_t)(sizeof(*c) + (capacity + 1) * sizeof(*fresh)), t->ref,
+			t->tid);
+	if (c == NULL)
+		return false;
+	fresh = (struct held *)(c + 1) + 1; /* after the sentinel */
+	capacity = (uint32_t)((c->size - sizeof(*c)) / sizeof(*fresh)) - 1;
+	memcpy(fresh, t->held_first, n * sizeof(*fresh));
+	c->used = capacity + 1;
+	t->rec->held_capacity = 0;
+	t->rec->held_ref = POINTER_REF(fresh);
+	t->rec->held_capacity = t->rec->depth = capacity;
+	t->top = fresh + (t->top - t->held_first);
+	t->held_first = fresh;
+	t->held_last = fresh + capacity - 1;
+	return true;
+}
+
+void hold_overflow(struct thread *t, struct use use, const void *address, uint64_t now, uint32_t flags)
+{
+	struct held *h;
+
+	if (!held_grow(t)) {
+		image_lost(LOSS_HELD);
+		return;
+	}
+	h = hot_raise(t);
+	hot_fill(h, use, address, now, flags);
+}
+
+struct held *hold_find(struct thread *t, const void *address)
+{
+	for (struct held *h = t->top; h >= t->held_first; h--)
+		if (h->address == (uintptr_t)address)
+			return h;
+	return NULL;
+}
+
+void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
+{
+	struct cell *c = REF_POINTER(use.cell);
+	struct lock_rec *l = REF_POINTER(use.lock);
+	struct held *h;
+	uint32_t flags = side == SIDE_SHARED ? HELD_SHARED : 0;
+	uint64_t now;
+
+	if (l->kind == KIND_MUTEX && l->type == MUTEX_RECURSIVE) {
+		h = hold_find(t, address);
+		if (h != NULL) {
+			h->recursion++;
+			c->acquired++;
+			return;
+		}
+		flags |= HELD_RECURSIVE;
+	}
+	if (w == NULL && flags == 0) {
+		hot_acquired(t, use, address, side);
+		return;
+	}
+	now = w != NULL ? w->start + w->ticks : clock_now();
+	c->acquired++;
+	if (side == SIDE_EXCLUSIVE)
+		hot_own(t, l, c);
+	if (t->top == t->held_last && !held_grow(t)) {
+		image_lost(LOSS_HELD);
+		if (w != NULL) {
+			c->contended++;
+			wait_book(t, w, false);
+		}
+		return;
+	}
+	h = hot_raise(t);
+	hot_fill(h, use, 0, now, flags);
+	if (w != NULL) {
+		c->contended++;
+		h->wait = w->ticks;
+		h->wait_stack = w->stack;
+		h->hold_stack = w->hold_stack;
+		h->hold_site = w->hold_site;
+		h->holder = w->holder;
+		h->inverted = w->flags;
+		h->waiter_priority = w->waiter_priority;
+		h->holder_priority = w->holder_priority;
+		h->holder_side = w->holder_side;
+		h->flags = flags | HELD_WAITED;
+	}
+	h->address = (uintptr_t)address;
+}
+
+bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
+{
+	if (h->recursion > 0) {
+		h->recursion--;
+		return false;
+	}
+	if (h->flags & HELD_WANTED) {
+		struct cell *c = REF_POINTER(h->cell);
+		uint32_t stack = stacks_capture(t, site);
+
+		if (stack != 0)
+			__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
+	}
+	*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
+	*ret = *h;
+	if (h != t->top)
+		memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
+	t->top->address = 0;
+	t->top--;
+	return true;
+}
+
+void hold_book(struct thread *t, const struct held *h, uint64_t now)
+{
+	struct cell *c = REF_POINTER(h->cell);
+
+	if (h->flags & HELD_SCALED) {
+		uint64_t ticks = now - h->since;
+		uint32_t n = recorder.config.sample_hold;
+
+		/* One stands for n; the histogram may only be added to one by one without overflowing unseen. */
+		c->hold_total += ticks * (n - 1);
+		hot_book(c, ticks);
+	} else if (!(h->flags & HELD_UNTIMED)) {
+		hot_book(c, now - h->since);
+	}
+	if (h->flags & HELD_WAITED) {
+		struct wait w = {
+			.ticks = h->wait,
+			.lock = h->lock,
+			.stack = h->wait_stack,
+			.hold_stack = h->hold_stack,
+			.holder = h->holder,
+			.hold_site = h->hold_site,
+			.side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
+			.flags = h->inverted,
+			.waiter_priority = h->waiter_priority,
+			.holder_priority = h->holder_priority,
+			.holder_side = h->holder_side,
+		};
+
+		wait_book(t, &w, false);
+	}
+}
+
+/* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is harmless. */
+static struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock)
+{
+	uint32_t n = __atomic_load_n(&r->held_capacity, __ATOMIC_RELAXED);
+	struct held *h = REF_POINTER(r->held_ref);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (h[i].address == address && h[i].lock == lock)
+			return &h[i];
+	return NULL;
+}
+
+bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
+{
+	struct lock_rec *l = REF_POINTER(lock);
+	struct held *h;
+
+	if (l->last_owner == 0 || l->last_owner == t->ref)
+		return false;
+	h = held_of(REF_POINTER(l->last_owner), (uintptr_t)address, lock);
+	if (h == NULL)
+		return false;
+	h->address = 0;
+	return true;
+}
+
+static int priority_of(const struct thread_rec *r)
+{
+	return r->realtime ? (r->policy == 6 /* SCHED_DEADLINE */ ? 127 : r->priority) : 0;
+}
+
+/* Whom does this thread wait for? */
+static void find_holder(struct thread *t, struct lock_rec *l, const void *address, struct wait *w)
+{
+	struct thread_rec *r = NULL;
+	struct held *h = NULL;
+	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
+
+	if (owner != 0 && owner != t->ref) {
+		r = REF_POINTER(owner);
+		h = held_of(r, (uintptr_t)address, w->lock);
+	}
+	if (h == NULL && l->kind == KIND_RWLOCK) { /* readers leave no trace in the lock */
+		uint32_t n = thread_count();
+
+		for (uint32_t i = 0; i < n && i < THREADS_SEARCHED && h == NULL; i++) {
+			struct thread *other = thread_at(i);
+
+			if (other == NULL || other == t || other->rec == NULL)
+				continue;
+			r = other->rec;
+			h = held_of(r, (uintptr_t)address, w->lock);
+		}
+	}
+	if (h == NULL)
+		return;
+	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
+	w->holder = POINTER_REF(r);
+	w->holder_cell = h->cell;
+	w->holder_side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE;
+	if (h->cell != 0)
+		w->hold_site = ((struct cell *)REF_POINTER(h->cell))->site;
+	if (t->rec->realtime) {
+		int mine = priority_of(t->rec), theirs = priority_of(r);
+
+		if (theirs < mine) {
+			w->flags |= EDGE_INVERTED;
+			w->waiter_priority = (int8_t)mine;
+			w->holder_priority = (int8_t)theirs;
+		}
+	}
+}
+
+void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
+		struct wait *w)
+{
+	struct thread_rec *r = t->rec;
+
+	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
+	w->stack = stacks_capture(t, site);
+	find_holder(t, REF_POINTER(use.lock), address, w);
+	r->waiting_stack = w->stack;
+	r->waiting_since = w->start;
+	r->waiting_site = site.ip;
+	r->waiting_holder = w->holder;
+	r->waiting_side = side;
+	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);
+}
+
+void wait_end(struct thread *t, struct wait *w)
+{
+	w->ticks = clock_now() - w->start;
+	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
+	if (w->holder_cell != 0) {
+		struct cell *c = REF_POINTER(w->holder_cell);
+		uint32_t released = __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE);
+
+		w->hold_stack = released ? released : c->stack;
+	}
+}
+
+static uint32_t edge_key_hash(uint32_t lock, uint32_t wait_stack, uint32_t hold_stack, uint8_t side, uint8_t flags)
+{
+	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ wait_stack * 0xc2b2ae3d27d4eb4full ^
+		     hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | flags << 1);
+
+	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
+}
+
+static uint32_t edge_hash(uint32_t ref)
+{
+	const struct edge *e = REF_POINTER(ref);
+
+	return edge_key_hash(e->lock, e->wait_stack, e->hold_stack, e->side, e->flags);
+}
+
+static struct edge *edge_use(struct thread *t, const struct wait *w)
+{
+	uint32_t hash = edge_key_hash(w->lock, w->stack, w->hold_stack, w->side, w->flags), i;
+	struct edge *e;
+
+	for (i = hash & t->edges.mask; t->edges.slots != NULL && t->edges.slots[i] != 0;
+	     i = (i + 1) & t->edges.mask) {
+		e = REF_POINTER(t->edges.slots[i]);
+		if (e->lock == w->lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack &&
+		    e->side == w->side && e->flags == w->flags)
+			return e;
+	}
+	if (!table_reserve(&t->edges, t->tid, edge_hash))
+		return NULL;
+	e = arena_take(&t->edges_arena, CHUNK_EDGES, sizeof(*e), t->ref, t->tid);
+	if (e == NULL)
+		return NULL;
+	e->lock = w->lock;
+	e->wait_stack = w->stack;
+	e->hold_stack = w->hold_stack;
+	e->side = w->side;
+	e->flags = w->flags;
+	arena_publish(&t->edges_arena);
+	for (i = hash & t->edges.mask; t->edges.slots[i] != 0;)
+		i = (i + 1) & t->edges.mask;
+	t->edges.slots[i] = POINTER_REF(e);
+	t->edges.count++;
+	return e;
+}
+
+void wait_book(struct thread *t, const struct wait *w, bool timed_out)
+{
+	uint8_t busy = t->busy;
+	unsigned int bucket;
+	struct edge *e;
+
+	t->busy = 1;
+	e = edge_use(t, w);
+	if (e != NULL) {
+		bucket = 63u - (unsigned int)__builtin_clzll(w->ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
+		e->holder = w->holder;
+		e->hold_site = w->hold_site;
+		e->holder_side = w->holder_side;
+		e->waiter_priority = w->waiter_priority;
+		e->holder_priority = w->holder_priority;
+		e->wait_total += w->ticks;
+		if (w->ticks > e->wait_max)
+			e->wait_max = w->ticks;
+		if (e->hist[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1] != UINT32_MAX)
+			e->hist[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1]++;
+		if (timed_out)
+			e->timed_out++;
+		e->count++;
+		t->rec->waits_booked++;
+	}
+	t->busy = busy;
+}

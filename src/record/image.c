@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The image file, see image.h. Runs in the profiled process: at start, in a forked child, and whenever a thread
+ * needs another chunk. Takes recorder.grow_lock.
+ */
+#include "config.h"
+
+#include "src/record/image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "src/record/clock.h"
+#include "src/record/pilock.h"
+#include "src/record/procinfo.h"
+#include "src/record/raw.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define IMAGE_BYTES_DEFAULT (1ull << 30)
+#define IMAGE_BYTES_MIN (1ull << 20)
+#define FIRST_STEP (64u * 1024)
+#define LAST_STEP (4u * 1024 * 1024)
+#define PATH_SIZE 512
+
+struct recorder recorder;
+
+static char session_path[PATH_SIZE];
+static bool session_is_ours;
+static char image_path[PATH_SIZE + 64];
+
+/* The image that waits for the next child. Shared with it through fork. */
+static struct {
+	char *base;
+	uint64_t mapped, populated;
+	char path[PATH_SIZE + 64];
+	bool claimed;
+} spare;
+
+const char *image_session_path(void)
+{
+	return session_path[0] ? session_path : NULL;
+}
+
+bool image_session_is_ours(void)
+{
+	return session_is_ours;
+}
+
+void image_forget_session(void)
+{
+	session_is_ours = false;
+}
+
+void image_lost(enum loss what)
+{
+	struct image_header *h = recorder.header;
+
+	if (h != NULL)
+		__atomic_fetch_add(&h->lost[what], 1, __ATOMIC_RELAXED);
+}
+
+/* Decimal digits of v; snprintf may take locks and allocate. */
+static char *put_number(char *out, uint64_t v)
+{
+	char digits[24];
+	int n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	*out = '\0';
+	return out;
+}
+
+/* How much of the address space the image may take: little where the program's is limited. */
+static uint64_t reservation(void)
+{
+	uint64_t want = recorder.config.max_bytes ? recorder.config.max_bytes : IMAGE_BYTES_DEFAULT;
+	static const int limits[] = { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE };
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct rlimit l;
+
+		if (getrlimit(limits[i], &l) != 0 || l.rlim_cur == RLIM_INFINITY)
+			continue;
+		/* A file larger than RLIMIT_FSIZE would raise SIGXFSZ. A small RLIMIT_MEMLOCK means a program that
+		 * cannot lock itself into memory anyway, a large one that it may want to. */
+		if (limits[i] == RLIMIT_FSIZE) {
+			if (want > l.rlim_cur)
+				want = l.rlim_cur;
+		} else if (limits[i] == RLIMIT_AS || l.rlim_cur > (256u << 20)) {
+			if (want > l.rlim_cur / 8)
+				want = l.rlim_cur / 8;
+		}
+	}
+	return want & ~(uint64_t)(CHUNK_ALIGN - 1);
+}
+
+/* Backs [from, from + size) of the mapping with file space. 0 or -errno. */
+static int populate(char *base, uint64_t from, uint64_t size, const char *path)
+{
+	int fd, r;
+
+	if (mprotect(base + from, size, PROT_READ | PROT_WRITE) != 0)
+		return -errno;
+	if (madvise(base + from, size, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno == EINVAL) { /* a kernel before 5.14: through a descriptor, for as long as the call takes */
+		fd = raw_open(path, O_RDWR | O_NOFOLLOW, 0);
+		if (fd >= 0) {
+			r = posix_fallocate(fd, (off_t)from, (off_t)size);
+			raw_close(fd);
+			if (r == 0)
+				return 0;
+		}
+	}
+	mprotect(base + from, size, PROT_NONE);
+	return -ENOSPC;
+}
+
+/* Makes and maps a fresh image file with a populated start. 0 or -errno. */
+static int create(char *path, char **ret_base, uint64_t *ret_mapped, uint64_t *ret_populated, uint64_t first)
+{
+	static uint32_t serial;
+	uint64_t size = reservation();
+	char *base;
+	int fd = -1, r;
+
+	if (size < CHUNK_ALIGN * 4)
+		return -EFBIG;
+	for (int attempt = 0; attempt < 1000; attempt++) {
+		char *p = stpcpy(path, session_path);
+
+		p = stpcpy(p, "/" SESSION_IMAGE_PREFIX);
+		p = put_number(p, (uint64_t)getpid());
+		*p++ = '.';
+		put_number(p, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
+		fd = raw_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
+	if (fd < 0)
+		return -errno;
+	fchmod(fd, 0600);
+	if (first > size)
+		first = size;
+	if (ftruncate(fd, (off_t)size) != 0) {
+		r = -errno;
+		goto fail;
+	}
+	base = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (base == MAP_FAILED && size > IMAGE_BYTES_MIN) { /* perhaps a limit that getrlimit does not tell */
+		size = IMAGE_BYTES_MIN;
+		base = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	}
+	if (base == MAP_FAILED) {
+		r = -errno;
+		goto fail;
+	}
+	r = populate(base, 0, first, path);
+	if (r < 0 && first > CHUNK_ALIGN) {
+		first = CHUNK_ALIGN;
+		r = populate(base, 0, first, path);
+	}
+	if (r < 0) {
+		munmap(base, size);
+		goto fail;
+	}
+	raw_close(fd);
+	*ret_base = base;
+	*ret_mapped = size;
+	*ret_populated = first;
+	return 0;
+fail:
+	raw_close(fd);
+	unlink(path);
+	return r;
+}
+
+/* The part of the header that tells one image from another. */
+static void fill_header(struct image_header *h)
+{
+	struct timespec t;
+
+	h->format = SESSION_FORMAT;
+	h->byte_order = SESSION_BYTE_ORDER;
+	h->header_size = sizeof(*h);
+	h->pointer_size = sizeof(void *);
+	recorder.counter = (uint8_t)ticks_have_counter();
+	h->clock_kind = recorder.counter ? CLOCK_KIND_TSC : CLOCK_KIND_NS;
+	h->ppid = (uint32_t)getppid();
+	h->uid = (uint32_t)getuid();
+	h->process_start = procinfo_start_time();
+	clock_gettime(CLOCK_REALTIME, &t);
+	h->start_realtime_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+	h->start_ticks = h->sync.first_ticks = clock_now();
+	h->sync.first_ns = ticks_monotonic_ns();
+	h->config = recorder.config;
+	h->used = CHUNK_ALIGN;
+	procinfo_boot_id(h->boot_id);
+	memcpy(h->magic, SESSION_IMAGE_MAGIC, sizeof(h->magic));
+	clock_sync();
+	__atomic_store_n(&h->pid, (uint32_t)getpid(), __ATOMIC_RELEASE);
+	__atomic_store_n(&h->state, IMAGE_RUNNING, __ATOMIC_RELEASE);
+}
+
+void clock_sync(void)
+{
+	struct image_header *h = recorder.header;
+
+	h->sync.last_ns = ticks_monotonic_ns();
+	h->sync.last_ticks = clock_now();
+}
+
+/* Reads the file "session" of a directory that must be a private one of ours. 0 or -errno. */
+static int read_session(const char *path)
+{
+	struct session_file s;
+	struct stat st;
+	int dir, fd, r = -EINVAL;
+
+	if (strlen(path) >= sizeof(session_path) || path[0] != '/')
+		return -EINVAL;
+	dir = raw_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (dir < 0)
+		return -errno;
+	if (fstat(dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
+		raw_close(dir);
+		return -EPERM;
+	}
+	fd = (int)syscall(SYS_openat, dir, SESSION_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	raw_close(dir);
+	if (fd < 0)
+		return -errno;
+	if (raw_read(fd, &s, sizeof(s)) == (ssize_t)sizeof(s) &&
+	    memcmp(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic)) == 0 && s.format == SESSION_FORMAT &&
+	    s.byte_order == SESSION_BYTE_ORDER)
+		r = 0;
+	raw_close(fd);
+	if (r < 0)
+		return r;
+	recorder.config = s.config;
+	if (recorder.config.frames < 1)
+		recorder.config.frames = FRAMES_DEFAULT;
+	if (recorder.config.frames > FRAMES_MAX)
+		recorder.config.frames = FRAMES_MAX;
+	strcpy(session_path, path);
+	return 0;
+}
+
+/* Preloaded by hand: a session of our own. 0 or -errno. */
+static int make_session(void)
+{
+	static const char *const places[] = { "/dev/shm", NULL, "/tmp" };
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned char random[12];
+	struct session_file s = { .format = SESSION_FORMAT, .byte_order = SESSION_BYTE_ORDER };
+	char path[PATH_SIZE];
+	int fd, r = -ENOENT;
+
+	memcpy(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic));
+	s.uid = (uint32_t)getuid();
+	s.start_ns = ticks_monotonic_ns();
+	procinfo_boot_id(s.boot_id);
+	s.config.frames = FRAMES_DEFAULT;
+	s.config.report_at_exit = 1;
+	strcpy(s.version, PACKAGE_VERSION);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		const char *place = places[i] ? places[i] : secure_getenv("TMPDIR");
+		char *p;
+
+		if (place == NULL || place[0] != '/' || strlen(place) > PATH_SIZE - 64 ||
+		    getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+			continue;
+		p = stpcpy(stpcpy(path, place), "/mutrace-");
+		for (size_t j = 0; j < sizeof(random); j++)
+			*p++ = letters[random[j] % 32];
+		*p = '\0';
+		if (mkdir(path, 0700) == 0) {
+			r = 0;
+			break;
+		}
+		r = -errno;
+	}
+	if (r < 0)
+		return r;
+	strcat(path, "/" SESSION_FILE);
+	fd = raw_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (raw_write(fd, &s, sizeof(s)) != (ssize_t)sizeof(s) || ftruncate(fd, 4096) != 0)
+		r = -ENOSPC;
+	raw_close(fd);
+	path[strlen(path) - strlen("/" SESSION_FILE)] = '\0';
+	if (r == 0)
+		r = read_session(path);
+	if (r == 0)
+		session_is_ours = true;
+	return r;
+}
+
+static void take_over(char *base, uint64_t mapped, uint64_t populated)
+{
+	recorder.base = base;
+	recorder.mapped = mapped;
+	recorder.populated = populated;
+	recorder.header = (struct image_header *)base;
+	recorder.pid = (uint32_t)getpid();
+	recorder.mode = recorder.config.contended_only ? MODE_CONTENDED :
+			recorder.config.sample_hold > 1 ? MODE_SAMPLED : MODE_EXACT;
+}
+
+int image_attach(bool make)
+{
+	const char *path = secure_getenv(SESSION_ENV);
+	char *base;
+	uint64_t mapped, populated;
+	int r;
+
+	if (getauxval(AT_SECURE))
+		return -EPERM;
+	if (path != NULL && path[0] != '\0')
+		r = read_session(path);
+	else
+		r = make ? make_session() : -ENOENT;
+	if (r < 0)
+		return r;
+	r = create(image_path, &base, &mapped, &populated, FIRST_STEP);
+	if (r < 0)
+		return r;
+	take_over(base, mapped, populated);
+	fill_header(recorder.header);
+	return 0;
+}
+
+void image_prepare_spare(void)
+{
+	struct image_header *h = (struct image_header *)spare.base;
+
+	if (h != NULL) {
+		uint32_t pid = __atomic_load_n(&h->pid, __ATOMIC_ACQUIRE);
+
+		if (pid == 0)
+			return;
+		/* The last child took it. If that one is gone and recorded nothing, the next may have it. */
+		if (h->used <= CHUNK_ALIGN && syscall(SYS_kill, pid, 0) != 0 && errno == ESRCH) {
+			h->state = IMAGE_EMPTY;
+			__atomic_store_n(&h->pid, 0, __ATOMIC_RELEASE);
+			return;
+		}
+		munmap(spare.base, spare.mapped);
+		spare.base = NULL;
+	}
+	if (create(spare.path, &spare.base, &spare.mapped, &spare.populated, CHUNK_ALIGN) < 0)
+		spare.base = NULL;
+}
+
+void image_claim(void)
+{
+	struct image_header *h = (struct image_header *)spare.base;
+	uint32_t nobody = 0;
+
+	spare.claimed = h != NULL && __atomic_compare_exchange_n(&h->pid, &nobody, (uint32_t)getpid(), false,
+								 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	if (spare.claimed) {
+		h->process_start = 0;
+		h->clock_kind = recorder.header->clock_kind;
+		h->start_ticks = clock_now();
+		h->format = SESSION_FORMAT;
+		h->byte_order = SESSION_BYTE_ORDER;
+		h->header_size = sizeof(*h);
+		h->pointer_size = sizeof(void *);
+		h->used = CHUNK_ALIGN;
+		memcpy(h->magic, SESSION_IMAGE_MAGIC, sizeof(h->magic));
+		__atomic_store_n(&h->state, IMAGE_RUNNING, __ATOMIC_RELEASE);
+	}
+}
+
+int image_adopt(void)
+{
+	struct image_header *parent = recorder.header;
+	char *parent_base = recorder.base;
+	uint64_t parent_mapped = recorder.mapped;
+	char *base;
+	uint64_t mapped, populated;
+	int r;
+
+	if (spare.claimed && spare.base != NULL) {
+		base = spare.base;
+		mapped = spare.mapped;
+		populated = spare.populated;
+		strcpy(image_path, spare.path);
+	} else {
+		if (spare.base != NULL) /* a sibling's */
+			munmap(spare.base, spare.mapped);
+		r = create(image_path, &base, &mapped, &populated, FIRST_STEP);
+		if (r < 0)
+			return r;
+	}
+	spare.base = NULL;
+	spare.claimed = false;
+	recorder.grow_lock = 0;
+	take_over(base, mapped, populated);
+	fill_header(recorder.header);
+	recorder.header->parent_image = 1;
+	recorder.header->ppid = (uint32_t)getppid();
+	if (parent != NULL) {
+		memcpy(recorder.header->program, parent->program, sizeof(parent->program));
+		memcpy(recorder.header->arguments, parent->arguments, sizeof(parent->arguments));
+		recorder.header->unwinder = parent->unwinder;
+		munmap(parent_base, parent_mapped);
+	}
+	return 0;
+}
+
+/* Makes room for `bytes` after used; with grow_lock held. */
+static bool grow(uint64_t bytes)
+{
+	uint64_t end = recorder.header->used + bytes, step;
+
+	if (end <= recorder.populated)
+		return true;
+	if (end > recorder.mapped)
+		return false;
+	step = recorder.populated / 2;
+	if (step < FIRST_STEP)
+		step = FIRST_STEP;
+	if (step > LAST_STEP)
+		step = LAST_STEP;
+	if (step < end - recorder.populated)
+		step = end - recorder.populated;
+	if (step > recorder.mapped - recorder.populated)
+		step = recorder.mapped - recorder.populated;
+	step &= ~(uint64_t)(CHUNK_ALIGN - 1);
+	if (populate(recorder.base, recorder.populated, step, image_path) < 0) {
+		step = end - recorder.populated; /* no room for a generous step; for this chunk perhaps */
+		if (populate(recorder.base, recorder.populated, step, image_path) < 0)
+			return false;
+	}
+	recorder.populated += step;
+	return true;
+}
+
+struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t bytes, uint32_t thread_ref,
+			  uint32_t tid)
+{
+	struct image_header *h = recorder.header;
+	struct chunk *c = NULL;
+	int saved = errno;
+
+	bytes = (bytes + CHUNK_ALIGN - 1) & ~(CHUNK_ALIGN - 1);
+	if (pilock_lock(&recorder.grow_lock, tid)) {
+		if (grow(bytes)) {
+			c = (struct chunk *)(recorder.base + h->used);
+			c->type = type;
+			c->offset = h->used;
+			c->size = bytes;
+			c->item_size = item_size;
+			c->thread = thread_ref;
+			c->magic = CHUNK_MAGIC;
+			__atomic_store_n(&h->used, h->used + bytes, __ATOMIC_RELEASE);
+			clock_sync();
+		}
+		pilock_unlock(&recorder.grow_lock, tid);
+	}
+	if (c == NULL)
+		image_lost(LOSS_SPACE);
+	errno = saved;
+	return c;
+}
+
+#define ARENA_FIRST CHUNK_ALIGN
+#define ARENA_LAST (256u * 1024)
+
+void *arena_take(struct arena *a, enum chunk_type type, uint32_t size, uint32_t thread_ref, uint32_t tid)
+{
+	if (a->left == 0) {
+		uint32_t bytes = a->next_bytes ? a->next_bytes : ARENA_FIRST;
+		struct chunk *c = image_chunk(type, size, bytes, thread_ref, tid);
+
+		if (c == NULL)
+			return NULL;
+		a->chunk = c;
+		a->left = (uint32_t)((c->size - sizeof(*c)) / size);
+		a->next_bytes = bytes * 2 > ARENA_LAST ? ARENA_LAST : bytes * 2;
+	}
+	a->left--;
+	return (char *)(a->chunk + 1) + (uint64_t)a->chunk->used * size;
+}

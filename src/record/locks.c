@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Which lock is at an address: a table in stripes, each under its own priority-inheriting lock, that only the first
+ * use of a lock by a thread and its initialisation and destruction consult.
+ *
+ * A destroyed lock's record is used again for the next lock made in the same place (same creation stack, or same
+ * stack of first use), so that locks that come and go by the million keep few records and lose no count. Threads keep
+ * the records they may reuse in lists of their own; a long list is handed to the process, for programs in which one
+ * thread makes what another destroys. The reading side sums the records of one place up anyway.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "src/record/internal.h"
+#include "src/record/memory.h"
+#include "src/record/pilock.h"
+#include "src/record/raw.h"
+
+#define STRIPES 64u
+#define STRIPE_FIRST 16u
+#define LIST_END 1u      /* lock_rec.next of the last in a list; 0: in no list */
+#define CREATOR_NONE UINT32_MAX /* lock_rec.creator of a record in a common list */
+#define LIST_LONG 64u
+#define COMMON_LISTS 1024u
+
+struct lock_slot {
+	uint64_t address;
+	uint32_t ref;
+	uint32_t reserved;
+};
+
+struct stripe {
+	uint32_t lock;
+	uint32_t mask, count;
+	struct lock_slot *slots;
+} __attribute__((aligned(64)));
+
+static struct stripe stripes[STRIPES];
+
+static struct {
+	uint32_t lock;
+	struct class_list lists[COMMON_LISTS];
+} common;
+
+static inline uint64_t address_hash(uint64_t address)
+{
+	return address * 0x9e3779b97f4a7c15ull;
+}
+
+static inline struct stripe *stripe_of(uint64_t hash)
+{
+	return &stripes[hash >> 58];
+}
+
+static inline uint32_t first_slot(const struct stripe *s, uint64_t hash)
+{
+	return (uint32_t)(hash >> 24) & s->mask;
+}
+
+static struct lock_slot *stripe_find(const struct stripe *s, uint64_t address, uint64_t hash)
+{
+	if (s->slots == NULL)
+		return NULL;
+	for (uint32_t i = first_slot(s, hash); s->slots[i].address != 0; i = (i + 1) & s->mask)
+		if (s->slots[i].address == address)
+			return &s->slots[i];
+	return NULL;
+}
+
+static bool stripe_insert(struct stripe *s, uint64_t address, uint64_t hash, uint32_t ref, uint32_t tid)
+{
+	uint32_t i;
+
+	if (s->slots == NULL || s->count >= (s->mask + 1) / 4 * 3) {
+		uint32_t size = s->slots ? (s->mask + 1) * 2 : STRIPE_FIRST;
+		size_t bytes = size * sizeof(struct lock_slot);
+		struct lock_slot *old = s->slots;
+		uint32_t old_mask = s->mask;
+		struct lock_slot *fresh = bytes < 4096 ? memory_piece(bytes, tid) : memory_map(bytes);
+
+		if (fresh == NULL)
+			return false;
+		s->slots = fresh;
+		s->mask = size - 1;
+		for (uint32_t j = 0; old != NULL && j <= old_mask; j++) {
+			if (old[j].address == 0)
+				continue;
+			for (i = first_slot(s, address_hash(old[j].address)); fresh[i].address != 0;)
+				i = (i + 1) & s->mask;
+			fresh[i] = old[j];
+		}
+		if (old != NULL && (old_mask + 1) * sizeof(*old) >= 4096)
+			memory_unmap(old, (old_mask + 1) * sizeof(*old));
+	}
+	for (i = first_slot(s, hash); s->slots[i].address != 0;)
+		i = (i + 1) & s->mask;
+	s->slots[i] = (struct lock_slot){ .address = address, .ref = ref };
+	s->count++;
+	return true;
+}
+
+static void stripe_remove(struct stripe *s, struct lock_slot *slot)
+{
+	uint32_t hole = (uint32_t)(slot - s->slots);
+
+	for (uint32_t i = (hole + 1) & s->mask; s->slots[i].address != 0; i = (i + 1) & s->mask) {
+		uint32_t home = first_slot(s, address_hash(s->slots[i].address));
+
+		if (((i - home) & s->mask) >= ((i - hole) & s->mask)) {
+			s->slots[hole] = s->slots[i];
+			hole = i;
+		}
+	}
+	s->slots[hole].address = 0;
+	s->count--;
+}
+
+/* A dead record's address has LOCK_ADDRESS_DEAD set, so that the hot path does not take it for its lock. */
+static inline bool is_dead(const struct lock_rec *l)
+{
+	return __atomic_load_n(&l->address, __ATOMIC_RELAXED) & LOCK_ADDRESS_DEAD;
+}
+
+static inline uint64_t lock_address(const struct lock_rec *l)
+{
+	return l->address & ~(uint64_t)LOCK_ADDRESS_DEAD;
+}
+
+static void set_dead(struct lock_rec *l, uint32_t how)
+{
+	__atomic_store_n(&l->state, l->state | STATE_DEAD | how, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->address, l->address | LOCK_ADDRESS_DEAD, __ATOMIC_RELEASE);
+}
+
+static void set_alive(struct lock_rec *l, uint64_t address)
+{
+	l->last_owner = 0;
+	l->instances++;
+	__atomic_store_n(&l->state, l->state & ~STATE_DEAD, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->address, address, __ATOMIC_RELEASE);
+}
+
+/* What records of one place of creation have in common. */
+static inline uint32_t class_of(const struct lock_rec *l)
+{
+	return l->created_stack ? l->created_stack : l->first_stack;
+}
+
+/* Takes a dead record off a list of this thread's; stale entries on the way fall off. */
+static uint32_t list_pop(struct class_list *list, uint32_t creator)
+{
+	while (list->head > LIST_END) {
+		uint32_t ref = list->head;
+		struct lock_rec *l = REF_POINTER(ref);
+
+		list->head = l->next;
+		l->next = 0;
+		if (list->count > 0)
+			list->count--;
+		if (l->creator == creator && is_dead(l))
+			return ref;
+	}
+	return 0;
+}
+
+static inline uint32_t class_hash(uint32_t stack)
+{
+	return (stack * 0x9e3779b1u) >> 20;
+}
+
+static struct class_list *common_list(uint32_t stack)
+{
+	for (uint32_t i = 0; i < 8; i++) {
+		struct class_list *c = &common.lists[(class_hash(stack) + i) % COMMON_LISTS];
+
+		if (c->stack == stack || c->stack == 0) {
+			c->stack = stack;
+			return c;
+		}
+	}
+	return NULL;
+}
+
+/* Moves records between a thread's list and the common one of the same place. */
+static void list_share(struct thread *t, struct class_list *mine, bool give)
+{
+	struct class_list *all;
+	uint32_t ref;
+
+	if (!pilock_lock(&common.lock, t->tid))
+		return;
+	all = common_list(mine->stack);
+	if (all != NULL && give) {
+		while ((ref = list_pop(mine, t->ref)) != 0) {
+			struct lock_rec *l = REF_POINTER(ref);
+
+			l->creator = CREATOR_NONE;
+			l->next = all->count++ ? all->head : LIST_END;
+			all->head = ref;
+		}
+	} else if (all != NULL) {
+		while (mine->count < LIST_LONG / 2 && (ref = list_pop(all, CREATOR_NONE)) != 0) {
+			struct lock_rec *l = REF_POINTER(ref);
+
+			l->creator = t->ref;
+			l->next = mine->count++ ? mine->head : LIST_END;
+			mine->head = ref;
+		}
+	}
+	pilock_unlock(&common.lock, t->tid);
+}
+
+static struct class_list *own_list(struct thread *t, uint32_t stack)
+{
+	struct class_list *c = &t->classes[class_hash(stack) % CLASS_LISTS];
+
+	if (c->stack != stack) {
+		if (c->count > 0)
+			list_share(t, c, true);
+		*c = (struct class_list){ .stack = stack, .head = LIST_END };
+	}
+	return c;
+}
+
+/* A record for a lock of this class: one used before, or a new one. With no lock held. */
+static uint32_t record_get(struct thread *t, uint32_t class, bool *ret_new)
+{
+	struct class_list *mine = own_list(t, class);
+	struct lock_rec *l;
+	uint32_t ref = 0;
+
+	*ret_new = false;
+	if (!recorder.config.per_instance) {
+		ref = list_pop(mine, t->ref);
+		if (ref == 0) {
+			list_share(t, mine, false);
+			ref = list_pop(mine, t->ref);
+		}
+	}
+	if (ref != 0)
+		return ref;
+	l = arena_take(&t->locks_arena, CHUNK_LOCKS, sizeof(*l), t->ref, t->tid);
+	if (l == NULL)
+		return 0;
+	*ret_new = true;
+	return POINTER_REF(l);
+}
+
+static void record_put(struct thread *t, struct lock_rec *l)
+{
+	struct class_list *mine;
+
+	if (l->next != 0) /* still in the list of the thread it came from, which will find it dead */
+		return;
+	mine = own_list(t, class_of(l));
+	l->creator = t->ref;
+	l->next = mine->count++ ? mine->head : LIST_END;
+	mine->head = POINTER_REF(l);
+	if (mine->count > LIST_LONG)
+		list_share(t, mine, true);
+}
+
+static void set_attributes(struct lock_rec *l, struct lock_attributes a)
+{
+	l->kind = a.kind;
+	l->type = a.type;
+	l->protocol = a.protocol;
+	l->flags = a.flags;
+}
+
+/* Gives a record from record_get() to an address. With the stripe of no address held. */
+static void record_assign(struct thread *t, uint32_t ref, bool fresh, uint64_t address, struct lock_attributes a,
+			  uint32_t created, uint32_t first)
+{
+	struct lock_rec *l = REF_POINTER(ref);
+
+	if (!fresh && lock_address(l) != address) { /* its old address knows it no longer */
+		uint64_t hash = address_hash(lock_address(l));
+		struct stripe *s = stripe_of(hash);
+
+		if (pilock_lock(&s->lock, t->tid)) {
+			struct lock_slot *slot = stripe_find(s, lock_address(l), hash);
+
+			if (slot != NULL && slot->ref == ref)
+				stripe_remove(s, slot);
+			pilock_unlock(&s->lock, t->tid);
+		}
+	}
+	set_attributes(l, a);
+	l->creator = t->ref;
+	l->created_stack = created;
+	if (fresh)
+		l->first_stack = first;
+	set_alive(l, address);
+	if (fresh)
+		arena_publish(&t->locks_arena);
+}
+
+/* Enters (address -> ref), or finds that another thread was faster: returns what stands there then. */
+static uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_t replaces)
+{
+	uint64_t hash = address_hash(address);
+	struct stripe *s = stripe_of(hash);
+	struct lock_slot *slot;
+
+	if (!pilock_lock(&s->lock, t->tid))
+		return 0;
+	slot = stripe_find(s, address, hash);
+	if (slot == NULL) {
+		if (!stripe_insert(s, address, hash, ref, t->tid)) {
+			image_lost(LOSS_MEMORY);
+			ref = 0;
+		}
+	} else if (slot->ref == replaces) {
+		slot->ref = ref;
+	} else {
+		ref = slot->ref;
+	}
+	pilock_unlock(&s->lock, t->tid);
+	return ref;
+}
+
+static uint32_t address_find(struct thread *t, uint64_t address)
+{
+	uint64_t hash = address_hash(address);
+	struct stripe *s = stripe_of(hash);
+	struct lock_slot *slot;
+	uint32_t ref = 0;
+
+	if (!pilock_lock(&s->lock, t->tid))
+		return 0;
+	slot = stripe_find(s, address, hash);
+	if (slot != NULL)
+		ref = slot->ref;
+	pilock_unlock(&s->lock, t->tid);
+	return ref;
+}
+
+/* A new or reused record for the address, entered in the table in place of `replaces`. */
+static uint32_t lock_make(struct thread *t, uint64_t address, struct lock_attributes a, uint32_t created,
+			  uint32_t first, uint32_t replaces)
+{
+	bool fresh;
+	uint32_t ref = record_get(t, created ? created : first, &fresh), entered;
+
+	if (ref == 0)
+		return 0;
+	record_assign(t, ref, fresh, address, a, created, first);
+	entered = address_enter(t, address, ref, replaces);
+	if (entered != ref) { /* two threads met the lock at once; ours was not it */
+		struct lock_rec *l = REF_POINTER(ref);
+
+		l->instances--;
+		set_dead(l, 0);
+		record_put(t, l);
+	}
+	return entered;
+}
+
+/* A record whose lock ended without being destroyed: its memory is another lock now. */
+static void lock_gone(struct thread *t, uint32_t ref)
+{
+	struct lock_rec *l = REF_POINTER(ref);
+
+	set_dead(l, 0);
+	record_put(t, l);
+}
+
+uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
+{
+	uint64_t a = (uintptr_t)address;
+	uint32_t ref = address_find(t, a), stack;
+	struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
+
+	if (l != NULL && l->kind == kind && lock_address(l) == a) {
+		if (!is_dead(l))
+			return ref;
+		if (object_destroyed(address, kind)) {
+			recorder_misuse(t, ref, STATE_USE_AFTER_DESTROY, site);
+			return ref;
+		}
+	} else if (l != NULL && !is_dead(l) && lock_address(l) == a) {
+		lock_gone(t, ref);
+	}
+	stack = stacks_capture(t, site);
+	return lock_make(t, a, object_attributes(address, kind), 0, stack, ref);
+}
+
+uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind)
+{
+	uint32_t ref = address_find(t, (uintptr_t)address);
+	const struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
+
+	return l != NULL && l->kind == kind && !is_dead(l) && lock_address(l) == (uintptr_t)address ? ref : 0;
+}
+
+uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind)
+{
+	uint32_t ref = address_find(t, (uintptr_t)address);
+	const struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
+
+	return l != NULL && l->kind == kind && lock_address(l) == (uintptr_t)address ? ref : 0;
+}
+
+/* L1 entries of init and destroy calls have no cell: the acquiring paths never take them for theirs. */
+static inline struct lock_rec *l1_find(struct l1_slot *s, uint64_t key, const void *address)
+{
+	struct lock_rec *l;
+
+	if (s->key != key)
+		return NULL;
+	l = REF_POINTER(s->lock);
+	return lock_address(l) == (uintptr_t)address ? l : NULL;
+}
+
+void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site)
+{
+	uint64_t key = l1_key(address, site.ip);
+	struct l1_slot *slot = l1_slot(t, key);
+	struct lock_rec *l = l1_find(slot, key, address);
+	uint32_t stack, ref;
+
+	a.flags |= LOCK_INITIALIZED;
+	t->busy = 1;
+	stack = stacks_capture(t, site);
+	if (l != NULL && is_dead(l) && l->creator == t->ref && l->created_stack == stack && l->kind == a.kind &&
+	    !recorder.config.per_instance) {
+		set_attributes(l, a);
+		set_alive(l, (uintptr_t)address);
+		t->busy = 0;
+		return;
+	}
+	ref = address_find(t, (uintptr_t)address);
+	l = ref ? REF_POINTER(ref) : NULL;
+	if (l != NULL && lock_address(l) != (uintptr_t)address)
+		l = NULL;
+	if (l != NULL && !is_dead(l))
+		lock_gone(t, ref); /* freed without being destroyed, or initialised again */
+	if (l != NULL && l->creator == t->ref && l->created_stack == stack && stack != 0 && l->kind == a.kind &&
+	    !recorder.config.per_instance) {
+		set_attributes(l, a);
+		set_alive(l, (uintptr_t)address);
+	} else {
+		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
+	}
+	if (ref != 0)
+		*slot = (struct l1_slot){ .key = key, .lock = ref };
+	t->busy = 0;
+}
+
+void recorder_destroyed(struct thread *t, const void *address, uint8_t kind, struct site site)
+{
+	uint64_t key = l1_key(address, site.ip);
+	struct l1_slot *slot = l1_slot(t, key);
+	struct lock_rec *l = l1_find(slot, key, address);
+
+	t->busy = 1;
+	if (l == NULL || is_dead(l) || l->kind != kind) {
+		uint32_t ref = recorder_find(t, address, kind);
+
+		l = ref ? REF_POINTER(ref) : NULL;
+		if (l != NULL)
+			*slot = (struct l1_slot){ .key = key, .lock = ref };
+	}
+	if (l != NULL) {
+		set_dead(l, STATE_DESTROYED_ONCE);
+		record_put(t, l);
+	}
+	t->busy = 0;
+}
+
+void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site site)
+{
+	struct lock_rec *l;
+
+	if (lock == 0)
+		return;
+	l = REF_POINTER(lock);
+	__atomic_fetch_or(&l->state, what, __ATOMIC_RELAXED);
+	if (__atomic_fetch_add(&l->misuses, 1, __ATOMIC_RELAXED) == 0)
+		l->misuse_stack = stacks_capture(t, site);
+	if (recorder.config.trap)
+		syscall(SYS_tgkill, getpid(), gettid(), SIGTRAP);
+}
+
+void locks_reset(void)
+{
+	memset(stripes, 0, sizeof(stripes));
+	memset(&common, 0, sizeof(common));
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Private memory of the recorder, see memory.h. Takes memory_lock, and nothing under it. */
+#include "src/record/memory.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <sys/mman.h>
+
+#include "src/record/pilock.h"
+
+#define SLAB_BYTES (256u * 1024)
+#define MAPPINGS_MAX 512
+
+/* What a child has to release. Lies in ordinary memory, which fork copies; when it is full a child leaks. */
+static struct {
+	void *p;
+	size_t size;
+} mappings[MAPPINGS_MAX];
+
+static uint32_t memory_lock;
+static char *slab;
+static size_t slab_left;
+
+void *memory_map(size_t size)
+{
+	int saved = errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		errno = saved;
+		return NULL;
+	}
+	madvise(p, size, MADV_WIPEONFORK);
+	for (int i = 0; i < MAPPINGS_MAX; i++) {
+		void *expected = NULL;
+
+		if (__atomic_load_n(&mappings[i].p, __ATOMIC_RELAXED) == NULL &&
+		    __atomic_compare_exchange_n(&mappings[i].p, &expected, p, false, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED)) {
+			mappings[i].size = size;
+			break;
+		}
+	}
+	errno = saved;
+	return p;
+}
+
+void memory_unmap(void *p, size_t size)
+{
+	int saved = errno;
+
+	if (p == NULL)
+		return;
+	for (int i = 0; i < MAPPINGS_MAX; i++) {
+		if (__atomic_load_n(&mappings[i].p, __ATOMIC_RELAXED) == p) {
+			__atomic_store_n(&mappings[i].p, NULL, __ATOMIC_RELAXED);
+			break;
+		}
+	}
+	munmap(p, size);
+	errno = saved;
+}
+
+void *memory_piece(size_t size, uint32_t tid)
+{
+	char *p = NULL;
+
+	size = (size + 63) & ~(size_t)63;
+	if (!pilock_lock(&memory_lock, tid))
+		return NULL;
+	if (slab_left < size) {
+		char *fresh = memory_map(SLAB_BYTES);
+
+		if (fresh != NULL) {
+			slab = fresh;
+			slab_left = SLAB_BYTES;
+		}
+	}
+	if (slab_left >= size) {
+		p = slab;
+		slab += size;
+		slab_left -= size;
+	}
+	pilock_unlock(&memory_lock, tid);
+	return p;
+}
+
+void memory_reset(void)
+{
+	int saved = errno;
+
+	for (int i = 0; i < MAPPINGS_MAX; i++) {
+		if (mappings[i].p != NULL && mappings[i].size != 0)
+			munmap(mappings[i].p, mappings[i].size);
+		mappings[i].p = NULL;
+		mappings[i].size = 0;
+	}
+	memory_lock = 0;
+	slab = NULL;
+	slab_left = 0;
+	errno = saved;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Private memory of the recorder, straight from mmap: the program's malloc is never called. Small pieces come
+ * out of slabs and are never given back; tables are mapped and unmapped whole.
+ */
+#ifndef MUTRACE_RECORD_MEMORY_H
+#define MUTRACE_RECORD_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Zeroed memory that a forked child finds wiped. NULL if there is none. errno is left as it was. */
+void *memory_map(size_t size);
+void memory_unmap(void *p, size_t size);
+/* A zeroed piece out of a slab, 64-aligned, never freed; wiped in a forked child. tid: the caller's. */
+void *memory_piece(size_t size, uint32_t tid);
+/* In a forked child: forgets the slabs and releases all that memory_map() gave. */
+void memory_reset(void);
+
+#endif

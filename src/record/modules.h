@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The loaded objects, kept without the loader's lock. All calls are made under the lock of stacks.c. */
+#ifndef MUTRACE_RECORD_MODULES_H
+#define MUTRACE_RECORD_MODULES_H
+
+#include <link.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Lists every object; takes the loader's lock, so only where the program calls into the loader anyway. */
+void modules_scan(uint32_t tid);
+/* ref of the module_rec that ip lies in, 0 if it lies in none; learns an object it did not know. *ret_new (may be NULL) is set to
+ * whether it did. */
+uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new);
+/* Marks those that are gone or replaced. True if any was. */
+bool modules_sweep(void);
+/* Writes all that are still loaded into a new image. */
+void modules_rewrite(uint32_t tid);
+int modules_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
+
+#endif

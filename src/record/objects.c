@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What can be read from the C library's lock objects: the attributes of those that were initialised
+ * statically, and who owns one. Knows glibc's layouts and nothing else does; elsewhere everything is "unknown".
+ */
+#include <pthread.h>
+
+#include "src/record/internal.h"
+
+#ifdef __GLIBC__
+/* Bits of pthread_mutex_t.__data.__kind, fixed by glibc's ABI for static initialisers and process-shared use. */
+#define GLIBC_MUTEX_TYPE 3
+#define GLIBC_MUTEX_ROBUST 16
+#define GLIBC_MUTEX_INHERIT 32
+#define GLIBC_MUTEX_PROTECT 64
+#define GLIBC_MUTEX_PSHARED 128
+
+struct lock_attributes object_attributes(const void *address, uint8_t kind)
+{
+	struct lock_attributes a = { .kind = kind };
+
+	if (kind == KIND_MUTEX) {
+		int k = ((const pthread_mutex_t *)address)->__data.__kind;
+
+		a.type = k & GLIBC_MUTEX_TYPE;
+		a.protocol = k & GLIBC_MUTEX_INHERIT ? PROTOCOL_INHERIT :
+			     k & GLIBC_MUTEX_PROTECT ? PROTOCOL_PROTECT : PROTOCOL_NONE;
+		a.flags = (uint8_t)((k & GLIBC_MUTEX_ROBUST ? LOCK_ROBUST : 0) |
+				    (k & GLIBC_MUTEX_PSHARED ? LOCK_PSHARED : 0));
+	} else if (kind == KIND_RWLOCK) {
+		const pthread_rwlock_t *rw = address;
+
+		a.type = (uint8_t)(rw->__data.__flags <= 2 ? rw->__data.__flags : 0);
+		a.flags = rw->__data.__shared ? LOCK_PSHARED : 0;
+	} else if (kind == KIND_COND) {
+		a.flags = ((const pthread_cond_t *)address)->__data.__wrefs & 1 ? LOCK_PSHARED : 0;
+	}
+	return a;
+}
+
+bool object_destroyed(const void *address, uint8_t kind)
+{
+	return kind == KIND_MUTEX && ((const pthread_mutex_t *)address)->__data.__kind == -1;
+}
+
+uint32_t object_owner(const void *address, uint8_t kind)
+{
+	if (kind == KIND_MUTEX)
+		return (uint32_t)__atomic_load_n(&((const pthread_mutex_t *)address)->__data.__owner,
+						 __ATOMIC_RELAXED);
+	if (kind == KIND_RWLOCK)
+		return (uint32_t)__atomic_load_n(&((const pthread_rwlock_t *)address)->__data.__cur_writer,
+						 __ATOMIC_RELAXED);
+	return 0;
+}
+#else
+struct lock_attributes object_attributes(const void *address, uint8_t kind)
+{
+	(void)address;
+	return (struct lock_attributes){ .kind = kind, .flags = LOCK_UNKNOWN_ATTRS };
+}
+
+bool object_destroyed(const void *address, uint8_t kind)
+{
+	(void)address;
+	(void)kind;
+	return false;
+}
+
+uint32_t object_owner(const void *address, uint8_t kind)
+{
+	(void)address;
+	(void)kind;
+	return 0;
+}
+#endif

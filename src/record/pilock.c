@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The contended half of pilock.h: the kernel queues, boosts and hands over. */
+#include "src/record/pilock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool pilock_wait(uint32_t *word)
+{
+	int saved = errno;
+	long r;
+
+	do
+		r = syscall(SYS_futex, word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+	while (r < 0 && (errno == EINTR || errno == EAGAIN));
+	errno = saved;
+	return r == 0;
+}
+
+void pilock_wake(uint32_t *word)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+	errno = saved;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The recorder's own lock, for its slow paths only: a priority-inheriting futex, so that a realtime
+ * thread never spins against, nor waits unboundedly for, an ordinary one that we delayed. The word holds
+ * the owner's kernel thread id. Not recursive; never held while a function of the program or a blocking
+ * call runs. In a forked child all of them are reset (fork.c).
+ */
+#ifndef MUTRACE_RECORD_PILOCK_H
+#define MUTRACE_RECORD_PILOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+bool pilock_wait(uint32_t *word);
+void pilock_wake(uint32_t *word);
+
+/* False: it could not be taken (the caller counts a loss and does without). errno is left as it was. */
+static inline bool pilock_lock(uint32_t *word, uint32_t tid)
+{
+	uint32_t expected = 0;
+
+	if (__builtin_expect(__atomic_compare_exchange_n(word, &expected, tid, false, __ATOMIC_ACQUIRE,
+							 __ATOMIC_RELAXED), 1))
+		return true;
+	return pilock_wait(word);
+}
+
+static inline void pilock_unlock(uint32_t *word, uint32_t tid)
+{
+	uint32_t expected = tid;
+
+	if (__builtin_expect(!__atomic_compare_exchange_n(word, &expected, 0, false, __ATOMIC_RELEASE,
+							  __ATOMIC_RELAXED), 0))
+		pilock_wake(word);
+}
+
+#endif

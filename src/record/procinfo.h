@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the recorder reads from /proc at start; every piece may be missing. No allocation, no stdio. */
+#ifndef MUTRACE_RECORD_PROCINFO_H
+#define MUTRACE_RECORD_PROCINFO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Field 22 of /proc/self/stat, 0 if unknown. */
+uint64_t procinfo_start_time(void);
+/* 16 zero bytes if unknown. */
+void procinfo_boot_id(uint8_t id[16]);
+/* Path of the program's file; empty if unknown. */
+void procinfo_program(char *out, size_t size);
+/* NUL-separated arguments, ends with an empty string. */
+void procinfo_arguments(char *out, size_t size, int argc, char *const *argv);
+/* The name of thread tid, NUL-padded. */
+void procinfo_thread_name(uint32_t tid, char name[16]);
+
+#endif

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Start of the process, fork, and the way into the recorder for a thread that it does not know yet.
+ *
+ * A forked child has none of this state: its private memory was wiped, and the image it still maps is its parent's.
+ * It is given an image of its own when it first uses a lock; until then it only marks the one that its
+ * parent prepared, so that the front end knows it is there. A child made past fork() (by a bare system call) is
+ * noticed by the wiped memory all the same.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "src/record/internal.h"
+#include "src/record/memory.h"
+#include "src/record/procinfo.h"
+#include "src/record/raw.h"
+#include "src/record/stacks.h"
+
+#define INHERITED_MAX 64u
+
+/* Set while a thread is attached or a child set up, when wrappers must go straight through. */
+static __thread uint8_t entering __attribute__((tls_model("initial-exec")));
+
+static pthread_key_t exit_key;
+static bool exit_key_valid;
+
+/* Locks that the forking thread holds, for the child. Ordinary memory. */
+static struct {
+	uint64_t address;
+	uint8_t kind;
+} inherited[INHERITED_MAX];
+static uint32_t inherited_count;
+
+/* Runs in each round of thread-specific data destructors; other destructors still lock, so it waits for the last. */
+static void thread_key_destructor(void *data)
+{
+	struct thread *t = data;
+
+	if (t != thread_self)
+		return;
+	if (++t->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
+		pthread_setspecific(exit_key, t);
+	} else {
+		entering = 1; /* for good: nobody would tell us of a second end */
+		thread_end(t);
+	}
+}
+
+static void watch_exit(struct thread *t)
+{
+	if (exit_key_valid)
+		pthread_setspecific(exit_key, t);
+}
+
+void recorder_thread_started(struct thread *t)
+{
+	entering = 1;
+	thread_begin(t);
+	watch_exit(t);
+	entering = 0;
+}
+
+void recorder_start(int argc, char **argv)
+{
+	struct thread *t;
+	int saved = errno;
+	int r;
+
+	entering = 1;
+	r = image_attach(true);
+	if (r < 0) {
+		recorder.state = RECORDER_OFF;
+		goto out;
+	}
+	procinfo_program(recorder.header->program, sizeof(recorder.header->program));
+	procinfo_arguments(recorder.header->arguments, sizeof(recorder.header->arguments), argc, argv);
+	stacks_start((uint32_t)gettid());
+	exit_key_valid = pthread_key_create(&exit_key, thread_key_destructor) == 0;
+	recorder.state = RECORDER_ON;
+	t = thread_attach();
+	if (t != NULL)
+		watch_exit(t);
+out:
+	entering = 0;
+	errno = saved;
+}
+
+/* Gives a forked child what its parent had at start. */
+static void child_start(void)
+{
+	memory_reset();
+	locks_reset();
+	threads_reset();
+	if (image_adopt() < 0) {
+		recorder.state = RECORDER_OFF;
+		return;
+	}
+	stacks_start_child((uint32_t)gettid());
+	recorder.state = RECORDER_ON;
+}
+
+/* The forking thread's locks are the child's: they are released there, which is no misuse. */
+static void child_inherit(struct thread *t)
+{
+	struct site here = { (uintptr_t)__builtin_return_address(0), NULL };
+
+	for (uint32_t i = 0; i < inherited_count; i++) {
+		const void *address = (const void *)(uintptr_t)inherited[i].address;
+		struct use use = recorder_use(t, address, inherited[i].kind, SIDE_EXCLUSIVE, here);
+
+		if (use.cell == 0)
+			continue;
+		((struct lock_rec *)REF_POINTER(use.lock))->flags |= LOCK_INHERITED;
+		hold_begin(t, use, address, SIDE_EXCLUSIVE, NULL);
+		((struct cell *)REF_POINTER(use.cell))->acquired = 0;
+	}
+	inherited_count = 0;
+}
+
+struct thread *recorder_enter(void)
+{
+	struct thread *t = thread_self;
+	int saved = errno;
+
+	if (likely(t->mode != MODE_OFF && !t->busy))
+		return t;
+	if (t->mode != MODE_OFF) {
+		image_lost(LOSS_REENTRANT); /* a signal handler interrupted us */
+		return NULL;
+	}
+	if (recorder.state == RECORDER_NEW || recorder.state == RECORDER_OFF || entering)
+		return NULL;
+	entering = 1;
+	if (t != &thread_none || recorder.state == RECORDER_CHILD) {
+		/* A child: the wiped block is still ours, or fork's handler has said so. A vfork child or a
+		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread exists. */
+		thread_self = &thread_none;
+		child_start();
+	}
+	t = NULL;
+	if (recorder.state == RECORDER_ON) {
+		t = thread_attach();
+		if (t != NULL) {
+			watch_exit(t);
+			child_inherit(t);
+		}
+	}
+	entering = 0;
+	errno = saved;
+	return t;
+}
+
+void recorder_before_fork(void)
+{
+	struct thread *t = thread_self;
+	int saved = errno;
+
+	if (recorder.state != RECORDER_ON)
+		return;
+	inherited_count = 0;
+	if (t->mode != MODE_OFF) {
+		for (struct held *h = t->held_first; h <= t->top && inherited_count < INHERITED_MAX; h++) {
+			if (h->flags & HELD_SHARED)
+				continue;
+			inherited[inherited_count].address = h->address;
+			inherited[inherited_count++].kind = ((struct lock_rec *)REF_POINTER(h->lock))->kind;
+		}
+	}
+	image_prepare_spare();
+	__atomic_fetch_add(&recorder.header->forks_begun, 1, __ATOMIC_RELAXED);
+	stacks_before_fork((uint32_t)gettid());
+	errno = saved;
+}
+
+void recorder_after_fork_parent(void)
+{
+	if (recorder.state == RECORDER_ON)
+		stacks_after_fork((uint32_t)gettid());
+}
+
+void recorder_after_fork_child(void)
+{
+	int saved = errno;
+
+	if (recorder.state != RECORDER_ON && recorder.state != RECORDER_CHILD)
+		return;
+	image_claim();
+	if (recorder.state == RECORDER_ON)
+		__atomic_fetch_add(&recorder.header->forks_seen, 1, __ATOMIC_RELAXED);
+	image_forget_session();
+	recorder.state = RECORDER_CHILD;
+	thread_self = &thread_none;
+	errno = saved;
+}
+
+void recorder_ended(uint32_t image_state)
+{
+	struct image_header *h = recorder.header;
+	int saved = errno;
+
+	/* Not for a vfork child, which has its parent's memory, nor for a child that has no image yet. */
+	if (recorder.state == RECORDER_ON && h->pid == (uint32_t)getpid()) {
+		if (image_state == IMAGE_RUNNING) {
+			h->end_ticks = 0;
+		} else {
+			h->end_ticks = clock_now();
+			clock_sync();
+		}
+		__atomic_store_n(&h->state, image_state, __ATOMIC_RELEASE);
+	}
+	errno = saved;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What wrappers may call. Everything here runs in the profiled process, allocates nothing from the program,
+ * leaves errno as it was and takes only the recorder's own locks (pilock.h), never across a blocking call.
+ * The inline part of it, for the calls that must be fast, is in hot.h.
+ */
+#ifndef MUTRACE_RECORD_RECORDER_H
+#define MUTRACE_RECORD_RECORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/record/stacks.h"
+#include "src/record/state.h"
+
+/* A lock and this thread's cell for one call site of it. cell 0: not recorded. Same layout as in struct l1_slot
+ * and struct held. */
+struct use {
+	uint32_t cell, lock;
+};
+
+/* What an object is, as its kind's wrapper reads it from the object or the attributes. */
+struct lock_attributes {
+	uint8_t kind, type, protocol, flags;
+};
+
+/* The calling thread if it is recorded now, attached if it was not yet known; else NULL: call the original. */
+struct thread *recorder_enter(void);
+
+/* The use of a lock through a call site; made if it is new. kind as in format.h. */
+struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site);
+/* As recorder_use() where the object's attributes are known: an initialisation by call that succeeded. */
+void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site);
+/* The lock record of an address if it is known and alive, else 0. */
+uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind);
+/* As recorder_find(), also a dead one. */
+uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind);
+/* What the C library's objects tell (objects.c): attributes, owner's kernel id (0 none or unknown), destruction mark. */
+struct lock_attributes object_attributes(const void *address, uint8_t kind);
+uint32_t object_owner(const void *address, uint8_t kind);
+bool object_destroyed(const void *address, uint8_t kind);
+/* Counts something that was not recorded. Any thread, any context. */
+void image_lost(enum loss what);
+/* A destruction that succeeded. */
+void recorder_destroyed(struct thread *t, const void *address, uint8_t kind, struct site site);
+
+/* A misuse (STATE_*) of a lock: marks and counts it, keeps the stack of the first; with --trap stops the program. */
+void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site site);
+
+/* A wait that is going on. Lives on the stack of a wrapper. */
+struct wait {
+	uint64_t start;
+	uint64_t ticks;      /* once it ended */
+	uint32_t lock, stack;
+	uint32_t hold_stack, holder, holder_cell;
+	uint64_t hold_site;
+	uint8_t side, flags; /* flags: EDGE_* */
+	int8_t waiter_priority, holder_priority;
+	uint8_t holder_side;
+};
+
+/* Before the blocking call: captures the stack, finds and marks the holder, shows the wait to live readers. */
+void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
+		struct wait *w);
+/* After it. Short, as the lock may be held now. */
+void wait_end(struct thread *t, struct wait *w);
+/* Adds an ended wait to the edges. Not between acquire and release. */
+void wait_book(struct thread *t, const struct wait *w, bool timed_out);
+
+/* Opens a hold. w: the wait that preceded it (booked at release) or NULL. For exclusive sides also notes the owner. Counts the
+ * acquisition. */
+void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w);
+/* Opens a hold when the held stack is full: makes it longer, or counts a loss. */
+void hold_overflow(struct thread *t, struct use use, const void *address, uint64_t now, uint32_t flags);
+/* The entry of a lock this thread holds, or NULL. */
+struct held *hold_find(struct thread *t, const void *address);
+/* The general way to release: one level of a recursive mutex, or closes the hold: removes the entry, hands it over in
+ * *ret for hold_book(). False: the lock stays held (recursion). before: to be called before the original. */
+bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now);
+/* Adds a closed hold, and the wait before it, to the counters. After the lock was released. */
+void hold_book(struct thread *t, const struct held *h, uint64_t now);
+/* Another thread's hold ended by this one: drops its entry. Returns whether there was one. */
+bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock);
+
+/* Threads. A block for a thread about to be created, or NULL. */
+struct thread *thread_prepare(void);
+void thread_abandon(struct thread *t); /* it was not created after all */
+void recorder_thread_started(struct thread *t); /* in the new thread, first thing */
+void thread_begin(struct thread *t); /* the recorder's part of it */
+void thread_end(struct thread *t);   /* in the ending thread, last thing */
+void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */
+/* All threads ever, for looking at their holds. */
+uint32_t thread_count(void);
+struct thread *thread_at(uint32_t i);
+
+/* Process start and fork, called by wrappers/init.c and process.c. */
+void recorder_start(int argc, char **argv);
+void recorder_before_fork(void);
+void recorder_after_fork_parent(void);
+void recorder_after_fork_child(void);
+void recorder_ended(uint32_t image_state);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Stacks, see stacks.h. Runs in the profiled process, in the slow paths of wrappers. Lookups take no lock;
+ * what is new is entered under unwind_lock, which also serialises libunwind and is held across fork.
+ */
+#include "src/record/stacks.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "backtrace/capture.h"
+#include "src/record/image.h"
+#include "src/record/memory.h"
+#include "src/record/modules.h"
+#include "src/record/pilock.h"
+
+/* libunwind needs this much of the thread's stack; where less is left, only the call site is stored. */
+#define UNWIND_STACK_NEED (20u * 1024)
+#define DELTA_VARIES (-1)
+
+/* (inner, ip) -> node. Replaced whole when it grows; readers of the old one miss at worst. */
+struct node_table {
+	uint32_t mask;
+	uint32_t count;
+	uint32_t slots[];
+};
+
+#define TABLE_FIRST 1024u
+
+static struct node_table *table;
+static uint32_t unwind_lock;
+static struct arena frame_arena;
+
+static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
+{
+	return (uint32_t)(((uint64_t)ip + inner * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull >> 32);
+}
+
+/* frame_node.reserved: distance in words to the caller's return address, 0 not known, DELTA_VARIES. */
+static inline int32_t *node_delta(struct frame_node *n)
+{
+	return (int32_t *)&n->reserved;
+}
+
+static inline struct frame_node *node_find(const struct node_table *t, uint32_t inner, uintptr_t ip)
+{
+	uint32_t i, ref;
+
+	if (t == NULL)
+		return NULL;
+	for (i = node_hash(inner, ip) & t->mask;
+	     (ref = __atomic_load_n(&t->slots[i], __ATOMIC_ACQUIRE)) != 0; i = (i + 1) & t->mask) {
+		struct frame_node *n = REF_POINTER(ref);
+
+		if (n->ip == ip && n->inner == inner)
+			return n;
+	}
+	return NULL;
+}
+
+static size_t table_bytes(uint32_t slots)
+{
+	return sizeof(struct node_table) + (size_t)slots * sizeof(uint32_t);
+}
+
+static bool table_grow(void)
+{
+	uint32_t slots = table ? (table->mask + 1) * 2 : TABLE_FIRST;
+	struct node_table *fresh = memory_map(table_bytes(slots));
+
+	if (fresh == NULL)
+		return false;
+	fresh->mask = slots - 1;
+	if (table != NULL) {
+		for (uint32_t i = 0; i <= table->mask; i++) {
+			struct frame_node *n;
+			uint32_t j;
+
+			if (table->slots[i] == 0)
+				continue;
+			n = REF_POINTER(table->slots[i]);
+			for (j = node_hash(n->inner, n->ip) & fresh->mask; fresh->slots[j] != 0;)
+				j = (j + 1) & fresh->mask;
+			fresh->slots[j] = table->slots[i];
+		}
+		fresh->count = table->count;
+	}
+	/* The old one stays: someone may be reading it. All old ones together are as large as the new one. */
+	__atomic_store_n(&table, fresh, __ATOMIC_RELEASE);
+	return true;
+}
+
+/* The node for a frame, made if need be; with unwind_lock held. */
+static struct frame_node *node_enter(struct frame_node *inner, const struct captured_frame *f, uint32_t tid)
+{
+	uint32_t inner_ref = inner ? POINTER_REF(inner) : 0, i;
+	struct frame_node *n = node_find(table, inner_ref, f->ip);
+
+	if (n != NULL)
+		return n;
+	if ((table == NULL || table->count >= table->mask / 2) && !table_grow()) {
+		image_lost(LOSS_MEMORY);
+		return NULL;
+	}
+	n = arena_take(&frame_arena, CHUNK_FRAMES, sizeof(*n), 0, tid);
+	if (n == NULL)
+		return NULL;
+	n->ip = f->ip;
+	n->inner = inner_ref;
+	n->depth = (uint16_t)(inner ? inner->depth + 1 : 1);
+	n->flags = f->exact ? FRAME_EXACT : 0;
+	n->module = modules_find(f->ip, tid, NULL);
+	arena_publish(&frame_arena);
+	for (i = node_hash(inner_ref, f->ip) & table->mask; table->slots[i] != 0;)
+		i = (i + 1) & table->mask;
+	__atomic_store_n(&table->slots[i], POINTER_REF(n), __ATOMIC_RELEASE);
+	table->count++;
+	return n;
+}
+
+/* Remembers where the caller's return address stood relative to this frame's. */
+static void node_learn(struct frame_node *n, const struct captured_frame *f, const struct captured_frame *above)
+{
+	int32_t *delta = node_delta(n);
+	intptr_t d;
+
+	if (f->slot == 0 || above->slot == 0 || *delta == DELTA_VARIES)
+		return;
+	d = ((intptr_t)above->slot - (intptr_t)f->slot) / (intptr_t)sizeof(uintptr_t);
+	if (d <= 0 || d > 1 << 20 || above->slot % sizeof(uintptr_t) != 0 || (*delta != 0 && *delta != d))
+		d = DELTA_VARIES;
+	*delta = (int32_t)d;
+}
+
+/* Unwinds and enters the whole stack; with unwind_lock held. */
+static uint32_t unwind(struct thread *t, struct site site)
+{
+	struct captured_frame frames[FRAMES_MAX];
+	struct frame_node *n = NULL;
+	size_t count, max = recorder.config.frames;
+	bool end = false, learnt;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+
+	count = 0;
+	if (t->stack_low == 0 || here - t->stack_low > UNWIND_STACK_NEED || here < t->stack_low) {
+		t->capturing = 1;
+		do { /* again if the stack ended in an object that was not on our list yet */
+			count = capture_frames(frames, max, site.ip, &end);
+			learnt = false;
+			if (count > 0 && count < max)
+				modules_find(frames[count - 1].ip, t->tid, &learnt);
+			else if (count == 0)
+				modules_find(site.ip, t->tid, &learnt);
+		} while (learnt);
+		t->capturing = 0;
+	}
+	if (count == 0) {
+		if (recorder.header->unwinder)
+			image_lost(LOSS_STACK);
+		frames[0] = (struct captured_frame){ .ip = site.ip };
+		count = 1;
+		end = false;
+	}
+	if (site.slot != NULL && frames[0].slot != (uintptr_t)site.slot)
+		frames[0].slot = 0; /* not where the fast walk would begin */
+	for (size_t i = 0; i < count; i++) {
+		struct frame_node *outer = node_enter(n, &frames[i], t->tid);
+
+		if (outer == NULL)
+			break;
+		if (i > 0)
+			node_learn(n, &frames[i - 1], &frames[i]);
+		n = outer;
+	}
+	if (n != NULL && end && n->depth == count)
+		n->flags |= FRAME_END;
+	return n != NULL ? POINTER_REF(n) : 0;
+}
+
+/* Recognises a stack seen before; 0 if it is not. */
+static inline uint32_t walk(struct site site)
+{
+	const struct node_table *nodes = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+	struct frame_node *n = node_find(nodes, 0, site.ip);
+	const uintptr_t *slot = site.slot;
+	uintptr_t limit = (uintptr_t)__builtin_thread_pointer();
+
+	/* A thread's control block lies above its stack, in the same mapping. */
+	if ((uintptr_t)slot > limit)
+		limit = UINTPTR_MAX;
+	while (n != NULL) {
+		int32_t delta;
+
+		if (n->flags & FRAME_END || n->depth >= recorder.config.frames)
+			return POINTER_REF(n);
+		delta = *node_delta(n);
+		if (delta <= 0)
+			return 0;
+		slot += delta;
+		if ((uintptr_t)slot >= limit)
+			return 0;
+		n = node_find(nodes, POINTER_REF(n), *slot);
+	}
+	return 0;
+}
+
+uint32_t stacks_capture(struct thread *t, struct site site)
+{
+	uint32_t id = 0;
+	uint8_t busy = t->busy;
+	int saved;
+
+	if (site.slot != NULL && (id = walk(site)) != 0)
+		return id;
+	saved = errno;
+	t->busy = 1;
+	if (pilock_lock(&unwind_lock, t->tid)) {
+		id = unwind(t, site);
+		pilock_unlock(&unwind_lock, t->tid);
+	} else {
+		image_lost(LOSS_STACK);
+	}
+	t->busy = busy;
+	errno = saved;
+	return id;
+}
+
+void stacks_start(uint32_t tid)
+{
+	recorder.header->unwinder = capture_open() == 0;
+	modules_scan(tid);
+}
+
+void stacks_before_fork(uint32_t tid)
+{
+	pilock_lock(&unwind_lock, tid);
+}
+
+void stacks_after_fork(uint32_t tid)
+{
+	pilock_unlock(&unwind_lock, tid);
+}
+
+void stacks_start_child(uint32_t tid)
+{
+	unwind_lock = 0;
+	table = NULL;
+	memset(&frame_arena, 0, sizeof(frame_arena));
+	modules_rewrite(tid);
+}
+
+void stacks_modules_changed(struct thread *t)
+{
+	uint8_t busy = t->busy;
+	int saved = errno;
+
+	t->busy = 1;
+	if (pilock_lock(&unwind_lock, t->tid)) {
+		if (modules_sweep()) {
+			/* What is known of their addresses holds no longer. */
+			capture_flush();
+			__atomic_store_n(&table, NULL, __ATOMIC_RELEASE);
+			recorder.header->modules_generation++;
+		}
+		pilock_unlock(&unwind_lock, t->tid);
+	}
+	t->busy = busy;
+	errno = saved;
+}
+
+int stacks_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
+{
+	return modules_iterate(callback, data);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Stacks as paths in a tree of frames (format.h), and the loaded objects they lie in.
+ *
+ * A stack seen before is recognised without unwinding: every node knows how far above its own return address
+ * its caller's return address was found, so the walk reads one word a frame and looks up (node, word). A word that no
+ * node knows, or a frame whose size is not constant, sends the whole stack through libunwind once.
+ */
+#ifndef MUTRACE_RECORD_STACKS_H
+#define MUTRACE_RECORD_STACKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/record/state.h"
+
+/* Where a wrapper was called: its return address, and the address on the stack where that stands (NULL where the
+ * machine does not put it there). */
+struct site {
+	uintptr_t ip;
+	const uintptr_t *slot;
+};
+
+#if defined(__x86_64__) || defined(__i386__)
+#define SITE_SLOT ((const uintptr_t *)__builtin_dwarf_cfa() - 1)
+#else
+#define SITE_SLOT NULL
+#endif
+/* Only in the body of an exported wrapper. */
+#define SITE_HERE ((struct site){ (uintptr_t)__builtin_return_address(0), SITE_SLOT })
+
+/* The stack id of the calling thread from the site outwards; 0 if not even one frame could be stored. */
+uint32_t stacks_capture(struct thread *t, struct site site);
+
+/* Finds libunwind and lists the loaded objects. At start, before any other thread. */
+void stacks_start(uint32_t tid);
+/* Around fork: keeps other threads out of libunwind, so that the child finds it at rest. */
+void stacks_before_fork(uint32_t tid);
+void stacks_after_fork(uint32_t tid);
+/* In a forked child that has its image: lists the objects again. */
+void stacks_start_child(uint32_t tid);
+/* Before and after an object may have been unloaded or loaded. */
+void stacks_modules_changed(struct thread *t);
+
+struct dl_phdr_info;
+/* What dl_iterate_phdr() would tell, from our list and without the loader's lock. For libunwind. */
+int stacks_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The recorder's private state: what a thread keeps for itself and what the process keeps once.
+ * Runs in the profiled process. Included by src/record only, and by the inline hot path (hot.h).
+ *
+ * A thread's block lies in memory that the kernel wipes on fork, so that in the child, however it was
+ * made, "mode" reads 0 and the next wrapper call takes the slow path, which notices.
+ */
+#ifndef MUTRACE_RECORD_STATE_H
+#define MUTRACE_RECORD_STATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/session/format.h"
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+/* How a thread records. 0 must be "not at all": it is what wiped memory says. */
+enum thread_mode {
+	MODE_OFF = 0,
+	MODE_EXACT,
+	MODE_SAMPLED,
+	MODE_CONTENDED,
+};
+
+/* Direct-mapped and lossy: finds the cell of a (lock address, call site). cell and lock stand in the order
+ * of struct held, which takes both with one store. A lock whose acquisitions need more than the plain path (a
+ * recursive mutex) is entered under key | 1, where only the slow path looks. */
+struct l1_slot {
+	uint64_t key;
+	uint32_t cell, lock;
+};
+
+/* Takes items of one size out of chunks of the session. */
+struct arena {
+	struct chunk *chunk;
+	uint32_t left;       /* items that still fit */
+	uint32_t next_bytes; /* size of the next chunk */
+};
+
+/* Open addressing, of refs. */
+struct ref_table {
+	uint32_t *slots;
+	uint32_t mask; /* 0: no table yet */
+	uint32_t count;
+};
+
+#define CLASS_LISTS 32
+/* Dead lock records of one place of creation that this thread may use again. */
+struct class_list {
+	uint32_t stack; /* 0: list not in use */
+	uint32_t head;
+	uint32_t count;
+};
+
+struct thread {
+	uint8_t mode; /* enum thread_mode */
+	uint8_t busy; /* inside the recorder: whatever is called now is not recorded */
+	uint8_t capturing; /* inside libunwind: dl_iterate_phdr answers from our list */
+	uint8_t l1_shift;
+	uint32_t ref; /* of rec */
+	struct l1_slot *l1;
+	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
+	struct held *held_first, *held_last;
+	struct thread_rec *rec;
+	uint32_t tid;
+	uint32_t sample_left; /* acquisitions until the next timed one */
+	uint32_t random;
+	uint32_t sample_hold;
+
+	struct arena cells_arena, edges_arena, locks_arena;
+	struct ref_table cells; /* (lock, site, side) -> cell, clustered by lock */
+	struct ref_table edges;
+	struct class_list classes[CLASS_LISTS];
+
+	void *(*start)(void *); /* between pthread_create and the new thread's first step */
+	void *start_argument;
+	size_t stack_size;      /* as the program asked for, 0 the default */
+	uintptr_t stack_low;    /* lowest address of a small stack, 0 for others */
+	int exit_rounds;        /* rounds of thread-specific data destructors seen */
+	struct thread *next;    /* of the free ones */
+};
+
+/* Never NULL; a thread that is not recorded has &thread_none, whose mode is MODE_OFF. initial-exec: the library
+ * is always loaded at start, and this makes the access one instruction that cannot allocate. */
+extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+extern struct thread thread_none;
+
+enum recorder_state {
+	RECORDER_NEW = 0, /* before our constructor */
+	RECORDER_ON,
+	RECORDER_CHILD,   /* forked, has no image of its own yet */
+	RECORDER_OFF,     /* no session, or trouble */
+};
+
+struct recorder {
+	char *base;         /* the mapped image file */
+	struct image_header *header;
+	uint64_t mapped;    /* reserved bytes from base */
+	uint64_t populated; /* of these, bytes that are backed by the file system */
+	uint32_t grow_lock; /* guards the last two and header->used */
+	int state;          /* enum recorder_state */
+	uint8_t mode;       /* enum thread_mode of new threads */
+	uint8_t counter;    /* 1: the machine's counter is the clock */
+	uint32_t pid;
+	struct session_config config;
+};
+extern struct recorder recorder;
+
+#define REF_POINTER(ref) ((void *)(recorder.base + (uint64_t)(ref) * REF_UNIT))
+#define POINTER_REF(pointer) ((uint32_t)(((const char *)(pointer) - recorder.base) / REF_UNIT))
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Threads: a block each, made by the creating thread or, for threads that came another way, at their first lock
+ * call. When a thread ends, its block with all its counters goes to the next one that starts, so that memory
+ * follows the number of threads alive at once and not of those that ever were. Takes threads_lock.
+ */
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "src/record/internal.h"
+#include "src/record/memory.h"
+#include "src/record/pilock.h"
+#include "src/record/procinfo.h"
+#include "src/record/raw.h"
+
+#define THREADS_MAX (1u << 16)
+#define STACK_AMPLE (256u * 1024)
+
+struct thread thread_none;
+__thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_none;
+
+static uint32_t threads_lock;
+static struct thread *free_threads;
+static struct thread **all_threads;
+static uint32_t all_count;
+
+uint32_t thread_count(void)
+{
+	return __atomic_load_n(&all_count, __ATOMIC_ACQUIRE);
+}
+
+struct thread *thread_at(uint32_t i)
+{
+	return all_threads[i];
+}
+
+/* A block with a record of its own; with threads_lock held. */
+static struct thread *make(uint32_t tid)
+{
+	struct thread *t;
+	struct thread_rec *r;
+	struct chunk *c;
+
+	if (all_threads == NULL) {
+		all_threads = memory_map(THREADS_MAX * sizeof(*all_threads));
+		if (all_threads == NULL)
+			return NULL;
+	}
+	if (all_count == THREADS_MAX)
+		return NULL;
+	t = memory_piece(sizeof(*t), tid);
+	if (t == NULL)
+		return NULL;
+	t->tid = tid; /* until it runs, the creator's */
+	if (!cells_setup(t))
+		return NULL;
+	c = image_chunk(CHUNK_THREAD, sizeof(*r), CHUNK_ALIGN, 0, tid);
+	if (c == NULL)
+		return NULL;
+	r = (struct thread_rec *)(c + 1);
+	t->rec = r;
+	t->ref = POINTER_REF(r);
+	t->held_first = (struct held *)(((uintptr_t)(r + 1) + 63) & ~(uintptr_t)63) + 1; /* after the sentinel */
+	t->held_last = (struct held *)((char *)c + c->size) - 1;
+	t->top = t->held_first - 1;
+	r->held_ref = POINTER_REF(t->held_first);
+	r->held_capacity = r->depth = (uint32_t)(t->held_last - t->held_first + 1);
+	c->used = 1;
+	all_threads[all_count] = t;
+	__atomic_store_n(&all_count, all_count + 1, __ATOMIC_RELEASE);
+	return t;
+}
+
+static struct thread *take(uint32_t tid)
+{
+	struct thread *t = NULL;
+
+	if (!pilock_lock(&threads_lock, tid))
+		return NULL;
+	t = free_threads;
+	if (t != NULL)
+		free_threads = t->next;
+	else
+		t = make(tid);
+	pilock_unlock(&threads_lock, tid);
+	if (t == NULL)
+		image_lost(LOSS_THREAD);
+	return t;
+}
+
+struct thread *thread_prepare(void)
+{
+	struct thread *self = thread_self, *t;
+	int saved = errno;
+
+	if (recorder.state != RECORDER_ON)
+		return NULL;
+	t = take(self->tid ? self->tid : (uint32_t)gettid());
+	errno = saved;
+	return t;
+}
+
+void thread_abandon(struct thread *t)
+{
+	uint32_t tid = thread_self->tid ? thread_self->tid : (uint32_t)gettid();
+
+	if (!pilock_lock(&threads_lock, tid))
+		return; /* a block less */
+	t->next = free_threads;
+	free_threads = t;
+	pilock_unlock(&threads_lock, tid);
+}
+
+void thread_policy_changed(struct thread *t)
+{
+	struct sched_param p = { 0 };
+	int saved = errno;
+	long policy = syscall(SYS_sched_getscheduler, 0);
+
+	if (policy >= 0) {
+		uint32_t was = t->rec->realtime;
+
+		policy &= ~0x40000000l; /* SCHED_RESET_ON_FORK */
+		syscall(SYS_sched_getparam, 0, &p);
+		t->rec->policy = (uint32_t)policy;
+		t->rec->priority = p.sched_priority;
+		t->rec->realtime = policy == SCHED_FIFO || policy == SCHED_RR || policy == 6 /* SCHED_DEADLINE */;
+		if (was != t->rec->realtime)
+			cells_reset_l1(t); /* so that every lock used from now on is marked */
+	}
+	errno = saved;
+}
+
+void thread_begin(struct thread *t)
+{
+	struct thread_rec *r = t->rec;
+	int saved = errno;
+
+	t->busy = 1;
+	t->tid = (uint32_t)gettid();
+	t->exit_rounds = 0;
+	t->random = t->tid * 2654435761u | 1;
+	t->sample_hold = recorder.config.sample_hold;
+	t->sample_left = 1;
+	/* The control block lies at the upper end of the stack. Only a small stack needs watching. */
+	t->stack_low = t->stack_size != 0 && t->stack_size < STACK_AMPLE ?
+			       (uintptr_t)__builtin_thread_pointer() - t->stack_size : 0;
+	for (struct held *h = t->held_first; h <= t->held_last && h <= t->top; h++)
+		h->address = 0; /* the predecessor ended with locks held */
+	t->top = t->held_first - 1;
+	if (r->generation > 0)
+		cells_reset_l1(t);
+	r->past_ticks += r->end_ticks ? r->end_ticks - r->start_ticks : 0;
+	r->end_ticks = 0;
+	r->start_ticks = clock_now();
+	r->tid = t->tid;
+	r->waiting_lock = 0;
+	r->realtime = 0;
+	r->generation++;
+	procinfo_thread_name(t->tid, r->name);
+	thread_policy_changed(t);
+	__atomic_fetch_add(&recorder.header->threads_started, 1, __ATOMIC_RELAXED);
+	thread_self = t;
+	__asm__ volatile("" ::: "memory");
+	t->mode = recorder.mode;
+	t->busy = 0;
+	errno = saved;
+}
+
+void thread_end(struct thread *t)
+{
+	procinfo_thread_name(t->tid, t->rec->name);
+	t->mode = MODE_OFF;
+	thread_self = &thread_none;
+	t->rec->end_ticks = clock_now();
+	thread_abandon(t);
+}
+
+struct thread *thread_attach(void)
+{
+	struct thread *t = take((uint32_t)gettid());
+
+	if (t != NULL)
+		thread_begin(t);
+	return t;
+}
+
+void threads_reset(void)
+{
+	threads_lock = 0;
+	free_threads = NULL;
+	all_threads = NULL;
+	all_count = 0;
+	thread_self = &thread_none;
+}

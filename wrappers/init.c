@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The library's beginning and end. */
+#include <pthread.h>
+
+#include "src/record/byhand.h"
+#include "src/record/recorder.h"
+#include "src/session/format.h"
+#include "wrappers/real.h"
+
+static __attribute__((constructor)) void start(int argc, char **argv)
+{
+	real_need();
+	recorder_start(argc, argv);
+	if (recorder.state == RECORDER_ON)
+		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+	byhand_start();
+}
+
+/* Recording goes on after this, for destructors that run later and threads that still do. */
+static __attribute__((destructor)) void end(void)
+{
+	recorder_ended(IMAGE_EXITED);
+	byhand_end();
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * pthread_mutex_*. Runs in the program, on whatever thread calls. The plain case stands in the exported
+ * function; everything else is out of line.
+ *
+ * A lock call first tries: that makes "contended" exact, and leaves the slow path to calls that are about to sleep. When
+ * trying fails for whatever reason the original lock call has the last word, so that its result is the program's.
+ */
+#include <errno.h>
+
+#include "src/record/hot.h"
+#include "wrappers/real.h"
+
+/* Which of the blocking calls. */
+struct request {
+	enum { LOCK, TIMEDLOCK, CLOCKLOCK } call;
+	clockid_t clock;
+	const struct timespec *until;
+};
+
+static int call_lock(pthread_mutex_t *m, const struct request *q)
+{
+	switch (q->call) {
+	case TIMEDLOCK:
+		return REAL(pthread_mutex_timedlock)(m, q->until);
+	case CLOCKLOCK:
+		return REAL(pthread_mutex_clocklock)(m, q->clock, q->until);
+	default:
+		return REAL(pthread_mutex_lock)(m);
+	}
+}
+
+static bool acquired(int r)
+{
+	return r == 0 || r == EOWNERDEAD;
+}
+
+static void note_owner_died(struct use use, int r)
+{
+	if (r == EOWNERDEAD)
+		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(use.lock))->state, STATE_INCONSISTENT,
+				  __ATOMIC_RELAXED);
+}
+
+/* A normal mutex that this thread holds already: the coming call will never return. */
+static void check_relock(struct thread *t, struct use use, pthread_mutex_t *m, struct site site)
+{
+	const struct lock_rec *l = REF_POINTER(use.lock);
+
+	if ((l->type == MUTEX_NORMAL || l->type == MUTEX_ADAPTIVE) && hold_find(t, m) != NULL)
+		recorder_misuse(t, use.lock, STATE_RELOCK, site);
+}
+
+/* After a failed try. */
+static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, const struct request *q, int tried,
+			  struct site site)
+{
+	struct wait w;
+	int r;
+
+	if (tried != EBUSY) { /* an error that the original call is asked for, or a dead owner's mutex */
+		r = acquired(tried) ? tried : call_lock(m, q);
+		if (acquired(r)) {
+			hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
+			note_owner_died(use, r);
+		}
+		return r;
+	}
+	check_relock(t, use, m, site);
+	wait_begin(t, use, m, SIDE_EXCLUSIVE, site, &w);
+	r = call_lock(m, q);
+	wait_end(t, &w);
+	if (acquired(r)) {
+		hold_begin(t, use, m, SIDE_EXCLUSIVE, &w);
+		note_owner_died(use, r);
+	} else if (r == ETIMEDOUT) {
+		wait_book(t, &w, true);
+	}
+	return r;
+}
+
+/* Any lock call that is not the plain case. */
+static COLD int lock_slow(pthread_mutex_t *m, const struct request *q, struct site site)
+{
+	struct thread *t;
+	struct use use;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL)
+		return call_lock(m, q);
+	if (t->mode == MODE_CONTENDED) {
+		r = REAL(pthread_mutex_trylock)(m);
+		if (r == 0)
+			return 0;
+		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+	} else {
+		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+		r = use.cell ? REAL(pthread_mutex_trylock)(m) : EBUSY;
+	}
+	if (use.cell == 0)
+		return call_lock(m, q);
+	if (r == 0) {
+		hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
+		return 0;
+	}
+	return lock_wait(t, use, m, q, r, site);
+}
+
+EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	struct thread *t = thread_self;
+	uintptr_t ip = (uintptr_t)__builtin_return_address(0);
+
+	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
+		uint64_t key = l1_key(m, ip);
+		const struct l1_slot *s = l1_slot(t, key);
+
+		if (likely(s->key == key) && likely(l1_valid(s, m, ip))) {
+			struct use use = { s->cell, s->lock };
+			int r = REAL(pthread_mutex_trylock)(m);
+
+			if (likely(r == 0)) {
+				hot_acquired(t, use, m, SIDE_EXCLUSIVE);
+				return 0;
+			}
+			return lock_wait(t, use, m, &(struct request){ .call = LOCK }, r, SITE_HERE);
+		}
+	} else if (t->mode == MODE_CONTENDED && REAL(pthread_mutex_trylock)(m) == 0) {
+		return 0;
+	}
+	return lock_slow(m, &(struct request){ .call = LOCK }, SITE_HERE);
+}
+
+EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
+{
+	return lock_slow(m, &(struct request){ .call = TIMEDLOCK, .until = until }, SITE_HERE);
+}
+
+EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *until)
+{
+	return lock_slow(m, &(struct request){ .call = CLOCKLOCK, .clock = clock, .until = until }, SITE_HERE);
+}
+
+EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
+{
+	struct site site = SITE_HERE;
+	struct thread *t;
+	struct use use;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL)
+		return REAL(pthread_mutex_trylock)(m);
+	if (t->mode == MODE_CONTENDED) {
+		r = REAL(pthread_mutex_trylock)(m);
+		if (r != EBUSY)
+			return r;
+		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+	} else {
+		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+		r = REAL(pthread_mutex_trylock)(m);
+	}
+	if (use.cell == 0)
+		return r;
+	if (acquired(r)) {
+		hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
+		note_owner_died(use, r);
+	} else if (r == EBUSY) {
+		((struct cell *)REF_POINTER(use.cell))->trylock_failed++;
+	}
+	return r;
+}
+
+/* A mutex that is not on this thread's held stack: another thread's, or one whose locking was not seen. */
+static int unlock_unknown(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	uint32_t owner = object_owner(m, KIND_MUTEX);
+	uint32_t lock = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, m, KIND_MUTEX);
+	int r;
+
+	if (lock != 0 && owner != t->tid)
+		recorder_misuse(t, lock, STATE_UNLOCK_NOT_HELD, site);
+	r = REAL(pthread_mutex_unlock)(m);
+	if (lock != 0 && r == 0 && owner != t->tid && hold_end_foreign(t, m, lock))
+		image_lost(LOSS_FOREIGN);
+	return r;
+}
+
+static COLD int unlock_slow(pthread_mutex_t *m, struct site site)
+{
+	struct thread *t;
+	struct held *h, closed;
+	uint64_t now;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL)
+		return REAL(pthread_mutex_unlock)(m);
+	h = hold_find(t, m);
+	if (h == NULL)
+		return unlock_unknown(t, m, site);
+	if (!hold_end(t, h, site, &closed, &now))
+		return REAL(pthread_mutex_unlock)(m);
+	r = REAL(pthread_mutex_unlock)(m);
+	hold_book(t, &closed, now);
+	return r;
+}
+
+EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
+{
+	struct thread *t = thread_self;
+
+	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
+		struct held *h = t->top;
+
+		if (likely(h->address == (uintptr_t)m) && likely((h->flags & ~HELD_UNTIMED) == 0)) {
+			struct cell *c = REF_POINTER(h->cell);
+			uint64_t since = h->since, now;
+			int r;
+
+			if (h->flags & HELD_UNTIMED) {
+				h->address = 0;
+				t->top = h - 1;
+				return REAL(pthread_mutex_unlock)(m);
+			}
+			h->address = 0;
+			now = clock_now();
+			t->top = h - 1;
+			r = REAL(pthread_mutex_unlock)(m);
+			hot_book(c, now - since);
+			return r;
+		}
+	} else if (t->mode == MODE_CONTENDED && t->top < t->held_first) {
+		return REAL(pthread_mutex_unlock)(m);
+	}
+	return unlock_slow(m, SITE_HERE);
+}
+
+EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)
+{
+	struct thread *t;
+	int r;
+
+	real_need();
+	r = REAL(pthread_mutex_init)(m, a);
+	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
+		recorder_init(t, m, object_attributes(m, KIND_MUTEX), SITE_HERE);
+	return r;
+}
+
+EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
+{
+	struct thread *t;
+	bool again;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL || t->mode == MODE_CONTENDED)
+		return REAL(pthread_mutex_destroy)(m);
+	again = object_destroyed(m, KIND_MUTEX);
+	r = REAL(pthread_mutex_destroy)(m);
+	if (unlikely(again))
+		recorder_misuse(t, recorder_find_any(t, m, KIND_MUTEX), STATE_DESTROY_TWICE, SITE_HERE);
+	else if (likely(r == 0))
+		recorder_destroyed(t, m, KIND_MUTEX, SITE_HERE);
+	else if (r == EBUSY)
+		recorder_misuse(t, recorder_find(t, m, KIND_MUTEX), STATE_DESTROY_HELD, SITE_HERE);
+	return r;
+}
+
+EXPORT int pthread_mutex_consistent(pthread_mutex_t *m)
+{
+	struct thread *t;
+	uint32_t lock;
+	int r;
+
+	real_need();
+	r = REAL(pthread_mutex_consistent)(m);
+	if (r == 0 && (t = recorder_enter()) != NULL && (lock = recorder_find(t, m, KIND_MUTEX)) != 0)
+		__atomic_fetch_and(&((struct lock_rec *)REF_POINTER(lock))->state, ~STATE_INCONSISTENT,
+				   __ATOMIC_RELAXED);
+	return r;
+}

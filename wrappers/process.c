@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The ends of a process that no destructor sees. They stay what they are: one store, then the original. */
+#include "src/record/recorder.h"
+#include "src/session/format.h"
+#include "wrappers/real.h"
+
+EXPORT __attribute__((noreturn)) void _exit(int status)
+{
+	real_need();
+	recorder_ended(IMAGE_QUIT);
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT __attribute__((noreturn)) void _Exit(int status)
+{
+	real_need();
+	recorder_ended(IMAGE_QUIT);
+	REAL(_Exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT __attribute__((noreturn)) void quick_exit(int status)
+{
+	real_need();
+	recorder_ended(IMAGE_QUIT);
+	REAL(quick_exit)(status);
+	__builtin_unreachable();
+}

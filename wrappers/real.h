@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The originals behind our wrappers, found once. Before our constructor ran, any wrapper may be the first to need
+ * them; after that a thread that is being recorded can rely on them without a check.
+ */
+#ifndef MUTRACE_WRAPPERS_REAL_H
+#define MUTRACE_WRAPPERS_REAL_H
+
+#include <link.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdbool.h>
+#include <threads.h>
+#include <time.h>
+
+struct real {
+#define WRAP(family, type, name, parameters, version) type(*name) parameters;
+#include "wrappers/wrappers.def"
+#undef WRAP
+	bool resolved;
+};
+extern struct real real;
+
+/* Looks all of them up. Idempotent; two threads doing it at once write the same values. */
+void real_resolve(void);
+
+static inline void real_need(void)
+{
+	if (__builtin_expect(!real.resolved, 0))
+		real_resolve();
+}
+
+#define REAL(name) real.name
+
+#define EXPORT __attribute__((visibility("default")))
+#define COLD __attribute__((noinline, cold))
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* pthread_create: the new thread announces itself before it runs the program's function. */
+#include <errno.h>
+
+#include "src/record/recorder.h"
+#include "wrappers/real.h"
+
+/* The first frame of every thread that we saw created; the reading side hides it. */
+static void *thread_main(void *data)
+{
+	struct thread *t = data;
+	void *(*start)(void *) = t->start;
+	void *argument = t->start_argument;
+
+	recorder_thread_started(t);
+	return start(argument);
+}
+
+EXPORT int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *), void *argument)
+{
+	struct thread *t;
+	size_t size = 0;
+	int r;
+
+	real_need();
+	t = thread_prepare();
+	if (t == NULL)
+		return REAL(pthread_create)(id, a, start, argument);
+	if (a != NULL)
+		pthread_attr_getstacksize(a, &size);
+	t->start = start;
+	t->start_argument = argument;
+	t->stack_size = size;
+	r = REAL(pthread_create)(id, a, thread_main, t);
+	if (r != 0)
+		thread_abandon(t);
+	return r;
+}
