@@ -1,19 +1,23 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What profiling costs real servers: throughput under mutrace over plain throughput, in interleaved pairs.
+"""What profiling costs real servers: throughput under mutrace over plain throughput.
 
-    apps.py [--pairs N] [--seconds S] [--json FILE] [--markdown FILE] [NAME...]
+    apps.py [--sessions N] [--slices N] [--seconds S] [--variants LIST] [--json FILE] [--markdown FILE]
+            [NAME...]
 
 memcached (load: memload), redis-server with io-threads (redis-benchmark), mariadbd (sysbench). Servers that
-are not installed are left out and said so. The variants "again" (plain once more) and "floor" show what the
-machine's own noise and two readings of the clock make of the figures. Two figures a pair: throughput, and the
-server's processor time per request, which other programs disturb less. The lock rate is that of the report.
+are not installed are left out and said so. A session starts the server once in each variant; then one after
+the other gets a slice of load, so that slices that are compared lie close together in time. The variants
+"again" (plain once more) and "floor" show what the machine's own noise and two readings of the clock make of
+the figures. Two figures: throughput, and the server's processor time per request, which other programs disturb
+less. The lock rate is that of the report.
 """
 import argparse
 import glob
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -33,84 +37,92 @@ def free_port():
         return s.getsockname()[1]
 
 
-def cpu_seconds(pid):
-    """Processor time so far of a process and, if it is mutrace, of the program that it runs."""
-    total = 0.0
-    for p in [pid] + children(pid):
+def cpu_ns(pid):
+    """Processor time so far of the threads of a process and of its descendants."""
+    total = 0
+    for path in glob.glob("/proc/%d/task/*" % pid):
         try:
-            with open("/proc/%d/stat" % p) as f:
-                fields = f.read().rpartition(")")[2].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            with open(path + "/schedstat") as f:
+                total += int(f.read().split()[0])
+            with open(path + "/children") as f:
+                total += sum(cpu_ns(int(child)) for child in f.read().split())
         except OSError:
             pass
     return total
 
 
-def children(pid):
-    found = []
-    for path in glob.glob("/proc/%d/task/*/children" % pid):
-        with open(path) as f:
-            for child in f.read().split():
-                found += [int(child)] + children(int(child))
-    return found
-
-
 class Server:
-    """Started plain or under mutrace, loaded, stopped with SIGTERM."""
+    """One running server, plain or profiled."""
     name = ""
     needs = ()
 
-    def __init__(self, options):
-        self.options = options
+    def __init__(self, variant):
+        self.variant = variant
         self.directory = tempfile.mkdtemp(prefix="mutrace-app.")
-
-    def close(self):
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-    def measure(self, variant):
+        self.report = os.path.join(self.directory, "report.json")
         self.port = free_port()
+        self.process = None
+        self.requests = 0
+
+    def prepare(self):
+        """Before the server runs."""
+
+    def fill(self):
+        """Once it does."""
+
+    def start(self):
+        self.prepare()
         command, environment = self.command(), dict(os.environ)
-        report = os.path.join(self.directory, "report.json")
-        profiled = variant in benchlib.MUTRACE_OPTIONS
-        if variant == "floor":
+        if self.variant == "floor":
             environment["LD_PRELOAD"] = benchlib.FLOOR
-        if profiled:
-            command = benchlib.front(variant, report) + command
+        elif self.variant in benchlib.MUTRACE_OPTIONS:
+            command = benchlib.front(self.variant, self.report) + command
         with open(os.path.join(self.directory, "log"), "w") as log:
-            server = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
-                                      stderr=log)
-        try:
-            self.wait_ready(server)
-            self.load(0.5)
-            before, started = cpu_seconds(server.pid), time.monotonic()
-            per_second, requests = self.load(self.options.seconds)
-            result = {"per_second": per_second, "cpu_us": (cpu_seconds(server.pid) - before) * 1e6 / requests}
-        finally:
-            server.send_signal(signal.SIGTERM)
-            status = server.wait(timeout=120)
-        if status not in self.statuses:
-            raise benchlib.BenchError("%s ended with status %d" % (self.name, status))
-        if profiled:
-            with open(report) as f:
-                t = benchlib.totals(json.load(f))
-            if not t["acquired"] or t["lost"]:
-                raise benchlib.BenchError("%s: %d acquisitions, %d events lost"
-                                          % (self.name, t["acquired"], t["lost"]))
-            result["acquired_per_second"] = t["acquired"] / (t["runtime_ns"] / 1e9)
-            result["contended_per_second"] = t["contended"] / (t["runtime_ns"] / 1e9)
-        return result
-
-    statuses = (0,)
-
-    def wait_ready(self, server):
+            self.process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log)
         end = time.monotonic() + 60
-        while time.monotonic() < end and server.poll() is None:
+        while time.monotonic() < end and self.process.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
+                self.fill()
                 return
             except OSError:
                 time.sleep(0.05)
-        raise benchlib.BenchError("%s does not answer; see %s/log" % (self.name, self.directory))
+        raise benchlib.BenchError("%s does not answer" % self.name)
+
+    def slice(self, seconds):
+        before = cpu_ns(self.process.pid)
+        per_second, requests = self.load(seconds)
+        self.requests += requests
+        return {"per_second": per_second, "cpu_us": (cpu_ns(self.process.pid) - before) / 1000 / requests}
+
+    def stop(self):
+        """Ends the server; returns acquisitions and contentions per request, if it was profiled."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=120)
+        if status:
+            raise benchlib.BenchError("%s ended with status %d" % (self.name, status))
+        if self.variant not in benchlib.MUTRACE_OPTIONS:
+            return None
+        with open(self.report) as f:
+            t = benchlib.totals(json.load(f))
+        if not t["acquired"] or t["lost"]:
+            raise benchlib.BenchError("%s: %d acquisitions, %d events lost"
+                                      % (self.name, t["acquired"], t["lost"]))
+        return t["acquired"] / self.requests, t["contended"] / self.requests
+
+    def close(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def log(self):
+        try:
+            with open(os.path.join(self.directory, "log"), errors="replace") as f:
+                return f.read()[-2000:]
+        except OSError:
+            return ""
 
 
 class Memcached(Server):
@@ -141,23 +153,22 @@ class Redis(Server):
 
     def load(self, seconds):
         requests = max(1000, int(self.rate * seconds))
-        started = time.monotonic()
-        benchlib.run(["redis-benchmark", "-p", str(self.port), "-n", str(requests), "-c", "50", "-r",
-                      "100000", "-q", "SET", "key:__rand_int__", "value"])
-        if seconds < 1:
-            self.rate = requests / (time.monotonic() - started)
-        return requests / (time.monotonic() - started), requests
+        answer = benchlib.run(["redis-benchmark", "-p", str(self.port), "-n", str(requests), "-c", "50", "-r",
+                               "100000", "-q", "SET", "key:__rand_int__", "value"]).stdout.decode()
+        found = re.findall(r"([0-9.]+) requests per second", answer)
+        if not found:
+            raise benchlib.BenchError("no figure from redis-benchmark: " + answer[-200:])
+        Redis.rate = float(found[-1])
+        return Redis.rate, requests
 
 
 class MariaDB(Server):
     name, needs = "mariadbd, sysbench oltp_read_write", ("mariadbd", "mariadb-install-db", "sysbench")
     script, threads = "oltp_read_write", 4
 
-    def __init__(self, options):
-        super().__init__(options)
+    def prepare(self):
         self.data = os.path.join(self.directory, "data")
         self.user = ["--user=root"] if os.getuid() == 0 else []
-        self.prepared = False
         benchlib.run(["mariadb-install-db", "--no-defaults", "--datadir=" + self.data, "--skip-test-db",
                       "--auth-root-authentication-method=normal"] + self.user)
 
@@ -172,17 +183,15 @@ class MariaDB(Server):
                    "--threads=%d" % self.threads, "--time=%g" % max(1, seconds), action]
         return benchlib.run(command).stdout.decode()
 
+    def fill(self):
+        benchlib.run(["mariadb", "--no-defaults", "--socket=" + os.path.join(self.directory, "socket"),
+                      "--user=root", "-e", "create database bench"])
+        self.sysbench("prepare", 1)
+
     def load(self, seconds):
-        if not self.prepared:
-            benchlib.run(["mariadb", "--no-defaults", "--socket=" + os.path.join(self.directory, "socket"),
-                          "--user=root", "-e", "create database bench"])
-            self.sysbench("prepare", 1)
-            self.prepared = True
-        transactions = 0
         for line in self.sysbench("run", seconds).split("\n"):
             if line.strip().startswith("transactions:"):
-                transactions = int(line.split()[1])
-                return float(line.split("(")[1].split()[0]), transactions
+                return float(line.split("(")[1].split()[0]), int(line.split()[1])
         raise benchlib.BenchError("no figure from sysbench")
 
 
@@ -193,41 +202,61 @@ class MariaDBPoint(MariaDB):
 SERVERS = (Memcached, MemcachedPipelined, Redis, MariaDB, MariaDBPoint)
 
 
+def run_session(kind, variants, options, results, rates):
+    """Starts the server in each variant and gives each of them its slices of load, in turn."""
+    servers = {v: kind(v) for v in variants}
+    try:
+        for server in servers.values():
+            server.start()
+            server.slice(0.5)
+        for _ in range(options.slices):
+            order = list(variants)
+            random.shuffle(order)
+            for v in order:
+                results[v].append(servers[v].slice(options.seconds))
+            sys.stderr.write(".")
+        for v, server in servers.items():
+            rates[v].append(server.stop())
+    except benchlib.BenchError:
+        for server in servers.values():
+            sys.stderr.write(server.log())
+        raise
+    finally:
+        for server in servers.values():
+            server.close()
+
+
 def measure_server(kind, options):
     missing = [n for n in kind.needs if not shutil.which(n)]
     if missing:
         sys.stderr.write("%s: %s not installed, left out\n" % (kind.name, ", ".join(missing)))
-        return None
-    server = kind(options)
-    try:
-        sys.stderr.write("%-48s" % kind.name)
-        results = benchlib.interleave(["plain"] + options.variants.split(","), options.pairs, server.measure,
-                                      lambda i: sys.stderr.write("."))
-        sys.stderr.write("\n")
-    except benchlib.BenchError:
-        sys.stderr.write(open(os.path.join(server.directory, "log")).read()[-2000:])
-        raise
-    finally:
-        server.close()
+        return []
+    variants = ["plain"] + options.variants.split(",")
+    results, rates = {v: [] for v in variants}, {v: [] for v in variants}
+    sys.stderr.write("%-48s" % kind.name)
+    for _ in range(options.sessions):
+        run_session(kind, variants, options, results, rates)
+    sys.stderr.write("\n")
     rows = []
-    for v in options.variants.split(","):
+    for v in variants[1:]:
         low, high = benchlib.spread(results, v, "plain", "per_second")
-        rate = {k: benchlib.median(results, v, k) if k in results[v][0] else None
-                for k in ("acquired_per_second", "contended_per_second")}
-        rows.append({"name": kind.name, "variant": v, "pairs": options.pairs,
-                     "plain_per_second": benchlib.median(results, "plain", "per_second"),
-                     "per_second": benchlib.median(results, v, "per_second"),
-                     "kept": benchlib.ratio(results, v, "plain", "per_second"),
-                     "kept_low": low, "kept_high": high,
-                     "cpu_ratio": benchlib.ratio(results, v, "plain", "cpu_us"),
-                     **rate, "runs": {"plain": results["plain"], v: results[v]}})
+        row = {"name": kind.name, "variant": v, "acquired_per_second": None, "contended_per_second": None,
+               "plain_per_second": benchlib.median(results, "plain", "per_second"),
+               "per_second": benchlib.median(results, v, "per_second"),
+               "kept": benchlib.ratio(results, v, "plain", "per_second"), "kept_low": low, "kept_high": high,
+               "cpu_ratio": benchlib.ratio(results, v, "plain", "cpu_us"),
+               "runs": {"plain": results["plain"], v: results[v]}}
+        if rates[v][0]:
+            for i, key in enumerate(("acquired_per_second", "contended_per_second")):
+                row[key] = row["per_second"] * sum(r[i] for r in rates[v]) / len(rates[v])
+        rows.append(row)
     return rows
 
 
 def markdown(rows, options):
     lines = ["# What profiling costs real servers", "",
-             "Written by `apps.py`; do not edit. Medians over %d interleaved rounds of %g s; \"kept\" is"
-             % (options.pairs, options.seconds),
+             "Written by `apps.py`; do not edit. Medians over %d x %d interleaved slices of %g s; \"kept\" is"
+             % (options.sessions, options.slices, options.seconds),
              "throughput in that mode over plain throughput, \"CPU\" the server's processor time per request",
              "likewise. What \"floor\" (floor.c) does not keep, no profiler that times every hold can.", ""]
     lines += ["- " + l for l in benchlib.describe_machine()] + [""]
@@ -244,8 +273,9 @@ def markdown(rows, options):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    p.add_argument("--pairs", type=int, default=5)
-    p.add_argument("--seconds", type=float, default=3)
+    p.add_argument("--sessions", type=int, default=3)
+    p.add_argument("--slices", type=int, default=6)
+    p.add_argument("--seconds", type=float, default=1)
     p.add_argument("--variants", default="floor,exact")
     p.add_argument("--json")
     p.add_argument("--markdown")
@@ -257,7 +287,7 @@ def main():
     try:
         for kind in SERVERS:
             if not options.names or any(n in kind.name for n in options.names):
-                rows += measure_server(kind, options) or []
+                rows += measure_server(kind, options)
     except benchlib.BenchError as e:
         sys.exit("apps: %s" % e)
     text = markdown(rows, options)

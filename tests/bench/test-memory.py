@@ -1,0 +1,81 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What recording costs in memory: a lock, a call site, ten million short-lived locks, a million live ones."""
+import os
+import re
+import sys
+import tempfile
+
+import benchlib
+
+MB = 1 << 20
+failures = []
+
+
+def check(what, value, low, high):
+    fine = low <= value <= high
+    print("%s %s: %.1f, to be %.1f to %.1f" % ("  " if fine else "! ", what, value, low, high))
+    if not fine:
+        failures.append(what)
+
+
+def session(arguments, frames=16):
+    """Run a load into a session that is kept; return the result, the session's bytes and the report."""
+    with tempfile.TemporaryDirectory(prefix="mutrace-memory.") as directory:
+        kept = os.path.join(directory, "session")
+        result = benchlib.lockbench(arguments, "exact", ["--frames=%d" % frames], keep=kept)
+        benchlib.check_counts(result, "exact")
+        return result, benchlib.disk_usage(kept)
+
+
+def documented():
+    """What the manual says: bytes of session for a lock, and for each call site of it in a thread."""
+    with open(os.path.join(benchlib.SOURCE, "man", "mutrace.1")) as f:
+        text = " ".join(f.read().split())
+    m = re.search(r"(\d+) bytes for a lock and (\d+) for each call site", text)
+    if not m:
+        sys.exit("man/mutrace.1 does not say what a lock and a call site take")
+    return int(m.group(1)), int(m.group(2))
+
+
+def live_locks():
+    """Locks that stay: slope of session and of resident memory over their number."""
+    counts = (100000, 300000)
+    sizes, resident, plain = [], [], []
+    for n in counts:
+        load = ["-l", n, "-n", n, "many"]
+        result, size = session(load)
+        sizes.append(size)
+        resident.append(result["maxrss_kb"] * 1024)
+        plain.append(benchlib.lockbench(load)["maxrss_kb"] * 1024)
+    more = counts[1] - counts[0]
+    in_session = (sizes[1] - sizes[0]) / more
+    in_memory = (resident[1] - resident[0] - (plain[1] - plain[0])) / more
+    return in_session, in_memory
+
+
+def main():
+    benchlib.need_tools()
+    in_session, in_memory = live_locks()
+    lock, cell = documented()
+    check("bytes of session for a live lock used at one place", in_session, (lock + cell) * 0.98,
+          (lock + cell) * 1.1)
+    check("bytes of memory the same, with the tables to find it by", in_memory, (lock + cell) * 0.9,
+          (lock + cell) * 1.3)
+
+    result, size = session(["-n", 10000000, "churn"])
+    check("MB of session for 10^7 short-lived mutexes", size / MB, 0.01, 64)
+    check("their acquisitions", result["report"]["acquired"], 10**7, 10**7)
+    check("their instances", result["report"]["instances"], 10**7, 10**7 + 10)
+
+    load = ["-l", 1000000, "-n", 1000000, "many"]
+    result, size = session(load)
+    plain = benchlib.lockbench(load)
+    check("MB of session for 10^6 live mutexes", size / MB, 1, 512)
+    check("MB of memory for them", (result["maxrss_kb"] - plain["maxrss_kb"]) / 1024, 1, 512)
+    check("their acquisitions", result["report"]["acquired"], 10**6, 10**6)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
