@@ -3,6 +3,10 @@
  * Names for addresses, by libbfd. Runs in mutrace only, never in the profiled process. Single-threaded
  * (libbfd is). The input (module paths, addresses) may come from a hostile session: every file is opened
  * read-only, must be regular, and whatever libbfd says about it is treated as text.
+ *
+ * libbfd runs in child processes without exec, one for each module that is asked about, which end with
+ * symbolizer_free() at the latest. So the caller is single-threaded and waits for its own children by number:
+ * waitpid(-1) may see ours.
  */
 #ifndef MUTRACE_BACKTRACE_SYMBOLIZE_H
 #define MUTRACE_BACKTRACE_SYMBOLIZE_H
@@ -18,6 +22,7 @@ struct symbolizer_options {
 	const char *const *debug_dirs; /* NULL-terminated; NULL: /usr/lib/debug */
 	bool no_demangle;
 	bool no_lines;             /* names from symbol tables only, no DWARF */
+	bool in_process;           /* no child processes for libbfd; for sanitizers and debuggers */
 	/* called now and then while names are looked up; done and total count addresses. NULL: not */
 	void (*progress)(void *data, size_t done, size_t total);
 	void *progress_data;
@@ -38,6 +43,7 @@ enum symbol_module_state {
 	SYMBOL_MODULE_MISSING,   /* no such file, or not readable, or no ELF */
 	SYMBOL_MODULE_REPLACED,  /* the file's build id differs from the one recorded: nothing is named from it */
 	SYMBOL_MODULE_STRIPPED,  /* only exported symbols are known */
+	SYMBOL_MODULE_DAMAGED,   /* libbfd did not survive reading it; names come from what could be read, if any */
 };
 
 /* Makes a symbolizer. options may be NULL. 0 or -errno; *ret is untouched on failure. */
