@@ -6,7 +6,6 @@
  *
  * It ends by itself after two seconds and prints nothing but whether the books balance.
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
