@@ -1,0 +1,80 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Which folder may include which: the table of HACKING.md, held to by make check. What is loaded into programs and
+# what is mutrace share the session's format and nothing else.
+set -u
+: "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"
+cd "$top_srcdir" || exit 99
+
+# folder (or file): folders and files of ours that it may include besides its own
+allowed() {
+	case $1 in
+	src/session) echo "" ;;
+	src/record) echo "src/session backtrace/capture.h wrappers/real.h" ;;
+	wrappers) echo "src/record src/session" ;;
+	backtrace/capture) echo "src/record src/session" ;;
+	backtrace/symbolize) echo "" ;;
+	src/base) echo "" ;;
+	src/load) echo "src/session src/base" ;;
+	src/analysis) echo "src/load src/session src/base src/render/render.h backtrace/symbolize.h" ;;
+	src/render) echo "src/analysis src/load src/session src/base" ;;
+	src/cmd) echo "src/analysis src/load/model.h src/render src/session src/base" ;;
+	*) return 1 ;;
+	esac
+}
+
+# The folder that a file counts to: backtrace/ has two sides.
+folder_of() {
+	case $1 in
+	backtrace/capture*) echo backtrace/capture ;;
+	backtrace/*) echo backtrace/symbolize ;;
+	*) dirname "$1" ;;
+	esac
+}
+
+wrong=0 seen=0
+for file in src/*/*.[ch] wrappers/*.[ch] backtrace/*.[ch]; do
+	[ -e "$file" ] || continue
+	folder=$(folder_of "$file")
+	permitted=$(allowed "$folder") || {
+		echo "$file: no rule for $folder in tests/check-includes.sh"
+		wrong=1
+		continue
+	}
+	while read -r header; do
+		# as the compiler finds it: beside the file, from the top, from src/
+		target=
+		for try in "$(dirname "$file")/$header" "$header" "src/$header"; do
+			[ -e "$try" ] && target=$try && break
+		done
+		[ -n "$target" ] || continue # config.h
+		seen=$((seen + 1))
+		[ "$(folder_of "$target")" = "$folder" ] && continue
+		fine=
+		for one in $permitted; do
+			case $target in
+			"$one" | "$one"/*) fine=1 ;;
+			esac
+		done
+		if [ -z "$fine" ]; then
+			echo "$file includes $target: $folder may not"
+			wrong=1
+		fi
+	done < <(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file")
+
+	# The profiled process: no stdio, no malloc by header (string.h and the like are fine).
+	case $folder in
+	src/record | wrappers | backtrace/capture)
+		if grep -nE '\b(printf|fprintf|malloc|calloc|realloc|strdup|abort|assert) *\(' "$file" |
+			grep -vE '^[0-9]+:[[:space:]]*(/?\*|//)'; then
+			echo "$file: the above is not for the profiled process"
+			wrong=1
+		fi
+		;;
+	esac
+done
+[ $seen -gt 20 ] || {
+	echo "only $seen includes seen: run it in the right place"
+	exit 99
+}
+exit $wrong

@@ -1,0 +1,65 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Children: mutrace waits for those that outlive the program, unless told otherwise, and is nobody's parent but the
+# program's.
+. "$(dirname "$0")/lib.sh"
+
+truth=$workloads/truth
+
+# Each process image is an entry of the report.
+expect 0 "$mutrace" --json=json sh -c "$truth; $truth"
+check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 800' \
+	'sum(l["contended"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 400'
+
+# A daemon: its parent is init (or whoever reaps on this machine), never mutrace.
+cat >daemon.sh <<'DAEMON'
+(
+	setsid sh -c 'until [ "$(ps -o ppid= -p $$ | tr -d " ")" != '$$' ]; do sleep 0.02; done
+		ps -o ppid= -p $$ | tr -d " " >ppid.new; mv ppid.new ppid; until [ -e go ]; do sleep 0.05; done
+		"$0" >/dev/null; echo done >done' "$1" </dev/null >/dev/null 2>&1 &
+)
+exit 7
+DAEMON
+if command -v ps >/dev/null; then
+	"$mutrace" --json=json sh daemon.sh "$truth" 2>err &
+	pid=$!
+	until_true 10 test -e ppid
+	[ "$(cat ppid)" != $pid ] || fail "mutrace became the daemon's parent"
+	sleep 2.5
+	kill -0 $pid 2>/dev/null || fail "mutrace did not wait for the daemon"
+	touch go
+	wait $pid
+	[ $? = 7 ] || fail "exit status is not the program's"
+	[ -e done ] || fail "mutrace ended before the daemon"
+	says "still run"
+	check_json json 'lock("guilty_lock")["acquired"] == 400'
+
+	# --no-follow: reports when the program ends.
+	rm -f ppid done go
+	expect 7 "$mutrace" --no-follow sh daemon.sh "$truth"
+	[ ! -e done ] || fail "--no-follow waited"
+	until_true 10 test -e ppid
+	touch go
+	until_true 20 test -e done
+
+	# A signal ends the waiting, not the daemon.
+	rm -f ppid done go
+	"$mutrace" sh daemon.sh "$truth" 2>err &
+	pid=$!
+	until_true 10 test -e ppid
+	sleep 0.7
+	kill -TERM $pid
+	wait $pid
+	[ $? = 7 ] || fail "exit status after SIGTERM while waiting for children"
+	[ ! -e done ] || fail "the daemon ended?"
+	touch go
+	until_true 20 test -e done
+fi
+
+# A child killed while its siblings go on: complete up to that moment, and marked.
+expect 0 "$mutrace" --json=json bash -c "$truth die; $truth >/dev/null; true"
+check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 800'
+
+# Many children: no image of those that recorded nothing stays.
+expect 0 "$mutrace" -o kept sh -c 'i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done'
+[ "$(ls kept | wc -l)" -lt 20 ] || fail "$(ls kept | wc -l) files of children that recorded nothing"

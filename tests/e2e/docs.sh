@@ -1,0 +1,57 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# --help, the man page and the option table name the same options; the man page renders without a complaint, and the
+# commands that README and man page show exist.
+. "$(dirname "$0")/lib.sh"
+
+page=$top_srcdir/man/mutrace.1
+for command in run report; do
+	expect 0 "$mutrace" $command --help
+	grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help.$command
+	[ -s help.$command ] || fail "no options in --help of $command"
+done
+sort -u help.* >help
+
+# In the page's source an option is "\-\-name".
+sed -n 's/\\-/-/g; s/^\.B[RI]* //p' "$page" | grep -oE -- '--[a-z][a-z-]+' | sort -u >page
+while read -r option; do
+	grep -qx -e "$option" page || fail "the man page lacks $option"
+done <help
+sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page" | sed 's/\\-/-/g' | sed -n 's/^\.B[RI]* //p' |
+	grep -oE -- '--[a-z][a-z-]+' | sort -u >described
+while read -r option; do
+	grep -qx -e "$option" help || fail "the man page describes $option, which is not in --help"
+done <described
+
+# Each order of --help is in the page and is taken; each option that takes no argument is taken.
+expect 0 "$mutrace" --help
+sed -n '/^Orders of locks/,/^$/p' out | grep '^ ' | tr -s ' ' '\n' | grep . >orders
+[ "$(wc -l <orders)" -ge 16 ] || fail "orders of locks in --help"
+while read -r order; do
+	sed 's/\\-/-/g' "$page" | grep -qw -e "$order" || fail "the man page lacks the order $order"
+	expect 0 "$mutrace" --mutex-order="$order" true
+done <orders
+expect 0 "$mutrace" --help
+sed -n '/^Orders of conditions/,/^$/p' out | grep '^ ' | tr -s ' ' '\n' | grep . >orders
+[ "$(wc -l <orders)" -ge 9 ] || fail "orders of conditions in --help"
+while read -r order; do
+	sed 's/\\-/-/g' "$page" | grep -qw -e "$order" || fail "the man page lacks the order $order"
+	expect 0 "$mutrace" --cond-order="$order" true
+done <orders
+expect 0 "$mutrace" --all -d -r --trap --contended-only --no-follow --per-instance --hash-size=99 --max=1 --frames=3 \
+	--locked-min=1 --owner-changed-min=1 --contended-min=1 --wait-min=1 --sample-hold=10 --session-size=4M \
+	--helper='my_lock*' --sysroot=/ true
+
+# Options named in the README exist.
+grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | while read -r option; do
+	case $option in --prefix) continue ;; esac
+	grep -qx -e "$option" help || exit 1
+done || fail "the README names an option that does not exist"
+
+if command -v man >/dev/null; then
+	MANWIDTH=80 man --warnings -l "$page" >rendered 2>warnings || fail "man: $(cat warnings)"
+	[ ! -s warnings ] || fail "man warns: $(cat warnings)"
+elif command -v groff >/dev/null; then
+	groff -man -Tascii -ww -z "$page" 2>warnings
+	[ ! -s warnings ] || fail "groff warns: $(cat warnings)"
+fi

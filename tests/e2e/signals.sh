@@ -1,0 +1,54 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Signals sent to mutrace reach the program; what a terminal sends reaches it once; SIGUSR1 is ours.
+. "$(dirname "$0")/lib.sh"
+
+for signal in HUP INT QUIT TERM USR2 ALRM ABRT; do
+	rm -f ready got
+	# started from Python: a shell starts its background jobs with SIGINT and SIGQUIT ignored
+	/usr/bin/python3 - "$mutrace" $signal <<'PY' || fail "SIG$signal"
+import os, signal, subprocess, sys, time
+p = subprocess.Popen([sys.argv[1], "sh", "-c",
+    'trap "echo %s >>got; exit 9" %s; echo >ready; while :; do sleep 0.02; done' % ((sys.argv[2],) * 2)],
+    stderr=open("err", "w"), start_new_session=True)
+while not os.path.exists("ready"):
+    time.sleep(0.01)
+os.kill(p.pid, getattr(signal, "SIG" + sys.argv[2]))
+sys.exit(p.wait() != 9)
+PY
+	[ "$(cat got)" = $signal ] || fail "SIG$signal did not arrive once"
+done
+
+# Without a handler the program dies of it, and mutrace too, after its report.
+expect 143 bash -c '"$0" sh -c "echo >ready2; exec sleep 100" & until [ -e ready2 ]; do sleep 0.02; done; kill $!; wait $!' \
+	"$mutrace"
+
+# What was ignored when mutrace was started is ignored in the program; what was blocked, blocked.
+expect 0 bash -c 'trap "" HUP CHLD PIPE; exec "$0" grep SigIgn /proc/self/status' "$mutrace"
+ignored=$(sed -n 's/SigIgn:\t//p' out)
+expect 0 bash -c 'trap "" HUP CHLD PIPE; exec grep SigIgn /proc/self/status'
+[ "$ignored" = "$(sed -n 's/SigIgn:\t//p' out)" ] || fail "ignored signals differ"
+expect 0 "$mutrace" grep -E 'SigBlk|SigIgn|SigCgt' /proc/self/status
+mv out with
+expect 0 grep -E 'SigBlk|SigIgn|SigCgt' /proc/self/status
+cmp -s out with || fail "signal masks differ: $(cat with)"
+expect 5 bash -c 'trap "" CHLD; "$0" sh -c "exit 5"' "$mutrace"
+expect 0 "$mutrace" bash -c 'ulimit -Sn; ulimit -Sc'
+mv out with
+expect 0 bash -c 'ulimit -Sn; ulimit -Sc'
+cmp -s out with || fail "limits differ"
+
+# SIGUSR1: a report of the moment, and the program notices nothing.
+rm -f ready
+"$mutrace" sh -c 'trap "echo usr1 >got1" USR1; echo >ready; until [ -e go ]; do sleep 0.02; done; exit 4' 2>err &
+pid=$!
+until_true 10 test -e ready
+kill -USR1 $pid
+sleep 0.3
+touch go
+wait $pid
+[ $? = 4 ] || fail "status after SIGUSR1"
+[ ! -e got1 ] || fail "the program got SIGUSR1"
+
+# The terminal: ^C, ^Z and fg, ^\ as if the program had been started directly.
+/usr/bin/python3 "$top_srcdir/tests/e2e/terminal.py" "$mutrace" >out 2>err || fail "in a terminal"
