@@ -383,6 +383,17 @@ bool follow_any(const struct follow *f)
 	return f->any;
 }
 
+/* A file is as long as the recorder may have needed at most. Cut to what is in it, it can be copied about. */
+static void shorten(int fd, const struct image_header *h)
+{
+	struct stat st;
+
+	if (h->used >= CHUNK_ALIGN && fstat(fd, &st) == 0 && (uint64_t)st.st_size > h->used &&
+	    ftruncate(fd, (off_t)h->used) < 0) {
+		/* then it stays long */
+	}
+}
+
 void follow_clean(struct follow *f)
 {
 	for (size_t i = 0; i < f->n; i++) {
@@ -390,14 +401,16 @@ void follow_clean(struct follow *f)
 		struct image_header h;
 		int fd;
 
-		if (t->removed || t->phase == PHASE_ALIVE || (t->pid == f->program && t->pid != 0) ||
-		    (t->maker != t->pid && maker_lives(t)))
+		if (t->removed || t->phase == PHASE_ALIVE || (!t->final && maker_lives(t)))
 			continue;
-		fd = open_image(f, t, O_RDONLY);
+		fd = open_image(f, t, O_RDWR);
 		if (fd < 0)
 			continue;
-		if (!read_header(fd, &h) || (h.pid == 0 && h.state == IMAGE_EMPTY) || !recorded_anything(fd, &h))
+		if (!read_header(fd, &h) ||
+		    (t->pid != f->program && ((h.pid == 0 && h.state == IMAGE_EMPTY) || !recorded_anything(fd, &h))))
 			remove_image(f, t);
+		else
+			shorten(fd, &h);
 		close(fd);
 	}
 }

@@ -27,7 +27,8 @@ bool follow_busy(const struct follow *f);
 unsigned int follow_living(const struct follow *f, pid_t *ret_one);
 /* Whether any process ever registered. */
 bool follow_any(const struct follow *f);
-/* When all is over: removes all images that hold nothing, also those that were made ready for children. */
+/* When all is over: removes all images that hold nothing, also those that were made ready for children, and cuts the
+ * others, which are sparse, to the length that is used. */
 void follow_clean(struct follow *f);
 
 #endif
