@@ -96,6 +96,8 @@ static const struct option_spec specs[] = {
 	  "do not wait for children that outlive the program" },
 	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, KIND_IGNORED, 0, 0, 0,
 	  "accepted for old command lines, no longer needed" },
+	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT, KIND_FLAG, AT(remove_session), 0, 0,
+	  "remove the sessions after the report" },
 	{ GROUP_OTHER, 'h', "help", NULL, ~0u, KIND_FLAG, AT(help), 0, 0, "show this and exit" },
 	{ GROUP_OTHER, 'V', "version", NULL, ~0u, KIND_FLAG, AT(version), 0, 0, "show the version and exit" },
 };

@@ -29,6 +29,7 @@ struct options {
 	const char **helpers; /* report.helpers, NULL-terminated */
 	size_t n_helpers;
 	bool no_follow;
+	bool remove_session;
 	bool help, version;
 };
 

@@ -15,6 +15,7 @@
 
 #include "src/cmd/options.h"
 #include "src/cmd/say.h"
+#include "src/cmd/sessiondir.h"
 
 /* One line about the session in place/name, if it is one of ours. */
 static int list_one(const char *place, const char *name)
@@ -107,6 +108,12 @@ int command_report(int argc, char **argv)
 		say("cannot write the report: %s", strerror(errno));
 	else
 		status = EXIT_SUCCESS;
+	for (int i = first; i < argc && o.remove_session; i++) {
+		int r = sessiondir_remove(argv[i]);
+
+		if (r < 0)
+			say("%s could not be removed: %s", argv[i], strerror(-r));
+	}
 finish:
 	options_free(&o);
 	return status;

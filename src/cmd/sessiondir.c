@@ -203,33 +203,48 @@ void sessiondir_finish(struct sessiondir *s, int wait_status)
 	write_content(s);
 }
 
-static void remove_all(struct sessiondir *s)
+/* Only what a session consists of: a directory that the user put other things into stays. */
+static void remove_files(int directory)
 {
 	struct dirent *entry;
-	DIR *dir;
-	int fd;
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
-	if (s->dir < 0) {
-		rmdir(s->path);
+	if (dir == NULL) {
+		if (fd >= 0)
+			close(fd);
 		return;
 	}
-	fd = openat(s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir != NULL) {
-		while ((entry = readdir(dir)) != NULL)
-			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-				unlinkat(s->dir, entry->d_name, 0);
-		closedir(dir);
-	} else if (fd >= 0) {
-		close(fd);
+	while ((entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, SESSION_FILE) == 0 ||
+		    strncmp(entry->d_name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
+			unlinkat(directory, entry->d_name, 0);
+	closedir(dir);
+}
+
+int sessiondir_remove(const char *path)
+{
+	struct stat st;
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (dir < 0)
+		return -errno;
+	if (fstat(dir, &st) < 0 || st.st_uid != geteuid() || faccessat(dir, SESSION_FILE, F_OK, 0) < 0) {
+		close(dir);
+		return -EPERM;
 	}
-	rmdir(s->path);
+	remove_files(dir);
+	close(dir);
+	return rmdir(path) < 0 ? -errno : 0;
 }
 
 void sessiondir_close(struct sessiondir *s)
 {
-	if (s->path != NULL && !s->keep)
-		remove_all(s);
+	if (s->path != NULL && !s->keep) {
+		if (s->dir >= 0)
+			remove_files(s->dir);
+		rmdir(s->path);
+	}
 	if (s->file >= 0)
 		close(s->file);
 	if (s->dir >= 0)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Making, ending and removing the directory of a session. Run command only. */
+/* Making, ending and removing the directory of a session. Run and report commands. */
 #ifndef MUTRACE_CMD_SESSIONDIR_H
 #define MUTRACE_CMD_SESSIONDIR_H
 
@@ -25,6 +25,8 @@ void sessiondir_started(struct sessiondir *s, pid_t program);
 void sessiondir_finish(struct sessiondir *s, int wait_status);
 /* Closes; removes the directory with all that is in it unless it is to be kept. */
 void sessiondir_close(struct sessiondir *s);
+/* Removes a session of this user by name. 0 or -errno. */
+int sessiondir_remove(const char *path);
 
 /* Now, in the ticks of an image of this clock kind. */
 uint64_t sessiondir_ticks(uint32_t clock_kind);
