@@ -48,6 +48,9 @@ struct report_options {
 
 void report_options_init(struct report_options *o);
 
+/* "mutex", "rwlock", ... as JSON and text call it. */
+const char *lock_kind_name(enum lock_kind kind);
+
 /* One frame as shown; strings are the report's. NULL or 0 where unknown. */
 struct report_frame {
 	uint64_t address;     /* absolute, in the first process that had the module */
@@ -96,7 +99,8 @@ struct report_cycle {
 };
 
 struct report_row { /* a lock or a condition variable, or several made in one place */
-	uint32_t id;              /* 1.. in order of rank over the whole process entry, hidden rows included */
+	uint32_t id;              /* 1.. in order of appearance in the recording */
+	uint32_t rank;            /* 1.. in the order asked for, locks and conditions each; hidden rows included */
 	const char *identity;
 	const char *name;
 	enum named_by named_by;

@@ -48,6 +48,7 @@ struct model_node {
 struct model_mapping {
 	uint32_t module;
 	uint64_t base, start, end;
+	uint64_t reach; /* greatest end of this and all before it: ends a search early */
 	bool main, unloaded;
 };
 
@@ -164,6 +165,8 @@ struct model_session {
 	uint32_t program_pid;
 	int wait_status;     /* with finished */
 	uint64_t start_realtime_ns;
+	size_t skipped;      /* image files that could not be read */
+	const char *skipped_why; /* of the first of them, NULL if none */
 };
 
 struct model_tables; /* look-up tables behind the shared arrays, private to src/load */

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What threads wait for at the moment of reading, who holds it, and whether they wait for each other. Runs in
+ * mutrace. Called by report.c after the rows are ranked, for one entry of the report at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/private.h"
+
+/* Who holds what in one process: held entries chained by lock. */
+struct holders {
+	uint32_t *first;  /* by lock: held entry, MODEL_NONE at the end */
+	uint32_t *next;   /* by held entry */
+	uint32_t *thread; /* by held entry */
+};
+
+static void holders_free(struct holders *h)
+{
+	free(h->first);
+	free(h->next);
+	free(h->thread);
+}
+
+static int holders_make(const struct model_process *p, struct holders *h)
+{
+	size_t i, j;
+
+	h->first = malloc((p->n_locks + 1) * sizeof(*h->first));
+	h->next = malloc((p->n_held + 1) * sizeof(*h->next));
+	h->thread = malloc((p->n_held + 1) * sizeof(*h->thread));
+	if (!h->first || !h->next || !h->thread) {
+		holders_free(h);
+		return -ENOMEM;
+	}
+	for (i = 0; i < p->n_locks; i++)
+		h->first[i] = MODEL_NONE;
+	for (i = 0; i < p->n_threads; i++) {
+		for (j = p->threads[i].held_first; j < p->threads[i].held_first + p->threads[i].held_count; j++) {
+			uint32_t lock = p->held[j].lock;
+
+			h->thread[j] = (uint32_t)i;
+			h->next[j] = MODEL_NONE;
+			if (lock == MODEL_NONE || p->threads[i].ended)
+				continue;
+			h->next[j] = h->first[lock];
+			h->first[lock] = (uint32_t)j;
+		}
+	}
+	return 0;
+}
+
+static const char *thread_name(struct report_private *v, const struct model_thread *t)
+{
+	return t->name[0] ? strings_intern(&v->strings, t->name) : NULL;
+}
+
+/* Whether a holder keeps a waiter out: readers do not keep readers out. */
+static bool keeps_out(const struct model_thread *waiter, const struct model_held *held)
+{
+	return waiter->waiting_side == SIDE_EXCLUSIVE || held->side == SIDE_EXCLUSIVE;
+}
+
+/* The entry by which somebody holds what t waits for, best one first; MODEL_NONE if nobody is known to. */
+static uint32_t holder_of(const struct model_process *p, const struct holders *h, const struct model_thread *t)
+{
+	uint32_t i, shared = MODEL_NONE;
+
+	for (i = h->first[t->waiting_lock]; i != MODEL_NONE; i = h->next[i]) {
+		if (keeps_out(t, &p->held[i]))
+			return i;
+		shared = i;
+	}
+	return shared;
+}
+
+static int wait_take(struct report_private *v, struct report_process *e, const struct row_map *map, size_t process,
+		     const struct holders *h, uint32_t thread)
+{
+	const struct model_process *p = e->processes[process];
+	const struct model_thread *t = &p->threads[thread];
+	struct report_wait *w = &e->waits[e->n_waits];
+	uint32_t held = holder_of(p, h, t);
+
+	*w = (struct report_wait){
+		.pid = p->pid,
+		.tid = t->tid,
+		.thread_name = thread_name(v, t),
+		.row = row_of(e, map, process, t->waiting_lock),
+		.since_ns = t->waiting_since_ns,
+		.waited_ns = p->runtime_ns > t->waiting_since_ns ? p->runtime_ns - t->waiting_since_ns : 0,
+		.side = t->waiting_side,
+		.stack = symbols_stack(v, t->waiting_stack),
+	};
+	if (!w->row)
+		return 0;
+	if (!w->stack && t->waiting_site != MODEL_NONE) {
+		uint32_t stack;
+
+		if (model_stack_replace(v->model, MODEL_NONE, t->waiting_site, &stack) < 0)
+			return -ENOMEM;
+		w->stack = symbols_stack(v, stack);
+	}
+	if (held != MODEL_NONE) {
+		const struct model_thread *holder = &p->threads[h->thread[held]];
+
+		w->held_by = holder->tid;
+		w->holder_name = thread_name(v, holder);
+		w->held_at = symbols_stack(v, p->held[held].stack);
+		w->held_since_ns = p->held[held].since_ns;
+		w->certain = true;
+	} else if (t->waiting_holder != MODEL_NONE && w->row->kind != KIND_COND) {
+		w->held_by = p->threads[t->waiting_holder].tid;
+		w->holder_name = thread_name(v, &p->threads[t->waiting_holder]);
+	}
+	e->n_waits++;
+	return 0;
+}
+
+/* A search through threads, each of which waits for the holders of one lock. */
+struct search {
+	const struct model_process *p;
+	const struct holders *h;
+	uint32_t *wait_of; /* by thread: its entry in e->waits, MODEL_NONE: it does not wait for a lock with holders */
+	uint8_t *color;    /* 0 new, 1 on the path, 2 done */
+	uint32_t *path, *edge; /* threads, and the held entry that each is tried with next */
+	uint32_t depth;
+};
+
+/* A process that runs is read bit by bit: only what was so before reading began was so at one time. */
+static bool settled(const struct model_process *p, uint64_t since)
+{
+	return p->end != PROCESS_ALIVE || since < p->taken_ns;
+}
+
+static uint32_t first_edge(const struct search *s, uint32_t thread)
+{
+	const struct model_thread *t = &s->p->threads[thread];
+
+	if (s->wait_of[thread] == MODEL_NONE || !settled(s->p, t->waiting_since_ns))
+		return MODEL_NONE;
+	return s->h->first[t->waiting_lock];
+}
+
+static int cycle_take(struct report_private *v, struct report_process *e, const struct search *s, uint32_t from)
+{
+	struct report_cycle *c;
+	uint32_t i;
+
+	/* the array was made large enough: each cycle ends a path at another thread */
+	c = &e->cycles[e->n_cycles];
+	c->n = s->depth - from;
+	c->waits = pool_take(&v->pool, c->n * sizeof(*c->waits));
+	if (!c->waits)
+		return -ENOMEM;
+	for (i = from; i < s->depth; i++)
+		c->waits[i - from] = &e->waits[s->wait_of[s->path[i]]];
+	e->n_cycles++;
+	return 0;
+}
+
+static int search_from(struct report_private *v, struct report_process *e, struct search *s, uint32_t thread)
+{
+	uint32_t i, held, next, at;
+	int r;
+
+	s->path[0] = thread;
+	s->edge[0] = first_edge(s, thread);
+	s->color[thread] = 1;
+	s->depth = 1;
+	while (s->depth > 0) {
+		at = s->depth - 1;
+		held = s->edge[at];
+		if (held == MODEL_NONE) {
+			s->color[s->path[at]] = 2;
+			s->depth--;
+			continue;
+		}
+		s->edge[at] = s->h->next[held];
+		next = s->h->thread[held];
+		if (!keeps_out(&s->p->threads[s->path[at]], &s->p->held[held]) ||
+		    !settled(s->p, s->p->held[held].since_ns) || s->color[next] == 2)
+			continue;
+		if (s->color[next] == 1) {
+			for (i = 0; s->path[i] != next; i++)
+				;
+			r = cycle_take(v, e, s, i);
+			if (r < 0)
+				return r;
+			s->edge[at] = MODEL_NONE; /* one cycle through each thread is enough to tell */
+			continue;
+		}
+		s->color[next] = 1;
+		s->path[s->depth] = next;
+		s->edge[s->depth++] = first_edge(s, next);
+	}
+	return 0;
+}
+
+static bool kind_deadlocks(enum lock_kind kind)
+{
+	return kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
+}
+
+static int process_hang(struct report_private *v, struct report_process *e, const struct row_map *map,
+			size_t process)
+{
+	const struct model_process *p = e->processes[process];
+	struct holders h = { 0 };
+	struct search s = { .p = p, .h = &h };
+	uint32_t i;
+	int r;
+
+	r = holders_make(p, &h);
+	if (r < 0)
+		return r;
+	s.wait_of = malloc((p->n_threads + 1) * sizeof(*s.wait_of));
+	s.path = malloc((p->n_threads + 1) * sizeof(*s.path));
+	s.edge = malloc((p->n_threads + 1) * sizeof(*s.edge));
+	s.color = calloc(p->n_threads + 1, 1);
+	r = s.wait_of && s.path && s.edge && s.color ? 0 : -ENOMEM;
+	for (i = 0; i < p->n_threads && r == 0; i++) {
+		size_t before = e->n_waits;
+
+		s.wait_of[i] = MODEL_NONE;
+		if (p->threads[i].waiting_lock == MODEL_NONE)
+			continue;
+		r = wait_take(v, e, map, process, &h, i);
+		if (e->n_waits > before && kind_deadlocks(e->waits[before].row->kind))
+			s.wait_of[i] = (uint32_t)before;
+	}
+	for (i = 0; i < p->n_threads && r == 0; i++) {
+		if (s.color[i] == 0 && s.wait_of[i] != MODEL_NONE)
+			r = search_from(v, e, &s, i);
+	}
+	free(s.wait_of);
+	free(s.path);
+	free(s.edge);
+	free(s.color);
+	holders_free(&h);
+	return r;
+}
+
+/* Hands the waits to the rows they are for. */
+static int rows_attach(struct report_private *v, struct report_process *e)
+{
+	struct report_wait **slots = pool_take(&v->pool, (e->n_waits + 1) * sizeof(*slots));
+	size_t i, used = 0;
+
+	if (!slots)
+		return -ENOMEM;
+	for (i = 0; i < e->n_waits; i++)
+		e->waits[i].row->n_waiting++;
+	for (i = 0; i < e->n_waits; i++) {
+		struct report_row *row = e->waits[i].row;
+
+		if (!row->waiting) {
+			row->waiting = slots + used;
+			used += row->n_waiting;
+			row->n_waiting = 0;
+		}
+		row->waiting[row->n_waiting++] = &e->waits[i];
+	}
+	return 0;
+}
+
+int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map)
+{
+	size_t i, j, n = 0;
+	int r = 0;
+
+	for (i = 0; i < e->n_processes; i++) {
+		for (j = 0; j < e->processes[i]->n_threads; j++)
+			n += e->processes[i]->threads[j].waiting_lock != MODEL_NONE;
+	}
+	if (n == 0)
+		return 0;
+	e->waits = pool_take(&v->pool, n * sizeof(*e->waits));
+	e->cycles = pool_take(&v->pool, n * sizeof(*e->cycles));
+	if (!e->waits || !e->cycles)
+		return -ENOMEM;
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		/* what an image waited for when it was replaced or left is over */
+		if (e->processes[i]->end != PROCESS_EXECED)
+			r = process_hang(v, e, map, i);
+	}
+	return r < 0 ? r : rows_attach(v, e);
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Functions that only pass a call on to a lock, and functions that only start a thread: neither tells the
+ * user anything, so no stack begins or ends with them. Patterns are those of fnmatch() and match demangled
+ * names. Runs in mutrace. Called by symbols.c.
+ */
+#include <fnmatch.h>
+#include <string.h>
+
+#include "analysis/private.h"
+
+static const char *const on_top[] = {
+	/* C library, and the stubs that call it */
+	"pthread_*", "__pthread_*", "sem_wait*", "sem_post*", "sem_timedwait*", "sem_clockwait*", "sem_trywait*",
+	"mtx_*", "cnd_*", "call_once", "__call_once",
+	/* C++ library */
+	"__gthread_*", "__gthrw_*", "std::mutex::*", "std::__mutex_base::*", "std::recursive_mutex::*",
+	"std::__recursive_mutex_base::*", "std::timed_mutex::*", "std::recursive_timed_mutex::*",
+	"std::__timed_mutex_impl<*", "bool std::__timed_mutex_impl<*", "std::shared_mutex::*",
+	"std::shared_timed_mutex::*", "std::__shared_mutex_pthread::*", "std::__shared_mutex_cv::*",
+	"std::__glibcxx_rwlock_*", "std::lock_guard<*", "std::unique_lock<*", "bool std::unique_lock<*",
+	"std::shared_lock<*", "bool std::shared_lock<*", "std::scoped_lock<*", "void std::lock<*",
+	"int std::try_lock<*", "int std::__detail::__try_lock_impl<*", "int std::__detail::__lock_impl<*",
+	"void std::__detail::__lock_impl*", "std::__try_to_lock<*", "std::__detail::__try_to_lock<*",
+	"std::condition_variable::*", "void std::condition_variable::*", "bool std::condition_variable::*",
+	"std::cv_status std::condition_variable::*", "std::__condvar::*", "std::condition_variable_any::*",
+	"void std::condition_variable_any::*", "bool std::condition_variable_any::*", "void std::call_once<*",
+	"std::once_flag::*", "void std::__call_once*", "void std::_Destroy*", "std::__platform_semaphore*",
+	"std::counting_semaphore<*", "std::__semaphore_impl::*", "std::__1::mutex::*", "std::__1::lock_guard<*",
+	"std::__1::unique_lock<*", "std::__1::shared_mutex::*", "std::__1::condition_variable::*",
+	"std::__1::__libcpp_mutex_*", "std::__1::__libcpp_condvar_*", "std::__1::recursive_mutex::*",
+	/* libraries that wrap locks */
+	"g_mutex_*", "g_rec_mutex_*", "g_rw_lock_*", "g_cond_*", "g_static_mutex_*", "g_private_*",
+	"g_once_init_*", "SDL_LockMutex*", "SDL_UnlockMutex*", "SDL_mutexP", "SDL_mutexV", "SDL_TryLockMutex*",
+	"SDL_CondWait*", "SDL_SemWait*", "SDL_LockRWLock*", "SDL_CreateMutex*", "SDL_CreateCond*",
+	"apr_thread_mutex_*", "apr_thread_rwlock_*", "apr_thread_cond_*", "apr_proc_mutex_*", "uv_mutex_*",
+	"uv_rwlock_*", "uv_cond_*", "uv_sem_*", "uv_barrier_*", "PR_Lock", "PR_Unlock", "PR_NewLock",
+	"PR_EnterMonitor", "PR_ExitMonitor", "PR_WaitCondVar", "PR_NotifyCondVar", "boost::mutex::*",
+	"boost::recursive_mutex::*", "boost::shared_mutex::*", "boost::lock_guard<*", "boost::unique_lock<*",
+	"boost::shared_lock<*", "boost::condition_variable::*", "boost::posix::*", "CRYPTO_THREAD_*lock*",
+	"CRYPTO_THREAD_run_once", "ossl_crypto_mutex_*", "ossl_crypto_condvar_*", "inline_mysql_mutex_*",
+	"inline_mysql_rwlock_*", "inline_mysql_cond_*", "inline_mysql_prlock_*", "psi_mutex_*", "psi_rwlock_*",
+	"psi_prlock_*", "psi_cond_*", "safe_mutex_*", "my_rw_*", "PyThread_*lock*", "PyMUTEX_*", "PyCOND_*",
+	"je_malloc_mutex_*", "malloc_mutex_*", "_je_malloc_mutex_*", "pa_mutex_*", "pa_cond_*", "ff_mutex_*",
+	"ff_cond_*", "v8::base::Mutex::*", "v8::base::RecursiveMutex::*", "v8::base::ConditionVariable::*",
+	"v8::base::LockGuard<*", "v8::base::Semaphore::*", "node::MutexBase<*", "node::ConditionVariableBase<*",
+};
+
+static const char *const at_bottom[] = {
+	"start_thread", "clone", "clone3", "__clone", "__clone3", "_start", "__libc_start_main*",
+	"__libc_start_call_main", "thrd_start*", "execute_native_thread_routine*", "std::thread::_State_impl<*",
+	"std::thread::_Invoker<*", "void std::thread::_Invoker<*", "std::__invoke_result<*", "std::invoke_result<*",
+	"void std::__invoke_impl<*", "std::__invoke<*", "__nptl_*", "g_thread_proxy",
+	"decltype(*std::thread::_Invoker<*",
+};
+
+size_t helper_name_length(const char *function)
+{
+	static const char *const tails[] = { ".constprop.", ".isra.", ".part.", ".cold", ".lto_priv.", ".llvm.", "@" };
+	size_t length = strlen(function), i;
+
+	for (i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		const char *p = strstr(function, tails[i]);
+
+		if (p && p != function && (size_t)(p - function) < length)
+			length = (size_t)(p - function);
+	}
+	return length;
+}
+
+static bool matches(const char *const *patterns, size_t n, const char *function)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (patterns[i][0] != '*' && patterns[i][0] != function[0])
+			continue; /* cheap, and nearly always enough */
+		if (fnmatch(patterns[i], function, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool helper_on_top(const struct report_options *o, const char *function)
+{
+	size_t i;
+
+	if (!function)
+		return false;
+	if (matches(on_top, sizeof(on_top) / sizeof(on_top[0]), function))
+		return true;
+	for (i = 0; o->helpers && o->helpers[i]; i++) {
+		if (fnmatch(o->helpers[i], function, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool helper_at_bottom(const char *function)
+{
+	return function && matches(at_bottom, sizeof(at_bottom) / sizeof(at_bottom[0]), function);
+}

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Names and identities of locks. The name is for people; the identity is the same in the next run and in the
+ * next build: module, file and variable, or kind and functions of the place where the lock was made
+ * or first used. Line numbers and addresses stay out of it; two places in one function are told apart by their
+ * order. Runs in mutrace. Called by rows.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/private.h"
+
+#define CHAIN_FRAMES 6 /* functions that make an identity: outer ones change for reasons of their own */
+
+struct place {
+	const struct report_stack *stack;
+	const char *chain;   /* interned */
+	const char *identity, *name;
+	enum named_by named_by;
+};
+
+struct identities {
+	struct report_private *v;
+	struct table numbers; /* (stack, kind and way of naming) -> place */
+	struct place *places;
+	size_t n, capacity;
+	bool numbered;
+};
+
+const char *lock_kind_name(enum lock_kind kind)
+{
+	static const char *const names[KIND_MAX] = {
+		[KIND_MUTEX] = "mutex", [KIND_RWLOCK] = "rwlock",    [KIND_COND] = "condition", [KIND_SPIN] = "spin",
+		[KIND_SEM] = "semaphore", [KIND_BARRIER] = "barrier", [KIND_ONCE] = "once",
+	};
+
+	return kind < KIND_MAX && names[kind] ? names[kind] : "lock";
+}
+
+int identities_new(struct report_private *v, struct identities **ret)
+{
+	struct identities *n = calloc(1, sizeof(*n));
+
+	if (!n)
+		return -ENOMEM;
+	n->v = v;
+	*ret = n;
+	return 0;
+}
+
+void identities_free(struct identities *n)
+{
+	if (!n)
+		return;
+	table_free(&n->numbers);
+	free(n->places);
+	free(n);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash ? slash + 1 : path;
+}
+
+/* Of "libx.so.1.2" the version does not belong to the identity. */
+static int module_length(const char *module)
+{
+	const char *so = strstr(module, ".so.");
+
+	return so ? (int)(so - module) + 3 : (int)strlen(module);
+}
+
+/* kind:module:@f<g<h, with ~ for @ where the lock was only seen to be used */
+static const char *chain_make(struct report_private *v, const struct report_stack *s, enum lock_kind kind,
+			      enum named_by by)
+{
+	const char *module = s->frames[0].module ? base_name(s->frames[0].module) : "?";
+	char *text = NULL;
+	const char *r;
+	size_t size, i;
+	FILE *f;
+
+	f = open_memstream(&text, &size);
+	if (!f)
+		return NULL;
+	fprintf(f, "%s:%.*s:%c", lock_kind_name(kind), module_length(module), module,
+		by == NAMED_BY_CREATION ? '@' : '~');
+	for (i = 0; i < s->n && i < CHAIN_FRAMES; i++) {
+		const struct report_frame *frame = &s->frames[i];
+
+		if (i)
+			fputc('<', f);
+		if (frame->function)
+			fprintf(f, "%.*s", (int)helper_name_length(frame->function), frame->function);
+		else if (frame->module)
+			fprintf(f, "%s+0x%llx", base_name(frame->module), (unsigned long long)frame->offset);
+		else
+			fputs("?", f);
+	}
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	r = strings_intern(&v->strings, text);
+	free(text);
+	return r;
+}
+
+static const char *place_name(struct report_private *v, const struct report_frame *f)
+{
+	if (f->function && f->line)
+		return pool_printf(&v->pool, "%s %s:%u", f->function, base_name(f->file), f->line);
+	if (f->module && f->function)
+		return pool_printf(&v->pool, "%s (%s+0x%llx)", f->function, base_name(f->module),
+				   (unsigned long long)f->offset);
+	if (f->module)
+		return pool_printf(&v->pool, "%s+0x%llx", base_name(f->module), (unsigned long long)f->offset);
+	return pool_printf(&v->pool, "0x%llx", (unsigned long long)f->address);
+}
+
+/* The stack that a lock without a variable is known by, NULL if there is none. */
+static const struct report_stack *place_stack(struct report_private *v, const struct model_lock *l,
+					      enum named_by *ret_by)
+{
+	bool created = l->created_stack != MODEL_NONE;
+
+	*ret_by = created ? NAMED_BY_CREATION : NAMED_BY_FIRST_USE;
+	return symbols_stack(v, created ? l->created_stack : l->first_stack);
+}
+
+static uint64_t place_key(const struct model_lock *l, enum named_by by)
+{
+	return (uint64_t)l->kind << 8 | by;
+}
+
+int identities_add(struct identities *n, const struct model_process *p, const struct model_lock *l)
+{
+	const struct report_stack *s;
+	enum named_by by;
+	struct place *place;
+
+	(void)p;
+	s = place_stack(n->v, l, &by);
+	if (!s || table_get(&n->numbers, (uintptr_t)s, place_key(l, by)) != TABLE_NONE)
+		return 0;
+	if (array_grow(&n->places, n->n, &n->capacity, sizeof(*n->places)) < 0 ||
+	    table_put(&n->numbers, (uintptr_t)s, place_key(l, by), (uint32_t)n->n) < 0)
+		return -ENOMEM;
+	place = &n->places[n->n++];
+	*place = (struct place){ .stack = s, .named_by = by };
+	place->chain = chain_make(n->v, s, l->kind, by);
+	place->name = place_name(n->v, &s->frames[0]);
+	return place->chain && place->name ? 0 : -ENOMEM;
+}
+
+static uint64_t site_of(const struct place *p)
+{
+	const struct report_frame *f = &p->stack->frames[0];
+
+	return f->line ? f->line : f->offset;
+}
+
+static int place_compare(const void *a, const void *b)
+{
+	const struct place *x = *(const struct place *const *)a, *y = *(const struct place *const *)b;
+
+	if (x->chain != y->chain)
+		return x->chain < y->chain ? -1 : 1;
+	return site_of(x) < site_of(y) ? -1 : site_of(x) > site_of(y);
+}
+
+/* Places with the same functions but different innermost sites are the first, second, ... of the function. */
+static int places_number(struct identities *n)
+{
+	struct place **sorted = malloc((n->n ? n->n : 1) * sizeof(*sorted));
+	unsigned int ordinal = 1;
+	size_t i;
+
+	if (!sorted)
+		return -ENOMEM;
+	for (i = 0; i < n->n; i++)
+		sorted[i] = &n->places[i];
+	qsort(sorted, n->n, sizeof(*sorted), place_compare);
+	for (i = 0; i < n->n; i++) {
+		struct place *p = sorted[i];
+
+		if (i == 0 || sorted[i - 1]->chain != p->chain)
+			ordinal = 1;
+		else if (site_of(sorted[i - 1]) != site_of(p))
+			ordinal++;
+		p->identity = ordinal == 1 ? p->chain : pool_printf(&n->v->pool, "%s#%u", p->chain, ordinal);
+		if (p->identity && ordinal > 1)
+			p->identity = strings_intern(&n->v->strings, p->identity);
+		if (!p->identity) {
+			free(sorted);
+			return -ENOMEM;
+		}
+	}
+	free(sorted);
+	n->numbered = true;
+	return 0;
+}
+
+static int variable_name(struct identities *n, const struct model_process *p, const struct model_lock *l,
+			 struct lock_name *ret)
+{
+	struct report_private *v = n->v;
+	const struct model_module *m;
+	const char *name, *file = NULL;
+	unsigned int line = 0;
+	char plus[24] = "", *identity;
+	uint64_t offset = 0;
+	uint32_t module;
+	int r;
+
+	if (l->flags & LOCK_STACK)
+		return -ENOENT;
+	r = symbols_variable(v, p, l->address, &module, &name, &offset, &file, &line);
+	if (r < 0)
+		return -ENOENT;
+	m = &v->model->modules[module];
+	if (offset)
+		snprintf(plus, sizeof(plus), "+0x%llx", (unsigned long long)offset);
+	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", lock_kind_name(l->kind), module_length(m->name), m->name,
+			       file ? base_name(file) : "", file ? ":" : "", name, plus);
+	ret->name = offset ? pool_printf(&v->pool, "%s%s", name, plus) : strings_intern(&v->strings, name);
+	ret->identity = identity ? strings_intern(&v->strings, identity) : NULL;
+	ret->file = file ? strings_intern(&v->strings, file) : NULL;
+	ret->line = line;
+	ret->module = m->path;
+	ret->named_by = NAMED_BY_VARIABLE;
+	return ret->name && ret->identity ? 0 : -ENOMEM;
+}
+
+int identities_get(struct identities *n, const struct model_process *p, const struct model_lock *l,
+		   struct lock_name *ret)
+{
+	const struct report_stack *s;
+	const struct place *place;
+	enum named_by by;
+	uint32_t number;
+	char *text;
+	int r;
+
+	if (!n->numbered) {
+		r = places_number(n);
+		if (r < 0)
+			return r;
+	}
+	memset(ret, 0, sizeof(*ret));
+	r = variable_name(n, p, l, ret);
+	if (r != -ENOENT)
+		return r;
+	s = place_stack(n->v, l, &by);
+	number = s ? table_get(&n->numbers, (uintptr_t)s, place_key(l, by)) : TABLE_NONE;
+	if (number != TABLE_NONE) {
+		place = &n->places[number];
+		ret->identity = place->identity;
+		ret->name = place->name;
+		ret->module = s->frames[0].module;
+		ret->file = s->frames[0].file;
+		ret->line = s->frames[0].line;
+		ret->named_by = by;
+		return 0;
+	}
+	text = pool_printf(&n->v->pool, "0x%llx", (unsigned long long)l->address);
+	if (!text)
+		return -ENOMEM;
+	ret->name = text;
+	text = pool_printf(&n->v->pool, "%s:%s", lock_kind_name(l->kind), text);
+	ret->identity = text ? strings_intern(&n->v->strings, text) : NULL;
+	ret->named_by = NAMED_BY_ADDRESS;
+	return ret->identity ? 0 : -ENOMEM;
+}

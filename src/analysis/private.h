@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of src/analysis share; nothing outside includes this. */
+#ifndef MUTRACE_ANALYSIS_PRIVATE_H
+#define MUTRACE_ANALYSIS_PRIVATE_H
+
+#include <time.h>
+
+#include "analysis/report.h"
+#include "base/table.h"
+
+struct progress { /* of naming, on a terminal */
+	int fd;
+	bool shown;
+	struct timespec start;
+};
+
+/* The names of one frame of the model, inlined functions included. */
+struct frame_names {
+	const struct report_frame *frames; /* innermost first; NULL: not looked up yet */
+	uint32_t n;
+	bool wanted;
+};
+
+/* Work that lasts as long as the report. */
+struct report_private {
+	const struct report_options *options;
+	struct model *model;
+	struct pool pool;
+	struct strings strings;
+	struct progress progress;
+	struct symbolizer *symbolizer; /* NULL: files are not to be opened */
+	int *module_numbers;           /* the symbolizer's, by model module; -1 not registered */
+	struct frame_names *frames;    /* by model frame */
+	size_t n_frames;
+	struct table stacks;           /* model stack -> number in named */
+	struct table content_functions, content_modules, content_frames, content_nodes; /* equal text, equal number */
+	uint32_t n_content;
+	const struct report_stack **named;
+	const struct report_stack **by_content;
+	size_t n_named, cap_named, n_by_content, cap_by_content;
+};
+
+/* symbols.c */
+/* foreign: open no file that the session names. */
+int symbols_open(struct report_private *v, bool foreign);
+void symbols_close(struct report_private *v);
+/* Looks up what all stacks of the model need in one pass. */
+int symbols_resolve_all(struct report_private *v);
+/* The named, trimmed stack; NULL for MODEL_NONE or without memory. Stacks that read the same are the same. */
+const struct report_stack *symbols_stack(struct report_private *v, uint32_t stack);
+/* Names of one frame, innermost first; at least one entry. NULL without memory. */
+const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame);
+/* The variable at an address of a process; -ENOENT if none. */
+int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address, uint32_t *ret_module,
+		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line);
+int symbols_module_notes(struct report_private *v, struct report *r);
+
+/* helpers.c: functions that are not the user's, by name (demangled, or NULL) */
+bool helper_on_top(const struct report_options *o, const char *function);
+bool helper_at_bottom(const char *function);
+/* Length of a name without what the compiler hung on to it (".constprop.0" and so on). */
+size_t helper_name_length(const char *function);
+
+/* identity.c */
+struct lock_name {
+	const char *identity, *name, *module, *file;
+	unsigned int line;
+	enum named_by named_by;
+};
+struct identities; /* of one entry of the report */
+int identities_new(struct report_private *v, struct identities **ret);
+void identities_free(struct identities *n);
+/* Tells of a place where locks are made or first used; all must be told before the first is asked for. */
+int identities_add(struct identities *n, const struct model_process *p, const struct model_lock *l);
+int identities_get(struct identities *n, const struct model_process *p, const struct model_lock *l,
+		   struct lock_name *ret);
+
+/* rows.c, blame.c, hang.c: each fills its part of an entry. 0 or -errno */
+struct row_map { /* row of each lock of each process of an entry */
+	uint32_t **rows;   /* [process][lock]: number of the row, locks and conditions numbered together */
+	struct report_row *all;
+	size_t n_all, cap_all;
+	uint32_t *place;   /* where the row went: bit 31 condition, rest index */
+};
+int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
+int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
+int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
+int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+void row_map_free(struct row_map *map, size_t n_processes);
+struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process, uint32_t lock);
+
+#endif

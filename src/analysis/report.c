@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The report as a whole: which images make one entry, the steps from model to report, and the way from the
+ * command line's options to the renderers. Runs in mutrace. Called by src/cmd.
+ */
+#include "analysis/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "analysis/private.h"
+#include "render/render.h"
+
+#define FOLD_IMAGES_DEFAULT 8
+#define MAX_DEFAULT 10
+#define FRAMES_SHOWN_DEFAULT 4
+
+void report_options_init(struct report_options *o)
+{
+	*o = (struct report_options){
+		.max = MAX_DEFAULT,
+		.frames = FRAMES_SHOWN_DEFAULT,
+		.fold_images = FOLD_IMAGES_DEFAULT,
+		.progress_fd = -1,
+	};
+}
+
+void report_free(struct report *r)
+{
+	size_t i, j;
+
+	if (!r)
+		return;
+	for (i = 0; i < r->n_processes; i++) {
+		struct report_process *e = &r->processes[i];
+
+		for (j = 0; j < e->n_locks; j++) {
+			counters_free(&e->locks[j].side[0]);
+			counters_free(&e->locks[j].side[1]);
+		}
+		for (j = 0; j < e->n_conditions; j++) {
+			counters_free(&e->conditions[j].side[0]);
+			counters_free(&e->conditions[j].side[1]);
+		}
+		counters_free(&e->total);
+		free(e->locks);
+		free(e->conditions);
+		free(e->processes);
+		free(e->allocs);
+	}
+	free(r->processes);
+	if (r->priv) {
+		symbols_close(r->priv);
+		strings_free(&r->priv->strings);
+		pool_free(&r->priv->pool);
+		free(r->priv);
+	}
+	free(r);
+}
+
+/* How many images of each program there are decides whether they become one entry. */
+static int entries_make(struct report *r, const struct report_options *o)
+{
+	const struct model *m = r->model;
+	struct table counts = { 0 }, entries = { 0 };
+	size_t i, capacity = 0;
+	int e = 0;
+
+	for (i = 0; i < m->n_processes && e == 0; i++) {
+		uintptr_t key = (uintptr_t)m->processes[i].program;
+		uint32_t n = table_get(&counts, key, 0);
+
+		e = table_put(&counts, key, 0, n == TABLE_NONE ? 1 : n + 1);
+	}
+	for (i = 0; i < m->n_processes && e == 0; i++) {
+		const struct model_process *p = &m->processes[i];
+		uint32_t n = table_get(&counts, (uintptr_t)p->program, 0), number = TABLE_NONE;
+		bool fold = o->fold_images && (n > o->fold_images || m->n_sessions > 1);
+		struct report_process *entry;
+
+		if (fold)
+			number = table_get(&entries, (uintptr_t)p->program, 0);
+		if (number == TABLE_NONE) {
+			e = array_grow(&r->processes, r->n_processes, &capacity, sizeof(*r->processes));
+			if (e < 0)
+				break;
+			number = (uint32_t)r->n_processes;
+			entry = &r->processes[r->n_processes++];
+			*entry = (struct report_process){ .first = p, .complete = true };
+			entry->processes = malloc((fold ? n : 1) * sizeof(*entry->processes));
+			if (!entry->processes)
+				e = -ENOMEM;
+			else if (fold)
+				e = table_put(&entries, (uintptr_t)p->program, 0, number);
+		}
+		if (e == 0) {
+			entry = &r->processes[number];
+			entry->processes[entry->n_processes++] = p;
+		}
+	}
+	table_free(&counts);
+	table_free(&entries);
+	return e;
+}
+
+static bool ended_well(const struct model_process *p)
+{
+	return (p->end == PROCESS_EXITED || p->end == PROCESS_QUIT || p->end == PROCESS_EXECED) && !p->truncated &&
+	       p->damaged == 0;
+}
+
+/* What profiling cost, from what the recorder measured of itself at its start. */
+static uint64_t overhead(const struct model_process *p)
+{
+	uint64_t acquired = 0, waits = 0;
+	double ns;
+	size_t i;
+
+	for (i = 0; i < p->n_cells; i++)
+		acquired += p->cells[i].acquired;
+	for (i = 0; i < p->n_edges; i++)
+		waits += p->edges[i].count;
+	ns = p->cost_pair_ns * (double)(acquired > waits ? acquired - waits : 0) + p->cost_contended_ns * (double)waits;
+	return ns < 1e18 ? (uint64_t)ns : 0;
+}
+
+static void head_make(struct report_process *e)
+{
+	const struct model_process *first = e->first;
+	size_t i, j;
+
+	e->pid = first->pid;
+	e->ppid = first->ppid;
+	e->program = first->program;
+	e->start_ns = first->start_ns;
+	for (i = 0; i < e->n_processes; i++) {
+		const struct model_process *p = e->processes[i];
+
+		if (p->runtime_ns > e->runtime_ns)
+			e->runtime_ns = p->runtime_ns;
+		for (j = 0; j < p->n_threads; j++) {
+			e->thread_time_ns += p->threads[j].life_ns;
+			e->threads += p->threads[j].generation > 1 ? p->threads[j].generation : 1;
+		}
+		for (j = 0; j < LOSS_MAX; j++) {
+			e->lost[j] += p->lost[j];
+			e->lost_events += p->lost[j];
+		}
+		e->damaged += p->damaged;
+		e->overhead_ns += overhead(p);
+		e->complete = e->complete && ended_well(p);
+	}
+}
+
+static int totals_make(struct report_process *e)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < e->n_locks; i++) {
+		if ((r = counters_add(&e->total, &e->locks[i].side[0])) < 0 ||
+		    (r = counters_add(&e->total, &e->locks[i].side[1])) < 0)
+			return r;
+	}
+	for (i = 0; i < e->n_conditions; i++)
+		e->cond_wait_ns += e->conditions[i].side[0].wait.total_ns;
+	return 0;
+}
+
+/* The mutex of each condition, by name. */
+static void others_name(struct report_process *e, const struct row_map *map)
+{
+	size_t i, j;
+
+	for (i = 0; i < e->n_processes; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (j = 0; j < p->n_locks; j++) {
+			struct report_row *row, *other;
+
+			if (p->locks[j].kind != KIND_COND || p->locks[j].other == MODEL_NONE)
+				continue;
+			row = row_of(e, map, i, (uint32_t)j);
+			other = row_of(e, map, i, p->locks[j].other);
+			if (row && other)
+				row->other = other->name;
+		}
+	}
+}
+
+static int alloc_compare(const void *a, const void *b)
+{
+	const struct report_alloc *x = a, *y = b;
+
+	if (x->realtime != y->realtime)
+		return x->realtime ? -1 : 1;
+	if (x->total_ns != y->total_ns)
+		return x->total_ns > y->total_ns ? -1 : 1;
+	return x->count > y->count ? -1 : x->count < y->count;
+}
+
+static int allocs_make(struct report_private *v, struct report_process *e)
+{
+	struct table numbers = { 0 };
+	size_t i, j, capacity = 0;
+	int r = 0;
+
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (j = 0; j < p->n_allocs && r == 0; j++) {
+			const struct model_alloc *a = &p->allocs[j];
+			const struct report_stack *s = symbols_stack(v, a->stack);
+			uint64_t key = (uint64_t)a->function << 1 | a->realtime;
+			uint32_t number = table_get(&numbers, (uintptr_t)s, key);
+			struct report_alloc *out;
+
+			if (number == TABLE_NONE) {
+				number = (uint32_t)e->n_allocs;
+				r = array_grow(&e->allocs, e->n_allocs, &capacity, sizeof(*e->allocs));
+				if (r == 0)
+					r = table_put(&numbers, (uintptr_t)s, key, number);
+				if (r < 0)
+					break;
+				e->allocs[e->n_allocs++] = (struct report_alloc){
+					.function = a->function,
+					.realtime = a->realtime,
+					.stack = s,
+				};
+			}
+			out = &e->allocs[number];
+			out->tid_count += a->tid_count;
+			out->count += a->count;
+			out->bytes += a->bytes;
+			out->total_ns += a->time_total;
+			if (a->time_max > out->max_ns)
+				out->max_ns = a->time_max;
+		}
+	}
+	if (e->n_allocs)
+		qsort(e->allocs, e->n_allocs, sizeof(*e->allocs), alloc_compare);
+	table_free(&numbers);
+	return r;
+}
+
+static int entry_make(struct report_private *v, struct report_process *e)
+{
+	struct row_map map = { 0 };
+	int r;
+
+	head_make(e);
+	r = rows_make(v, e, &map);
+	if (r == 0)
+		r = blame_make(v, e, &map);
+	if (r == 0)
+		r = rows_rank(v, e, &map);
+	if (r == 0)
+		r = hang_make(v, e, &map);
+	if (r == 0)
+		r = totals_make(e);
+	if (r == 0) {
+		others_name(e, &map);
+		r = allocs_make(v, e);
+	}
+	row_map_free(&map, e->n_processes);
+	return r;
+}
+
+static uint64_t entry_wait(const struct report_process *e)
+{
+	return e->total.wait.total_ns;
+}
+
+/* Deadlocked ones first, then by wait; those that had no locks at all come last, each lot in order of start. */
+static int entry_compare(const void *a, const void *b)
+{
+	const struct report_process *x = a, *y = b;
+	bool used_x = x->n_locks + x->n_conditions + x->n_allocs > 0;
+	bool used_y = y->n_locks + y->n_conditions + y->n_allocs > 0;
+
+	if ((x->n_cycles > 0) != (y->n_cycles > 0))
+		return x->n_cycles > 0 ? -1 : 1;
+	if (entry_wait(x) != entry_wait(y))
+		return entry_wait(x) > entry_wait(y) ? -1 : 1;
+	if (used_x != used_y)
+		return used_x ? -1 : 1;
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return 0;
+}
+
+/* Every string of hostile origin is text to the renderers; the symbolizer alone follows paths of the session. */
+int report_new(struct model *m, const struct report_options *o, struct report **ret)
+{
+	struct report *r;
+	size_t i;
+	int e;
+
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->model = m;
+	r->priv = calloc(1, sizeof(*r->priv));
+	if (!r->priv) {
+		free(r);
+		return -ENOMEM;
+	}
+	r->priv->model = m;
+	r->priv->options = o;
+	for (i = 0; i < m->n_sessions; i++)
+		r->foreign = r->foreign || (m->sessions[i].foreign && !o->trust_foreign);
+	e = symbols_open(r->priv, r->foreign);
+	if (e == 0)
+		e = symbols_resolve_all(r->priv);
+	if (e == 0)
+		e = entries_make(r, o);
+	for (i = 0; i < r->n_processes && e == 0; i++)
+		e = entry_make(r->priv, &r->processes[i]);
+	if (e == 0)
+		e = symbols_module_notes(r->priv, r);
+	if (e < 0) {
+		report_free(r);
+		return e;
+	}
+	if (r->n_processes)
+		qsort(r->processes, r->n_processes, sizeof(*r->processes), entry_compare);
+	*ret = r;
+	return 0;
+}
+
+static int text_write(const struct report *r, const struct report_options *o)
+{
+	struct render_options ro;
+
+	render_options_init(&ro, o, o->text);
+	return render_text.render(o->text, r, &ro);
+}
+
+static int json_write(const struct report *r, const struct report_options *o, char *error)
+{
+	struct render_options ro;
+	bool to_stdout = strcmp(o->json_path, "-") == 0;
+	FILE *f = to_stdout ? stdout : fopen(o->json_path, "we");
+	int e;
+
+	if (!f) {
+		e = -errno;
+		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", o->json_path, strerror(errno));
+		return e;
+	}
+	render_options_init(&ro, o, f);
+	e = render_json.render(f, r, &ro);
+	if (to_stdout ? fflush(f) != 0 : fclose(f) != 0)
+		e = e < 0 ? e : -errno;
+	if (e < 0)
+		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", to_stdout ? "stdout" : o->json_path,
+			 strerror(-e));
+	return e;
+}
+
+int report_run(const char *const *paths, size_t n_paths, const struct report_options *o, char *error)
+{
+	struct report *r = NULL;
+	struct model *m = NULL;
+	size_t i;
+	int e;
+
+	e = model_new(&m);
+	for (i = 0; i < n_paths && e == 0; i++) {
+		e = model_load(m, paths[i], error);
+		if (e < 0)
+			goto out;
+	}
+	if (e == 0)
+		e = report_new(m, o, &r);
+	if (e < 0) {
+		snprintf(error, MODEL_ERROR_SIZE, "the report could not be made: %s", strerror(-e));
+		goto out;
+	}
+	if (o->json_path)
+		e = json_write(r, o, error);
+	if (o->text) {
+		int t = text_write(r, o);
+
+		if (t < 0 && e == 0) {
+			e = t;
+			snprintf(error, MODEL_ERROR_SIZE, "the report could not be written: %s", strerror(-t));
+		}
+	}
+out:
+	report_free(r);
+	model_free(m);
+	return e;
+}

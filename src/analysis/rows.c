@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Rows: which locks are one row, what their cells add up to, in which order they come. Runs in mutrace. Called by
+ * report.c, for one entry of the report at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analysis/private.h"
+
+#define PLACE_CONDITION 0x80000000u
+
+/* What makes two locks one row: a name that is the same, and for a variable the same one (two static
+ * variables may have one name). Without folding every lock is its own. */
+static void row_key(const struct report_private *v, const struct model_process *p, const struct model_lock *l,
+		    const struct lock_name *name, uint64_t *a, uint64_t *b)
+{
+	const struct model_mapping *map;
+
+	*a = (uintptr_t)name->identity;
+	*b = 0;
+	if (v->options->per_instance)
+		*b = (uintptr_t)l;
+	else if (name->named_by == NAMED_BY_VARIABLE && (map = model_mapping_at(p, l->address)))
+		*b = l->address - map->base + 1;
+}
+
+static int row_new(struct report_private *v, struct row_map *map, const struct model_lock *l,
+		   const struct lock_name *name)
+{
+	struct report_row *row;
+
+	if (array_grow(&map->all, map->n_all, &map->cap_all, sizeof(*map->all)) < 0)
+		return -ENOMEM;
+	row = &map->all[map->n_all++];
+	*row = (struct report_row){
+		.id = (uint32_t)map->n_all,
+		.identity = name->identity,
+		.name = name->name,
+		.named_by = name->named_by,
+		.module = name->module,
+		.file = name->file,
+		.line = name->line,
+		.kind = l->kind,
+		.type = l->type,
+		.protocol = l->protocol,
+		.flags = l->flags,
+		.state = STATE_DEAD,
+		.created_at = symbols_stack(v, l->created_stack),
+		.first_used_at = symbols_stack(v, l->first_stack),
+	};
+	if (v->options->per_instance && name->named_by != NAMED_BY_VARIABLE) {
+		row->name = pool_printf(&v->pool, "%s at 0x%llx", name->name, (unsigned long long)l->address);
+		if (!row->name)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static void row_take(struct report_private *v, struct report_row *row, const struct model_lock *l)
+{
+	row->instances += l->instances;
+	row->misuses += l->misuses;
+	row->waiters_now += l->waiters;
+	row->address = l->address;
+	row->state = (row->state & l->state & STATE_DEAD) | ((row->state | l->state) & ~STATE_DEAD);
+	if (!row->misused_at)
+		row->misused_at = symbols_stack(v, l->misuse_stack);
+}
+
+/* Two different variables of one name get one identity from the symbols; their order in the module parts them. */
+struct twin {
+	const char *identity;
+	uint64_t address;
+	struct report_row *row;
+};
+
+static int twin_compare(const void *a, const void *b)
+{
+	const struct twin *x = a, *y = b;
+
+	if (x->identity != y->identity)
+		return x->identity < y->identity ? -1 : 1;
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static int twins_part(struct report_private *v, struct row_map *map)
+{
+	struct twin *twins;
+	unsigned int ordinal = 1;
+	size_t i, n = 0;
+
+	if (v->options->per_instance)
+		return 0;
+	twins = malloc((map->n_all + 1) * sizeof(*twins));
+	if (!twins)
+		return -ENOMEM;
+	for (i = 0; i < map->n_all; i++) {
+		if (map->all[i].named_by == NAMED_BY_VARIABLE)
+			twins[n++] = (struct twin){ map->all[i].identity, map->all[i].address, &map->all[i] };
+	}
+	qsort(twins, n, sizeof(*twins), twin_compare);
+	for (i = 1; i < n; i++) {
+		char *text;
+
+		ordinal = twins[i].identity == twins[i - 1].identity ? ordinal + 1 : 1;
+		if (ordinal == 1)
+			continue;
+		text = pool_printf(&v->pool, "%s#%u", twins[i].identity, ordinal);
+		if (!text || !(twins[i].row->identity = strings_intern(&v->strings, text))) {
+			free(twins);
+			return -ENOMEM;
+		}
+	}
+	free(twins);
+	return 0;
+}
+
+static int process_rows(struct report_private *v, struct identities *names, const struct model_process *p,
+			struct row_map *map, struct table *keys, uint32_t *rows)
+{
+	struct lock_name name;
+	uint64_t a, b;
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->n_locks; i++) {
+		const struct model_lock *l = &p->locks[i];
+
+		rows[i] = MODEL_NONE;
+		if (l->kind == 0)
+			continue;
+		r = identities_get(names, p, l, &name);
+		if (r < 0)
+			return r;
+		row_key(v, p, l, &name, &a, &b);
+		rows[i] = table_get(keys, a, b);
+		if (rows[i] == TABLE_NONE) {
+			r = row_new(v, map, l, &name);
+			if (r < 0)
+				return r;
+			rows[i] = (uint32_t)map->n_all - 1;
+			r = table_put(keys, a, b, rows[i]);
+			if (r < 0)
+				return r;
+		}
+		row_take(v, &map->all[rows[i]], l);
+	}
+	return 0;
+}
+
+static int cell_add(struct report_row *row, const struct model_cell *c, double ns_per_tick)
+{
+	struct counters add = {
+		.acquired = c->acquired,
+		.contended = c->contended,
+		.trylock_failed = c->trylock_failed,
+		.owner_changes = c->owner_changes,
+		.threads = c->threads,
+		.realtime = c->realtime,
+		.sampled = c->sampled,
+	};
+
+	switch (row->kind) {
+	case KIND_MUTEX:
+	case KIND_RWLOCK:
+	case KIND_SPIN:
+		add.hold = (struct durations){
+			.count = c->acquired,
+			.total_ns = c->hold_total,
+			.max_ns = c->hold_max,
+			.one = c->hist,
+			.ns_per_tick = ns_per_tick,
+		};
+		break;
+	case KIND_SEM:
+		add.posts = c->hold_total;
+		break;
+	case KIND_COND:
+		add.broadcasts = c->hold_total;
+		add.unheard = c->hold_max;
+		break;
+	default:
+		break;
+	}
+	return counters_add(&row->side[c->side], &add);
+}
+
+static int edge_add(struct report_row *row, const struct model_edge *e, double ns_per_tick)
+{
+	struct counters add = {
+		.timed_out = e->timed_out,
+		.waits = e->count,
+		.wait = {
+			.count = e->count,
+			.total_ns = e->wait_total,
+			.max_ns = e->wait_max,
+			.one = e->hist,
+			.ns_per_tick = ns_per_tick,
+		},
+	};
+
+	if (e->inverted) {
+		row->inversions += e->count;
+		row->inversion_ns += e->wait_total;
+		if (e->wait_max > row->inversion_max_ns)
+			row->inversion_max_ns = e->wait_max;
+	}
+	return counters_add(&row->side[e->side], &add);
+}
+
+static uint64_t row_wait(const struct report_row *row)
+{
+	return row->side[SIDE_EXCLUSIVE].wait.total_ns + row->side[SIDE_SHARED].wait.total_ns;
+}
+
+/* How the processes of an entry differ: the wait that each added to its rows. */
+static void spread_take(const struct model_process *p, struct row_map *map, const uint32_t *rows, uint64_t *before,
+			uint32_t *mark, uint32_t number)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_locks; i++) {
+		struct report_row *row;
+		uint64_t own;
+
+		if (rows[i] == MODEL_NONE || mark[rows[i]] == number)
+			continue;
+		mark[rows[i]] = number;
+		row = &map->all[rows[i]];
+		own = row_wait(row) - before[rows[i]];
+		before[rows[i]] += own;
+		if (row->processes == 0 || own < row->wait_min_ns)
+			row->wait_min_ns = own;
+		if (own > row->wait_max_ns)
+			row->wait_max_ns = own;
+		row->processes++;
+	}
+}
+
+static int counters_collect(struct report_process *e, struct row_map *map)
+{
+	uint64_t *before = calloc(map->n_all + 1, sizeof(*before));
+	uint32_t *mark = calloc(map->n_all + 1, sizeof(*mark));
+	size_t i, j;
+	int r = before && mark ? 0 : -ENOMEM;
+
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (j = 0; j < p->n_cells && r == 0; j++) {
+			if (p->cells[j].lock != MODEL_NONE)
+				r = cell_add(&map->all[map->rows[i][p->cells[j].lock]], &p->cells[j], p->ns_per_tick);
+		}
+		for (j = 0; j < p->n_edges && r == 0; j++)
+			r = edge_add(&map->all[map->rows[i][p->edges[j].lock]], &p->edges[j], p->ns_per_tick);
+		if (r == 0)
+			spread_take(p, map, map->rows[i], before, mark, (uint32_t)i + 1);
+	}
+	free(before);
+	free(mark);
+	return r;
+}
+
+int rows_make(struct report_private *v, struct report_process *e, struct row_map *map)
+{
+	struct identities *names;
+	struct table keys = { 0 };
+	size_t i, j;
+	int r;
+
+	map->rows = calloc(e->n_processes, sizeof(*map->rows));
+	if (!map->rows)
+		return -ENOMEM;
+	r = identities_new(v, &names);
+	if (r < 0)
+		return r;
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (j = 0; j < p->n_locks && r == 0; j++) {
+			if (p->locks[j].kind != 0)
+				r = identities_add(names, p, &p->locks[j]);
+		}
+	}
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		map->rows[i] = malloc((e->processes[i]->n_locks + 1) * sizeof(**map->rows));
+		r = map->rows[i] ? process_rows(v, names, e->processes[i], map, &keys, map->rows[i]) : -ENOMEM;
+	}
+	table_free(&keys);
+	identities_free(names);
+	if (r == 0)
+		r = twins_part(v, map);
+	if (r == 0)
+		r = counters_collect(e, map);
+	return r;
+}
+
+struct sorted {
+	uint64_t key[3];
+	uint32_t number;
+};
+
+static int sorted_compare(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (x->key[i] != y->key[i])
+			return x->key[i] > y->key[i] ? -1 : 1;
+	}
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* By the order asked for, else by wait; then by wait, contention and use. */
+static void sort_keys(struct sorted *s, const struct report_row *row, const struct order *order)
+{
+	uint64_t key = order ? order->key(row) : row_wait(row);
+
+	s->key[0] = order && order->ascending ? UINT64_MAX - key : key;
+	s->key[1] = order ? row_wait(row) : row->side[0].contended + row->side[1].contended;
+	s->key[2] = row->side[0].acquired + row->side[1].acquired;
+}
+
+static bool row_used(const struct report_row *row)
+{
+	uint64_t sum = row->misuses;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const struct counters *c = &row->side[i];
+
+		sum += c->acquired + c->waits + c->trylock_failed + c->broadcasts + c->posts;
+	}
+	return sum != 0;
+}
+
+static bool row_passes(const struct report_options *o, const struct report_row *row)
+{
+	const struct counters *w = &row->side[SIDE_EXCLUSIVE], *r = &row->side[SIDE_SHARED];
+
+	if (o->all)
+		return true;
+	if (!row_used(row))
+		return false;
+	if (row->kind == KIND_COND)
+		return w->waits >= o->wait_min;
+	return w->acquired + r->acquired >= o->locked_min && w->owner_changes + r->owner_changes >= o->owner_changed_min &&
+	       w->contended + r->contended >= o->contended_min;
+}
+
+static int rank_kind(struct report_private *v, struct row_map *map, bool conditions, struct report_row **ret_rows,
+		     size_t *ret_n)
+{
+	const struct report_options *o = v->options;
+	const struct order *order = conditions ? o->cond_order : o->lock_order;
+	struct report_row *rows;
+	struct sorted *sorted;
+	size_t i, n = 0, shown = 0;
+
+	sorted = malloc((map->n_all + 1) * sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	for (i = 0; i < map->n_all; i++) {
+		if ((map->all[i].kind == KIND_COND) != conditions)
+			continue;
+		sorted[n].number = (uint32_t)i;
+		sort_keys(&sorted[n++], &map->all[i], order);
+	}
+	qsort(sorted, n, sizeof(*sorted), sorted_compare);
+	rows = malloc((n + 1) * sizeof(*rows));
+	if (!rows) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++) {
+		rows[i] = map->all[sorted[i].number];
+		rows[i].rank = (uint32_t)i + 1;
+		rows[i].shown = row_passes(o, &rows[i]) && (o->all || o->max == 0 || shown < o->max);
+		shown += rows[i].shown;
+		map->place[sorted[i].number] = (uint32_t)i | (conditions ? PLACE_CONDITION : 0);
+	}
+	free(sorted);
+	*ret_rows = rows;
+	*ret_n = n;
+	return 0;
+}
+
+int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map)
+{
+	int r;
+
+	map->place = malloc((map->n_all + 1) * sizeof(*map->place));
+	if (!map->place)
+		return -ENOMEM;
+	r = rank_kind(v, map, false, &e->locks, &e->n_locks);
+	if (r < 0)
+		return r;
+	r = rank_kind(v, map, true, &e->conditions, &e->n_conditions);
+	if (r < 0) {
+		/* the rows of e->locks own their histograms now; the others are still map->all's */
+		return r;
+	}
+	free(map->all);
+	map->all = NULL;
+	return 0;
+}
+
+struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process, uint32_t lock)
+{
+	uint32_t number = lock == MODEL_NONE ? MODEL_NONE : map->rows[process][lock], place;
+
+	if (number == MODEL_NONE)
+		return NULL;
+	place = map->place[number];
+	return place & PLACE_CONDITION ? &e->conditions[place & ~PLACE_CONDITION] : &e->locks[place];
+}
+
+void row_map_free(struct row_map *map, size_t n_processes)
+{
+	size_t i;
+
+	for (i = 0; map->rows && i < n_processes; i++)
+		free(map->rows[i]);
+	free(map->rows);
+	free(map->all);
+	free(map->place);
+}

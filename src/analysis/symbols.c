@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * From the model's stacks to named ones. All addresses are named in one pass; a stack is put together and
+ * trimmed when it is asked for, and stacks that read the same are one. Runs in mutrace, single-threaded as the
+ * symbolizer is. Called by the analysis.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "analysis/private.h"
+#include "backtrace/symbolize.h"
+
+#define CONTENT_FRAMES_MAX 1024 /* of one stack, inlined ones included */
+
+/* One line on a terminal, and only if naming takes longer than a second. */
+static void progress_show(void *data, size_t done, size_t total)
+{
+	struct progress *p = data;
+	struct timespec now;
+	char line[64];
+	int n;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if ((now.tv_sec - p->start.tv_sec) * 1000 + (now.tv_nsec - p->start.tv_nsec) / 1000000 < 1000 || total == 0)
+		return;
+	n = snprintf(line, sizeof(line), "\rmutrace: naming addresses, %3u %%", (unsigned int)(100 * done / total));
+	if (write(p->fd, line, (size_t)n) == n)
+		p->shown = true;
+}
+
+static void progress_clear(struct progress *p)
+{
+	static const char blank[] = "\r                                  \r";
+
+	if (p->shown && write(p->fd, blank, sizeof(blank) - 1) < 0)
+		p->shown = false;
+}
+
+int symbols_open(struct report_private *v, bool foreign)
+{
+	const struct report_options *o = v->options;
+	struct symbolizer_options so = {
+		.sysroot = o->sysroot,
+		.debug_dirs = o->debug_dirs,
+	};
+	struct progress *progress = &v->progress;
+	size_t i;
+	int r;
+
+	v->n_frames = v->model->n_frames;
+	v->frames = calloc(v->n_frames ? v->n_frames : 1, sizeof(*v->frames));
+	v->module_numbers = malloc((v->model->n_modules + 1) * sizeof(*v->module_numbers));
+	if (!v->frames || !v->module_numbers)
+		return -ENOMEM;
+	for (i = 0; i < v->model->n_modules; i++)
+		v->module_numbers[i] = -1;
+	if (o->no_symbols || foreign)
+		return 0;
+	if (o->progress_fd >= 0) {
+		*progress = (struct progress){ .fd = o->progress_fd };
+		clock_gettime(CLOCK_MONOTONIC, &progress->start);
+		so.progress = progress_show;
+		so.progress_data = progress;
+	}
+	r = symbolizer_new(&v->symbolizer, &so);
+	if (r < 0)
+		return r;
+	for (i = 0; i < v->model->n_modules; i++) {
+		const struct model_module *m = &v->model->modules[i];
+
+		if (m->path[0] == 0 || m->ours)
+			continue;
+		/* addresses in the model are the file's own: nothing is to be taken off them */
+		r = symbolizer_add_module(v->symbolizer, m->path, m->build_id, m->build_id_size, 0);
+		if (r == -ENOMEM)
+			return r;
+		v->module_numbers[i] = r;
+	}
+	return 0;
+}
+
+void symbols_close(struct report_private *v)
+{
+	symbolizer_free(v->symbolizer);
+	free(v->module_numbers);
+	free(v->frames);
+	free(v->named);
+	free(v->by_content);
+	table_free(&v->stacks);
+	table_free(&v->content_functions);
+	table_free(&v->content_modules);
+	table_free(&v->content_frames);
+	table_free(&v->content_nodes);
+}
+
+static int module_number(const struct report_private *v, uint32_t module)
+{
+	return module == MODEL_NONE || !v->symbolizer ? -1 : v->module_numbers[module];
+}
+
+int symbols_resolve_all(struct report_private *v)
+{
+	size_t i;
+	int r;
+
+	if (!v->symbolizer)
+		return 0;
+	for (i = 0; i < v->n_frames; i++) {
+		const struct model_frame *f = &v->model->frames[i];
+		int number = module_number(v, f->module);
+
+		if (number < 0)
+			continue;
+		r = symbolizer_want(v->symbolizer, number, f->address - !f->exact);
+		if (r == -ENOMEM)
+			return r;
+	}
+	r = symbolizer_resolve_all(v->symbolizer);
+	progress_clear(&v->progress);
+	return r == -ENOMEM ? r : 0; /* what could not be named is shown as an address */
+}
+
+const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame)
+{
+	const struct model_frame *f = &v->model->frames[frame];
+	const struct model_module *m = f->module == MODEL_NONE ? NULL : &v->model->modules[f->module];
+	struct frame_names *names = &v->frames[frame];
+	const struct symbol_frame *symbols = NULL;
+	struct report_frame *out;
+	size_t n = 0, i;
+	int number = module_number(v, f->module);
+
+	if (names->frames)
+		return names;
+	if (number >= 0 && symbolizer_resolve(v->symbolizer, number, f->address - !f->exact, &symbols, &n) < 0)
+		n = 0;
+	out = pool_take(&v->pool, (n ? n : 1) * sizeof(*out));
+	if (!out)
+		return NULL;
+	for (i = 0; i < (n ? n : 1); i++) {
+		out[i].address = f->address + (m ? m->base : 0);
+		out[i].offset = f->address;
+		out[i].module = m && m->path[0] ? m->path : NULL;
+		if (i >= n)
+			continue;
+		out[i].function = symbols[i].function ? strings_intern(&v->strings, symbols[i].function) : NULL;
+		out[i].file = symbols[i].file ? strings_intern(&v->strings, symbols[i].file) : NULL;
+		out[i].line = symbols[i].line;
+		out[i].inlined = symbols[i].inlined;
+	}
+	names->frames = out;
+	names->n = n ? (uint32_t)n : 1;
+	return names;
+}
+
+/* The number of a pair; a new one for a new pair. TABLE_NONE without memory. */
+static uint32_t pair_number(struct report_private *v, struct table *t, uint64_t a, uint64_t b)
+{
+	uint32_t number = table_get(t, a, b);
+
+	if (number != TABLE_NONE)
+		return number;
+	number = v->n_content;
+	if (number == TABLE_NONE || table_put(t, a, b, number) < 0)
+		return TABLE_NONE;
+	v->n_content++;
+	return number;
+}
+
+/* A number that two frames share if the user could not tell them apart: same function, file, module and line, or
+ * address where there is no line. Strings are interned, so that their addresses stand for them. */
+static uint32_t content_number(struct report_private *v, const struct report_frame *f)
+{
+	uint32_t a, b;
+
+	a = pair_number(v, &v->content_functions, (uintptr_t)f->function, (uintptr_t)f->file);
+	if (a == TABLE_NONE)
+		return a;
+	b = pair_number(v, &v->content_modules, (uintptr_t)f->module, a);
+	if (b == TABLE_NONE)
+		return b;
+	return pair_number(v, &v->content_frames, f->line ? f->line : f->offset,
+			   (uint64_t)b << 2 | (unsigned int)f->inlined << 1 | (f->line == 0));
+}
+
+/* The one stack with these frames. */
+static const struct report_stack *content_stack(struct report_private *v, const struct report_frame *const *frames,
+						size_t n)
+{
+	uint32_t node = TABLE_NONE, next, number;
+	struct report_frame *copy;
+	struct report_stack *s;
+	size_t i;
+
+	for (i = n; i > 0; i--) {
+		number = content_number(v, frames[i - 1]);
+		if (number == TABLE_NONE)
+			return NULL;
+		next = table_get(&v->content_nodes, number, node);
+		if (next == TABLE_NONE) {
+			if (array_grow(&v->by_content, v->n_by_content, &v->cap_by_content, sizeof(*v->by_content)) < 0 ||
+			    table_put(&v->content_nodes, number, node, (uint32_t)v->n_by_content) < 0)
+				return NULL;
+			next = (uint32_t)v->n_by_content;
+			v->by_content[v->n_by_content++] = NULL;
+		}
+		node = next;
+	}
+	if (node == TABLE_NONE)
+		return NULL;
+	if (v->by_content[node])
+		return v->by_content[node];
+	s = pool_take(&v->pool, sizeof(*s));
+	copy = pool_take(&v->pool, n * sizeof(*copy));
+	if (!s || !copy)
+		return NULL;
+	for (i = 0; i < n; i++)
+		copy[i] = *frames[i];
+	s->frames = copy;
+	s->n = n;
+	v->by_content[node] = s;
+	return s;
+}
+
+static const struct report_stack *stack_make(struct report_private *v, uint32_t stack)
+{
+	const struct report_frame *all[CONTENT_FRAMES_MAX];
+	uint32_t frames[FRAMES_MAX];
+	size_t n = 0, count, first = 0, i, j;
+
+	count = model_stack_frames(v->model, stack, frames);
+	for (i = 0; i < count; i++) {
+		uint32_t module = v->model->frames[frames[i]].module;
+		const struct frame_names *names;
+
+		if (module != MODEL_NONE && v->model->modules[module].ours && (n > 0 || i + 1 < count))
+			continue; /* our own, wherever it stands; unless there is nothing else */
+		names = symbols_frame(v, frames[i]);
+		if (!names)
+			return NULL;
+		for (j = 0; j < names->n && n < CONTENT_FRAMES_MAX; j++)
+			all[n++] = &names->frames[j];
+	}
+	while (first + 1 < n && helper_on_top(v->options, all[first]->function))
+		first++;
+	if (first > 0 && helper_at_bottom(all[first]->function))
+		first = 0; /* nothing of the user's in it */
+	while (n > first + 1 && helper_at_bottom(all[n - 1]->function))
+		n--;
+	return n ? content_stack(v, all + first, n - first) : NULL;
+}
+
+const struct report_stack *symbols_stack(struct report_private *v, uint32_t stack)
+{
+	const struct report_stack *s;
+	uint32_t number;
+
+	if (stack == MODEL_NONE)
+		return NULL;
+	number = table_get(&v->stacks, stack, 0);
+	if (number != TABLE_NONE)
+		return v->named[number];
+	s = stack_make(v, stack);
+	if (!s || array_grow(&v->named, v->n_named, &v->cap_named, sizeof(*v->named)) < 0 ||
+	    table_put(&v->stacks, stack, 0, (uint32_t)v->n_named) < 0)
+		return NULL;
+	v->named[v->n_named++] = s;
+	return s;
+}
+
+int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address, uint32_t *ret_module,
+		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line)
+{
+	const struct model_mapping *map = model_mapping_at(p, address);
+	int number = map ? module_number(v, map->module) : -1;
+
+	if (number < 0)
+		return -ENOENT;
+	*ret_module = map->module;
+	return symbolizer_variable(v->symbolizer, number, address - map->base, ret_name, ret_offset, ret_file,
+				   ret_line);
+}
+
+/* Says of which modules, among those whose code or variables were looked at, no or the wrong file was there. */
+int symbols_module_notes(struct report_private *v, struct report *r)
+{
+	bool *used;
+	size_t i;
+
+	if (!v->symbolizer || v->model->n_modules == 0)
+		return 0;
+	used = calloc(v->model->n_modules, sizeof(*used));
+	r->module_notes = pool_take(&v->pool, v->model->n_modules * sizeof(*r->module_notes));
+	if (!used || !r->module_notes) {
+		free(used);
+		return -ENOMEM;
+	}
+	for (i = 0; i < v->n_frames; i++) {
+		if (v->frames[i].frames && v->model->frames[i].module != MODEL_NONE)
+			used[v->model->frames[i].module] = true;
+	}
+	for (i = 0; i < v->model->n_modules; i++) {
+		struct report_module_note *note = &r->module_notes[r->n_module_notes];
+
+		if (!used[i] || v->module_numbers[i] < 0)
+			continue;
+		switch (symbolizer_module_state(v->symbolizer, v->module_numbers[i])) {
+		case SYMBOL_MODULE_MISSING:
+			note->what = MODULE_NOTE_MISSING;
+			break;
+		case SYMBOL_MODULE_REPLACED:
+			note->what = MODULE_NOTE_REPLACED;
+			break;
+		case SYMBOL_MODULE_STRIPPED:
+			note->what = MODULE_NOTE_STRIPPED;
+			break;
+		default:
+			continue;
+		}
+		note->path = v->model->modules[i].path;
+		r->n_module_notes++;
+	}
+	free(used);
+	return 0;
+}

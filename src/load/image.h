@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* An image file while it is being read; shared by image.c, chunks.c, items.c and resolve.c only. */
+#ifndef MUTRACE_LOAD_IMAGE_H
+#define MUTRACE_LOAD_IMAGE_H
+
+#include "load/tables.h"
+
+struct image_chunk {
+	uint64_t offset, size;
+	uint32_t type, item_size, used;
+	uint32_t thread; /* ref */
+	uint32_t first;  /* number of its first item among all of its type, once these were read */
+};
+
+/* A thread's held[] as it is in the file. */
+struct image_held {
+	struct held raw;
+	uint32_t thread; /* index in process.threads */
+};
+
+struct image_module {
+	uint32_t module; /* index in the model */
+	uint64_t base;
+};
+
+struct image {
+	int fd;
+	uint64_t size;    /* of the file */
+	uint64_t scanned; /* chunks are known up to here */
+	struct image_header header;
+	struct ticks_rate rate;
+	struct model *model;
+	struct model_process *process;
+
+	struct image_chunk *chunks;
+	uint32_t *pages;  /* for each CHUNK_ALIGN of the file: number of its chunk + 1, 0 none */
+	size_t n_chunks, cap_chunks, n_pages;
+	void *buffer;
+
+	/* as in the file, to be resolved once all is read */
+	struct frame_node *nodes;
+	uint32_t *node_stack;   /* the model's node for each of these, MODEL_NONE: not made yet */
+	struct image_module *modules;
+	struct image_held *held;
+	uint64_t *waits_booked; /* by thread */
+	uint64_t *thread_sites, *cell_sites, *edge_sites;
+	size_t n_nodes, n_held, n_modules;
+	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules, cap_mappings;
+	size_t cap_waits_booked, cap_thread_sites, cap_cell_sites, cap_edge_sites;
+	uint64_t taken;         /* ticks when reading began */
+	uint64_t latest;        /* greatest time seen, ticks */
+};
+
+/* Finds the chunks that were not known yet. 0 or -errno. */
+int chunks_scan(struct image *im);
+/* Calls take for every item in use of a type, in order of the file; number counts them from 0. An error ends it. */
+typedef int (*chunk_item)(struct image *im, const struct image_chunk *c, const void *item, uint32_t number);
+int chunks_each(struct image *im, uint32_t type, size_t item_size, chunk_item take);
+/* The number of the item that a ref means, MODEL_NONE if it means none of that type. */
+uint32_t chunks_number(const struct image *im, uint32_t type, uint32_t ref);
+/* Reads all records into the process; references between them are still refs afterwards. */
+int items_read(struct image *im);
+/* Turns refs into indices and ticks into ns, and adds the waits that are not in an edge yet. */
+int items_resolve(struct image *im);
+
+#endif

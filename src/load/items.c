@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * From records to the model. A process may write while it is being read, therefore the order: first what
+ * refers (threads, edges, cells), then what is referred to (locks, frames, modules), which is complete before
+ * anything points to it. References are still those of the file when this is done. Runs in mutrace. Called by
+ * image.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load/image.h"
+
+/* Room for one more item at the end of an array whose capacity lies beside it. */
+#define ROOM(array, count, capacity) array_grow(&(array), count, &(capacity), sizeof(*(array)))
+
+static void seen(struct image *im, uint64_t ticks)
+{
+	if (ticks > im->latest)
+		im->latest = ticks;
+}
+
+static int thread_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct thread_rec *t = item;
+	struct model_thread *out;
+
+	(void)c;
+	if (ROOM(p->threads, number, im->cap_threads) < 0 ||
+	    ROOM(im->waits_booked, number, im->cap_waits_booked) < 0 ||
+	    ROOM(im->thread_sites, number, im->cap_thread_sites) < 0)
+		return -ENOMEM;
+	out = &p->threads[p->n_threads++];
+	*out = (struct model_thread){
+		.tid = t->tid,
+		.generation = t->generation,
+		.start_ns = t->start_ticks,
+		.end_ns = t->end_ticks,
+		.life_ns = t->past_ticks,
+		.ended = t->end_ticks != 0,
+		.realtime = t->realtime != 0,
+		.policy = (int)t->policy,
+		.priority = t->priority,
+		.waiting_lock = t->waiting_lock,
+		.waiting_stack = t->waiting_stack,
+		.waiting_holder = t->waiting_holder,
+		.waiting_since_ns = t->waiting_since,
+		.waiting_side = t->waiting_side == SIDE_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
+		.held_first = t->held_ref,
+		.held_count = t->depth <= t->held_capacity ? t->depth : 0,
+	};
+	memcpy(out->name, t->name, sizeof(t->name));
+	im->waits_booked[number] = t->waits_booked;
+	im->thread_sites[number] = t->waiting_site;
+	seen(im, t->start_ticks);
+	seen(im, t->end_ticks);
+	if (t->waiting_lock)
+		seen(im, t->waiting_since);
+	return 0;
+}
+
+/* The entries that a thread holds now. The file may claim no more of them in all than it has room for. */
+static int held_take(struct image *im, uint32_t thread)
+{
+	struct model_thread *t = &im->process->threads[thread];
+	uint64_t offset = (uint64_t)t->held_first * REF_UNIT, end, page = offset / CHUNK_ALIGN;
+	uint32_t depth = t->held_count, i;
+	const struct image_chunk *c;
+	struct held h;
+
+	t->held_first = (uint32_t)im->n_held;
+	t->held_count = 0;
+	if (depth == 0)
+		return 0;
+	if (page >= im->n_pages || im->pages[page] == 0)
+		goto damaged;
+	c = &im->chunks[im->pages[page] - 1];
+	end = offset + (uint64_t)depth * sizeof(h);
+	if ((c->type != CHUNK_THREAD && c->type != CHUNK_HELD) || offset < c->offset + sizeof(struct chunk) ||
+	    end > c->offset + c->size || im->n_held + depth > im->size / sizeof(h))
+		goto damaged;
+	for (i = 0; i < depth; i++) {
+		if (file_read(im->fd, &h, sizeof(h), offset + (uint64_t)i * sizeof(h)) != (int64_t)sizeof(h))
+			goto damaged;
+		if (h.address == 0)
+			continue;
+		if (ROOM(im->held, im->n_held, im->cap_held) < 0)
+			return -ENOMEM;
+		im->held[im->n_held++] = (struct image_held){ .raw = h, .thread = thread };
+		t->held_count++;
+		seen(im, h.since);
+	}
+	return 0;
+damaged:
+	im->process->damaged++;
+	return 0;
+}
+
+static int edge_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct edge *e = item;
+
+	(void)number;
+	if (e->lock == 0)
+		return 0;
+	if (ROOM(p->edges, p->n_edges, im->cap_edges) < 0 || ROOM(im->edge_sites, p->n_edges, im->cap_edge_sites) < 0)
+		return -ENOMEM;
+	im->edge_sites[p->n_edges] = e->hold_site;
+	p->edges[p->n_edges] = (struct model_edge){
+		.lock = e->lock,
+		.thread = c->thread,
+		.wait_stack = e->wait_stack,
+		.hold_stack = e->hold_stack,
+		.hold_site = MODEL_NONE,
+		.holder = e->holder,
+		.count = e->count,
+		.timed_out = e->timed_out,
+		.wait_total = ticks_span(&im->rate, e->wait_total),
+		.wait_max = ticks_span(&im->rate, e->wait_max),
+		.side = e->side == SIDE_SHARED,
+		.holder_side = e->holder_side == SIDE_SHARED,
+		.inverted = e->flags & EDGE_INVERTED,
+		.waiter_priority = e->waiter_priority,
+		.holder_priority = e->holder_priority,
+	};
+	memcpy(p->edges[p->n_edges++].hist, e->hist, sizeof(e->hist));
+	return 0;
+}
+
+static int cell_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct cell *r = item;
+
+	(void)number;
+	if (ROOM(p->cells, p->n_cells, im->cap_cells) < 0 || ROOM(im->cell_sites, p->n_cells, im->cap_cell_sites) < 0)
+		return -ENOMEM;
+	im->cell_sites[p->n_cells] = r->site;
+	p->cells[p->n_cells] = (struct model_cell){
+		.lock = r->lock,
+		.thread = c->thread,
+		.stack = r->stack,
+		.site = MODEL_NONE,
+		.acquired = r->acquired,
+		.hold_total = r->hold_total, /* ticks or a count: decided when the lock's kind is known */
+		.hold_max = r->hold_max,
+		.owner_changes = r->owner_changes,
+		.contended = r->contended,
+		.trylock_failed = r->trylock_failed,
+		.release_stack = r->release_stack,
+		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,
+		.side = r->side == SIDE_SHARED,
+		.realtime = r->flags & CELL_REALTIME,
+		.sampled = r->flags & CELL_SAMPLED,
+	};
+	memcpy(p->cells[p->n_cells++].hist, r->hist, sizeof(r->hist));
+	return 0;
+}
+
+static int alloc_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct alloc_site *a = item;
+
+	(void)number;
+	if (a->count == 0)
+		return 0;
+	if (ROOM(p->allocs, p->n_allocs, im->cap_allocs) < 0)
+		return -ENOMEM;
+	p->allocs[p->n_allocs++] = (struct model_alloc){
+		.function = a->function,
+		.stack = a->stack,
+		.thread = c->thread,
+		.tid_count = a->tid_count,
+		.realtime = a->realtime != 0,
+		.count = a->count,
+		.bytes = a->bytes,
+		.time_total = ticks_span(&im->rate, a->time_total),
+		.time_max = ticks_span(&im->rate, a->time_max),
+	};
+	return 0;
+}
+
+static int lock_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct lock_rec *l = item;
+
+	(void)c;
+	if (ROOM(p->locks, number, im->cap_locks) < 0)
+		return -ENOMEM;
+	p->locks[p->n_locks++] = (struct model_lock){
+		.address = l->address & ~(uint64_t)LOCK_ADDRESS_DEAD,
+		.kind = l->kind < KIND_MAX ? l->kind : 0, /* 0: not in use */
+		.type = l->type,
+		.protocol = l->protocol,
+		.flags = l->flags,
+		.state = l->state,
+		.last_owner = l->last_owner,
+		.created_stack = l->created_stack,
+		.first_stack = l->first_stack,
+		.misuse_stack = l->misuse_stack,
+		.waiters = l->waiters,
+		.other = l->other,
+		.instances = l->instances ? l->instances : 1,
+		.misuses = l->misuses,
+	};
+	return 0;
+}
+
+static int node_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	(void)c;
+	if (ROOM(im->nodes, number, im->cap_nodes) < 0)
+		return -ENOMEM;
+	im->nodes[im->n_nodes++] = *(const struct frame_node *)item;
+	return 0;
+}
+
+static int module_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct module_rec *rec = item;
+	uint32_t module;
+	int r;
+
+	(void)c;
+	if (ROOM(im->modules, number, im->cap_modules) < 0)
+		return -ENOMEM;
+	r = tables_module(im->model, rec, &module);
+	if (r < 0)
+		return r;
+	im->modules[im->n_modules++] = (struct image_module){ .module = module, .base = rec->base };
+	if (rec->end <= rec->start)
+		return 0;
+	if (ROOM(p->mappings, p->n_mappings, im->cap_mappings) < 0)
+		return -ENOMEM;
+	p->mappings[p->n_mappings++] = (struct model_mapping){
+		.module = module,
+		.base = rec->base,
+		.start = rec->start,
+		.end = rec->end,
+		.main = rec->flags & MODULE_MAIN,
+		.unloaded = rec->unloaded_ticks != 0,
+	};
+	return 0;
+}
+
+int items_read(struct image *im)
+{
+	struct model_process *p = im->process;
+	uint32_t i;
+	int r;
+
+	im->taken = ticks_now(&im->header);
+	r = chunks_scan(im);
+	if (r < 0)
+		return r;
+	r = chunks_each(im, CHUNK_THREAD, sizeof(struct thread_rec), thread_take);
+	if (r < 0)
+		return r;
+	for (i = 0; i < p->n_threads; i++) {
+		r = held_take(im, i);
+		if (r < 0)
+			return r;
+	}
+	r = chunks_each(im, CHUNK_EDGES, sizeof(struct edge), edge_take);
+	if (r < 0)
+		return r;
+	r = chunks_each(im, CHUNK_CELLS, sizeof(struct cell), cell_take);
+	if (r < 0)
+		return r;
+	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
+	if (r < 0)
+		return r;
+	/* a live process may have taken chunks meanwhile, and what was just read may point into them */
+	if (file_read(im->fd, &im->header, sizeof(im->header), 0) != (int64_t)sizeof(im->header))
+		return -EBADMSG;
+	r = chunks_scan(im);
+	if (r < 0)
+		return r;
+	r = chunks_each(im, CHUNK_LOCKS, sizeof(struct lock_rec), lock_take);
+	if (r < 0)
+		return r;
+	r = chunks_each(im, CHUNK_FRAMES, sizeof(struct frame_node), node_take);
+	if (r < 0)
+		return r;
+	return chunks_each(im, CHUNK_MODULES, sizeof(struct module_rec), module_take);
+}

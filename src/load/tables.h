@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the files of src/load share: the tables behind the model's common arrays, and the clock. Nothing outside
+ * of src/load includes this.
+ */
+#ifndef MUTRACE_LOAD_TABLES_H
+#define MUTRACE_LOAD_TABLES_H
+
+#include "base/table.h"
+#include "load/model.h"
+
+struct model_tables {
+	struct pool pool;
+	struct strings strings;
+	struct table modules, frames, nodes;
+	size_t cap_sessions, cap_processes, cap_modules, cap_frames, cap_nodes;
+};
+
+/* These find or make an entry. 0 or -errno. */
+int tables_module(struct model *m, const struct module_rec *rec, uint32_t *ret);
+int tables_frame(struct model *m, uint32_t module, uint64_t address, bool exact, uint32_t *ret);
+int tables_node(struct model *m, uint32_t frame, uint32_t inner, bool end, uint32_t *ret);
+
+/* What one image needs to know of the session that it is in. */
+struct session_context {
+	struct session_file file; /* zeros if there is none */
+	bool have_file;
+	uint8_t boot_id[16];      /* of this machine */
+	bool have_boot_id;
+};
+
+/* Turns ticks of an image into nanoseconds. */
+struct ticks_rate {
+	double ns_per_tick;
+	uint64_t origin; /* the ticks that are time 0 of the process */
+	bool same_boot;  /* the image was recorded by this machine since it started */
+};
+
+void ticks_rate_init(struct ticks_rate *r, const struct image_header *h, const struct session_context *c);
+uint64_t ticks_now(const struct image_header *h);
+/* Length of a span; never overflows. */
+uint64_t ticks_span(const struct ticks_rate *r, uint64_t ticks);
+/* A point in time; 0 if it is before the origin. */
+uint64_t ticks_time(const struct ticks_rate *r, uint64_t ticks);
+/* Whether the image's process runs now on this machine. */
+bool image_alive(const struct image_header *h, bool same_boot);
+
+/* Opens a regular file for reading, following no link and waiting for nothing. The descriptor or -errno
+ * (-ENOTSUP: not a regular file). */
+int file_open(int dir, const char *name, uint64_t *ret_size, unsigned int *ret_uid);
+/* Reads until size or the end of the file. Bytes read or -errno. */
+int64_t file_read(int fd, void *buffer, size_t size, uint64_t offset);
+
+/* Reads an image into a new process of the model. 0; -ENODATA: prepared but never used; -errno with error. */
+int image_load(struct model *m, int fd, uint64_t size, const char *name, const struct session_context *c,
+	       char *error);
+void process_clear(struct model_process *p);
+
+#endif

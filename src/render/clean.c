@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* See clean.h. No locks, no allocation. */
+#include "render/clean.h"
+
+#include <string.h>
+
+/* Decodes one character of UTF-8. Its length, or 0 if the bytes are none. */
+static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 :
+		   s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0, i;
+	uint32_t c;
+
+	if (n == 0)
+		return 0;
+	c = n == 1 ? s[0] : s[0] & (0x7fu >> n);
+	for (i = 1; i < n; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (s[i] & 0x3f);
+	}
+	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0;
+	*ret = c;
+	return n;
+}
+
+/* Whether a character does something else than stand there. */
+static int acts(uint32_t c)
+{
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+	       (c >= 0xe0000 && c <= 0xe007f);
+}
+
+size_t clean_text(char *out, size_t size, const char *in)
+{
+	const unsigned char *s = (const unsigned char *)in;
+	size_t used = 0, count = 0, n;
+	char piece[16];
+	uint32_t c = 0;
+
+	while (*s) {
+		size_t length = utf8_decode(s, &c);
+
+		if (length == 0)
+			n = (size_t)snprintf(piece, sizeof(piece), "\\x%02x", *s);
+		else if (acts(c))
+			n = (size_t)snprintf(piece, sizeof(piece), c < 0x100 ? "\\x%02x" : "\\u%04x", c);
+		else
+			memcpy(piece, s, n = length);
+		if (used + n >= size)
+			break;
+		memcpy(out + used, piece, n);
+		used += n;
+		count += length && !acts(c) ? 1 : n;
+		s += length ? length : 1;
+	}
+	out[used] = 0;
+	return count;
+}
+
+char *clean_utf8(char *out, size_t size, const char *in)
+{
+	static const char replacement[] = "\xef\xbf\xbd";
+	const unsigned char *s = (const unsigned char *)in;
+	size_t used = 0;
+	uint32_t c;
+
+	while (*s) {
+		size_t length = utf8_decode(s, &c);
+		const char *from = length ? (const char *)s : replacement;
+		size_t n = length ? length : sizeof(replacement) - 1;
+
+		if (used + n >= size)
+			break;
+		memcpy(out + used, from, n);
+		used += n;
+		s += length ? length : 1;
+	}
+	out[used] = 0;
+	return out;
+}
+
+/* Where the parameters of a demangled name begin; its length if it has none. */
+static size_t parameters_at(const char *f)
+{
+	size_t length = strlen(f), i;
+	int depth = 0;
+
+	i = length;
+	if (length > 6 && strcmp(f + length - 6, " const") == 0)
+		i -= 6;
+	if (i == 0 || f[i - 1] != ')')
+		return length;
+	while (i-- > 0) {
+		if (f[i] == ')')
+			depth++;
+		else if (f[i] == '(' && --depth == 0)
+			break;
+	}
+	if (i == (size_t)-1 || i == 0 || strncmp(f + i, "(anonymous namespace)", 21) == 0)
+		return length;
+	if (i >= 8 && strncmp(f + i - 8, "operator", 8) == 0)
+		return length;
+	return i;
+}
+
+void clean_function(char *out, size_t size, const char *function)
+{
+	size_t n = parameters_at(function);
+	char cut[512];
+
+	if (n >= sizeof(cut))
+		n = sizeof(cut) - 1;
+	memcpy(cut, function, n);
+	cut[n] = 0;
+	clean_text(out, size, cut);
+}
+
+char *number_count(char *out, uint64_t n)
+{
+	char digits[24];
+	size_t length = (size_t)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n), i, used = 0;
+
+	for (i = 0; i < length; i++) {
+		if (i > 0 && (length - i) % 3 == 0)
+			out[used++] = ' ';
+		out[used++] = digits[i];
+	}
+	out[used] = 0;
+	return out;
+}
+
+char *number_ns(char *out, uint64_t ns)
+{
+	static const struct {
+		double ns;
+		const char *unit;
+	} units[] = { { 1e9, "s" }, { 1e6, "ms" }, { 1e3, "us" } };
+	char whole[NUMBER_SIZE];
+	double v;
+	size_t i;
+
+	if (ns < 1000) {
+		snprintf(out, NUMBER_SIZE, "%u ns", (unsigned int)ns);
+		return out;
+	}
+	for (i = 0; i < 2 && (double)ns < units[i].ns; i++)
+		;
+	v = (double)ns / units[i].ns;
+	if (v >= 9999.5)
+		snprintf(out, NUMBER_SIZE, "%.30s %s", number_count(whole, (uint64_t)(v + 0.5)), units[i].unit);
+	else
+		snprintf(out, NUMBER_SIZE, "%.*f %s", v < 9.995 ? 2 : v < 99.95 ? 1 : 0, v, units[i].unit);
+	return out;
+}
+
+char *number_share(char *out, double part, double whole)
+{
+	double share = whole > 0 ? 100 * part / whole : 0;
+
+	/* what is not nothing must not read as nothing, nor what is not all as all */
+	if (share > 0 && share < 0.1)
+		snprintf(out, NUMBER_SIZE, "<0.1 %%");
+	else if (share > 0 && share < 1.95)
+		snprintf(out, NUMBER_SIZE, "%.1f %%", share);
+	else if (share > 99.5 && share < 100)
+		snprintf(out, NUMBER_SIZE, "%.1f %%", share > 99.9 ? 99.9 : share);
+	else
+		snprintf(out, NUMBER_SIZE, "%.0f %%", share);
+	return out;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Characters that are safe to show. Names come from programs, threads, files and debug information, and any of them may
+ * hold what a terminal obeys. Used by all renderers; runs in mutrace.
+ */
+#ifndef MUTRACE_RENDER_CLEAN_H
+#define MUTRACE_RENDER_CLEAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Copies text, with control characters, what changes the direction of writing and broken UTF-8 written as \xNN or
+ * \uNNNN; cut to size. Returns the number of characters (not bytes) in out. */
+size_t clean_text(char *out, size_t size, const char *in);
+/* Copies text as valid UTF-8, other bytes replaced by U+FFFD. Returns out; cut to size. */
+char *clean_utf8(char *out, size_t size, const char *in);
+
+/* A function's name without its parameters; demangled names are long. Into out, cleaned. */
+void clean_function(char *out, size_t size, const char *function);
+
+/* Numbers as people read them: "1 234 567", "36.2 us", "57 %". Into out of NUMBER_SIZE; returned. */
+#define NUMBER_SIZE 40
+char *number_count(char *out, uint64_t n);
+char *number_ns(char *out, uint64_t ns);
+char *number_share(char *out, double part, double whole);
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What renderers may know of the stream that they write to. Runs in mutrace. */
+#include "render/render.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define WIDTH_LEAST 60 /* a narrower terminal wraps */
+
+void render_options_init(struct render_options *o, const struct report_options *report, FILE *out)
+{
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct winsize size;
+	int fd = fileno(out);
+
+	*o = (struct render_options){ .report = report };
+	if (fd < 0 || !isatty(fd))
+		return;
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+		o->width = size.ws_col < WIDTH_LEAST ? WIDTH_LEAST : size.ws_col;
+	o->color = !(no_color && no_color[0]) && term && strcmp(term, "dumb") != 0;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the files of the text renderer share. */
+#ifndef MUTRACE_RENDER_TEXT_H
+#define MUTRACE_RENDER_TEXT_H
+
+#include "render/clean.h"
+#include "render/render.h"
+
+#define NAME_SIZE 1024
+
+struct text_out {
+	FILE *f;
+	const struct render_options *o;
+	const char *bold, *red, *plain; /* escapes, empty without colour */
+};
+
+/* "mutrace: " and a line of its own */
+void text_line(const struct text_out *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The program's name without directories, cleaned, into out of NAME_SIZE. */
+const char *text_program(char *out, const struct report_process *e);
+/* "transfer bank.c:88 < worker bank.c:120"; with -d each frame on a line of its own. */
+void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent);
+/* The first frame only. */
+void text_frame(const struct text_out *t, const struct report_frame *f);
+/* "worker (4712)" */
+const char *text_thread(char *out, uint32_t tid, const char *name);
+
+/* text_table.c */
+void text_lock_table(const struct text_out *t, const struct report_process *e);
+void text_condition_table(const struct text_out *t, const struct report_process *e);
+/* text_parts.c */
+void text_lock_details(const struct text_out *t, const struct report_process *e);
+void text_deadlocks(const struct text_out *t, const struct report_process *e);
+void text_waiting(const struct text_out *t, const struct report_process *e);
+void text_misuse(const struct text_out *t, const struct report_process *e);
+void text_inversions(const struct text_out *t, const struct report_process *e);
+void text_losses(const struct text_out *t, const struct report_process *e);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What follows and precedes the tables: whose fault the waits are, who waits now, deadlocks, misuse, losses. Runs in
+ * mutrace. Called by text.c.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/text.h"
+
+#define DETAILS_DEFAULT 3
+#define GROUPS_SHOWN 3
+#define WAITS_SHOWN 10
+
+const char *text_thread(char *out, uint32_t tid, const char *name)
+{
+	char clean[NAME_SIZE];
+
+	if (name)
+		clean_text(clean, 100, name);
+	if (name && tid)
+		snprintf(out, NAME_SIZE, "%.100s (%u)", clean, tid);
+	else if (tid)
+		snprintf(out, NAME_SIZE, "thread %u", tid);
+	else
+		snprintf(out, NAME_SIZE, "a thread");
+	return out;
+}
+
+/* "normal mutex", "recursive mutex, priority inheriting, robust", "rwlock that prefers writers" */
+static void kind_print(const struct text_out *t, const struct report_row *row)
+{
+	static const char *const types[] = { "normal", "recursive", "error-checking", "adaptive" };
+	static const char *const prefers[] = { "", " that prefers writers", " that prefers writers, not recursive" };
+
+	if (row->kind == KIND_MUTEX && row->type < 4)
+		fprintf(t->f, "%s mutex%s%s", types[row->type],
+			row->protocol == PROTOCOL_INHERIT ? ", priority inheriting" :
+			row->protocol == PROTOCOL_PROTECT ? ", priority protected" :
+							    "",
+			row->flags & LOCK_ROBUST ? ", robust" : "");
+	else if (row->kind == KIND_RWLOCK && row->type < 3)
+		fprintf(t->f, "rwlock%s", prefers[row->type]);
+	else
+		fputs(lock_kind_name(row->kind), t->f);
+	if (row->flags & LOCK_PSHARED)
+		fputs(", shared between processes", t->f);
+}
+
+static const char *base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* "in bank at bank.c:31", "made at ...", and how many of them */
+static void origin_print(const struct text_out *t, const struct report_row *row)
+{
+	char clean[NAME_SIZE], number[NUMBER_SIZE];
+
+	switch (row->named_by) {
+	case NAMED_BY_VARIABLE:
+		if (row->module) {
+			clean_text(clean, sizeof(clean), base_name(row->module));
+			fprintf(t->f, " in %s", clean);
+		}
+		if (row->file && row->line) {
+			clean_text(clean, sizeof(clean), base_name(row->file));
+			fprintf(t->f, " at %s:%u", clean, row->line);
+		}
+		break;
+	case NAMED_BY_CREATION:
+		fputs(" made there", t->f);
+		break;
+	case NAMED_BY_FIRST_USE:
+		fputs(" first used there", t->f);
+		break;
+	case NAMED_BY_ADDRESS:
+		break;
+	}
+	if (row->instances > 1)
+		fprintf(t->f, ", %s instances", number_count(number, row->instances));
+	if (row->state & STATE_ADDRESS_REUSED)
+		fputs(" (perhaps several that followed one another at one address)", t->f);
+}
+
+static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g, size_t n,
+			bool holders)
+{
+	char share[NUMBER_SIZE], max[NUMBER_SIZE], times[NUMBER_SIZE];
+	size_t limit = t->o->report->debug_info ? n : GROUPS_SHOWN, i;
+	uint64_t sum = 0;
+
+	for (i = 0; i < n; i++)
+		sum += g[i].ns;
+	for (i = 0; i < n && i < limit; i++) {
+		const char *side = row->kind != KIND_RWLOCK ? "" : g[i].side == SIDE_SHARED ? "rd " : "wr ";
+
+		fprintf(t->f, "    %-7s %7s  %s", i ? "" : holders ? "because" : "waited",
+			number_share(share, (double)g[i].ns, (double)sum), side);
+		if (t->o->report->debug_info)
+			fprintf(t->f, "%s times, at most %s\n", number_count(times, g[i].count),
+				number_ns(max, g[i].max_ns));
+		if (!g[i].stack)
+			fputs(holders ? "the holder is not known" : "place not known", t->f);
+		else
+			text_stack(t, g[i].stack, "                     ");
+		if (t->o->report->debug_info)
+			continue;
+		if (holders && g[i].stack)
+			fprintf(t->f, " held it");
+		fprintf(t->f, " (%s, max %s)\n", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
+	}
+	if (n > limit) {
+		uint64_t rest = 0;
+
+		for (i = limit; i < n; i++)
+			rest += g[i].ns;
+		fprintf(t->f, "            %7s  %zu other places\n", number_share(share, (double)rest, (double)sum),
+			n - limit);
+	}
+}
+
+/* What the others say in the table is too much to read for locks that nobody waits for. */
+void text_lock_details(const struct text_out *t, const struct report_process *e)
+{
+	size_t most = t->o->report->details ? t->o->report->details : DETAILS_DEFAULT, i, done = 0;
+	char name[NAME_SIZE];
+
+	for (i = 0; i < e->n_locks; i++) {
+		const struct report_row *row = &e->locks[i];
+
+		if (!row->shown || (!t->o->report->debug_info && (done >= most || row->n_waiters == 0)))
+			continue;
+		clean_text(name, 200, row->name);
+		fprintf(t->f, "\n  %sLock %u: %s%s, ", t->bold, row->rank, name, t->plain);
+		kind_print(t, row);
+		origin_print(t, row);
+		fputc('\n', t->f);
+		if (t->o->report->debug_info && row->created_at) {
+			fputs("    created\n", t->f);
+			text_stack(t, row->created_at, "                     ");
+		}
+		if (t->o->report->debug_info && row->first_used_at) {
+			fputs("    first used\n", t->f);
+			text_stack(t, row->first_used_at, "                     ");
+		}
+		group_print(t, row, row->waiters, row->n_waiters, false);
+		group_print(t, row, row->holders, row->n_holders, true);
+		done++;
+	}
+}
+
+static void wait_print(const struct text_out *t, const struct report_wait *w, const char *verb)
+{
+	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
+
+	clean_text(name, 200, w->row->name);
+	fprintf(t->f, "  %s %s for %s%s (%s)", text_thread(thread, w->tid, w->thread_name), verb, name,
+		w->row->kind != KIND_RWLOCK ? "" : w->side == SIDE_SHARED ? " to read" : " to write",
+		number_ns(number, w->waited_ns));
+	if (w->held_by)
+		fprintf(t->f, ", %s by %s", w->certain ? "held" : "last held",
+			text_thread(holder, w->held_by, w->holder_name));
+	fputc('\n', t->f);
+	if (w->stack) {
+		fputs(t->o->report->debug_info ? "      waits at\n" : "      waits at ", t->f);
+		text_stack(t, w->stack, "        ");
+		fputs(t->o->report->debug_info ? "" : "\n", t->f);
+	}
+	if (w->held_at) {
+		fputs(t->o->report->debug_info ? "      taken at\n" : "      taken at ", t->f);
+		text_stack(t, w->held_at, "        ");
+		fputs(t->o->report->debug_info ? "" : "\n", t->f);
+	}
+}
+
+void text_deadlocks(const struct text_out *t, const struct report_process *e)
+{
+	char program[NAME_SIZE];
+	size_t i, k;
+
+	for (i = 0; i < e->n_cycles; i++) {
+		const struct report_cycle *c = &e->cycles[i];
+
+		fprintf(t->f, "%smutrace: DEADLOCK in %s (PID %u): ", t->red, text_program(program, e), c->waits[0]->pid);
+		if (c->n == 1)
+			fprintf(t->f, "a thread waits for a lock that it holds itself.%s\n", t->plain);
+		else
+			fprintf(t->f, "%zu threads wait for each other.%s\n", c->n, t->plain);
+		for (k = 0; k < c->n; k++)
+			wait_print(t, c->waits[k], "waits");
+	}
+}
+
+static bool in_cycle(const struct report_process *e, const struct report_wait *w)
+{
+	size_t i, k;
+
+	for (i = 0; i < e->n_cycles; i++) {
+		for (k = 0; k < e->cycles[i].n; k++) {
+			if (e->cycles[i].waits[k] == w)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int wait_compare(const void *a, const void *b)
+{
+	const struct report_wait *x = *(const struct report_wait *const *)a;
+	const struct report_wait *y = *(const struct report_wait *const *)b;
+
+	return x->waited_ns > y->waited_ns ? -1 : x->waited_ns < y->waited_ns;
+}
+
+/* Threads that wait for locks, longest first. Those in conditions and the like mostly have nothing to do. */
+void text_waiting(const struct text_out *t, const struct report_process *e)
+{
+	const struct report_wait **list;
+	size_t i, n = 0, idle = 0;
+
+	if (e->n_waits == 0)
+		return;
+	list = malloc(e->n_waits * sizeof(*list));
+	if (!list)
+		return;
+	for (i = 0; i < e->n_waits; i++) {
+		if (e->waits[i].row->kind == KIND_COND || e->waits[i].row->kind == KIND_SEM)
+			idle++;
+		else if (!in_cycle(e, &e->waits[i]))
+			list[n++] = &e->waits[i];
+	}
+	if (n || idle) {
+		fputc('\n', t->f);
+		if (n)
+			text_line(t, "%zu thread%s waited for %s when this was read:", n, n == 1 ? "" : "s",
+				  n == 1 ? "a lock" : "locks");
+	}
+	if (n)
+		qsort(list, n, sizeof(*list), wait_compare);
+	for (i = 0; i < n && (i < WAITS_SHOWN || t->o->report->all); i++)
+		wait_print(t, list[i], "waits");
+	if (i < n)
+		fprintf(t->f, "  and %zu more (--all)\n", n - i);
+	if (idle)
+		text_line(t, "%zu thread%s waited for conditions or semaphores.", idle, idle == 1 ? "" : "s");
+	free(list);
+}
+
+void text_misuse(const struct text_out *t, const struct report_process *e)
+{
+	static const struct {
+		uint32_t state;
+		const char *text;
+	} kinds[] = {
+		{ STATE_UNLOCK_NOT_HELD, "unlocked by a thread that did not hold it" },
+		{ STATE_DESTROY_HELD, "destroyed while it was held" },
+		{ STATE_DESTROY_WAITED, "destroyed while threads waited for it" },
+		{ STATE_RELOCK, "locked again by the thread that held it" },
+		{ STATE_DESTROY_TWICE, "destroyed twice" },
+		{ STATE_USE_AFTER_DESTROY, "used after it was destroyed" },
+		{ STATE_TWO_MUTEXES, "used with two mutexes" },
+		{ STATE_INIT_TWICE, "initialised again while it was in use" },
+		{ STATE_INCONSISTENT, "its owner died while holding it" },
+	};
+	const struct report_row *lists[2] = { e->locks, e->conditions };
+	size_t counts[2] = { e->n_locks, e->n_conditions }, l, i, k;
+	char name[NAME_SIZE];
+	bool any = false;
+
+	for (l = 0; l < 2; l++) {
+		for (i = 0; i < counts[l]; i++) {
+			const struct report_row *row = &lists[l][i];
+			bool first = true;
+
+			if (!(row->state & (STATE_MISUSE | STATE_INCONSISTENT)))
+				continue;
+			clean_text(name, 200, row->name);
+			fprintf(t->f, "%s  ! %s: ", any ? "" : "\n", name);
+			any = true;
+			for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+				if (row->state & kinds[k].state) {
+					fprintf(t->f, "%s%s", first ? "" : "; ", kinds[k].text);
+					first = false;
+				}
+			}
+			if (row->misuses > 1)
+				fprintf(t->f, " (%" PRIu64 " times)", row->misuses);
+			if (row->misused_at) {
+				fputs(t->o->report->debug_info ? ", first at\n" : ", first at ", t->f);
+				text_stack(t, row->misused_at, "        ");
+			}
+			if (!row->misused_at || !t->o->report->debug_info)
+				fputc('\n', t->f);
+		}
+	}
+}
+
+/* Locks with which a realtime thread can be made to wait for a lesser one, and where that happened. */
+void text_inversions(const struct text_out *t, const struct report_process *e)
+{
+	char name[NAME_SIZE], times[NUMBER_SIZE], total[NUMBER_SIZE], max[NUMBER_SIZE];
+	bool any = false;
+	size_t i;
+
+	if (!e->first->config.track_rt)
+		return;
+	for (i = 0; i < e->n_locks; i++) {
+		const struct report_row *row = &e->locks[i];
+
+		if (row->inversions == 0)
+			continue;
+		clean_text(name, 200, row->name);
+		fprintf(t->f, "%s  ! %s: priority inversion, a realtime thread waited for one of lower priority %s times, %s in all, %s at most\n",
+			any ? "" : "\n", name, number_count(times, row->inversions), number_ns(total, row->inversion_ns),
+			number_ns(max, row->inversion_max_ns));
+		any = true;
+	}
+}
+
+void text_losses(const struct text_out *t, const struct report_process *e)
+{
+	static const char *const texts[LOSS_MAX] = {
+#define X(id, text) text,
+		LOSSES(X)
+#undef X
+	};
+	char number[NUMBER_SIZE];
+	bool first = true;
+	size_t i;
+
+	if (e->lost_events == 0)
+		return;
+	fprintf(t->f, "mutrace: not recorded: ");
+	for (i = 0; i < LOSS_MAX; i++) {
+		if (e->lost[i] == 0)
+			continue;
+		fprintf(t->f, "%s%s (%s)", first ? "" : ", ", number_count(number, e->lost[i]), texts[i]);
+		first = false;
+	}
+	fputs(".\n", t->f);
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The two tables of the text report. A column is a line in a table of its own; where a terminal is too narrow the
+ * least important columns go. Runs in mutrace. Called by text.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/text.h"
+
+#define CELL_SIZE 256
+#define NAME_LEAST 20 /* characters of a name that must be left before columns go */
+#define NAME_MOST 60
+#define COLUMNS_MAX 16
+
+/* One line of a table: a lock, or one side of an rwlock. */
+struct line {
+	const struct report_process *process;
+	const struct report_row *row;
+	enum lock_side side;
+	bool second; /* of the two lines of an rwlock */
+};
+
+struct column {
+	const char *title;
+	int importance;  /* those of least go first; 0: never */
+	bool left;
+	void (*cell)(char *out, const struct line *l);
+};
+
+static const struct counters *counters(const struct line *l)
+{
+	return &l->row->side[l->side];
+}
+
+static void cell_rank(char *out, const struct line *l)
+{
+	if (l->second)
+		out[0] = 0;
+	else
+		snprintf(out, CELL_SIZE, "%u", l->row->rank);
+}
+
+static void cell_name(char *out, const struct line *l)
+{
+	const char *tail = "";
+	char clean[CELL_SIZE];
+
+	if (l->row->kind == KIND_RWLOCK)
+		tail = l->side == SIDE_SHARED ? " (rd)" : " (wr)";
+	clean_text(clean, 200, l->row->name);
+	if (l->row->instances > 1 && !l->second)
+		snprintf(out, CELL_SIZE, "%.200s x%llu%s", clean, (unsigned long long)l->row->instances, tail);
+	else
+		snprintf(out, CELL_SIZE, "%.200s%s", clean, tail);
+}
+
+static void cell_kind(char *out, const struct line *l)
+{
+	snprintf(out, CELL_SIZE, "%s", l->second ? "" : lock_kind_name(l->row->kind));
+}
+
+static void put_ns(char *out, uint64_t ns, bool any)
+{
+	char number[NUMBER_SIZE];
+
+	snprintf(out, CELL_SIZE, "%s", any ? number_ns(number, ns) : "-");
+}
+
+static void put_count(char *out, uint64_t n)
+{
+	char number[NUMBER_SIZE];
+
+	snprintf(out, CELL_SIZE, "%s", number_count(number, n));
+}
+
+static void cell_wait(char *out, const struct line *l)
+{
+	put_ns(out, counters(l)->wait.total_ns, counters(l)->waits);
+}
+
+static void cell_share(char *out, const struct line *l)
+{
+	char number[NUMBER_SIZE];
+
+	snprintf(out, CELL_SIZE, "%s",
+		 number_share(number, (double)counters(l)->wait.total_ns, (double)l->process->total.wait.total_ns));
+}
+
+static void cell_contended(char *out, const struct line *l)
+{
+	put_count(out, l->row->kind == KIND_BARRIER || l->row->kind == KIND_ONCE ? counters(l)->waits :
+										   counters(l)->contended);
+}
+
+static void cell_acquired(char *out, const struct line *l)
+{
+	put_count(out, counters(l)->acquired);
+}
+
+static void cell_wait_average(char *out, const struct line *l)
+{
+	put_ns(out, durations_average(&counters(l)->wait), counters(l)->waits);
+}
+
+static void cell_wait_p99(char *out, const struct line *l)
+{
+	put_ns(out, durations_percentile(&counters(l)->wait, 0.99), counters(l)->waits);
+}
+
+static void cell_wait_max(char *out, const struct line *l)
+{
+	put_ns(out, counters(l)->wait.max_ns, counters(l)->waits);
+}
+
+static void cell_hold_average(char *out, const struct line *l)
+{
+	put_ns(out, durations_average(&counters(l)->hold), counters(l)->hold.count);
+}
+
+static void cell_hold_max(char *out, const struct line *l)
+{
+	put_ns(out, counters(l)->hold.max_ns, counters(l)->hold.count);
+}
+
+static void cell_threads(char *out, const struct line *l)
+{
+	if (l->second)
+		out[0] = 0;
+	else
+		put_count(out, l->row->side[0].threads + l->row->side[1].threads);
+}
+
+static char flag_state(const struct report_row *r)
+{
+	if (r->state & (STATE_MISUSE | STATE_INCONSISTENT))
+		return '!';
+	return r->state & STATE_DEAD ? 'x' : '-';
+}
+
+static char flag_realtime(const struct report_process *e, const struct report_row *r)
+{
+	if (r->state & STATE_REALTIME || r->side[0].realtime || r->side[1].realtime)
+		return 'R';
+	return e->first->config.track_rt ? '-' : '.';
+}
+
+static void cell_flags(char *out, const struct line *l)
+{
+	static const char objects[KIND_MAX] = { [KIND_MUTEX] = 'M',   [KIND_RWLOCK] = 'W', [KIND_COND] = 'C', [KIND_SPIN] = 'P',
+						[KIND_SEM] = 'S', [KIND_BARRIER] = 'B', [KIND_ONCE] = 'O' };
+	const struct report_row *r = l->row;
+	bool mutex = r->kind == KIND_MUTEX, rwlock = r->kind == KIND_RWLOCK;
+
+	if (l->second) {
+		out[0] = 0;
+		return;
+	}
+	snprintf(out, CELL_SIZE, "%c%c%c%c%c%c", r->kind < KIND_MAX && objects[r->kind] ? objects[r->kind] : '?',
+		 flag_state(r), flag_realtime(l->process, r), mutex ? (r->type < 4 ? "-rea"[r->type] : '?') : '.',
+		 mutex ? (r->protocol < 3 ? "-ip"[r->protocol] : '?') : '.',
+		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
+}
+
+static void cell_signals(char *out, const struct line *l)
+{
+	put_count(out, counters(l)->acquired);
+}
+
+static void cell_broadcasts(char *out, const struct line *l)
+{
+	put_count(out, counters(l)->broadcasts);
+}
+
+static void cell_unheard(char *out, const struct line *l)
+{
+	put_count(out, counters(l)->unheard);
+}
+
+static void cell_timed_out(char *out, const struct line *l)
+{
+	put_count(out, counters(l)->timed_out);
+}
+
+static void cell_waits(char *out, const struct line *l)
+{
+	put_count(out, counters(l)->waits);
+}
+
+static const struct column lock_columns[] = {
+	{ "#", 0, false, cell_rank },
+	{ "Lock", 0, true, cell_name },
+	{ "Kind", 6, true, cell_kind },
+	{ "Wait", 0, false, cell_wait },
+	{ "Share", 9, false, cell_share },
+	{ "Contended /", 0, false, cell_contended },
+	{ "Acquired", 0, false, cell_acquired },
+	{ "Avg wait", 4, false, cell_wait_average },
+	{ "p99", 3, false, cell_wait_p99 },
+	{ "Max wait", 7, false, cell_wait_max },
+	{ "Avg held", 5, false, cell_hold_average },
+	{ "Max held", 2, false, cell_hold_max },
+	{ "Thr", 1, false, cell_threads },
+	{ "Flags", 8, true, cell_flags },
+};
+
+static const struct column condition_columns[] = {
+	{ "#", 0, false, cell_rank },
+	{ "Condition variable", 0, true, cell_name },
+	{ "Waits", 0, false, cell_waits },
+	{ "Signals", 0, false, cell_signals },
+	{ "Broadcasts", 5, false, cell_broadcasts },
+	{ "Unheard", 4, false, cell_unheard },
+	{ "Timed out", 3, false, cell_timed_out },
+	{ "Waited", 0, false, cell_wait },
+	{ "Avg wait", 2, false, cell_wait_average },
+	{ "Max wait", 1, false, cell_wait_max },
+	{ "Flags", 6, true, cell_flags },
+};
+
+struct table_text {
+	const struct column *columns;
+	size_t n_columns, n_lines;
+	struct line *lines;
+	size_t width[COLUMNS_MAX];
+	bool dropped[COLUMNS_MAX];
+};
+
+static size_t characters(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
+static size_t width_total(const struct table_text *x)
+{
+	size_t i, sum = 2;
+
+	for (i = 0; i < x->n_columns; i++) {
+		if (!x->dropped[i])
+			sum += x->width[i] + 2;
+	}
+	return sum - 2;
+}
+
+static void widths_find(struct table_text *x)
+{
+	char cell[CELL_SIZE];
+	size_t i, j, n;
+
+	for (i = 0; i < x->n_columns; i++) {
+		x->width[i] = characters(x->columns[i].title);
+		for (j = 0; j < x->n_lines; j++) {
+			x->columns[i].cell(cell, &x->lines[j]);
+			n = characters(cell);
+			if (n > x->width[i])
+				x->width[i] = n;
+		}
+	}
+	if (x->width[1] > NAME_MOST)
+		x->width[1] = NAME_MOST;
+}
+
+/* Shortens names first, then gives up columns, the least important one first. */
+static void widths_fit(struct table_text *x, size_t width)
+{
+	size_t name = x->width[1], least = name < NAME_LEAST ? name : NAME_LEAST, total, i, drop;
+
+	if (width == 0)
+		return;
+	x->width[1] = least;
+	while (width_total(x) > width) {
+		drop = 0;
+		for (i = 1; i < x->n_columns; i++) {
+			if (x->columns[i].importance && !x->dropped[i] &&
+			    (drop == 0 || x->columns[i].importance < x->columns[drop].importance))
+				drop = i;
+		}
+		if (drop == 0)
+			break;
+		x->dropped[drop] = true;
+	}
+	total = width_total(x);
+	if (total < width)
+		x->width[1] = least + (width - total) < name ? least + (width - total) : name;
+}
+
+/* Cuts in the middle: the ends of a name tell most. */
+static void cut(char *cell, size_t width)
+{
+	size_t n = characters(cell), keep, skip, i = 0, at = 0;
+	char *from, *to;
+
+	if (n <= width || width < 5)
+		return;
+	keep = (width - 2) / 2;
+	skip = n - (width - 2);
+	for (from = cell; *from && i < keep; from++, i += ((unsigned char)*from & 0xc0) != 0x80)
+		;
+	for (to = from; *to && at < skip; to++, at += ((unsigned char)*to & 0xc0) != 0x80)
+		;
+	memmove(from + 2, to, strlen(to) + 1);
+	from[0] = from[1] = '.';
+}
+
+static void cell_print(FILE *f, const char *text, size_t width, bool left, bool last)
+{
+	size_t n = characters(text), pad = n < width ? width - n : 0;
+
+	fprintf(f, "  %*s%s%*s", left ? 0 : (int)pad, "", text, left && !last ? (int)pad : 0, "");
+}
+
+static void table_print(const struct text_out *t, struct table_text *x)
+{
+	size_t i, j, last = 0;
+	char cell[CELL_SIZE];
+
+	widths_find(x);
+	widths_fit(x, t->o->width);
+	for (i = 0; i < x->n_columns; i++) {
+		if (!x->dropped[i])
+			last = i;
+	}
+	fputs(t->bold, t->f);
+	for (i = 0; i < x->n_columns; i++) {
+		if (!x->dropped[i])
+			cell_print(t->f, x->columns[i].title, x->width[i], x->columns[i].left, i == last);
+	}
+	fprintf(t->f, "%s\n", t->plain);
+	for (j = 0; j < x->n_lines; j++) {
+		for (i = 0; i < x->n_columns; i++) {
+			if (x->dropped[i])
+				continue;
+			x->columns[i].cell(cell, &x->lines[j]);
+			if (i == 1)
+				cut(cell, x->width[1]);
+			cell_print(t->f, cell, x->width[i], x->columns[i].left, i == last);
+		}
+		fputc('\n', t->f);
+	}
+}
+
+static bool side_used(const struct counters *c)
+{
+	return c->acquired || c->waits || c->trylock_failed;
+}
+
+static size_t lines_of(struct line *lines, const struct report_process *e, const struct report_row *row)
+{
+	enum lock_side order[2] = { SIDE_EXCLUSIVE, SIDE_SHARED };
+	size_t n = 0, i;
+
+	if (row->kind != KIND_RWLOCK) {
+		lines[0] = (struct line){ .process = e, .row = row, .side = SIDE_EXCLUSIVE };
+		return 1;
+	}
+	if (row->side[SIDE_SHARED].wait.total_ns > row->side[SIDE_EXCLUSIVE].wait.total_ns) {
+		order[0] = SIDE_SHARED;
+		order[1] = SIDE_EXCLUSIVE;
+	}
+	for (i = 0; i < 2; i++) {
+		if (side_used(&row->side[order[i]])) {
+			lines[n] = (struct line){ .process = e, .row = row, .side = order[i], .second = n > 0 };
+			n++;
+		}
+	}
+	if (n == 0)
+		lines[n++] = (struct line){ .process = e, .row = row, .side = SIDE_EXCLUSIVE };
+	return n;
+}
+
+/* What the letters in sight mean, and no others. */
+static void legend_print(const struct text_out *t, const struct table_text *x)
+{
+	static const struct {
+		size_t at;
+		char letter;
+		const char *meaning;
+	} meanings[] = {
+		{ 0, 'M', "mutex" }, { 0, 'W', "rwlock" }, { 0, 'C', "condition" }, { 0, 'P', "spinlock" },
+		{ 0, 'S', "semaphore" }, { 0, 'B', "barrier" }, { 0, 'O', "once" }, { 1, 'x', "destroyed" },
+		{ 1, '!', "misused or inconsistent" }, { 2, 'R', "used by a realtime thread" },
+		{ 3, 'r', "recursive" }, { 3, 'e', "error-checking" }, { 3, 'a', "adaptive" },
+		{ 4, 'i', "priority inherited" }, { 4, 'p', "priority protected" }, { 5, 'r', "prefers readers" },
+		{ 5, 'w', "prefers writers" }, { 5, 'W', "prefers writers, not recursive" },
+	};
+	bool seen[sizeof(meanings) / sizeof(meanings[0])] = { false };
+	const char *places[] = { "object", "state", "use", "type", "protocol", "rwlock" };
+	size_t i, j, column = 2, said = SIZE_MAX;
+	char cell[CELL_SIZE];
+	size_t length;
+
+	for (j = 0; j < x->n_lines; j++) {
+		cell_flags(cell, &x->lines[j]);
+		for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+			if (strlen(cell) == 6 && cell[meanings[i].at] == meanings[i].letter)
+				seen[i] = true;
+		}
+	}
+	fputs("  Flags:", t->f);
+	column = 8;
+	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+		if (!seen[i])
+			continue;
+		length = (size_t)snprintf(cell, sizeof(cell), "%s%s%s%c %s", said == SIZE_MAX ? " " : said == meanings[i].at ? ", " : "; ",
+					  said == meanings[i].at ? "" : places[meanings[i].at],
+					  said == meanings[i].at ? "" : " ", meanings[i].letter, meanings[i].meaning);
+		if (column + length > (t->o->width ? t->o->width : 110)) {
+			fputs(said == meanings[i].at ? ",\n        " : ";\n        ", t->f);
+			column = 8;
+			memmove(cell, cell + 1, length);
+			length--;
+		}
+		fputs(cell, t->f);
+		column += length;
+		said = meanings[i].at;
+	}
+	fputc('\n', t->f);
+}
+
+static void rows_print(const struct text_out *t, const struct report_process *e, const struct report_row *rows,
+		       size_t n, const struct column *columns, size_t n_columns)
+{
+	struct table_text x = { .columns = columns, .n_columns = n_columns };
+	size_t i, shown = 0;
+
+	for (i = 0; i < n; i++)
+		shown += rows[i].shown;
+	if (shown == 0)
+		return;
+	x.lines = calloc(shown * 2, sizeof(*x.lines));
+	if (!x.lines)
+		return;
+	for (i = 0; i < n; i++) {
+		if (rows[i].shown)
+			x.n_lines += lines_of(x.lines + x.n_lines, e, &rows[i]);
+	}
+	fputc('\n', t->f);
+	table_print(t, &x);
+	if (!x.dropped[n_columns - 1])
+		legend_print(t, &x);
+	free(x.lines);
+}
+
+void text_lock_table(const struct text_out *t, const struct report_process *e)
+{
+	rows_print(t, e, e->locks, e->n_locks, lock_columns, sizeof(lock_columns) / sizeof(lock_columns[0]));
+}
+
+void text_condition_table(const struct text_out *t, const struct report_process *e)
+{
+	rows_print(t, e, e->conditions, e->n_conditions, condition_columns,
+		   sizeof(condition_columns) / sizeof(condition_columns[0]));
+}
