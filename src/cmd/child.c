@@ -4,7 +4,8 @@
  * if it had been started directly; and it inherits the signal mask, dispositions and limits that we were given.
  *
  * Which signals are passed on: those that somebody sent to mutrace. What the terminal generates (^C, ^\, ^Z) goes to
- * the whole group, so the program has got it already; the kernel tells the two apart in si_code.
+ * the whole group, so the program has got it already; the kernel says so in si_code. What a process sends to the group
+ * is told by the witness.
  */
 #include "src/cmd/child.h"
 
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "src/cmd/say.h"
+#include "src/cmd/witness.h"
 #include "src/session/format.h"
 
 extern char **environ;
@@ -130,8 +132,10 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 		say("cannot start %s: %s", argv[0], strerror(errno));
 		return STATUS_TROUBLE;
 	}
+	c->witness = witness_start();
 	c->pid = fork();
 	if (c->pid < 0) {
+		witness_end(c->witness);
 		say("cannot start %s: %s", argv[0], strerror(errno));
 		close(fds[0]);
 		close(fds[1]);
@@ -153,6 +157,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 	while (waitpid(c->pid, &c->status, 0) < 0 && errno == EINTR)
 		;
 	c->ended = true;
+	witness_end(c->witness);
 	say("%s: %s", path, strerror(error));
 	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
@@ -200,7 +205,7 @@ void child_pass_on(struct child *c, const struct signalfd_siginfo *info)
 		if (!is_stopped(c))
 			return;
 	}
-	if (!sent) {
+	if (!sent || (getpgid(c->pid) == getpgrp() && witness_saw(&c->witness, signal))) {
 		if (c->stop_asked && is_stopped(c))
 			stop_too(c);
 		return;
@@ -227,6 +232,8 @@ void child_look(struct child *c)
 		} else if (!WIFCONTINUED(status)) {
 			c->ended = true;
 			c->status = status;
+			witness_end(c->witness);
+			c->witness = 0;
 			return;
 		}
 	}

@@ -11,6 +11,7 @@
 
 struct child {
 	pid_t pid;
+	pid_t witness;       /* see witness.h */
 	bool ended;
 	int status;          /* with ended, as of waitpid() */
 	bool stop_asked;     /* the terminal (or somebody) told the whole job to stop */

@@ -19,6 +19,34 @@ PY
 	[ "$(cat got)" = $signal ] || fail "SIG$signal did not arrive once"
 done
 
+# Sent to the whole group, as timeout does and as a program may do to itself: the program gets it once.
+cat >group.py <<'PY'
+import os, signal, sys, time
+count = 0
+def handler(number, frame):
+    global count
+    count += 1
+signal.signal(signal.SIGTERM, handler)
+if sys.argv[1] == "self":
+    os.kill(0, signal.SIGTERM)
+else:
+    open("ready3", "w").close()
+deadline = time.time() + 20
+while count == 0 and time.time() < deadline:
+    time.sleep(0.02)
+time.sleep(0.3)
+sys.exit(10 + count)
+PY
+expect 11 setsid -w "$mutrace" /usr/bin/python3 group.py self
+expect 0 /usr/bin/python3 - "$mutrace" <<'PY'
+import os, signal, subprocess, sys, time
+p = subprocess.Popen([sys.argv[1], "/usr/bin/python3", "group.py", "wait"], start_new_session=True)
+while not os.path.exists("ready3"):
+    time.sleep(0.01)
+os.killpg(p.pid, signal.SIGTERM)
+sys.exit(p.wait() != 11)
+PY
+
 # Without a handler the program dies of it, and mutrace too, after its report.
 expect 143 bash -c '"$0" sh -c "echo >ready2; exec sleep 100" & until [ -e ready2 ]; do sleep 0.02; done; kill $!; wait $!' \
 	"$mutrace"

@@ -53,7 +53,9 @@ def main():
     t.wait_for("ready> ")
 
     # Without a handler both die of it, so that the shell knows that the user meant it.
-    t.type("%s sh -c 'echo go\"\"ing; sleep 100'; echo status-$?\n" % mutrace)
+    # (Not a shell: one that is about to start a command may lose a SIGINT.)
+    t.type("%s /usr/bin/python3 -c 'import signal; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+           "print(\"go\" \"ing\", flush=True); signal.pause()'; echo status-$?\n" % mutrace)
     t.wait_for("going")
     t.type("\x03")
     t.wait_for("ready> ")
