@@ -3,8 +3,10 @@
  * pthread_mutex_*. Runs in the program, on whatever thread calls. The plain case stands in the exported
  * function; everything else is out of line.
  *
- * A lock call first tries: that makes "contended" exact, and leaves the slow path to calls that are about to sleep. When
- * trying fails for whatever reason the original lock call has the last word, so that its result is the program's.
+ * A lock call first tries: that makes "contended" exact, and leaves the slow path to calls that are about to sleep.
+ * Trying says EBUSY where locking would wait, and then the original lock call has the last word. Any other error of
+ * trying is what locking would say; asking again could tell another story (a ceiling that was refused is
+ * granted the second time). Where trying itself could be noticed it is left: see first_try().
  */
 #include <errno.h>
 
@@ -51,6 +53,20 @@ static void check_relock(struct thread *t, struct use use, pthread_mutex_t *m, s
 		recorder_misuse(t, use.lock, STATE_RELOCK, site);
 }
 
+/*
+ * EBUSY if the call would wait, else its result. glibc's trylock of a robust mutex that is not recoverable says so
+ * but leaves it locked, so the word of a robust mutex is looked at instead: who comes between is counted as free.
+ * A clock that the original refuses must be refused even if the mutex is free.
+ */
+static int first_try(pthread_mutex_t *m, const struct request *q)
+{
+	if (object_robust(m))
+		return object_taken(m) ? EBUSY : call_lock(m, q);
+	if (q->call == CLOCKLOCK && q->clock != CLOCK_REALTIME && q->clock != CLOCK_MONOTONIC)
+		return call_lock(m, q);
+	return REAL(pthread_mutex_trylock)(m);
+}
+
 /* After a failed try. */
 static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, const struct request *q, int tried,
 			  struct site site)
@@ -58,13 +74,12 @@ static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, 
 	struct wait w;
 	int r;
 
-	if (tried != EBUSY) { /* an error that the original call is asked for, or a dead owner's mutex */
-		r = acquired(tried) ? tried : call_lock(m, q);
-		if (acquired(r)) {
+	if (tried != EBUSY) { /* an error, or a dead owner's mutex */
+		if (acquired(tried)) {
 			hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
-			note_owner_died(use, r);
+			note_owner_died(use, tried);
 		}
-		return r;
+		return tried;
 	}
 	check_relock(t, use, m, site);
 	wait_begin(t, use, m, SIDE_EXCLUSIVE, site, &w);
@@ -91,13 +106,13 @@ static COLD int lock_slow(pthread_mutex_t *m, const struct request *q, struct si
 	if (t == NULL)
 		return call_lock(m, q);
 	if (t->mode == MODE_CONTENDED) {
-		r = REAL(pthread_mutex_trylock)(m);
-		if (r == 0)
-			return 0;
+		r = first_try(m, q);
+		if (r != EBUSY)
+			return r;
 		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
 	} else {
 		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-		r = use.cell ? REAL(pthread_mutex_trylock)(m) : EBUSY;
+		r = use.cell ? first_try(m, q) : EBUSY;
 	}
 	if (use.cell == 0)
 		return call_lock(m, q);
@@ -127,8 +142,11 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 			}
 			return lock_wait(t, use, m, &(struct request){ .call = LOCK }, r, SITE_HERE);
 		}
-	} else if (t->mode == MODE_CONTENDED && REAL(pthread_mutex_trylock)(m) == 0) {
-		return 0;
+	} else if (t->mode == MODE_CONTENDED && !object_robust(m)) {
+		int r = REAL(pthread_mutex_trylock)(m);
+
+		if (likely(r != EBUSY))
+			return r;
 	}
 	return lock_slow(m, &(struct request){ .call = LOCK }, SITE_HERE);
 }

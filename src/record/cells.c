@@ -178,6 +178,6 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 	s->key = 0;
 	s->cell = POINTER_REF(c);
 	s->lock = lock;
-	s->key = kind == KIND_MUTEX && l->type == MUTEX_RECURSIVE ? key | 1 : key;
+	s->key = kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST) ? key | 1 : key;
 	return (struct use){ s->cell, s->lock };
 }

@@ -43,6 +43,17 @@ bool object_destroyed(const void *address, uint8_t kind)
 	return kind == KIND_MUTEX && ((const pthread_mutex_t *)address)->__data.__kind == -1;
 }
 
+bool object_robust(const void *mutex)
+{
+	return ((const pthread_mutex_t *)mutex)->__data.__kind & GLIBC_MUTEX_ROBUST;
+}
+
+bool object_taken(const void *mutex)
+{
+	/* of a robust mutex this is the owner's id; its upper two bits say "waited for" and "owner died" */
+	return __atomic_load_n(&((const pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) & 0x3fffffff;
+}
+
 uint32_t object_owner(const void *address, uint8_t kind)
 {
 	if (kind == KIND_MUTEX)
@@ -64,6 +75,18 @@ bool object_destroyed(const void *address, uint8_t kind)
 {
 	(void)address;
 	(void)kind;
+	return false;
+}
+
+bool object_robust(const void *mutex)
+{
+	(void)mutex;
+	return false;
+}
+
+bool object_taken(const void *mutex)
+{
+	(void)mutex;
 	return false;
 }
 

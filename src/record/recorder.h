@@ -35,10 +35,13 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind);
 /* As recorder_find(), also a dead one. */
 uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind);
-/* What the C library's objects tell (objects.c): attributes, owner's kernel id (0 none or unknown), destruction mark. */
+/* What the C library's objects tell (objects.c): attributes, owner's kernel id (0 none or unknown), destruction mark,
+ * whether a mutex is robust, whether one seems to be locked. */
 struct lock_attributes object_attributes(const void *address, uint8_t kind);
 uint32_t object_owner(const void *address, uint8_t kind);
 bool object_destroyed(const void *address, uint8_t kind);
+bool object_robust(const void *mutex);
+bool object_taken(const void *mutex);
 /* Counts something that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
 /* A destruction that succeeded. */

@@ -28,7 +28,7 @@ enum thread_mode {
 
 /* Direct-mapped and lossy: finds the cell of a (lock address, call site). cell and lock stand in the order
  * of struct held, which takes both with one store. A lock whose acquisitions need more than the plain path (a
- * recursive mutex) is entered under key | 1, where only the slow path looks. */
+ * recursive or robust mutex) is entered under key | 1, where only the slow path looks. */
 struct l1_slot {
 	uint64_t key;
 	uint32_t cell, lock;
