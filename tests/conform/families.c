@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The families of the C program of the conformance suite. */
+#include "conform.h"
+
+#define FAMILIES(X) \
+	X(family_mutex) \
+	X(family_mutex_attr) \
+	X(family_rwlock) \
+	X(family_cond) \
+	X(family_spin_barrier) \
+	X(family_sem)
+
+#define X(family) void family(void);
+FAMILIES(X)
+#undef X
+
+#define X(family) family,
+void (*const families[])(void) = { FAMILIES(X) NULL };
+#undef X

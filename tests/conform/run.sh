@@ -1,0 +1,78 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The conformance suite: every case of the programs beside this script must come out the same with libmutrace.so as
+# without. Also as children of a profiled process that do not exec, and in the lighter modes. What differs
+# is printed ("<" without the profiler, ">" with it).
+#
+# run.sh [NAME-OR-PREFIX...]; CONFORM_STABLE=N runs the cases N times without the profiler instead, and they must
+# come out the same each time: what flickers by itself proves nothing.
+
+set -u
+export LC_ALL=C
+unset LD_PRELOAD MUTRACE_SESSION
+: "${top_builddir:=$PWD}"
+programs=$top_builddir/tests/conform
+library=${LIBMUTRACE:-$top_builddir/.libs/libmutrace.so}
+[ -r "$library" ] && [ -x "$programs/conform" ] || {
+	echo "not built: $library or $programs/conform"
+	exit 99
+}
+work=$(mktemp -d) || exit 99
+session=$(mktemp -d -p /dev/shm 2>/dev/null || mktemp -d) || exit 99
+trap 'rm -rf "$work" "$session"' EXIT
+jobs=4 # most cases sleep most of the time
+status=0
+
+# compare WHAT: $work/got against $work/plain
+compare() {
+	if diff "$work/plain" "$work/got" >"$work/diff"; then
+		echo "$1: same"
+	else
+		echo "$1: $(grep '^[<>]' "$work/diff" | cut -c3- | cut -d: -f1 | sort -u | wc -l) cases differ"
+		grep '^[<>]' "$work/diff" | head -n 100
+		status=1
+	fi
+}
+
+# with CONFORM's options: a run with the profiler; the runner fails if a case was not recorded
+with() {
+	local program=$1 what=$2
+	shift 2
+	"$programs/$program" -j $jobs -p "$library" "$@" >"$work/got" || {
+		echo "$program $what: the runner failed"
+		status=1
+	}
+	compare "$program $what"
+}
+
+for program in conform conform-cxx; do
+	[ -x "$programs/$program" ] || { # no C++ compiler
+		echo "$program was not built"
+		continue
+	}
+	[ "$("$programs/$program" -n "$@")" -gt 0 ] || continue
+	"$programs/$program" -j $jobs "$@" >"$work/plain" || exit 99
+	echo "$program: $("$programs/$program" -n "$@") cases, $(wc -l <"$work/plain") lines"
+	if [ -n "${CONFORM_STABLE:-}" ]; then
+		for ((i = 2; i <= CONFORM_STABLE; i++)); do
+			"$programs/$program" -j $jobs "$@" >"$work/got"
+			compare "$program, run $i of $CONFORM_STABLE"
+		done
+		continue
+	fi
+	with "$program" profiled "$@"
+	with "$program" contended-only -c contended_only=1 "$@"
+	with "$program" sampled -c sample_hold=4 "$@"
+
+	# the children of a profiled process that do not exec
+	"$programs/$program" -j $jobs -f "$@" >"$work/plain" || exit 99
+	"$programs/$program" -S "$session" || exit 99
+	LD_PRELOAD=$library MUTRACE_SESSION=$session "$programs/$program" -j $jobs -f "$@" >"$work/got" || status=1
+	compare "$program forked"
+	[ "$(find "$session" -name 'image.*' | wc -l)" -gt 1 ] || {
+		echo "the children left no image in the session"
+		status=1
+	}
+	rm -rf "${session:?}"/*
+done
+exit $status
