@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backtrace/sym_lookup.h"
+
 #define ENGINES_MAX 8u /* kept running at a time, each of another file */
 
 static struct symbol_frame unknown[1]; /* the answer where nothing is known */
@@ -182,7 +184,7 @@ static int take_frame_list(struct sym_running *e, struct sym_buffer *reply, stru
 	size_t count = sym_get_u32(reply);
 	struct symbol_frame *frames;
 
-	if (reply->bad || count > SYM_FRAMES_MAX)
+	if (reply->bad || count > SYM_LOOKUP_DEPTH)
 		return -EPIPE;
 	*ret_count = count ? count : 1;
 	*ret = unknown;

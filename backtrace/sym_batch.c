@@ -113,12 +113,12 @@ static void resolve_by_many(struct sym_file *f, size_t count, void (*done)(void 
 		shares[i].next = f->wanted_count / in_use * i;
 		shares[i].end = i + 1 < in_use ? f->wanted_count / in_use * (i + 1) : f->wanted_count;
 	}
-	do {
+	for (;;) {
 		step = 0;
-		if (round_of(f, shares, in_use, &step) < 0)
+		if (round_of(f, shares, in_use, &step) < 0 || !step)
 			break;
 		done(data, step);
-	} while (step);
+	}
 	for (size_t i = 1; i < in_use; i++)
 		sym_link_close(shares[i].own.link);
 }

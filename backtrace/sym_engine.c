@@ -172,8 +172,8 @@ void sym_engine_free(struct sym_engine *e)
 
 static void answer_frames(struct sym_engine *e, uint64_t address, struct sym_buffer *reply)
 {
-	struct sym_lookup_frame frames[SYM_FRAMES_MAX];
-	size_t count = e->lookup ? sym_lookup_frames(e->lookup, address, frames, SYM_FRAMES_MAX) : 0;
+	struct sym_lookup_frame frames[SYM_LOOKUP_DEPTH];
+	size_t count = e->lookup ? sym_lookup_frames(e->lookup, address, frames, SYM_LOOKUP_DEPTH) : 0;
 
 	sym_put_u32(reply, (uint32_t)count);
 	for (size_t i = 0; i < count; i++) {

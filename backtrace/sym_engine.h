@@ -22,8 +22,7 @@
 
 enum sym_ask { SYM_ASK_STATE = 1, SYM_ASK_FRAMES = 2, SYM_ASK_VARIABLES = 3 };
 
-#define SYM_ASK_MAX 256u    /* addresses in one request */
-#define SYM_FRAMES_MAX 512u /* functions inlined into each other at one address */
+#define SYM_ASK_MAX 256u /* addresses in one request */
 
 /* Which module, and how. The strings belong to the caller and outlive the engine. */
 struct sym_spec {

@@ -24,6 +24,7 @@
 #include <stdlib.h>
 
 #include "backtrace/sym_names.h"
+#include "backtrace/sym_static.h"
 
 #define PLT_ENTRY_MAX 32u
 
@@ -43,6 +44,7 @@ struct sym_lookup {
 	asymbol *symbols[2], *none[1];
 	struct sym_names *names;
 	struct definition *definitions; /* one for each variable of the table */
+	struct sym_static *statics;
 	bool plt_asked;                 /* the rest is for linkage stubs */
 	bfd *plt_bfd;
 	asymbol **plt_dynamic, *plt;
@@ -126,6 +128,7 @@ void sym_lookup_free(struct sym_lookup *l)
 	if (l->bfd)
 		bfd_close(l->bfd);
 	sym_names_free(l->names);
+	sym_static_free(l->statics);
 	free(l->definitions);
 	free(l->alternate);
 	free(l);
@@ -282,7 +285,7 @@ static void find_definition(struct sym_lookup *l, const struct sym_entry *symbol
 	bool found;
 
 	d->asked = true;
-	d->name = sym_names_variable(l->names, symbol->name);
+	d->name = sym_names_variable(l->names, symbol->name, NULL);
 	if (!section)
 		return;
 	set_probe(l, section, sym_names_last_part(l->names, symbol->name), symbol->address, BSF_OBJECT | BSF_GLOBAL);
@@ -291,9 +294,15 @@ static void find_definition(struct sym_lookup *l, const struct sym_entry *symbol
 		l->probe->name = symbol->name;
 		found = bfd_find_line(l->bfd, l->none, l->probe, &file, &line);
 	}
-	if (found && file && line) {
-		d->file = file;
-		d->line = line;
+	if (!found || !file || !line)
+		return;
+	d->file = file;
+	d->line = line;
+	if (sym_names_is_numbered(symbol->name)) {
+		const char *function = sym_static_function(&l->statics, l, l->table, file, line);
+
+		if (function)
+			d->name = sym_names_variable(l->names, symbol->name, function);
 	}
 }
 

@@ -8,6 +8,8 @@
 #include "backtrace/sym_elf.h"
 #include "backtrace/sym_table.h"
 
+#define SYM_LOOKUP_DEPTH 512u /* functions inlined into each other at one address */
+
 struct sym_lookup_files {
 	const struct sym_elf *elf;    /* the file with the debug information, or else the module */
 	const char *path;

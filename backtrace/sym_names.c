@@ -178,30 +178,72 @@ static bool is_function(const struct sym_names *n, const char *name, size_t leng
 	return false;
 }
 
-const char *sym_names_variable(struct sym_names *n, const char *raw)
+bool sym_names_is_numbered(const char *raw)
 {
-	size_t length = without_suffix(raw);
-	const char *dot, *result;
-	char *name, *demangled = NULL;
+	return strncmp(raw, "_Z", 2) && strchr(raw, '.') && isdigit((unsigned char)raw[strcspn(raw, ".") + 1]);
+}
 
-	name = strndup(raw, length);
+/* "visit(Account&)::lock" becomes "visit()::lock": in place. Not "(anonymous namespace)::lock". */
+static void drop_parameters(char *name)
+{
+	char *end = name;
+
+	while ((end = strstr(end, ")::")) != NULL) {
+		char *begin = end;
+		int depth = 1;
+
+		while (depth && begin > name) {
+			begin--;
+			depth += *begin == ')' ? 1 : *begin == '(' ? -1 : 0;
+		}
+		if (depth)
+			return;
+		if (begin > name && begin[-1] != ':' && begin + 1 < end) {
+			memmove(begin + 1, end, strlen(end) + 1);
+			end = begin + 1;
+		}
+		end += strlen(")::");
+	}
+}
+
+/* Takes name over; gives "function()::name", where function is cut before parameters and a clone's suffix. */
+static char *put_into(char *name, const char *function)
+{
+	char *longer;
+
+	if (asprintf(&longer, "%.*s()::%s", (int)strcspn(function, "(."), function, name) < 0)
+		return name;
+	free(name);
+	return longer;
+}
+
+const char *sym_names_variable(struct sym_names *n, const char *raw, const char *function)
+{
+	char *name = without_version(raw), *demangled = NULL, *dot;
+	const char *result;
+
+	if (!name)
+		name = strndup(raw, without_suffix(raw));
 	if (!name)
 		return raw;
 	if (n->demangle)
 		demangled = bfd_demangle(NULL, name, WITH_PARAMETERS | WITH_QUALIFIERS);
+	dot = strchr(name, '.');
 	if (demangled) {
 		free(name);
 		name = demangled;
-	} else {
+		drop_parameters(name);
+	} else if (function) {
+		name = put_into(name, function);
+	} else if (dot && dot != name && dot[1] && is_function(n, name, (size_t)(dot - name))) {
 		/* clang calls "lock", static in worker(), "worker.lock" */
-		dot = strchr(name, '.');
-		if (dot && dot != name && dot[1] && is_function(n, name, (size_t)(dot - name))) {
-			char *longer;
+		char *last = strdup(dot + 1);
 
-			if (asprintf(&longer, "%.*s()::%s", (int)(dot - name), name, dot + 1) >= 0) {
-				free(name);
-				name = longer;
-			}
+		*dot = 0;
+		if (last) {
+			last = put_into(last, name);
+			free(name);
+			name = last;
 		}
 	}
 	result = own(n, name);
@@ -210,7 +252,7 @@ const char *sym_names_variable(struct sym_names *n, const char *raw)
 
 const char *sym_names_last_part(struct sym_names *n, const char *raw)
 {
-	const char *name = sym_names_variable(n, raw), *part = name + strlen(name);
+	const char *name = sym_names_variable(n, raw, NULL), *part = name + strlen(name);
 	int depth = 0;
 
 	/* from the end to the last "::" that is not within brackets: "f(a::b)::mutex", "table<a::b>::lock" */
