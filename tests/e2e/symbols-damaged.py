@@ -58,7 +58,7 @@ def main():
         stretches = [(0, 64), (len(contents) - 64 * 30, 64 * 30)] + [
             section(good, name) for name in (".debug_info", ".debug_abbrev", ".debug_line", ".debug_str", ".symtab",
                                              ".dynsym", ".strtab", ".note.gnu.build-id")]
-        if ask(good, code).count("names.c") < 20:
+        if ask(good, code).count("names.c") < 5:
             print("the undamaged file has no names")
             sys.exit(99)
         bad = os.path.join(work, "bad")
