@@ -195,6 +195,12 @@ static void remove_image(struct follow *f, struct tracked *t)
 	t->births = false;
 }
 
+/* The program itself, whose image stays even if it holds nothing; not what it was before an exec. */
+static bool is_program(const struct follow *f, const struct image_header *h)
+{
+	return h->pid == f->program && h->state != IMAGE_EXECED;
+}
+
 static bool maker_lives(const struct tracked *t)
 {
 	bool gone;
@@ -227,7 +233,7 @@ static void end_image(struct follow *f, struct tracked *t)
 	}
 	t->births = h.forks_begun != h.forks_seen;
 	t->final = t->maker == t->pid || h.used > CHUNK_ALIGN;
-	if (t->pid != f->program && !t->births && (t->maker == t->pid || !maker_lives(t)) &&
+	if (!is_program(f, &h) && !t->births && (t->maker == t->pid || !maker_lives(t)) &&
 	    !recorded_anything(fd, &h))
 		remove_image(f, t);
 	close(fd);
@@ -406,8 +412,8 @@ void follow_clean(struct follow *f)
 		fd = open_image(f, t, O_RDWR);
 		if (fd < 0)
 			continue;
-		if (!read_header(fd, &h) ||
-		    (t->pid != f->program && ((h.pid == 0 && h.state == IMAGE_EMPTY) || !recorded_anything(fd, &h))))
+		if (!read_header(fd, &h) || (h.pid == 0 && h.state == IMAGE_EMPTY) ||
+		    (!is_program(f, &h) && !recorded_anything(fd, &h)))
 			remove_image(f, t);
 		else
 			shorten(fd, &h);
