@@ -11,21 +11,16 @@
 #include <errno.h>
 
 #include "src/record/hot.h"
+#include "wrappers/acquire.h"
+#include "wrappers/mutex.h"
 #include "wrappers/real.h"
-
-/* Which of the blocking calls. */
-struct request {
-	enum { LOCK, TIMEDLOCK, CLOCKLOCK } call;
-	clockid_t clock;
-	const struct timespec *until;
-};
 
 static int call_lock(pthread_mutex_t *m, const struct request *q)
 {
 	switch (q->call) {
-	case TIMEDLOCK:
+	case CALL_TIMED:
 		return REAL(pthread_mutex_timedlock)(m, q->until);
-	case CLOCKLOCK:
+	case CALL_CLOCK:
 		return REAL(pthread_mutex_clocklock)(m, q->clock, q->until);
 	default:
 		return REAL(pthread_mutex_lock)(m);
@@ -62,7 +57,7 @@ static int first_try(pthread_mutex_t *m, const struct request *q)
 {
 	if (object_robust(m))
 		return object_taken(m) ? EBUSY : call_lock(m, q);
-	if (q->call == CLOCKLOCK && q->clock != CLOCK_REALTIME && q->clock != CLOCK_MONOTONIC)
+	if (q->call == CALL_CLOCK && q->clock != CLOCK_REALTIME && q->clock != CLOCK_MONOTONIC)
 		return call_lock(m, q);
 	return REAL(pthread_mutex_trylock)(m);
 }
@@ -94,8 +89,7 @@ static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, 
 	return r;
 }
 
-/* Any lock call that is not the plain case. */
-static COLD int lock_slow(pthread_mutex_t *m, const struct request *q, struct site site)
+COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site site)
 {
 	struct thread *t;
 	struct use use;
@@ -105,6 +99,13 @@ static COLD int lock_slow(pthread_mutex_t *m, const struct request *q, struct si
 	t = recorder_enter();
 	if (t == NULL)
 		return call_lock(m, q);
+	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
+		r = call_lock(m, q);
+		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+		if (acquired(r) && use.cell != 0)
+			hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
+		return r;
+	}
 	if (t->mode == MODE_CONTENDED) {
 		r = first_try(m, q);
 		if (r != EBUSY)
@@ -129,18 +130,16 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 	uintptr_t ip = (uintptr_t)__builtin_return_address(0);
 
 	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
-		uint64_t key = l1_key(m, ip);
-		const struct l1_slot *s = l1_slot(t, key);
+		struct use use;
 
-		if (likely(s->key == key) && likely(l1_valid(s, m, ip))) {
-			struct use use = { s->cell, s->lock };
+		if (likely(hot_use(t, m, ip, SIDE_EXCLUSIVE, &use))) {
 			int r = REAL(pthread_mutex_trylock)(m);
 
 			if (likely(r == 0)) {
 				hot_acquired(t, use, m, SIDE_EXCLUSIVE);
 				return 0;
 			}
-			return lock_wait(t, use, m, &(struct request){ .call = LOCK }, r, SITE_HERE);
+			return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, SITE_HERE);
 		}
 	} else if (t->mode == MODE_CONTENDED && !object_robust(m)) {
 		int r = REAL(pthread_mutex_trylock)(m);
@@ -148,22 +147,26 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 		if (likely(r != EBUSY))
 			return r;
 	}
-	return lock_slow(m, &(struct request){ .call = LOCK }, SITE_HERE);
+	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
 }
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
 {
-	return lock_slow(m, &(struct request){ .call = TIMEDLOCK, .until = until }, SITE_HERE);
+	return mutex_lock_at(m, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
 }
 
 EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *until)
 {
-	return lock_slow(m, &(struct request){ .call = CLOCKLOCK, .clock = clock, .until = until }, SITE_HERE);
+	return mutex_lock_at(m, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
 }
 
 EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
 {
-	struct site site = SITE_HERE;
+	return mutex_trylock_at(m, SITE_HERE);
+}
+
+int mutex_trylock_at(pthread_mutex_t *m, struct site site)
+{
 	struct thread *t;
 	struct use use;
 	int r;
@@ -207,7 +210,7 @@ static int unlock_unknown(struct thread *t, pthread_mutex_t *m, struct site site
 	return r;
 }
 
-static COLD int unlock_slow(pthread_mutex_t *m, struct site site)
+COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
 {
 	struct thread *t;
 	struct held *h, closed;
@@ -255,22 +258,34 @@ EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 	} else if (t->mode == MODE_CONTENDED && t->top < t->held_first) {
 		return REAL(pthread_mutex_unlock)(m);
 	}
-	return unlock_slow(m, SITE_HERE);
+	return mutex_unlock_at(m, SITE_HERE);
+}
+
+void mutex_initialized_at(pthread_mutex_t *m, struct site site)
+{
+	struct thread *t = recorder_enter();
+
+	if (t != NULL && t->mode != MODE_CONTENDED)
+		recorder_init(t, m, object_attributes(m, KIND_MUTEX), site);
 }
 
 EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)
 {
-	struct thread *t;
 	int r;
 
 	real_need();
 	r = REAL(pthread_mutex_init)(m, a);
-	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
-		recorder_init(t, m, object_attributes(m, KIND_MUTEX), SITE_HERE);
+	if (r == 0)
+		mutex_initialized_at(m, SITE_HERE);
 	return r;
 }
 
 EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
+{
+	return mutex_destroy_at(m, SITE_HERE);
+}
+
+int mutex_destroy_at(pthread_mutex_t *m, struct site site)
 {
 	struct thread *t;
 	bool again;
@@ -283,11 +298,11 @@ EXPORT int pthread_mutex_destroy(pthread_mutex_t *m)
 	again = object_destroyed(m, KIND_MUTEX);
 	r = REAL(pthread_mutex_destroy)(m);
 	if (unlikely(again))
-		recorder_misuse(t, recorder_find_any(t, m, KIND_MUTEX), STATE_DESTROY_TWICE, SITE_HERE);
+		recorder_misuse(t, recorder_find_any(t, m, KIND_MUTEX), STATE_DESTROY_TWICE, site);
 	else if (likely(r == 0))
-		recorder_destroyed(t, m, KIND_MUTEX, SITE_HERE);
+		recorder_destroyed(t, m, KIND_MUTEX, site);
 	else if (r == EBUSY)
-		recorder_misuse(t, recorder_find(t, m, KIND_MUTEX), STATE_DESTROY_HELD, SITE_HERE);
+		recorder_misuse(t, recorder_find(t, m, KIND_MUTEX), STATE_DESTROY_HELD, site);
 	return r;
 }
 

@@ -13,6 +13,13 @@
 #include <threads.h>
 #include <time.h>
 
+/* Condition variables got a new layout in this version of the C library; the old one is wrapped apart (cond_old.c). */
+#if defined(__x86_64__) || defined(__i386__)
+#define COND_VERSION "GLIBC_2.3.2"
+#else
+#define COND_VERSION NULL
+#endif
+
 struct real {
 #define WRAP(family, type, name, parameters, version) type(*name) parameters;
 #include "wrappers/wrappers.def"

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* pthread_create: the new thread announces itself before it runs the program's function. */
-#include <errno.h>
-
+/* pthread_create, thrd_create: the new thread announces itself before it runs the program's function. */
 #include "src/record/recorder.h"
 #include "wrappers/real.h"
 
@@ -10,6 +8,16 @@ static void *thread_main(void *data)
 {
 	struct thread *t = data;
 	void *(*start)(void *) = t->start;
+	void *argument = t->start_argument;
+
+	recorder_thread_started(t);
+	return start(argument);
+}
+
+static int thread_main_c11(void *data)
+{
+	struct thread *t = data;
+	thrd_start_t start = (thrd_start_t)(uintptr_t)t->start;
 	void *argument = t->start_argument;
 
 	recorder_thread_started(t);
@@ -33,6 +41,24 @@ EXPORT int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*start)
 	t->stack_size = size;
 	r = REAL(pthread_create)(id, a, thread_main, t);
 	if (r != 0)
+		thread_abandon(t);
+	return r;
+}
+
+EXPORT int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
+{
+	struct thread *t;
+	int r;
+
+	real_need();
+	t = thread_prepare();
+	if (t == NULL)
+		return REAL(thrd_create)(id, start, argument);
+	t->start = (void *(*)(void *))(uintptr_t)start;
+	t->start_argument = argument;
+	t->stack_size = 0;
+	r = REAL(thrd_create)(id, thread_main_c11, t);
+	if (r != thrd_success)
 		thread_abandon(t);
 	return r;
 }

@@ -35,9 +35,12 @@ static inline bool l1_valid(const struct l1_slot *s, const void *address, uintpt
 /* Notes who has the lock; under the lock itself. */
 static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c)
 {
-	if (l->last_owner != t->ref) {
+	uint32_t last = l->last_owner;
+
+	if (last != t->ref) {
 		l->last_owner = t->ref;
-		c->owner_changes++;
+		if (last != 0)
+			c->owner_changes++;
 	}
 }
 

@@ -127,7 +127,8 @@ struct thread *recorder_enter(void)
 	if (likely(t->mode != MODE_OFF && !t->busy))
 		return t;
 	if (t->mode != MODE_OFF) {
-		image_lost(LOSS_REENTRANT); /* a signal handler interrupted us */
+		if (!t->capturing) /* libunwind has locks of its own */
+			image_lost(LOSS_REENTRANT); /* a signal handler interrupted us */
 		return NULL;
 	}
 	if (recorder.state == RECORDER_NEW || recorder.state == RECORDER_OFF || entering)

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * pthread_rwlock_*. Readers and writers are the two sides of one lock; every reader's hold is on its own thread's
+ * held stack, so overlapping ones are each timed for themselves. Otherwise as mutex.c.
+ */
+#include <errno.h>
+
+#include "wrappers/acquire.h"
+#include "wrappers/real.h"
+
+static int call_lock(pthread_rwlock_t *rw, uint8_t side, const struct request *q)
+{
+	switch (q->call) {
+	case CALL_TIMED:
+		return side == SIDE_SHARED ? REAL(pthread_rwlock_timedrdlock)(rw, q->until) :
+					     REAL(pthread_rwlock_timedwrlock)(rw, q->until);
+	case CALL_CLOCK:
+		return side == SIDE_SHARED ? REAL(pthread_rwlock_clockrdlock)(rw, q->clock, q->until) :
+					     REAL(pthread_rwlock_clockwrlock)(rw, q->clock, q->until);
+	default:
+		return side == SIDE_SHARED ? REAL(pthread_rwlock_rdlock)(rw) : REAL(pthread_rwlock_wrlock)(rw);
+	}
+}
+
+static inline int call_try(pthread_rwlock_t *rw, uint8_t side)
+{
+	return side == SIDE_SHARED ? REAL(pthread_rwlock_tryrdlock)(rw) : REAL(pthread_rwlock_trywrlock)(rw);
+}
+
+/* After a failed try. */
+static COLD int lock_wait(struct thread *t, struct use use, pthread_rwlock_t *rw, uint8_t side,
+			  const struct request *q, int tried, struct site site)
+{
+	struct wait w;
+	int r;
+
+	if (tried != EBUSY) {
+		r = call_lock(rw, side, q);
+		if (r == 0)
+			hold_begin(t, use, rw, side, NULL);
+		return r;
+	}
+	wait_begin(t, use, rw, side, site, &w);
+	r = call_lock(rw, side, q);
+	wait_end(t, &w);
+	if (r == 0)
+		hold_begin(t, use, rw, side, &w);
+	else if (r == ETIMEDOUT)
+		wait_book(t, &w, true);
+	return r;
+}
+
+static COLD int lock_at(pthread_rwlock_t *rw, uint8_t side, const struct request *q, struct site site)
+{
+	struct thread *t;
+	struct use use;
+	int r = EBUSY;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL)
+		return call_lock(rw, side, q);
+	if (t->mode == MODE_CONTENDED && request_valid(q)) {
+		r = call_try(rw, side);
+		if (r == 0)
+			return 0;
+	}
+	use = recorder_use(t, rw, KIND_RWLOCK, side, site);
+	if (use.cell == 0)
+		return call_lock(rw, side, q);
+	if (!request_valid(q)) {
+		r = call_lock(rw, side, q);
+		if (r == 0)
+			hold_begin(t, use, rw, side, NULL);
+		return r;
+	}
+	if (t->mode != MODE_CONTENDED)
+		r = call_try(rw, side);
+	if (r == 0) {
+		hold_begin(t, use, rw, side, NULL);
+		return 0;
+	}
+	return lock_wait(t, use, rw, side, q, r, site);
+}
+
+static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side, uintptr_t ip,
+							     struct site site)
+{
+	struct thread *t = thread_self;
+
+	if (hot_open(t)) {
+		struct use use;
+
+		if (likely(hot_use(t, rw, ip, side, &use))) {
+			int r = call_try(rw, side);
+
+			if (likely(r == 0)) {
+				hot_acquired(t, use, rw, side);
+				return 0;
+			}
+			return lock_wait(t, use, rw, side, &(struct request){ .call = CALL_PLAIN }, r, site);
+		}
+	}
+	return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
+}
+
+EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *rw)
+{
+	return lock_plain(rw, SIDE_SHARED, (uintptr_t)__builtin_return_address(0), SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *rw)
+{
+	return lock_plain(rw, SIDE_EXCLUSIVE, (uintptr_t)__builtin_return_address(0), SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *rw, const struct timespec *until)
+{
+	return lock_at(rw, SIDE_SHARED, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *rw, const struct timespec *until)
+{
+	return lock_at(rw, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *rw, clockid_t clock, const struct timespec *until)
+{
+	return lock_at(rw, SIDE_SHARED, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until },
+		       SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *rw, clockid_t clock, const struct timespec *until)
+{
+	return lock_at(rw, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until },
+		       SITE_HERE);
+}
+
+static int try_at(pthread_rwlock_t *rw, uint8_t side, struct site site)
+{
+	struct thread *t;
+	struct use use;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL)
+		return call_try(rw, side);
+	if (t->mode == MODE_CONTENDED) {
+		r = call_try(rw, side);
+		if (r != EBUSY)
+			return r;
+		use = recorder_use(t, rw, KIND_RWLOCK, side, site);
+	} else {
+		use = recorder_use(t, rw, KIND_RWLOCK, side, site);
+		r = call_try(rw, side);
+	}
+	if (use.cell == 0)
+		return r;
+	if (r == 0)
+		hold_begin(t, use, rw, side, NULL);
+	else if (r == EBUSY)
+		use_cell(use)->trylock_failed++;
+	return r;
+}
+
+EXPORT int pthread_rwlock_tryrdlock(pthread_rwlock_t *rw)
+{
+	return try_at(rw, SIDE_SHARED, SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *rw)
+{
+	return try_at(rw, SIDE_EXCLUSIVE, SITE_HERE);
+}
+
+static COLD int unlock_at(pthread_rwlock_t *rw, struct site site)
+{
+	struct thread *t;
+	struct held *h, closed;
+	uint64_t now;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL)
+		return REAL(pthread_rwlock_unlock)(rw);
+	h = hold_find(t, rw);
+	if (h == NULL) {
+		uint32_t lock = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, rw, KIND_RWLOCK);
+
+		if (lock != 0 && object_owner(rw, KIND_RWLOCK) != t->tid)
+			recorder_misuse(t, lock, STATE_UNLOCK_NOT_HELD, site);
+		r = REAL(pthread_rwlock_unlock)(rw);
+		if (lock != 0 && r == 0 && hold_end_foreign(t, rw, lock))
+			image_lost(LOSS_FOREIGN);
+		return r;
+	}
+	hold_end(t, h, site, &closed, &now);
+	r = REAL(pthread_rwlock_unlock)(rw);
+	hold_book(t, &closed, now);
+	return r;
+}
+
+EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
+{
+	struct thread *t = thread_self;
+
+	if (hot_open(t)) {
+		struct held *h = t->top;
+
+		if (likely(h->address == (uintptr_t)rw) && likely((h->flags & ~HELD_SHARED) == 0)) {
+			struct cell *c = REF_POINTER(h->cell);
+			uint64_t since = h->since, now;
+			int r;
+
+			h->address = 0;
+			now = clock_now();
+			t->top = h - 1;
+			r = REAL(pthread_rwlock_unlock)(rw);
+			hot_book(c, now - since);
+			return r;
+		}
+	}
+	return unlock_at(rw, SITE_HERE);
+}
+
+EXPORT int pthread_rwlock_init(pthread_rwlock_t *rw, const pthread_rwlockattr_t *a)
+{
+	struct thread *t;
+	int r;
+
+	real_need();
+	r = REAL(pthread_rwlock_init)(rw, a);
+	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
+		recorder_init(t, rw, object_attributes(rw, KIND_RWLOCK), SITE_HERE);
+	return r;
+}
+
+EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *rw)
+{
+	struct site site = SITE_HERE;
+	struct thread *t;
+	uint32_t lock;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL || t->mode == MODE_CONTENDED)
+		return REAL(pthread_rwlock_destroy)(rw);
+	lock = recorder_find(t, rw, KIND_RWLOCK);
+	if (lock != 0 && (hold_find(t, rw) != NULL || object_owner(rw, KIND_RWLOCK) != 0))
+		recorder_misuse(t, lock, STATE_DESTROY_HELD, site);
+	r = REAL(pthread_rwlock_destroy)(rw);
+	if (r == 0)
+		recorder_destroyed(t, rw, KIND_RWLOCK, site);
+	return r;
+}

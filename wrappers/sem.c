@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * sem_*. A semaphore has no owner and no holds: what is recorded is who waited, how long, and who posts. sem_post
+ * may be called from a signal handler; one that interrupts the recorder goes straight through.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/types.h>
+
+#include "wrappers/acquire.h"
+#include "wrappers/real.h"
+
+static int call_wait(sem_t *s, const struct request *q)
+{
+	switch (q->call) {
+	case CALL_TIMED:
+		return REAL(sem_timedwait)(s, q->until);
+	case CALL_CLOCK:
+		return REAL(sem_clockwait)(s, q->clock, q->until);
+	default:
+		return REAL(sem_wait)(s);
+	}
+}
+
+static int wait_at(sem_t *s, const struct request *q, struct site site)
+{
+	struct cancellable x = { .mutex = NULL };
+	struct thread *t;
+	int saved, r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL || !request_valid(q))
+		return call_wait(s, q);
+	pthread_testcancel(); /* as the original does before it looks at the semaphore */
+	saved = errno;
+	if (t->mode == MODE_CONTENDED && REAL(sem_trywait)(s) == 0)
+		return 0;
+	x.use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, site);
+	if (x.use.cell == 0)
+		return call_wait(s, q);
+	if (t->mode != MODE_CONTENDED && REAL(sem_trywait)(s) == 0) {
+		use_cell(x.use)->acquired++;
+		return 0;
+	}
+	errno = saved;
+	x.thread = t;
+	wait_begin(t, x.use, s, SIDE_EXCLUSIVE, site, &x.wait);
+	pthread_cleanup_push(cancellable_unwound, &x);
+	r = call_wait(s, q);
+	pthread_cleanup_pop(0);
+	saved = errno;
+	wait_end(t, &x.wait);
+	if (r == 0) {
+		use_cell(x.use)->acquired++;
+		use_cell(x.use)->contended++;
+	}
+	if (r == 0 || saved == ETIMEDOUT || saved == EINTR)
+		wait_book(t, &x.wait, r != 0);
+	errno = saved;
+	return r;
+}
+
+EXPORT int sem_wait(sem_t *s)
+{
+	return wait_at(s, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
+}
+
+EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
+{
+	return wait_at(s, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
+}
+
+EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *until)
+{
+	return wait_at(s, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
+}
+
+EXPORT int sem_trywait(sem_t *s)
+{
+	struct thread *t;
+	struct use use;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	if (t == NULL || t->mode == MODE_CONTENDED)
+		return REAL(sem_trywait)(s);
+	use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
+	r = REAL(sem_trywait)(s);
+	if (use.cell != 0) {
+		if (r == 0)
+			use_cell(use)->acquired++;
+		else if (errno == EAGAIN)
+			use_cell(use)->trylock_failed++;
+	}
+	return r;
+}
+
+EXPORT int sem_post(sem_t *s)
+{
+	struct thread *t;
+	struct use use;
+
+	real_need();
+	t = recorder_enter();
+	if (t != NULL && t->mode != MODE_CONTENDED) {
+		/* Before the post: afterwards the semaphore may be gone. */
+		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
+		if (use.cell != 0)
+			use_cell(use)->hold_total++;
+	}
+	return REAL(sem_post)(s);
+}
+
+EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)
+{
+	struct thread *t;
+	int r;
+
+	real_need();
+	r = REAL(sem_init)(s, pshared, value);
+	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
+		recorder_init(t, s, (struct lock_attributes){ .kind = KIND_SEM, .flags = pshared ? LOCK_PSHARED : 0 },
+			      SITE_HERE);
+	return r;
+}
+
+EXPORT int sem_destroy(sem_t *s)
+{
+	struct thread *t;
+	int r;
+
+	real_need();
+	t = recorder_enter();
+	r = REAL(sem_destroy)(s);
+	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)
+		recorder_destroyed(t, s, KIND_SEM, SITE_HERE);
+	return r;
+}
+
+EXPORT sem_t *sem_open(const char *name, int flags, ...)
+{
+	struct thread *t;
+	sem_t *s;
+
+	real_need();
+	if (flags & O_CREAT) {
+		va_list a;
+		mode_t mode;
+		unsigned int value;
+
+		va_start(a, flags);
+		mode = va_arg(a, mode_t);
+		value = va_arg(a, unsigned int);
+		va_end(a);
+		s = REAL(sem_open)(name, flags, mode, value);
+	} else {
+		s = REAL(sem_open)(name, flags);
+	}
+	/* Opening one again gives the same address, and is no new semaphore. */
+	if (s != SEM_FAILED && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED &&
+	    recorder_find(t, s, KIND_SEM) == 0)
+		recorder_init(t, s, (struct lock_attributes){ .kind = KIND_SEM, .flags = LOCK_PSHARED }, SITE_HERE);
+	return s;
+}
+
+EXPORT int sem_close(sem_t *s)
+{
+	/* It may be open a second time; the record ends when its memory becomes another lock. */
+	real_need();
+	return REAL(sem_close)(s);
+}
