@@ -189,7 +189,8 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		say("nothing was recorded: %s never loaded %s. Does it clear the environment (env -i, sudo), or start a "
 		    "program that is statically linked?",
 		    argv[0], library);
-	} else if (report(r) < 0 && !r->session.keep) {
+	} else if (report(r) < 0 && !r->session.keep && !ferror(stderr) && !ferror(stdout)) {
+		/* Not if only nobody reads: a closed pipe or a terminal that is gone. */
 		r->session.keep = true;
 		say("the session is kept in %s", r->session.path);
 	}
