@@ -112,10 +112,12 @@ static const char *chain_make(struct report_private *v, const struct report_stac
 
 static const char *place_name(struct report_private *v, const struct report_frame *f)
 {
+	int n = f->function ? (int)report_function_length(f->function) : 0;
+
 	if (f->function && f->line)
-		return pool_printf(&v->pool, "%s %s:%u", f->function, base_name(f->file), f->line);
+		return pool_printf(&v->pool, "%.*s %s:%u", n, f->function, base_name(f->file), f->line);
 	if (f->module && f->function)
-		return pool_printf(&v->pool, "%s (%s+0x%llx)", f->function, base_name(f->module),
+		return pool_printf(&v->pool, "%.*s (%s+0x%llx)", n, f->function, base_name(f->module),
 				   (unsigned long long)f->offset);
 	if (f->module)
 		return pool_printf(&v->pool, "%s+0x%llx", base_name(f->module), (unsigned long long)f->offset);

@@ -50,6 +50,8 @@ void report_options_init(struct report_options *o);
 
 /* "mutex", "rwlock", ... as JSON and text call it. */
 const char *lock_kind_name(enum lock_kind kind);
+/* Length of a demangled function's name without its parameters. */
+size_t report_function_length(const char *function);
 
 /* One frame as shown; strings are the report's. NULL or 0 where unknown. */
 struct report_frame {

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "analysis/report.h"
+
 /* Decodes one character of UTF-8. Its length, or 0 if the bytes are none. */
 static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
 {
@@ -83,33 +85,9 @@ char *clean_utf8(char *out, size_t size, const char *in)
 	return out;
 }
 
-/* Where the parameters of a demangled name begin; its length if it has none. */
-static size_t parameters_at(const char *f)
-{
-	size_t length = strlen(f), i;
-	int depth = 0;
-
-	i = length;
-	if (length > 6 && strcmp(f + length - 6, " const") == 0)
-		i -= 6;
-	if (i == 0 || f[i - 1] != ')')
-		return length;
-	while (i-- > 0) {
-		if (f[i] == ')')
-			depth++;
-		else if (f[i] == '(' && --depth == 0)
-			break;
-	}
-	if (i == (size_t)-1 || i == 0 || strncmp(f + i, "(anonymous namespace)", 21) == 0)
-		return length;
-	if (i >= 8 && strncmp(f + i - 8, "operator", 8) == 0)
-		return length;
-	return i;
-}
-
 void clean_function(char *out, size_t size, const char *function)
 {
-	size_t n = parameters_at(function);
+	size_t n = report_function_length(function);
 	char cut[512];
 
 	if (n >= sizeof(cut))

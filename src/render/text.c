@@ -130,6 +130,8 @@ static void head_print(const struct text_out *t, const struct report *r, const s
 {
 	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE], share[NUMBER_SIZE];
 	char number[NUMBER_SIZE], who[64];
+	uint64_t now = 0;
+	size_t i, n = 0;
 
 	ending(t, r, e, end, sizeof(end));
 	if (e->n_processes > 1)
@@ -142,6 +144,15 @@ static void head_print(const struct text_out *t, const struct report *r, const s
 		number_ns(run, e->runtime_ns), number_count(number, e->threads), e->threads == 1 ? "" : "s",
 		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.wait.total_ns), number_ns(all, e->thread_time_ns),
 		number_share(share, (double)e->total.wait.total_ns, (double)e->thread_time_ns));
+	for (i = 0; i < e->n_waits; i++) {
+		if (e->waits[i].row->kind == KIND_COND || e->waits[i].row->kind == KIND_SEM)
+			continue;
+		n++;
+		now += e->waits[i].waited_ns;
+	}
+	if (n && now >= e->thread_time_ns / 100)
+		text_line(t, "besides, %zu thread%s in a wait that had not ended, together for %s.", n,
+			  n == 1 ? " was" : "s were each", number_ns(wait, now));
 }
 
 /* "2 locks make 99 % of the wait" */
@@ -238,9 +249,12 @@ static void foot_print(const struct text_out *t, const struct report_process *e)
 	if (!e->first->unwinder)
 		text_line(t, "libunwind was not found in the program: stacks have one frame.");
 	text_losses(t, e);
-	text_line(t, "profiling cost about %s of the thread time (estimate). %s events lost.",
-		  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns),
-		  number_count(number, e->lost_events));
+	if (e->overhead_ns)
+		text_line(t, "profiling cost about %s of the thread time (estimate). %s events lost.",
+			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns),
+			  number_count(number, e->lost_events));
+	else
+		text_line(t, "%s events lost.", number_count(number, e->lost_events));
 }
 
 static bool entry_empty(const struct report_process *e)

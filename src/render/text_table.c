@@ -89,8 +89,10 @@ static void cell_share(char *out, const struct line *l)
 
 static void cell_contended(char *out, const struct line *l)
 {
-	put_count(out, l->row->kind == KIND_BARRIER || l->row->kind == KIND_ONCE ? counters(l)->waits :
-										   counters(l)->contended);
+	bool waits = l->row->kind == KIND_BARRIER || l->row->kind == KIND_ONCE;
+	char number[NUMBER_SIZE];
+
+	snprintf(out, CELL_SIZE, "%s /", number_count(number, waits ? counters(l)->waits : counters(l)->contended));
 }
 
 static void cell_acquired(char *out, const struct line *l)
@@ -115,12 +117,12 @@ static void cell_wait_max(char *out, const struct line *l)
 
 static void cell_hold_average(char *out, const struct line *l)
 {
-	put_ns(out, durations_average(&counters(l)->hold), counters(l)->hold.count);
+	put_ns(out, durations_average(&counters(l)->hold), counters(l)->hold.max_ns);
 }
 
 static void cell_hold_max(char *out, const struct line *l)
 {
-	put_ns(out, counters(l)->hold.max_ns, counters(l)->hold.count);
+	put_ns(out, counters(l)->hold.max_ns, counters(l)->hold.max_ns);
 }
 
 static void cell_threads(char *out, const struct line *l)

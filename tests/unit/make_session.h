@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Sessions made by hand, for tests of the reader: what a test asks for is in the file and nothing else. Pointers stay
+ * good until the image is written; refs are those of the file. A failure to set up ends the test with status 99.
+ */
+#ifndef MUTRACE_TESTS_MAKE_SESSION_H
+#define MUTRACE_TESTS_MAKE_SESSION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "session/format.h"
+
+struct image_maker;
+
+/* A new private directory for a session; the returned string is to be freed. */
+char *session_dir_make(void);
+void session_dir_remove(char *dir);
+/* The file "session" of a program that ended; change it in place, then session_file_write(). */
+void session_file_init(struct session_file *f);
+void session_file_write(const char *dir, const struct session_file *f);
+
+/* An image that ran for 1 s in ns ticks from 1000000000, on no machine in particular. Room for max items of each
+ * type that is used. */
+struct image_maker *image_maker_new(size_t max);
+struct image_header *image_maker_header(struct image_maker *m);
+uint32_t image_maker_module(struct image_maker *m, const char *path, uint64_t base, uint64_t size, uint32_t flags);
+/* Innermost first, ends with 0. */
+uint32_t image_maker_stack(struct image_maker *m, const uint64_t *ips);
+uint32_t image_maker_lock(struct image_maker *m, enum lock_kind kind, uint64_t address, struct lock_rec **ret);
+uint32_t image_maker_thread(struct image_maker *m, uint32_t tid, struct thread_rec **ret);
+/* Appends to the thread's held locks. */
+struct held *image_maker_held(struct image_maker *m, struct thread_rec *t, uint32_t lock, uint32_t cell);
+/* Items of the arena of a thread. */
+uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t acquired, struct cell **ret);
+struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count, uint64_t wait);
+/* The file's bytes as they are now, and how many. */
+const void *image_maker_bytes(struct image_maker *m, size_t *ret_size);
+void *image_maker_at(struct image_maker *m, uint32_t ref);
+/* Writes dir/name and frees the maker. */
+void image_maker_write(struct image_maker *m, const char *dir, const char *name);
+void image_maker_free(struct image_maker *m);
+void file_write(const char *dir, const char *name, const void *bytes, size_t size);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The loader: what is in a session arrives in the model, and what is wrong with one is said in a line. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "load/model.h"
+#include "make_session.h"
+
+static struct model *load(const char *dir)
+{
+	char error[MODEL_ERROR_SIZE] = "";
+	struct model *m;
+	int r;
+
+	assert_int_equal(model_new(&m), 0);
+	r = model_load(m, dir, error);
+	if (r < 0)
+		fail_msg("model_load: %d %s", r, error);
+	return m;
+}
+
+/* The error of a session that cannot be loaded must have text in it and be one line. */
+static void load_fails(const char *path, int expected, const char *text)
+{
+	char error[MODEL_ERROR_SIZE] = "";
+	struct model *m;
+
+	assert_int_equal(model_new(&m), 0);
+	assert_int_equal(model_load(m, path, error), expected);
+	assert_null(strchr(error, '\n'));
+	if (!strstr(error, text))
+		fail_msg("\"%s\" does not say \"%s\"", error, text);
+	assert_int_equal(m->n_processes, 0);
+	assert_int_equal(m->n_sessions, 0);
+	model_free(m);
+}
+
+static void write_session(const char *dir)
+{
+	struct session_file f;
+
+	session_file_init(&f);
+	session_file_write(dir, &f);
+}
+
+static void test_everything_arrives(void **state)
+{
+	static const uint64_t ips[] = { 0x400100, 0x400200, 0 };
+	struct image_maker *im = image_maker_new(16);
+	char *dir = session_dir_make();
+	uint32_t lock, thread, stack, frames[FRAMES_MAX];
+	struct thread_rec *t;
+	struct lock_rec *l;
+	struct cell *c;
+	struct edge *e;
+	struct model *m;
+	const struct model_process *p;
+
+	(void)state;
+	write_session(dir);
+	image_maker_module(im, "/nowhere/prog", 0x400000, 0x10000, MODULE_MAIN);
+	stack = image_maker_stack(im, ips);
+	lock = image_maker_lock(im, KIND_MUTEX, 0x404040 | LOCK_ADDRESS_DEAD, &l);
+	l->first_stack = stack;
+	thread = image_maker_thread(im, 101, &t);
+	strcpy(t->name, "worker");
+	t->past_ticks = 5;
+	image_maker_cell(im, thread, lock, 7, &c);
+	c->hold_total = 700;
+	c->hold_max = 300;
+	c->contended = 2;
+	c->site = 0x400100;
+	e = image_maker_edge(im, thread, lock, 2, 5000);
+	e->wait_stack = stack;
+	e->hold_site = 0x400100;
+	image_maker_write(im, dir, "image.100.0");
+
+	m = load(dir);
+	assert_int_equal(m->n_processes, 1);
+	p = &m->processes[0];
+	assert_string_equal(p->program, "/nowhere/prog");
+	assert_string_equal(p->arguments[0], "prog");
+	assert_string_equal(p->arguments[1], "-x");
+	assert_null(p->arguments[2]);
+	assert_false(p->arguments_cut);
+	assert_int_equal(p->end, PROCESS_EXITED);
+	assert_int_equal(p->runtime_ns, 1000000000);
+	assert_int_equal(p->damaged, 0);
+	assert_false(p->truncated);
+	assert_int_equal(p->n_locks, 1);
+	assert_int_equal(p->locks[0].address, 0x404040);
+	assert_int_equal(p->n_threads, 1);
+	assert_int_equal(p->threads[0].life_ns, 1000000005);
+	assert_string_equal(p->threads[0].name, "worker");
+	assert_int_equal(p->n_cells, 1);
+	assert_int_equal(p->cells[0].acquired, 7);
+	assert_int_equal(p->cells[0].lock, 0);
+	assert_int_equal(p->cells[0].thread, 0);
+	assert_int_equal(p->n_edges, 1);
+	assert_int_equal(p->edges[0].wait_total, 5000);
+	/* the site and the innermost frame of the stack are one place, found in two ways */
+	assert_int_equal(model_stack_frames(m, p->edges[0].wait_stack, frames), 2);
+	assert_int_equal(frames[0], p->edges[0].hold_site);
+	assert_int_equal(m->frames[frames[0]].address, 0x100);
+	assert_int_equal(m->frames[frames[1]].address, 0x200);
+	assert_string_equal(m->modules[m->frames[frames[0]].module].name, "prog");
+	model_free(m);
+	session_dir_remove(dir);
+}
+
+/* One place in two processes has one number, whatever their bases. */
+static void test_bases_differ(void **state)
+{
+	char *dir = session_dir_make();
+	struct model *m;
+	uint64_t base;
+	int i;
+
+	(void)state;
+	write_session(dir);
+	for (i = 0; i < 2; i++) {
+		struct image_maker *im = image_maker_new(4);
+		struct lock_rec *l;
+
+		base = i ? 0x7f0000000000 : 0x550000000000;
+		image_maker_module(im, "/nowhere/prog", base, 0x10000, MODULE_MAIN);
+		image_maker_lock(im, KIND_MUTEX, base + 64, &l);
+		l->first_stack = image_maker_stack(im, (uint64_t[]){ base + 0x10, base + 0x20, 0 });
+		image_maker_write(im, dir, i ? "image.10.0" : "image.9.0");
+	}
+	m = load(dir);
+	assert_int_equal(m->n_processes, 2);
+	assert_int_equal(m->n_modules, 1);
+	assert_int_equal(m->processes[0].locks[0].first_stack, m->processes[1].locks[0].first_stack);
+	assert_int_equal(m->modules[0].base, 0x550000000000);
+	model_free(m);
+	session_dir_remove(dir);
+}
+
+/* A wait in held[] is in the model once, whether or not the recorder booked it while we read. */
+static void test_unbooked_waits(void **state)
+{
+	int booked;
+
+	(void)state;
+	for (booked = 0; booked < 2; booked++) {
+		struct image_maker *im = image_maker_new(4);
+		char *dir = session_dir_make();
+		uint64_t count = 0, wait = 0;
+		struct thread_rec *t;
+		uint32_t lock, thread, cell;
+		struct model *m;
+		struct held *h;
+		size_t i;
+
+		write_session(dir);
+		lock = image_maker_lock(im, KIND_MUTEX, 0x1000, NULL);
+		thread = image_maker_thread(im, 101, &t);
+		t->end_ticks = 0;
+		cell = image_maker_cell(im, thread, lock, 4, NULL);
+		image_maker_edge(im, thread, lock, 3, 3000);
+		h = image_maker_held(im, t, lock, cell);
+		h->flags = HELD_WAITED;
+		h->wait = 1000;
+		if (booked) /* the edge got it after the thread was read */
+			image_maker_edge(im, thread, lock, 1, 1000), t->waits_booked--;
+		image_maker_write(im, dir, "image.100.0");
+		m = load(dir);
+		for (i = 0; i < m->processes[0].n_edges; i++) {
+			count += m->processes[0].edges[i].count;
+			wait += m->processes[0].edges[i].wait_total;
+		}
+		assert_int_equal(count, 4);
+		assert_int_equal(wait, 4000);
+		model_free(m);
+		session_dir_remove(dir);
+	}
+}
+
+/* References that lead nowhere, in a circle, or into something else: dropped and counted. */
+static void test_damage(void **state)
+{
+	struct image_maker *im = image_maker_new(8);
+	char *dir = session_dir_make();
+	uint32_t lock, thread, stack;
+	struct frame_node *n;
+	struct thread_rec *t;
+	struct lock_rec *l;
+	struct model *m;
+
+	(void)state;
+	write_session(dir);
+	lock = image_maker_lock(im, KIND_MUTEX, 0x1000, &l);
+	stack = image_maker_stack(im, (uint64_t[]){ 1, 2, 3, 0 });
+	n = image_maker_at(im, stack);
+	n->inner = stack; /* a circle */
+	l->first_stack = stack;
+	l->created_stack = lock; /* a lock is no stack */
+	l->misuse_stack = UINT32_MAX;
+	thread = image_maker_thread(im, 101, &t);
+	t->depth = t->held_capacity = 1000000;
+	image_maker_cell(im, thread, lock + 1, 5, NULL); /* beside the lock */
+	image_maker_cell(im, thread, stack, 5, NULL);
+	image_maker_cell(im, thread, lock, 5, NULL);
+	image_maker_lock(im, (enum lock_kind)200, 0x2000, NULL);
+	image_maker_write(im, dir, "image.100.0");
+	m = load(dir);
+	assert_int_equal(m->processes[0].n_cells, 1);
+	assert_int_equal(m->processes[0].cells[0].acquired, 5);
+	assert_int_equal(m->processes[0].locks[0].first_stack, MODEL_NONE);
+	assert_int_equal(m->processes[0].locks[0].created_stack, MODEL_NONE);
+	assert_int_equal(m->processes[0].threads[0].held_count, 0);
+	assert_int_equal(m->processes[0].damaged, 6);
+	model_free(m);
+	session_dir_remove(dir);
+}
+
+static void test_errors(void **state)
+{
+	struct image_maker *im;
+	struct session_file f;
+	char *dir = session_dir_make(), *path;
+
+	(void)state;
+	load_fails("/nowhere/at/all", -ENOENT, "No such file");
+	load_fails(dir, -ENOENT, "is no mutrace session");
+	file_write(dir, "session", "hello", 5);
+	load_fails(dir, -EBADMSG, "is no mutrace session");
+	session_file_init(&f);
+	file_write(dir, "session", &f, 100);
+	load_fails(dir, -EBADMSG, "is cut off");
+	f.format = SESSION_FORMAT + 1;
+	session_file_write(dir, &f);
+	load_fails(dir, -EPROTONOSUPPORT, "written by a newer mutrace");
+	f.format = SESSION_FORMAT - 1;
+	session_file_write(dir, &f);
+	load_fails(dir, -EPROTONOSUPPORT, "of an older mutrace");
+	session_file_init(&f);
+	f.byte_order = 0x04030201;
+	session_file_write(dir, &f);
+	load_fails(dir, -EPROTONOSUPPORT, "other byte order");
+
+	session_file_init(&f);
+	session_file_write(dir, &f);
+	im = image_maker_new(1);
+	image_maker_header(im)->format++;
+	image_maker_write(im, dir, "image.1.0");
+	load_fails(dir, -EPROTONOSUPPORT, "written by a newer mutrace");
+	im = image_maker_new(1);
+	image_maker_header(im)->byte_order = 0x04030201;
+	image_maker_write(im, dir, "image.1.0");
+	load_fails(dir, -EPROTONOSUPPORT, "other byte order");
+	im = image_maker_new(1);
+	image_maker_header(im)->header_size--;
+	image_maker_write(im, dir, "image.1.0");
+	load_fails(dir, -EBADMSG, "is damaged");
+	file_write(dir, "image.1.0", "mutraceI", 8);
+	load_fails(dir, -EBADMSG, "is no recording");
+	file_write(dir, "image.1.0", "mutra", 5);
+	load_fails(dir, -EBADMSG, "is cut off");
+
+	/* what is no regular file is not opened */
+	assert_true(asprintf(&path, "%s/image.1.0", dir) > 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	load_fails(dir, -ENOTSUP, "no regular file");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(symlink("/etc/passwd", path), 0);
+	load_fails(dir, -ELOOP, "no regular file");
+	load_fails(path, -ELOOP, "no regular file");
+	free(path);
+	session_dir_remove(dir);
+}
+
+/* One bad image does not spoil the others, and is said. */
+static void test_one_bad_image(void **state)
+{
+	char *dir = session_dir_make();
+	struct model *m;
+
+	(void)state;
+	write_session(dir);
+	file_write(dir, "image.1.0", "garbage, garbage", 16);
+	image_maker_write(image_maker_new(1), dir, "image.2.0");
+	m = load(dir);
+	assert_int_equal(m->n_processes, 1);
+	assert_int_equal(m->sessions[0].skipped, 1);
+	assert_non_null(strstr(m->sessions[0].skipped_why, "image.1.0"));
+	model_free(m);
+	session_dir_remove(dir);
+}
+
+/* A session cut anywhere is read as far as it goes or refused in one line; it never harms. */
+static void test_truncation(void **state)
+{
+	struct image_maker *im = image_maker_new(4);
+	char *dir = session_dir_make();
+	uint32_t lock, thread;
+	struct lock_rec *l;
+	const char *bytes;
+	size_t size, cut;
+
+	(void)state;
+	write_session(dir);
+	lock = image_maker_lock(im, KIND_MUTEX, 0x1000, &l);
+	l->first_stack = image_maker_stack(im, (uint64_t[]){ 1, 2, 3, 0 });
+	thread = image_maker_thread(im, 101, NULL);
+	image_maker_cell(im, thread, lock, 5, NULL);
+	image_maker_edge(im, thread, lock, 3, 3000);
+	bytes = image_maker_bytes(im, &size);
+	for (cut = 0; cut <= size; cut += cut < 5000 ? 1 : 61) {
+		char error[MODEL_ERROR_SIZE] = "";
+		struct model *m;
+		int r;
+
+		file_write(dir, "image.100.0", bytes, cut);
+		assert_int_equal(model_new(&m), 0);
+		r = model_load(m, dir, error);
+		if (r < 0)
+			assert_true(error[0] && cut < sizeof(struct image_header));
+		else
+			assert_int_equal(m->processes[0].truncated, cut < size);
+		model_free(m);
+	}
+	image_maker_free(im);
+	session_dir_remove(dir);
+}
+
+/* A counter that runs at 2.5 GHz. */
+static void test_ticks(void **state)
+{
+	struct image_maker *im = image_maker_new(4);
+	struct image_header *h = image_maker_header(im);
+	char *dir = session_dir_make();
+	uint32_t lock, thread;
+	struct thread_rec *t;
+	struct model *m;
+	struct cell *c;
+
+	(void)state;
+	write_session(dir);
+	memset(h->boot_id, 7, sizeof(h->boot_id)); /* of another machine */
+	h->clock_kind = CLOCK_KIND_TSC;
+	h->sync.first_ticks = 1000;
+	h->sync.first_ns = 1000000000;
+	h->sync.last_ticks = 1000 + 2500000000u;
+	h->sync.last_ns = 2000000000;
+	h->start_ticks = 1000;
+	h->end_ticks = 1000 + 5000000000u;
+	lock = image_maker_lock(im, KIND_MUTEX, 0x1000, NULL);
+	thread = image_maker_thread(im, 101, &t);
+	t->start_ticks = 1000 + 2500000000u;
+	t->end_ticks = 0;
+	image_maker_cell(im, thread, lock, 1, &c);
+	c->hold_total = c->hold_max = 2500;
+	image_maker_write(im, dir, "image.100.0");
+	m = load(dir);
+	assert_int_equal(m->processes[0].runtime_ns, 2000000000);
+	assert_int_equal(m->processes[0].threads[0].life_ns, 1000000000);
+	assert_int_equal(m->processes[0].cells[0].hold_total, 1000);
+	model_free(m);
+	session_dir_remove(dir);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_everything_arrives), cmocka_unit_test(test_bases_differ),
+		cmocka_unit_test(test_unbooked_waits),	   cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_errors),		   cmocka_unit_test(test_one_bad_image),
+		cmocka_unit_test(test_truncation),	   cmocka_unit_test(test_ticks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
