@@ -32,8 +32,9 @@ compressor() { # SUFFIX COMMAND...: writes input.SUFFIX
 try_pbzip2() {
 	for threads in 2 8; do
 		compressor bz2 pbzip2 -k -f -p$threads input
-		check_json json 'any(l["contended"] for l in p["locks"])' \
-			'any(f.get("function") for l in p["locks"] for w in l["waiters"] for f in w["stack"])'
+		# Debian's has no debug information: places are named by function or by offset, never not at all.
+		check_json json 'sum(c["waits"] for c in p["conditions"]) > 0' \
+			'all(f.get("function") or f.get("offset") for l in p["locks"] for w in l["waiters"] for f in w["stack"])'
 	done
 }
 
