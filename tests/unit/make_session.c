@@ -55,7 +55,7 @@ void session_dir_remove(char *dir)
 void file_write(const char *dir, const char *name, const void *bytes, size_t size)
 {
 	char *path;
-	FILE *f;
+	FILE *f = NULL;
 
 	if (asprintf(&path, "%s/%s", dir, name) < 0 || !(f = fopen(path, "w")))
 		broken(name);
