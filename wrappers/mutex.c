@@ -129,6 +129,7 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 	struct thread *t = thread_self;
 	uintptr_t ip = (uintptr_t)__builtin_return_address(0);
 
+	__builtin_prefetch(m, 1); /* while we look up what we know of it */
 	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
 		struct use use;
 

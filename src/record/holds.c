@@ -175,6 +175,18 @@ static struct held *held_of(const struct thread_rec *r, uint64_t address, uint32
 	return NULL;
 }
 
+/* The traces of a hold that the last owner has ended since it made us wait: released entries keep their refs. */
+static struct held *held_lately(const struct thread_rec *r, uint32_t lock)
+{
+	uint32_t n = __atomic_load_n(&r->held_capacity, __ATOMIC_RELAXED);
+	struct held *h = REF_POINTER(r->held_ref);
+
+	for (uint32_t i = 0; i < n; i++)
+		if (h[i].lock == lock && h[i].cell != 0)
+			return &h[i];
+	return NULL;
+}
+
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 {
 	struct lock_rec *l = REF_POINTER(lock);
@@ -217,6 +229,8 @@ static void find_holder(struct thread *t, struct lock_rec *l, const void *addres
 			h = held_of(r, (uintptr_t)address, w->lock);
 		}
 	}
+	if (h == NULL && r != NULL && l->kind != KIND_RWLOCK)
+		h = held_lately(r, w->lock);
 	if (h == NULL)
 		return;
 	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
