@@ -14,7 +14,7 @@
 
 #include "backtrace/sym_lookup.h"
 
-#define ENGINES_MAX 8u /* kept running at a time, each of another file */
+#define ENGINES_MAX 16u /* kept running at a time, each of another file */
 
 static struct symbol_frame unknown[1]; /* the answer where nothing is known */
 

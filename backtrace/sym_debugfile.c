@@ -164,8 +164,8 @@ static int try_link(char *path, const struct sym_elf *module, uint32_t sum, char
 	else
 		good = checksum_is(elf.fd, sum);
 	/* a link that leads back to the module (it was stripped in place) leads nowhere */
-	if (!good || (!sym_elf_has_section(&elf, ".debug_info") && !sym_elf_has_section(&elf, ".zdebug_info") &&
-		      !sym_elf_has_section(&elf, ".symtab"))) {
+	if (!good || (!sym_elf_section_size(&elf, ".debug_info") && !sym_elf_section_size(&elf, ".zdebug_info") &&
+		      !sym_elf_section_size(&elf, ".symtab"))) {
 		sym_elf_close(&elf);
 		free(path);
 		return -ENOENT;

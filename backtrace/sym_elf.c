@@ -245,12 +245,12 @@ void sym_elf_close(struct sym_elf *elf)
 	*elf = (struct sym_elf){ .fd = -1 };
 }
 
-bool sym_elf_has_section(const struct sym_elf *elf, const char *name)
+uint64_t sym_elf_section_size(const struct sym_elf *elf, const char *name)
 {
 	for (size_t i = 1; i < elf->section_count; i++)
 		if (!strcmp(elf->sections[i].name, name))
-			return elf->sections[i].type != SHT_NOBITS && elf->sections[i].size;
-	return false;
+			return elf->sections[i].type != SHT_NOBITS ? elf->sections[i].size : 0;
+	return 0;
 }
 
 uint32_t sym_elf_section_at(const struct sym_elf *elf, uint64_t address)

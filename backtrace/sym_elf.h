@@ -47,8 +47,8 @@ int sym_open_regular(const char *path);
 int sym_elf_read(struct sym_elf *ret, int fd);
 void sym_elf_close(struct sym_elf *elf);
 
-/* Whether a section of this name has contents in the file. */
-bool sym_elf_has_section(const struct sym_elf *elf, const char *name);
+/* The size in the file of the section of this name, 0 if there is none or it has no contents. */
+uint64_t sym_elf_section_size(const struct sym_elf *elf, const char *name);
 /* The allocated section that an address lies in: its index, 0 if none. */
 uint32_t sym_elf_section_at(const struct sym_elf *elf, uint64_t address);
 /* The whole contents of a section with a NUL behind, to be freed. 0 or -errno. */

@@ -29,7 +29,7 @@ struct sym_engine {
 
 static bool has_dwarf(const struct sym_elf *elf)
 {
-	return sym_elf_has_section(elf, ".debug_info") || sym_elf_has_section(elf, ".zdebug_info");
+	return sym_elf_section_size(elf, ".debug_info") || sym_elf_section_size(elf, ".zdebug_info");
 }
 
 /* 0 if the file at this path is the one that ran. */

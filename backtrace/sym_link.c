@@ -19,6 +19,16 @@
 #include <unistd.h>
 
 #define CPU_SECONDS_MAX 600u
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define ADDRESS_SPACE_LIMITED false /* their shadow memory alone takes more */
+#else
+#define ADDRESS_SPACE_LIMITED true
+#endif
 #define REPLY_MAX (256u << 20)
 
 struct sym_link {
@@ -95,7 +105,7 @@ static int settle(int fd, pid_t parent)
 {
 	static const int ignored[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGPIPE };
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGCHLD, SIGXCPU };
-	struct rlimit no_core = {0}, cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX };
+	struct rlimit no_core = {0}, cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX }, memory;
 	sigset_t none;
 	int null;
 
@@ -110,6 +120,14 @@ static int settle(int fd, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setrlimit(RLIMIT_CORE, &no_core);
 	setrlimit(RLIMIT_CPU, &cpu);
+	/* libbfd reads whole sections; where they do not fit, better no lines than the machine out of memory */
+	if (ADDRESS_SPACE_LIMITED && getrlimit(RLIMIT_AS, &memory) == 0) {
+		rlim_t most = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE) / 4 * 3;
+
+		if (memory.rlim_cur == RLIM_INFINITY || memory.rlim_cur > most)
+			memory.rlim_cur = most;
+		setrlimit(RLIMIT_AS, &memory);
+	}
 	if (fd != 3) {
 		if (dup2(fd, 3) != 3)
 			_exit(1);

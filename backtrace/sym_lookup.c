@@ -19,14 +19,18 @@
 #include <bfd.h>
 #undef PACKAGE
 #undef PACKAGE_VERSION
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "backtrace/sym_names.h"
 #include "backtrace/sym_static.h"
 
 #define PLT_ENTRY_MAX 32u
+#define SEARCHED_MAX (512ull << 20) /* bytes of debug information to search for a variable's definition */
+#define MISSED_MAX (2ull << 30) /* bytes of debug information gone through in vain: about two seconds */
 
 struct definition { /* of a variable, found at the first question */
 	bool asked;
@@ -45,6 +49,7 @@ struct sym_lookup {
 	struct sym_names *names;
 	struct definition *definitions; /* one for each variable of the table */
 	struct sym_static *statics;
+	uint64_t missed;                /* bytes of debug information gone through for variables that were not there */
 	bool plt_asked;                 /* the rest is for linkage stubs */
 	bfd *plt_bfd;
 	asymbol **plt_dynamic, *plt;
@@ -275,31 +280,55 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 	return count;
 }
 
-/* Where the debug information says that a variable is defined. libbfd compares the address, and the variable's
- * name as the programmer wrote it: whether that is part of the symbol's name at first, whether it is equal later. */
-static void find_definition(struct sym_lookup *l, const struct sym_entry *symbol, struct definition *d)
+/* What compilers make by themselves is defined nowhere: vtables, type information, guards. */
+static bool has_definition(const struct sym_entry *symbol)
 {
-	asection *section = l->files.dwarf ? section_at(l, symbol->address) : NULL;
+	return strncmp(symbol->name, "_ZT", 3) && strncmp(symbol->name, "_ZGV", 4) &&
+	       strncmp(symbol->name, "DW.ref.", 7) && strcmp(symbol->name, "_GLOBAL_OFFSET_TABLE_") != 0;
+}
+
+static bool find_line(struct sym_lookup *l, asection *section, const char *name, const struct sym_entry *symbol,
+		      struct definition *d)
+{
 	const char *file = NULL;
 	unsigned int line = 0;
-	bool found;
+
+	set_probe(l, section, name, symbol->address, BSF_OBJECT | BSF_GLOBAL);
+	if (!bfd_find_line(l->bfd, l->none, l->probe, &file, &line) || !file || !line)
+		return false;
+	d->file = file;
+	d->line = line;
+	return true;
+}
+
+/*
+ * Where the debug information says that a variable is defined. libbfd compares the address, and the symbol's name
+ * with the linkage name if the debug information has one, else with the name as the programmer wrote it. Which of
+ * the two it is can be guessed: a linkage name is there if the symbol is global. Guessing wrong, or asking for what
+ * is not there, makes libbfd go through all variables and parameters of the program, so that is limited.
+ */
+static void find_definition(struct sym_lookup *l, const struct sym_entry *symbol, struct definition *d)
+{
+	bool mangled = !strncmp(symbol->name, "_Z", 2);
+	const char *names[2] = { sym_names_last_part(l->names, symbol->name), mangled ? symbol->name : NULL };
+	bool swap = mangled && symbol->binding != STB_LOCAL && symbol->name[2] != 'Z';
+	asection *section;
 
 	d->asked = true;
 	d->name = sym_names_variable(l->names, symbol->name, NULL);
+	if (!l->files.dwarf || l->missed > MISSED_MAX || !has_definition(symbol) ||
+	    sym_elf_section_size(l->files.elf, ".debug_info") > SEARCHED_MAX)
+		return;
+	section = section_at(l, symbol->address);
 	if (!section)
 		return;
-	set_probe(l, section, sym_names_last_part(l->names, symbol->name), symbol->address, BSF_OBJECT | BSF_GLOBAL);
-	found = bfd_find_line(l->bfd, l->none, l->probe, &file, &line);
-	if (!found && symbol->name[0] == '_' && symbol->name[1] == 'Z') {
-		l->probe->name = symbol->name;
-		found = bfd_find_line(l->bfd, l->none, l->probe, &file, &line);
+	if (!find_line(l, section, names[swap], symbol, d)) {
+		l->missed += sym_elf_section_size(l->files.elf, ".debug_info");
+		if (!names[!swap] || !find_line(l, section, names[!swap], symbol, d))
+			return;
 	}
-	if (!found || !file || !line)
-		return;
-	d->file = file;
-	d->line = line;
 	if (sym_names_is_numbered(symbol->name)) {
-		const char *function = sym_static_function(&l->statics, l, l->table, file, line);
+		const char *function = sym_static_function(&l->statics, l, l->table, d->file, d->line);
 
 		if (function)
 			d->name = sym_names_variable(l->names, symbol->name, function);
