@@ -77,6 +77,3 @@ touch go
 wait $pid
 [ $? = 4 ] || fail "status after SIGUSR1"
 [ ! -e got1 ] || fail "the program got SIGUSR1"
-
-# The terminal: ^C, ^Z and fg, ^\ as if the program had been started directly.
-/usr/bin/python3 "$top_srcdir/tests/e2e/terminal.py" "$mutrace" >out 2>err || fail "in a terminal"
