@@ -8,7 +8,11 @@
 	X(family_rwlock) \
 	X(family_cond) \
 	X(family_spin_barrier) \
-	X(family_sem)
+	X(family_sem) \
+	X(family_c11) \
+	X(family_thread) \
+	X(family_once_tsd) \
+	X(family_cancel)
 
 #define X(family) void family(void);
 FAMILIES(X)
