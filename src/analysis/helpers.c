@@ -47,11 +47,15 @@ static const char *const on_top[] = {
 };
 
 static const char *const at_bottom[] = {
-	"start_thread", "clone", "clone3", "__clone", "__clone3", "_start", "__libc_start_main*",
-	"__libc_start_call_main", "thrd_start*", "execute_native_thread_routine*", "std::thread::_State_impl<*",
+	"_start", "thrd_start*", "execute_native_thread_routine*", "std::thread::_State_impl<*",
 	"std::thread::_Invoker<*", "void std::thread::_Invoker<*", "std::__invoke_result<*", "std::invoke_result<*",
 	"void std::__invoke_impl<*", "std::__invoke<*", "__nptl_*", "g_thread_proxy",
 	"decltype(*std::thread::_Invoker<*",
+};
+
+/* What calls main() or a thread's function: it and all outside of it go, with names or without. */
+static const char *const starters[] = {
+	"start_thread", "clone", "clone3", "__clone", "__clone3", "__libc_start_main*", "__libc_start_call_main",
 };
 
 size_t helper_name_length(const char *function)
@@ -104,12 +108,32 @@ static bool matches(const char *const *patterns, size_t n, const char *function)
 	return false;
 }
 
-bool helper_on_top(const struct report_options *o, const char *function)
+/* Headers of the C++ library: what is inlined from them, and the instances of their templates, is not the user's
+ * code, whatever it is called (the names of inlined functions lack their namespace). */
+static bool library_header(const struct report_frame *f)
 {
+	return f->file && strstr(f->file, "/include/") && strstr(f->file, "/c++/");
+}
+
+/* Functions without a name in libraries that start threads: libstdc++ and GLib keep theirs to themselves. */
+static bool library_nameless(const struct report_frame *f)
+{
+	const char *slash = f->module ? strrchr(f->module, '/') : NULL, *name = slash ? slash + 1 : f->module;
+
+	return !f->function && name &&
+	       (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||
+		strncmp(name, "libglib-2.0.so", 14) == 0);
+}
+
+bool helper_on_top(const struct report_options *o, const struct report_frame *f)
+{
+	const char *function = f->function;
 	size_t i;
 
 	if (!function)
 		return false;
+	if (library_header(f))
+		return true;
 	if (matches(on_top, sizeof(on_top) / sizeof(on_top[0]), function))
 		return true;
 	for (i = 0; o->helpers && o->helpers[i]; i++) {
@@ -119,7 +143,14 @@ bool helper_on_top(const struct report_options *o, const char *function)
 	return false;
 }
 
-bool helper_at_bottom(const char *function)
+bool helper_starts(const char *function)
 {
-	return function && matches(at_bottom, sizeof(at_bottom) / sizeof(at_bottom[0]), function);
+	return function && matches(starters, sizeof(starters) / sizeof(starters[0]), function);
+}
+
+bool helper_at_bottom(const struct report_frame *f)
+{
+	if (library_header(f) || library_nameless(f))
+		return true;
+	return f->function && matches(at_bottom, sizeof(at_bottom) / sizeof(at_bottom[0]), f->function);
 }

@@ -55,9 +55,10 @@ int symbols_variable(struct report_private *v, const struct model_process *p, ui
 		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line);
 int symbols_module_notes(struct report_private *v, struct report *r);
 
-/* helpers.c: functions that are not the user's, by name (demangled, or NULL) */
-bool helper_on_top(const struct report_options *o, const char *function);
-bool helper_at_bottom(const char *function);
+/* helpers.c: frames that are not the user's; helper_starts() and all outside of it goes */
+bool helper_on_top(const struct report_options *o, const struct report_frame *f);
+bool helper_at_bottom(const struct report_frame *f);
+bool helper_starts(const char *function);
 /* Length of a name without what the compiler hung on to it (".constprop.0" and so on). */
 size_t helper_name_length(const char *function);
 
@@ -80,6 +81,7 @@ struct row_map { /* row of each lock of each process of an entry */
 	uint32_t **rows;   /* [process][lock]: number of the row, locks and conditions numbered together */
 	struct report_row *all;
 	size_t n_all, cap_all;
+	uint32_t *records; /* how many locks of the model are in each row */
 	uint32_t *place;   /* where the row went: bit 31 condition, rest index */
 };
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);

@@ -150,14 +150,14 @@ static int process_rows(struct report_private *v, struct identities *names, cons
 	return 0;
 }
 
-static int cell_add(struct report_row *row, const struct model_cell *c, double ns_per_tick)
+static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t threads, double ns_per_tick)
 {
 	struct counters add = {
 		.acquired = c->acquired,
 		.contended = c->contended,
 		.trylock_failed = c->trylock_failed,
 		.owner_changes = c->owner_changes,
-		.threads = c->threads,
+		.threads = threads,
 		.realtime = c->realtime,
 		.sampled = c->sampled,
 	};
@@ -239,25 +239,74 @@ static void spread_take(const struct model_process *p, struct row_map *map, cons
 	}
 }
 
+/* A thread that used many of the locks of one row is one thread of the row: only what its cell adds to those
+ * counted before. */
+static int threads_new(struct table *seen, uint32_t row, size_t process, const struct model_cell *c, uint64_t *ret)
+{
+	uint64_t key = (uint64_t)process << 32 | c->thread;
+	uint32_t before = table_get(seen, row, key);
+
+	before = before == TABLE_NONE ? 0 : before;
+	*ret = c->threads > before ? c->threads - before : 0;
+	return c->threads > before ? table_put(seen, row, key, c->threads) : 0;
+}
+
+static int cells_collect(const struct model_process *p, struct row_map *map, size_t process, struct table *seen)
+{
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->n_cells; i++) {
+		const struct model_cell *c = &p->cells[i];
+		uint32_t row = map->rows[process][c->lock];
+		uint64_t threads = c->threads;
+
+		if (map->records[row] > 1 && threads) {
+			r = threads_new(seen, row, process, c, &threads);
+			if (r < 0)
+				return r;
+		}
+		r = cell_add(&map->all[row], c, threads, p->ns_per_tick);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int records_count(const struct report_process *e, struct row_map *map)
+{
+	size_t i, j;
+
+	map->records = calloc(map->n_all + 1, sizeof(*map->records));
+	if (!map->records)
+		return -ENOMEM;
+	for (i = 0; i < e->n_processes; i++) {
+		for (j = 0; j < e->processes[i]->n_locks; j++) {
+			if (map->rows[i][j] != MODEL_NONE)
+				map->records[map->rows[i][j]]++;
+		}
+	}
+	return 0;
+}
+
 static int counters_collect(struct report_process *e, struct row_map *map)
 {
+	struct table seen = { 0 };
 	uint64_t *before = calloc(map->n_all + 1, sizeof(*before));
 	uint32_t *mark = calloc(map->n_all + 1, sizeof(*mark));
 	size_t i, j;
-	int r = before && mark ? 0 : -ENOMEM;
+	int r = before && mark ? records_count(e, map) : -ENOMEM;
 
 	for (i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
 
-		for (j = 0; j < p->n_cells && r == 0; j++) {
-			if (p->cells[j].lock != MODEL_NONE)
-				r = cell_add(&map->all[map->rows[i][p->cells[j].lock]], &p->cells[j], p->ns_per_tick);
-		}
+		r = cells_collect(p, map, i, &seen);
 		for (j = 0; j < p->n_edges && r == 0; j++)
 			r = edge_add(&map->all[map->rows[i][p->edges[j].lock]], &p->edges[j], p->ns_per_tick);
 		if (r == 0)
 			spread_take(p, map, map->rows[i], before, mark, (uint32_t)i + 1);
 	}
+	table_free(&seen);
 	free(before);
 	free(mark);
 	return r;
@@ -426,5 +475,6 @@ void row_map_free(struct row_map *map, size_t n_processes)
 		free(map->rows[i]);
 	free(map->rows);
 	free(map->all);
+	free(map->records);
 	free(map->place);
 }

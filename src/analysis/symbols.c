@@ -245,11 +245,15 @@ static const struct report_stack *stack_make(struct report_private *v, uint32_t 
 		for (j = 0; j < names->n && n < CONTENT_FRAMES_MAX; j++)
 			all[n++] = &names->frames[j];
 	}
-	while (first + 1 < n && helper_on_top(v->options, all[first]->function))
+	for (i = 0; i < n && !helper_starts(all[i]->function); i++)
+		;
+	if (i > 0)
+		n = i;
+	while (first < n && helper_on_top(v->options, all[first]))
 		first++;
-	if (first > 0 && helper_at_bottom(all[first]->function))
+	if (first == n || helper_at_bottom(all[first]))
 		first = 0; /* nothing of the user's in it */
-	while (n > first + 1 && helper_at_bottom(all[n - 1]->function))
+	while (n > first + 1 && helper_at_bottom(all[n - 1]))
 		n--;
 	return n ? content_stack(v, all + first, n - first) : NULL;
 }

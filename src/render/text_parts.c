@@ -118,8 +118,8 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 
 		for (i = limit; i < n; i++)
 			rest += g[i].ns;
-		fprintf(t->f, "            %7s  %zu other places\n", number_share(share, (double)rest, (double)sum),
-			n - limit);
+		fprintf(t->f, "            %7s  %zu other place%s\n", number_share(share, (double)rest, (double)sum),
+			n - limit, n - limit == 1 ? "" : "s");
 	}
 }
 
@@ -221,15 +221,18 @@ void text_waiting(const struct text_out *t, const struct report_process *e)
 {
 	const struct report_wait **list;
 	size_t i, n = 0, idle = 0;
+	bool ended;
 
 	if (e->n_waits == 0)
 		return;
+	/* a program that exits leaves threads in conditions behind, and that is how it should be */
+	ended = e->complete;
 	list = malloc(e->n_waits * sizeof(*list));
 	if (!list)
 		return;
 	for (i = 0; i < e->n_waits; i++) {
 		if (e->waits[i].row->kind == KIND_COND || e->waits[i].row->kind == KIND_SEM)
-			idle++;
+			idle += !ended;
 		else if (!in_cycle(e, &e->waits[i]))
 			list[n++] = &e->waits[i];
 	}
