@@ -193,7 +193,8 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		return -ENOMEM;
 	p->locks[p->n_locks++] = (struct model_lock){
 		.address = l->address & ~(uint64_t)LOCK_ADDRESS_DEAD,
-		.kind = l->kind < KIND_MAX ? l->kind : 0, /* 0: not in use */
+		/* 0: not in use. A record without instances lost a race: two threads met a lock at once, and each made one */
+		.kind = l->kind < KIND_MAX && l->instances != 0 ? l->kind : 0,
 		.type = l->type,
 		.protocol = l->protocol,
 		.flags = l->flags,
@@ -204,7 +205,7 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		.misuse_stack = l->misuse_stack,
 		.waiters = l->waiters,
 		.other = l->other,
-		.instances = l->instances ? l->instances : 1,
+		.instances = l->instances,
 		.misuses = l->misuses,
 	};
 	return 0;
