@@ -17,6 +17,27 @@
 #define LOOKS 3
 #define BETWEEN_NS 1000000
 
+/* Under another name, also in its command line: "pkill mutrace" means mutrace, not the group. */
+static void rename_self(void)
+{
+	static const char name[] = "witness";
+	char text[4096];
+	size_t length = 0;
+	ssize_t n;
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+
+	prctl(PR_SET_NAME, name);
+	if (fd < 0)
+		return;
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		length += (size_t)n;
+	close(fd);
+	if (length >= sizeof(name)) {
+		memset(program_invocation_name, 0, length);
+		memcpy(program_invocation_name, name, sizeof(name));
+	}
+}
+
 pid_t witness_start(void)
 {
 	pid_t parent = getpid(), pid = fork();
@@ -29,6 +50,7 @@ pid_t witness_start(void)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
+	rename_self();
 	/* It must not keep anybody's pipe open. */
 	if (syscall(SYS_close_range, 0u, ~0u, 0u) < 0)
 		for (int fd = 0; fd < 1024; fd++)

@@ -47,6 +47,18 @@ os.killpg(p.pid, signal.SIGTERM)
 sys.exit(p.wait() != 11)
 PY
 
+# Sent to mutrace by name: nothing else of ours has that name, also not in its command line.
+"$mutrace" sh -c 'trap "echo got >got4; exit 12" TERM; echo >ready4; while :; do sleep 0.02; done' unique-$$ 2>err &
+pid=$!
+until_true 10 test -e ready4
+[ "$(pgrep -P $pid -x "$(basename "$mutrace")" | wc -l)" = 0 ] || fail "a process of ours is called mutrace"
+for child in $(pgrep -P $pid); do
+	[ "$(tr '\0' ' ' <"/proc/$child/cmdline" | grep -c "$mutrace")" = 0 ] || fail "command line of process $child"
+done
+kill -TERM $pid
+wait $pid
+[ $? = 12 ] || fail "SIGTERM by name"
+
 # Without a handler the program dies of it, and mutrace too, after its report.
 expect 143 bash -c '"$0" sh -c "echo >ready2; exec sleep 100" & until [ -e ready2 ]; do sleep 0.02; done; kill $!; wait $!' \
 	"$mutrace"
