@@ -30,7 +30,7 @@ static inline bool hot_use(const struct thread *t, const void *address, uintptr_
 	uint64_t key = l1_key(address, ip) ^ (uint64_t)side << 1;
 	const struct l1_slot *s = l1_slot(t, key);
 
-	if (unlikely(s->key != key) || unlikely(!l1_valid(s, address, ip)))
+	if (unlikely(s->key != key) || unlikely(!l1_valid(s, address)))
 		return false;
 	*ret = (struct use){ s->cell, s->lock };
 	return true;

@@ -165,7 +165,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 	struct cell *c;
 	uint32_t lock;
 
-	if ((s->key & ~1ull) == key && s->cell != 0 && l1_valid(s, address, site.ip))
+	if ((s->key & ~1ull) == key && s->cell != 0 && l1_valid(s, address))
 		return (struct use){ s->cell, s->lock };
 	t->busy = 1;
 	lock = locks_use(t, address, kind, site);

@@ -23,13 +23,15 @@ static inline struct l1_slot *l1_slot(const struct thread *t, uint64_t key)
 	return &t->l1[key * 0x9e3779b97f4a7c15ull >> t->l1_shift];
 }
 
-/* Whether the slot still speaks of this lock: a record may have gone on to another address. */
-static inline bool l1_valid(const struct l1_slot *s, const void *address, uintptr_t ip)
+/* Whether the slot, found by its key, still speaks of this lock: a record may have gone on to another address. The
+ * key is made of the address and the call site, so if one is right the other is. */
+static inline bool l1_valid(const struct l1_slot *s, const void *address)
 {
 	const struct lock_rec *l = REF_POINTER(s->lock);
-	const struct cell *c = REF_POINTER(s->cell);
 
-	return likely(l->address == (uintptr_t)address) & likely(c->site == ip);
+	__builtin_prefetch(REF_POINTER(s->cell), 1);
+	__builtin_prefetch((char *)REF_POINTER(s->cell) + 64, 1);
+	return likely(l->address == (uintptr_t)address);
 }
 
 /* Notes who has the lock; under the lock itself. */

@@ -10,6 +10,7 @@
 
 #define SLAB_BYTES (256u * 1024)
 #define MAPPINGS_MAX 512
+#define HUGE_BYTES (2u << 20)
 
 /* What a child has to release. Lies in ordinary memory, which fork copies; when it is full a child leaks. */
 static struct {
@@ -31,6 +32,8 @@ void *memory_map(size_t size)
 		return NULL;
 	}
 	madvise(p, size, MADV_WIPEONFORK);
+	if (size >= HUGE_BYTES)
+		madvise(p, size, MADV_HUGEPAGE); /* tables of this size are walked at random */
 	for (int i = 0; i < MAPPINGS_MAX; i++) {
 		void *expected = NULL;
 

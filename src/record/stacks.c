@@ -16,7 +16,7 @@
 
 /* libunwind needs this much of the thread's stack; where less is left, only the call site is stored. */
 #define UNWIND_STACK_NEED (20u * 1024)
-#define DELTA_VARIES (-1)
+#define DISTANCE_VARIES (-1) /* of frame_node.caller_distance, which is in words; 0: not known yet */
 
 /* (inner, ip) -> node. Replaced whole when it grows; readers of the old one miss at worst. */
 struct node_table {
@@ -34,12 +34,6 @@ static struct arena frame_arena;
 static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
 {
 	return (uint32_t)(((uint64_t)ip + inner * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull >> 32);
-}
-
-/* frame_node.reserved: distance in words to the caller's return address, 0 not known, DELTA_VARIES. */
-static inline int32_t *node_delta(struct frame_node *n)
-{
-	return (int32_t *)&n->reserved;
 }
 
 static inline struct frame_node *node_find(const struct node_table *t, uint32_t inner, uintptr_t ip)
@@ -121,15 +115,14 @@ static struct frame_node *node_enter(struct frame_node *inner, const struct capt
 /* Remembers where the caller's return address stood relative to this frame's. */
 static void node_learn(struct frame_node *n, const struct captured_frame *f, const struct captured_frame *above)
 {
-	int32_t *delta = node_delta(n);
 	intptr_t d;
 
-	if (f->slot == 0 || above->slot == 0 || *delta == DELTA_VARIES)
+	if (f->slot == 0 || above->slot == 0 || n->caller_distance == DISTANCE_VARIES)
 		return;
 	d = ((intptr_t)above->slot - (intptr_t)f->slot) / (intptr_t)sizeof(uintptr_t);
-	if (d <= 0 || d > 1 << 20 || above->slot % sizeof(uintptr_t) != 0 || (*delta != 0 && *delta != d))
-		d = DELTA_VARIES;
-	*delta = (int32_t)d;
+	if (d <= 0 || d > 1 << 20 || above->slot % sizeof(uintptr_t) != 0 || (n->caller_distance != 0 && n->caller_distance != d))
+		d = DISTANCE_VARIES;
+	n->caller_distance = (int32_t)d;
 }
 
 /* Unwinds and enters the whole stack; with unwind_lock held. */
@@ -189,17 +182,25 @@ static inline uint32_t walk(struct site site)
 	if ((uintptr_t)slot > limit)
 		limit = UINTPTR_MAX;
 	while (n != NULL) {
-		int32_t delta;
+		struct frame_node *outer;
+		uint32_t likely_outer;
 
 		if (n->flags & FRAME_END || n->depth >= recorder.config.frames)
 			return POINTER_REF(n);
-		delta = *node_delta(n);
-		if (delta <= 0)
+		if (n->caller_distance <= 0)
 			return 0;
-		slot += delta;
+		slot += n->caller_distance;
 		if ((uintptr_t)slot >= limit)
 			return 0;
-		n = node_find(nodes, POINTER_REF(n), *slot);
+		/* Mostly a function is called from where it was called last. */
+		likely_outer = __atomic_load_n(&n->likely_outer, __ATOMIC_RELAXED);
+		outer = REF_POINTER(likely_outer);
+		if (unlikely(likely_outer == 0 || outer->ip != *slot)) {
+			outer = node_find(nodes, POINTER_REF(n), *slot);
+			if (outer != NULL)
+				__atomic_store_n(&n->likely_outer, POINTER_REF(outer), __ATOMIC_RELAXED);
+		}
+		n = outer;
 	}
 	return 0;
 }

@@ -92,11 +92,15 @@ static struct thread *take(uint32_t tid)
 
 struct thread *thread_prepare(void)
 {
-	struct thread *self = thread_self, *t;
+	struct thread *self, *t;
 	int saved = errno;
 
+	/* A forked child begins to record in the first call that we see, and may do so only while it has one thread. */
+	if (recorder.state == RECORDER_CHILD || (thread_self != &thread_none && thread_self->mode == MODE_OFF))
+		recorder_enter();
 	if (recorder.state != RECORDER_ON)
 		return NULL;
+	self = thread_self;
 	t = take(self->tid ? self->tid : (uint32_t)gettid());
 	errno = saved;
 	return t;

@@ -328,7 +328,7 @@ struct thread_rec {
 /*
  * Stacks are paths in a tree whose root is the innermost frame: a stack id is the ref of the node of its
  * OUTERMOST captured frame; following "inner" gives the frames outside-in, down to the call site of the
- * lock call, whose inner is 0. 24 bytes.
+ * lock call, whose inner is 0. 32 bytes.
  */
 struct frame_node {
 	uint64_t ip;            /* return address (so the call is at ip - 1), or a pc if FRAME_EXACT */
@@ -336,6 +336,8 @@ struct frame_node {
 	uint16_t depth;         /* 1 for the innermost */
 	uint16_t flags;         /* FRAME_* */
 	uint32_t module;        /* ref of module_rec that held ip when captured, 0 unknown */
+	int32_t caller_distance; /* the recorder's business */
+	uint32_t likely_outer;   /* the recorder's business */
 	uint32_t reserved;
 };
 #define FRAME_EXACT 0x01u   /* interrupted by a signal: ip is the instruction itself */
@@ -373,7 +375,7 @@ _Static_assert(sizeof(struct lock_rec) == 64, "lock_rec");
 _Static_assert(sizeof(struct cell) == 192, "cell");
 _Static_assert(sizeof(struct edge) == 192, "edge");
 _Static_assert(sizeof(struct held) == 64, "held");
-_Static_assert(sizeof(struct frame_node) == 24, "frame_node");
+_Static_assert(sizeof(struct frame_node) == 32, "frame_node");
 _Static_assert(sizeof(struct alloc_site) == 64, "alloc_site");
 
 #endif
