@@ -124,23 +124,23 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 	return lock_wait(t, use, m, q, r, site);
 }
 
-EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
+/* What the exported functions do, for them and for the calibration. */
+static inline __attribute__((always_inline)) int lock_body(pthread_mutex_t *m, struct site site)
 {
 	struct thread *t = thread_self;
-	uintptr_t ip = (uintptr_t)__builtin_return_address(0);
 
 	__builtin_prefetch(m, 1); /* while we look up what we know of it */
 	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
 		struct use use;
 
-		if (likely(hot_use(t, m, ip, SIDE_EXCLUSIVE, &use))) {
+		if (likely(hot_use(t, m, site.ip, SIDE_EXCLUSIVE, &use))) {
 			int r = REAL(pthread_mutex_trylock)(m);
 
 			if (likely(r == 0)) {
 				hot_acquired(t, use, m, SIDE_EXCLUSIVE);
 				return 0;
 			}
-			return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, SITE_HERE);
+			return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, site);
 		}
 	} else if (t->mode == MODE_CONTENDED && !object_robust(m)) {
 		int r = REAL(pthread_mutex_trylock)(m);
@@ -148,7 +148,12 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 		if (likely(r != EBUSY))
 			return r;
 	}
-	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
+	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
+}
+
+EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	return lock_body(m, SITE_HERE);
 }
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
@@ -232,7 +237,7 @@ COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
 	return r;
 }
 
-EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
+static inline __attribute__((always_inline)) int unlock_body(pthread_mutex_t *m, struct site site)
 {
 	struct thread *t = thread_self;
 
@@ -259,7 +264,68 @@ EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 	} else if (t->mode == MODE_CONTENDED && t->top < t->held_first) {
 		return REAL(pthread_mutex_unlock)(m);
 	}
-	return mutex_unlock_at(m, SITE_HERE);
+	return mutex_unlock_at(m, site);
+}
+
+EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
+{
+	return unlock_body(m, SITE_HERE);
+}
+
+/* A call site that is in no program. */
+#define NOWHERE ((struct site){ .ip = 1 })
+
+static __attribute__((noinline)) int scratch_lock(pthread_mutex_t *m)
+{
+	return lock_body(m, NOWHERE);
+}
+
+static __attribute__((noinline)) int scratch_unlock(pthread_mutex_t *m)
+{
+	return unlock_body(m, NOWHERE);
+}
+
+#define CALIBRATE_BATCHES 8
+#define CALIBRATE_PAIRS 32
+
+void mutex_calibrate(void)
+{
+	static pthread_mutex_t scratch = PTHREAD_MUTEX_INITIALIZER;
+	struct thread *t = recorder_enter();
+	uint64_t plain = UINT64_MAX, ours = UINT64_MAX, waited = UINT64_MAX;
+	struct l1_slot *slot;
+	struct use use;
+	struct wait w;
+
+	if (t == NULL)
+		return;
+	use = recorder_scratch(&scratch);
+	slot = l1_slot(t, l1_key(&scratch, NOWHERE.ip));
+	*slot = (struct l1_slot){ .key = l1_key(&scratch, NOWHERE.ip), .cell = use.cell, .lock = use.lock };
+	for (int i = 0; i < CALIBRATE_BATCHES; i++) {
+		uint64_t a = clock_now(), b, c, d;
+
+		for (int j = 0; j < CALIBRATE_PAIRS; j++) {
+			REAL(pthread_mutex_lock)(&scratch);
+			REAL(pthread_mutex_unlock)(&scratch);
+		}
+		b = clock_now();
+		for (int j = 0; j < CALIBRATE_PAIRS; j++) {
+			scratch_lock(&scratch);
+			scratch_unlock(&scratch);
+		}
+		c = clock_now();
+		wait_begin(t, use, &scratch, SIDE_EXCLUSIVE, SITE_HERE, &w);
+		wait_end(t, &w);
+		d = clock_now();
+		plain = b - a < plain ? b - a : plain;
+		ours = c - b < ours ? c - b : ours;
+		waited = d - c < waited ? d - c : waited;
+	}
+	*slot = (struct l1_slot){ .key = 0 };
+	recorder.header->cost_pair_ticks = ours > plain ? (ours - plain) / CALIBRATE_PAIRS : 0;
+	/* The wait's own part, and about as much again for entering it in the books. */
+	recorder.header->cost_contended_ticks = recorder.header->cost_pair_ticks + 2 * waited;
 }
 
 void mutex_initialized_at(pthread_mutex_t *m, struct site site)

@@ -423,6 +423,8 @@ int image_adopt(void)
 		memcpy(recorder.header->program, parent->program, sizeof(parent->program));
 		memcpy(recorder.header->arguments, parent->arguments, sizeof(parent->arguments));
 		recorder.header->unwinder = parent->unwinder;
+		recorder.header->cost_pair_ticks = parent->cost_pair_ticks;
+		recorder.header->cost_contended_ticks = parent->cost_contended_ticks;
 		munmap(parent_base, parent_mapped);
 	}
 	return 0;

@@ -87,6 +87,19 @@ out:
 	errno = saved;
 }
 
+/* In the header's page, after the header. */
+struct use recorder_scratch(const void *address)
+{
+	struct lock_rec *l = (struct lock_rec *)(recorder.base + CHUNK_ALIGN - 256);
+	struct cell *c = (struct cell *)(l + 1);
+
+	_Static_assert(sizeof(struct image_header) <= CHUNK_ALIGN - 256, "room after the header");
+	l->kind = KIND_MUTEX;
+	l->address = (uintptr_t)address;
+	c->lock = POINTER_REF(l);
+	return (struct use){ POINTER_REF(c), POINTER_REF(l) };
+}
+
 /* Gives a forked child what its parent had at start. */
 static void child_start(void)
 {

@@ -96,6 +96,9 @@ void thread_policy_changed(struct thread *t); /* reads the calling thread's poli
 uint32_t thread_count(void);
 struct thread *thread_at(uint32_t i);
 
+/* A use whose record and cell lie where readers do not look, for the calibration. */
+struct use recorder_scratch(const void *address);
+
 /* Process start and fork, called by wrappers/init.c and process.c. */
 void recorder_start(int argc, char **argv);
 void recorder_before_fork(void);
