@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <libunwind.h>
+#include <pthread.h>
 
 #define STRINGIFY_(x) #x
 #define STRINGIFY(x) STRINGIFY_(x)
@@ -66,7 +67,8 @@ int capture_open(void)
 	return 0;
 }
 
-size_t capture_frames(struct captured_frame *out, size_t max, uintptr_t site, bool *ret_end)
+static inline __attribute__((always_inline)) size_t walk(struct captured_frame *out, size_t max, uintptr_t site,
+							bool *ret_end)
 {
 	unw_context_t context;
 	unw_cursor_t cursor;
@@ -109,6 +111,19 @@ size_t capture_frames(struct captured_frame *out, size_t max, uintptr_t site, bo
 	}
 	if (n < max && r == 0)
 		*ret_end = true;
+	return n;
+}
+
+size_t capture_frames(struct captured_frame *out, size_t max, uintptr_t site, bool *ret_end)
+{
+	int state;
+	size_t n;
+
+	/* libunwind may read and write a pipe to see whether memory is there: cancellation points, which a lock
+	 * call must not be. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state);
+	n = walk(out, max, site, ret_end);
+	pthread_setcancelstate(state, &state);
 	return n;
 }
 
