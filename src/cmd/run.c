@@ -68,6 +68,20 @@ static void report_now(struct run *r)
 		r->reporter = 0;
 }
 
+/* As PID 1 of a container mutrace inherits every orphan, and nobody else can bury them. */
+static void bury_orphans(const struct run *r)
+{
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+			return;
+		if (info.si_pid == r->child.pid || info.si_pid == r->child.witness || info.si_pid == r->reporter)
+			return; /* awaited elsewhere; the next SIGCHLD goes on here */
+		waitpid(info.si_pid, NULL, 0);
+	}
+}
+
 static void handle_signals(struct run *r)
 {
 	struct signalfd_siginfo info;
@@ -78,6 +92,8 @@ static void handle_signals(struct run *r)
 			child_look(&r->child);
 			if (r->reporter != 0 && waitpid(r->reporter, NULL, WNOHANG) != 0)
 				r->reporter = 0;
+			if (getpid() == 1)
+				bury_orphans(r);
 			break;
 		case SIGUSR1:
 			report_now(r);

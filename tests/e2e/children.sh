@@ -63,3 +63,10 @@ check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"] i
 # Many children: no image of those that recorded nothing stays.
 expect 0 "$mutrace" -o kept sh -c 'i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done'
 [ "$(ls kept | wc -l)" -lt 20 ] || fail "$(ls kept | wc -l) files of children that recorded nothing"
+
+# As PID 1 of a container mutrace buries the orphans that it inherits.
+if unshare -pf --mount-proc true 2>/dev/null; then
+	expect 143 unshare -pf --mount-proc "$mutrace" \
+		sh -c '(sleep 0.1 &); (sleep 0.1 &); sleep 0.7; ps -eo stat= | grep -c Z; kill -TERM $$'
+	[ "$(cat out)" = 0 ] || fail "$(cat out) zombies"
+fi
