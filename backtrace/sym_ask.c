@@ -267,24 +267,41 @@ int sym_file_frames(struct sym_file *f, uint64_t address, const struct symbol_fr
 
 /* ---- variables, and the file itself ---- */
 
-static int take_variable(struct sym_file *f, struct sym_running *e, const uint64_t *addresses, size_t count,
-			 struct sym_buffer *reply)
+static int take_variables(struct sym_file *f, struct sym_running *e, const uint64_t *addresses, size_t count,
+			  struct sym_buffer *reply)
 {
-	struct sym_answer answer = { .address = addresses[0], .count = count };
-	struct sym_variable *v = calloc(1, sizeof(*v));
-	int r;
+	for (size_t i = 0; i < count; i++) {
+		struct sym_answer answer = { .address = addresses[i], .count = 1 };
+		struct sym_variable *v = calloc(1, sizeof(*v));
+		int r;
 
-	if (!v)
-		return -ENOMEM;
-	v->name = sym_get_string(reply, e->strings);
-	v->offset = sym_get_u64(reply);
-	v->file = sym_get_string(reply, e->strings);
-	v->line = sym_get_u32(reply);
-	answer.value = v;
-	r = reply->bad ? -EPIPE : sym_answers_put(&f->variables, &answer);
-	if (r < 0)
-		free(v);
-	return r;
+		if (!v)
+			return -ENOMEM;
+		v->name = sym_get_string(reply, e->strings);
+		v->offset = sym_get_u64(reply);
+		v->file = sym_get_string(reply, e->strings);
+		v->line = sym_get_u32(reply);
+		answer.value = v;
+		r = reply->bad ? -EPIPE : sym_answers_find(&f->variables, addresses[i]) ? 1 :
+			sym_answers_put(&f->variables, &answer);
+		if (r != 0)
+			free(v);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int sym_file_want_variables(struct sym_file *f, const uint64_t *addresses, size_t count)
+{
+	for (size_t i = 0; i < count; i += SYM_ASK_MAX) {
+		size_t n = count - i < SYM_ASK_MAX ? count - i : SYM_ASK_MAX;
+		int r = ask(f, SYM_ASK_VARIABLES, addresses + i, n, take_variables);
+
+		if (r < 0)
+			return r == -EPIPE ? 0 : r; /* each will be asked for by itself, and found unknown */
+	}
+	return 0;
 }
 
 int sym_file_variable(struct sym_file *f, uint64_t address, struct sym_variable *ret)
@@ -293,7 +310,7 @@ int sym_file_variable(struct sym_file *f, uint64_t address, struct sym_variable 
 	const struct sym_variable *v;
 
 	if (!answer) {
-		int r = ask(f, SYM_ASK_VARIABLES, &address, 1, take_variable);
+		int r = ask(f, SYM_ASK_VARIABLES, &address, 1, take_variables);
 
 		if (r < 0)
 			return r == -EPIPE ? -ENOENT : r;

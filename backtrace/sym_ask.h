@@ -35,6 +35,8 @@ size_t sym_file_wanted(struct sym_file *f);
 int sym_file_resolve(struct sym_file *f, void (*done)(void *data, size_t count), void *data);
 
 int sym_file_frames(struct sym_file *f, uint64_t address, const struct symbol_frame **ret, size_t *ret_count);
+/* Asks for many variables at once; sym_file_variable() then knows them. */
+int sym_file_want_variables(struct sym_file *f, const uint64_t *addresses, size_t count);
 int sym_file_variable(struct sym_file *f, uint64_t address, struct sym_variable *ret);
 enum symbol_module_state sym_file_state(struct sym_file *f);
 

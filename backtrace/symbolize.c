@@ -218,6 +218,27 @@ int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup, const 
 	return sym_file_frames(file, lookup - s->modules[module].base, ret_frames, ret_count);
 }
 
+int symbolizer_want_variables(struct symbolizer *s, int module, const uint64_t *addresses, size_t count)
+{
+	struct sym_file *file = file_of(s, module);
+	uint64_t *in_file, base;
+	int r;
+
+	if (!file)
+		return -EINVAL;
+	base = s->modules[module].base;
+	if (base == 0)
+		return sym_file_want_variables(file, addresses, count);
+	in_file = reallocarray(NULL, count ? count : 1, sizeof(*in_file));
+	if (!in_file)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		in_file[i] = addresses[i] - base;
+	r = sym_file_want_variables(file, in_file, count);
+	free(in_file);
+	return r;
+}
+
 int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, const char **ret_name,
 			uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line)
 {

@@ -69,6 +69,9 @@ int symbolizer_resolve_all(struct symbolizer *s);
 int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup, const struct symbol_frame **ret_frames,
 		       size_t *ret_count);
 
+/* Looks many addresses of data up in one go, so that symbolizer_variable() knows them. 0 or -errno. */
+int symbolizer_want_variables(struct symbolizer *s, int module, const uint64_t *addresses, size_t count);
+
 /* The variable that an address of data lies in: *ret_name (the symbolizer's, demangled; a function-local static
  * is called "function()::name" or "function::name"), *ret_offset from its start, *ret_file and *ret_line of its definition where the
  * debug information tells (else NULL, 0). Any ret pointer but ret_name may be NULL.

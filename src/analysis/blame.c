@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Whose fault a wait is: the edges of all threads, grouped by the stack that waited and by the stack that held
- * meanwhile. Runs in mutrace. Called by report.c after the rows are made and before they are ranked.
+ * meanwhile; and their cells, grouped by the stack that took the lock. Runs in mutrace. Called by report.c after the rows are made and before they are ranked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,9 +9,11 @@
 
 #include "analysis/private.h"
 
+enum group_kind { GROUP_WAITERS, GROUP_HOLDERS, GROUP_USERS };
+
 struct group_build {
 	uint32_t row;
-	bool holder;
+	enum group_kind kind;
 	struct report_group group;
 };
 
@@ -20,6 +22,7 @@ struct groups {
 	struct group_build *list;
 	size_t n, capacity;
 	struct table holders; /* (hold stack, hold site) -> model stack */
+	struct table taken;   /* of the present process: (lock, call site) -> a stack that took the lock there */
 };
 
 /* The function that a frame's code was compiled into, not one inlined into it. */
@@ -31,14 +34,30 @@ static const char *frame_function(struct report_private *v, uint32_t frame)
 }
 
 /*
+ * Whether a release was a tail call of functions that took the lock: their frames were gone by then, so that what
+ * was captured is the outer part of the stack that took it.
+ */
+static bool is_outer_part(const uint32_t *released, size_t n_released, const uint32_t *taken, size_t n_taken)
+{
+	for (size_t gone = 1; gone < n_taken; gone++) {
+		size_t n = n_taken - gone < n_released ? n_taken - gone : n_released;
+
+		if (memcmp(released, taken + gone, n * sizeof(*taken)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
  * The stack to show for a holder. It was captured at the release of the lock; where that is the function which
  * took it, the line that took it says more than the one that let go.
  */
 static int holder_stack(struct report_private *v, struct groups *g, const struct model_edge *e, uint32_t *ret)
 {
-	uint32_t frames[FRAMES_MAX], stack = e->hold_stack;
+	uint32_t frames[FRAMES_MAX], taken_frames[FRAMES_MAX], stack = e->hold_stack;
 	const char *released_in, *taken_in;
-	uint32_t known;
+	uint32_t known, taken;
+	size_t n;
 	int r;
 
 	if (e->hold_site == MODEL_NONE || e->hold_site >= v->n_frames) {
@@ -50,7 +69,8 @@ static int holder_stack(struct report_private *v, struct groups *g, const struct
 		*ret = known;
 		return 0;
 	}
-	if (model_stack_frames(v->model, stack, frames) == 0) {
+	n = model_stack_frames(v->model, stack, frames);
+	if (n == 0) {
 		r = model_stack_replace(v->model, MODEL_NONE, e->hold_site, &stack);
 		if (r < 0)
 			return r;
@@ -61,16 +81,21 @@ static int holder_stack(struct report_private *v, struct groups *g, const struct
 			r = model_stack_replace(v->model, stack, e->hold_site, &stack);
 			if (r < 0)
 				return r;
+		} else {
+			taken = table_get(&g->taken, e->lock, e->hold_site);
+			if (taken != TABLE_NONE &&
+			    is_outer_part(frames, n, taken_frames, model_stack_frames(v->model, taken, taken_frames)))
+				stack = taken;
 		}
 	}
 	*ret = stack;
 	return table_put(&g->holders, e->hold_stack, e->hold_site, stack);
 }
 
-static int group_add(struct groups *g, uint32_t row, bool holder, enum lock_side side,
-		     const struct report_stack *stack, const struct model_edge *e, uint32_t tid)
+static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const struct report_group *add)
 {
-	uint64_t key = (uint64_t)row << 2 | (uint64_t)side << 1 | holder;
+	uint64_t key = (uint64_t)row << 3 | (uint64_t)add->side << 2 | kind;
+	const struct report_stack *stack = add->stack;
 	uint32_t number = table_get(&g->numbers, key, (uintptr_t)stack);
 	struct report_group *group;
 
@@ -81,19 +106,61 @@ static int group_add(struct groups *g, uint32_t row, bool holder, enum lock_side
 			return -ENOMEM;
 		g->list[g->n++] = (struct group_build){
 			.row = row,
-			.holder = holder,
-			.group = { .stack = stack, .side = side },
+			.kind = kind,
+			.group = { .stack = stack, .side = add->side },
 		};
 	}
 	group = &g->list[number].group;
-	group->count += e->count;
-	group->ns += e->wait_total;
-	group->timed_out += e->timed_out;
-	if (e->wait_max > group->max_ns)
-		group->max_ns = e->wait_max;
-	if (tid)
-		group->tid = tid;
+	group->count += add->count;
+	group->ns += add->ns;
+	group->timed_out += add->timed_out;
+	if (add->max_ns > group->max_ns)
+		group->max_ns = add->max_ns;
+	if (add->tid)
+		group->tid = add->tid;
 	return 0;
+}
+
+static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, enum lock_side side,
+			  const struct report_stack *stack, const struct model_edge *e, uint32_t tid)
+{
+	const struct report_group add = {
+		.stack = stack,
+		.count = e->count,
+		.ns = e->wait_total,
+		.max_ns = e->wait_max,
+		.timed_out = e->timed_out,
+		.side = side,
+		.tid = tid,
+	};
+
+	return group_add(g, row, kind, &add);
+}
+
+/* Who took it, and for how long: the stack of the first time through a call stands for all. */
+static int cell_add_group(struct report_private *v, struct groups *g, const struct model_process *p,
+			  const struct model_cell *c, uint32_t row)
+{
+	enum lock_kind kind = p->locks[c->lock].kind;
+	bool held = kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
+	struct report_group add = {
+		.count = c->acquired,
+		.ns = held ? c->hold_total : 0,
+		.max_ns = held ? c->hold_max : 0,
+		.side = c->side,
+	};
+	uint32_t stack = c->stack;
+	int r;
+
+	if (c->acquired == 0 || kind == KIND_COND)
+		return 0;
+	if (stack == MODEL_NONE && c->site != MODEL_NONE) {
+		r = model_stack_replace(v->model, MODEL_NONE, c->site, &stack);
+		if (r < 0)
+			return r;
+	}
+	add.stack = symbols_stack(v, stack);
+	return group_add(g, row, GROUP_USERS, &add);
 }
 
 static int process_groups(struct report_private *v, struct groups *g, const struct model_process *p,
@@ -103,14 +170,21 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 	size_t i;
 	int r;
 
+	table_free(&g->taken);
+	for (i = 0; i < p->n_cells; i++) {
+		const struct model_cell *c = &p->cells[i];
+
+		if (c->contended | c->acquired && table_put(&g->taken, c->lock, c->site, c->stack) < 0)
+			return -ENOMEM;
+	}
 	for (i = 0; i < p->n_edges; i++) {
 		const struct model_edge *e = &p->edges[i];
 		uint32_t row = rows[e->lock];
 
 		if (e->count == 0)
 			continue;
-		r = group_add(g, row, false, e->side, symbols_stack(v, e->wait_stack), e,
-			      e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid);
+		r = edge_add_group(g, row, GROUP_WAITERS, e->side, symbols_stack(v, e->wait_stack), e,
+				   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid);
 		if (r < 0)
 			return r;
 		if (p->locks[e->lock].kind == KIND_COND)
@@ -121,8 +195,17 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 		if (stack == MODEL_NONE && e->holder == MODEL_NONE &&
 		    (p->locks[e->lock].kind == KIND_SEM || p->locks[e->lock].kind == KIND_BARRIER))
 			continue;
-		r = group_add(g, row, true, e->holder_side, symbols_stack(v, stack), e,
-			      e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid);
+		r = edge_add_group(g, row, GROUP_HOLDERS, e->holder_side, symbols_stack(v, stack), e,
+				   e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < p->n_cells; i++) {
+		const struct model_cell *c = &p->cells[i];
+
+		if (c->lock == MODEL_NONE || rows[c->lock] == MODEL_NONE)
+			continue;
+		r = cell_add_group(v, g, p, c, rows[c->lock]);
 		if (r < 0)
 			return r;
 	}
@@ -135,8 +218,8 @@ static int group_compare(const void *a, const void *b)
 
 	if (x->row != y->row)
 		return x->row < y->row ? -1 : 1;
-	if (x->holder != y->holder)
-		return x->holder ? 1 : -1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
 	if (x->group.ns != y->group.ns)
 		return x->group.ns > y->group.ns ? -1 : 1;
 	if (x->group.count != y->group.count)
@@ -162,16 +245,24 @@ int blame_make(struct report_private *v, struct report_process *e, struct row_ma
 		qsort(g.list, g.n, sizeof(*g.list), group_compare);
 	for (i = 0; i < g.n; i++) {
 		struct report_row *row = &map->all[g.list[i].row];
-		struct report_group **first = g.list[i].holder ? &row->holders : &row->waiters;
+		const struct {
+			struct report_group **first;
+			size_t *n;
+		} lists[] = {
+			[GROUP_WAITERS] = { &row->waiters, &row->n_waiters },
+			[GROUP_HOLDERS] = { &row->holders, &row->n_holders },
+			[GROUP_USERS] = { &row->users, &row->n_users },
+		};
 
 		out[i] = g.list[i].group;
-		if (!*first)
-			*first = &out[i];
-		*(g.list[i].holder ? &row->n_holders : &row->n_waiters) += 1;
+		if (!*lists[g.list[i].kind].first)
+			*lists[g.list[i].kind].first = &out[i];
+		*lists[g.list[i].kind].n += 1;
 	}
 out:
 	table_free(&g.numbers);
 	table_free(&g.holders);
+	table_free(&g.taken);
 	free(g.list);
 	return r;
 }

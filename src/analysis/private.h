@@ -50,6 +50,7 @@ int symbols_resolve_all(struct report_private *v);
 const struct report_stack *symbols_stack(struct report_private *v, uint32_t stack);
 /* Names of one frame, innermost first; at least one entry. NULL without memory. */
 const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame);
+int symbols_want_variables(struct report_private *v, const struct model_process *p);
 /* The variable at an address of a process; -ENOENT if none. */
 int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address, uint32_t *ret_module,
 		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line);

@@ -17,12 +17,15 @@
 #define MAX_DEFAULT 10
 #define FRAMES_SHOWN_DEFAULT 4
 
+const char *const report_time_names[TIME_MAX + 1] = { "wait", "hold", "blocked", NULL };
+
 void report_options_init(struct report_options *o)
 {
 	*o = (struct report_options){
 		.max = MAX_DEFAULT,
 		.frames = FRAMES_SHOWN_DEFAULT,
 		.fold_images = FOLD_IMAGES_DEFAULT,
+		.pprof_of = TIME_BLOCKED, /* as Go's mutex profile */
 		.progress_fd = -1,
 	};
 }
@@ -338,25 +341,54 @@ static int text_write(const struct report *r, const struct report_options *o)
 	return render_text.render(o->text, r, &ro);
 }
 
-static int json_write(const struct report *r, const struct report_options *o, char *error)
+static int output_write(const struct report *r, const struct report_options *o, const struct renderer *renderer,
+			const char *path, char *error)
 {
 	struct render_options ro;
-	bool to_stdout = strcmp(o->json_path, "-") == 0;
-	FILE *f = to_stdout ? stdout : fopen(o->json_path, "we");
+	bool to_stdout = strcmp(path, "-") == 0;
+	FILE *f = to_stdout ? stdout : fopen(path, "we");
 	int e;
 
 	if (!f) {
 		e = -errno;
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", o->json_path, strerror(errno));
+		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", path, strerror(errno));
 		return e;
 	}
 	render_options_init(&ro, o, f);
-	e = render_json.render(f, r, &ro);
+	e = renderer->render(f, r, &ro);
 	if (to_stdout ? fflush(f) != 0 : fclose(f) != 0)
 		e = e < 0 ? e : -errno;
 	if (e < 0)
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", to_stdout ? "stdout" : o->json_path,
-			 strerror(-e));
+		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", to_stdout ? "stdout" : path, strerror(-e));
+	return e;
+}
+
+/* All files that were asked for, also if one of them fails. */
+static int outputs_write(const struct report *r, const struct report_options *o, char *error)
+{
+	const struct {
+		const struct renderer *renderer;
+		const char *path;
+	} outputs[] = {
+		{ &render_json, o->json_path },
+		{ &render_folded, o->folded_path },
+		{ &render_pprof, o->pprof_path },
+		{ &render_csv, o->csv_path },
+	};
+	struct render_options ro;
+	int e = 0;
+
+	if (o->json) {
+		render_options_init(&ro, o, o->json);
+		e = render_json.render(o->json, r, &ro);
+		if (e < 0)
+			snprintf(error, MODEL_ERROR_SIZE, "JSON cannot be written: %s", strerror(-e));
+	}
+	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+		int one = outputs[i].path ? output_write(r, o, outputs[i].renderer, outputs[i].path, error) : 0;
+
+		e = e < 0 ? e : one;
+	}
 	return e;
 }
 
@@ -379,8 +411,7 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 		snprintf(error, MODEL_ERROR_SIZE, "the report could not be made: %s", strerror(-e));
 		goto out;
 	}
-	if (o->json_path)
-		e = json_write(r, o, error);
+	e = outputs_write(r, o, error);
 	if (o->text) {
 		int t = text_write(r, o);
 

@@ -16,6 +16,10 @@
 
 struct symbolizer;
 
+/* What stacks are weighted with: the time that they waited, that they held, or that others waited for them. */
+enum report_time { TIME_WAIT, TIME_HOLD, TIME_BLOCKED, TIME_MAX };
+extern const char *const report_time_names[TIME_MAX + 1]; /* as options have it; NULL at the end */
+
 /* What the user asked for; fill with report_options_init() first. */
 struct report_options {
 	/* choosing and ordering rows (of the text; JSON has every lock unless json_cut) */
@@ -41,7 +45,10 @@ struct report_options {
 
 	/* output */
 	FILE *text;                    /* NULL: no text */
-	const char *json_path;         /* NULL: none, "-": stdout */
+	/* files, NULL: none, "-": stdout */
+	const char *json_path, *folded_path, *pprof_path, *csv_path;
+	enum report_time folded_of, pprof_of;
+	FILE *json;                    /* JSON into a stream; NULL: not */
 	bool quiet_empty;              /* no text at all if nothing was recorded */
 	int progress_fd;               /* terminal for the progress line, -1: none */
 };
@@ -119,7 +126,8 @@ struct report_row { /* a lock or a condition variable, or several made in one pl
 	const struct report_stack *created_at, *first_used_at, *misused_at; /* NULL unknown */
 	const char *other;        /* a condition: name of its mutex, NULL unknown */
 	struct report_group *waiters, *holders; /* sorted by time */
-	size_t n_waiters, n_holders;
+	struct report_group *users; /* who took it: times are holds; sorted by time */
+	size_t n_waiters, n_holders, n_users;
 	struct report_wait **waiting;
 	size_t n_waiting;
 	uint64_t inversions, inversion_ns, inversion_max_ns; /* realtime threads that waited for lower ones */

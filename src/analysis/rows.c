@@ -328,6 +328,7 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 	for (i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
 
+		r = symbols_want_variables(v, p);
 		for (j = 0; j < p->n_locks && r == 0; j++) {
 			if (p->locks[j].kind != 0)
 				r = identities_add(names, p, &p->locks[j]);

@@ -276,6 +276,49 @@ const struct report_stack *symbols_stack(struct report_private *v, uint32_t stac
 	return s;
 }
 
+struct data_address {
+	uint64_t address;
+	uint32_t module;
+};
+
+static int data_compare(const void *a, const void *b)
+{
+	const struct data_address *x = a, *y = b;
+
+	if (x->module != y->module)
+		return x->module < y->module ? -1 : 1;
+	return x->address < y->address ? -1 : x->address > y->address;
+}
+
+/* The variables of all locks of a process at once: asked for one by one, a million takes minutes. */
+int symbols_want_variables(struct report_private *v, const struct model_process *p)
+{
+	struct data_address *list = malloc((p->n_locks + 1) * sizeof(*list));
+	uint64_t *addresses = malloc((p->n_locks + 1) * sizeof(*addresses));
+	size_t i, n = 0, first, count;
+	int r = list && addresses ? 0 : -ENOMEM;
+
+	for (i = 0; i < p->n_locks && r == 0; i++) {
+		const struct model_lock *l = &p->locks[i];
+		const struct model_mapping *map = NULL;
+
+		if (l->kind != 0 && !(l->flags & LOCK_STACK))
+			map = model_mapping_at(p, l->address);
+		if (map && module_number(v, map->module) >= 0)
+			list[n++] = (struct data_address){ l->address - map->base, map->module };
+	}
+	if (n)
+		qsort(list, n, sizeof(*list), data_compare);
+	for (first = 0; first < n && r != -ENOMEM; first += count) {
+		for (count = 0; first + count < n && list[first + count].module == list[first].module; count++)
+			addresses[count] = list[first + count].address;
+		r = symbolizer_want_variables(v->symbolizer, module_number(v, list[first].module), addresses, count);
+	}
+	free(list);
+	free(addresses);
+	return r == -ENOMEM ? r : 0;
+}
+
 int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address, uint32_t *ret_module,
 		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line)
 {

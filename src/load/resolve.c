@@ -237,10 +237,13 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 	struct model_process *p = im->process;
 	const struct model_thread *t = &p->threads[thread];
 	uint64_t booked = im->waits_booked[thread], unbooked = 0, moved;
-	struct image_held *h = im->held + t->held_first;
+	const struct image_held *h;
 	uint32_t i, lock;
 	int r;
 
+	if (t->held_count == 0)
+		return 0;
+	h = im->held + t->held_first;
 	for (i = 0; i < t->held_count; i++)
 		unbooked += (h[i].raw.flags & HELD_WAITED) != 0;
 	moved = in_edges > booked ? in_edges - booked : 0;

@@ -21,11 +21,45 @@
 #define TEXT_MAX 16384
 #define DUMP_FLAGS (JSON_COMPACT | JSON_ENSURE_ASCII | JSON_ENCODE_ANY)
 
-/* A json_t that failed to be made turns into an error at the end: jansson's setters refuse NULL. */
+#define BUFFER_SIZE ((size_t)64 * 1024)
+
+/* A json_t that failed to be made turns into an error at the end: jansson's setters refuse NULL. jansson writes in
+ * pieces of a few bytes, which are collected here. */
 struct json_out {
 	FILE *f;
 	int error;
+	size_t used;
+	char *buffer;
 };
+
+static void flush(struct json_out *j)
+{
+	if (j->used && fwrite(j->buffer, 1, j->used, j->f) != j->used && j->error == 0)
+		j->error = errno ? -errno : -EIO;
+	j->used = 0;
+}
+
+static int put(const char *bytes, size_t size, void *data)
+{
+	struct json_out *j = data;
+
+	while (size > 0) {
+		size_t n = BUFFER_SIZE - j->used < size ? BUFFER_SIZE - j->used : size;
+
+		memcpy(j->buffer + j->used, bytes, n);
+		j->used += n;
+		bytes += n;
+		size -= n;
+		if (j->used == BUFFER_SIZE)
+			flush(j);
+	}
+	return 0;
+}
+
+static void put_text(struct json_out *j, const char *text)
+{
+	put(text, strlen(text), j);
+}
 
 static json_t *text(const char *s)
 {
@@ -339,15 +373,17 @@ static json_t *condition(struct json_out *j, const struct report_row *row)
 
 static void dump(struct json_out *j, json_t *value)
 {
-	if (!value || json_dumpf(value, j->f, DUMP_FLAGS) < 0)
-		j->error = j->error ? j->error : value ? -EIO : -ENOMEM;
+	if (!value || json_dump_callback(value, put, j, DUMP_FLAGS) < 0)
+		j->error = j->error ? j->error : -ENOMEM;
 	json_decref(value);
 }
 
 /* "key":value, with a comma before it if it is not the first */
 static void member(struct json_out *j, bool *first, const char *key, json_t *value)
 {
-	fprintf(j->f, "%s\"%s\":", *first ? "" : ",\n", key);
+	put_text(j, *first ? "\"" : ",\n\"");
+	put_text(j, key);
+	put_text(j, "\":");
 	*first = false;
 	dump(j, value);
 }
@@ -358,15 +394,15 @@ static void rows(struct json_out *j, const struct report_row *list, size_t n, bo
 	bool first = true;
 	size_t i;
 
-	fputc('[', j->f);
+	put_text(j, "[");
 	for (i = 0; i < n && j->error == 0; i++) {
 		if (cut && !list[i].shown)
 			continue;
-		fputs(first ? "\n" : ",\n", j->f);
+		put_text(j, first ? "\n" : ",\n");
 		first = false;
 		dump(j, make(j, &list[i]));
 	}
-	fputc(']', j->f);
+	put_text(j, "]");
 }
 
 static const char *end_name(enum process_end end)
@@ -464,28 +500,33 @@ static void process(struct json_out *j, const struct report_process *e, const st
 {
 	bool first = true;
 
-	fputs("{", j->f);
+	put_text(j, "{");
 	process_head(j, &first, e);
-	fputs(",\n\"locks\":", j->f);
+	put_text(j, ",\n\"locks\":");
 	rows(j, e->locks, e->n_locks, o->report->json_cut, lock);
-	fputs(",\n\"conditions\":", j->f);
+	put_text(j, ",\n\"conditions\":");
 	rows(j, e->conditions, e->n_conditions, o->report->json_cut, condition);
-	fputs("}", j->f);
+	put_text(j, "}");
 }
 
 static int json_render(FILE *out, const struct report *r, const struct render_options *o)
 {
-	struct json_out j = { .f = out };
+	struct json_out j = { .f = out, .buffer = malloc(BUFFER_SIZE) };
 	size_t i;
 
-	fprintf(out, "{\"mutrace\":\"%s\",\"format\":1,\n\"processes\":[", PACKAGE_VERSION);
+	if (!j.buffer)
+		return -ENOMEM;
+	errno = 0;
+	put_text(&j, "{\"mutrace\":\"" PACKAGE_VERSION "\",\"format\":1,\n\"processes\":[");
 	for (i = 0; i < r->n_processes && j.error == 0; i++) {
-		fputs(i ? ",\n" : "\n", out);
+		put_text(&j, i ? ",\n" : "\n");
 		process(&j, &r->processes[i], o);
 	}
-	fputs("]}\n", out);
-	if (fflush(out) != 0 || ferror(out))
-		return j.error ? j.error : errno ? -errno : -EIO;
+	put_text(&j, "]}\n");
+	flush(&j);
+	free(j.buffer);
+	if (fflush(out) != 0 && j.error == 0)
+		j.error = errno ? -errno : -EIO;
 	return j.error;
 }
 

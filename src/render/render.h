@@ -22,7 +22,7 @@ struct renderer {
 	int (*render)(FILE *out, const struct report *r, const struct render_options *o);
 };
 
-extern const struct renderer render_text, render_json;
+extern const struct renderer render_text, render_json, render_folded, render_pprof, render_csv;
 
 /* Width and colour as fit for a stream: those of a terminal, NO_COLOR and TERM=dumb honoured. */
 void render_options_init(struct render_options *o, const struct report_options *report, FILE *out);

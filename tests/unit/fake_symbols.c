@@ -82,6 +82,14 @@ int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup, const 
 	return 0;
 }
 
+int symbolizer_want_variables(struct symbolizer *s, int module, const uint64_t *addresses, size_t count)
+{
+	(void)s;
+	(void)addresses;
+	(void)count;
+	return module == 0 ? 0 : -EINVAL;
+}
+
 int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, const char **ret_name,
 			uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line)
 {
