@@ -29,6 +29,8 @@
 #include "backtrace/sym_static.h"
 
 #define PLT_ENTRY_MAX 32u
+#define FEW 8u
+#define LIBBFD_PATIENCE 100
 #define SEARCHED_MAX (512ull << 20) /* bytes of debug information to search for a variable's definition */
 #define MISSED_MAX (2ull << 30) /* bytes of debug information gone through in vain: about two seconds */
 
@@ -49,6 +51,7 @@ struct sym_lookup {
 	struct sym_names *names;
 	struct definition *definitions; /* one for each variable of the table */
 	struct sym_static *statics;
+	unsigned int searched;          /* definitions of variables asked for */
 	uint64_t missed;                /* bytes of debug information gone through for variables that were not there */
 	bool plt_asked;                 /* the rest is for linkage stubs */
 	bfd *plt_bfd;
@@ -287,6 +290,22 @@ static bool has_definition(const struct sym_entry *symbol)
 	       strncmp(symbol->name, "DW.ref.", 7) && strcmp(symbol->name, "_GLOBAL_OFFSET_TABLE_") != 0;
 }
 
+/*
+ * libbfd searches variables one by one, of unit after unit, until it has been asked a hundred times; then it makes a
+ * hash table. In a program of 130 MB of debug information these hundred cost a second. So once it is clear that more
+ * than a few are wanted, it is asked a hundred times for a function at an address where none is, which takes it no
+ * time: no unit has code there.
+ */
+static void hurry(struct sym_lookup *l, asection *section)
+{
+	const char *file;
+	unsigned int line;
+
+	set_probe(l, section, "", bfd_section_vma(section), BSF_FUNCTION | BSF_GLOBAL);
+	for (int i = 0; i < LIBBFD_PATIENCE; i++)
+		bfd_find_line(l->bfd, l->none, l->probe, &file, &line);
+}
+
 static bool find_line(struct sym_lookup *l, asection *section, const char *name, const struct sym_entry *symbol,
 		      struct definition *d)
 {
@@ -322,6 +341,8 @@ static void find_definition(struct sym_lookup *l, const struct sym_entry *symbol
 	section = section_at(l, symbol->address);
 	if (!section)
 		return;
+	if (++l->searched == FEW && !(bfd_section_flags(section) & SEC_CODE))
+		hurry(l, section);
 	if (!find_line(l, section, names[swap], symbol, d)) {
 		l->missed += sym_elf_section_size(l->files.elf, ".debug_info");
 		if (!names[!swap] || !find_line(l, section, names[!swap], symbol, d))
