@@ -27,5 +27,6 @@ void real_resolve(void)
 			f = dlsym(RTLD_NEXT, functions[i].name);
 		*(void **)((char *)&real + functions[i].offset) = f;
 	}
+	*(void **)&real.malloc_usable_size = dlsym(RTLD_NEXT, "malloc_usable_size");
 	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
 }

@@ -24,6 +24,7 @@ struct real {
 #define WRAP(family, type, name, parameters, version) type(*name) parameters;
 #include "wrappers/wrappers.def"
 #undef WRAP
+	size_t (*malloc_usable_size)(void *); /* not wrapped; of the allocator that free belongs to */
 	bool resolved;
 };
 extern struct real real;

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "src/record/heap.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
@@ -367,10 +368,33 @@ static void lock_gone(struct thread *t, uint32_t ref)
 	record_put(t, l);
 }
 
+/* Whether an object lies on the calling thread's stack: between here and the thread's control block. */
+static bool on_stack(const void *address)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = (uintptr_t)__builtin_thread_pointer();
+
+	if (recorder.pid == thread_self->tid) /* the main thread's block is elsewhere */
+		end = here + (8u << 20);
+	return (uintptr_t)address > here && (uintptr_t)address < end;
+}
+
+void locks_memory_gone(struct thread *t, uintptr_t address)
+{
+	uint32_t ref = address_find(t, address);
+	struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
+
+	if (l == NULL || lock_address(l) != address || is_dead(l) || l->flags & LOCK_INITIALIZED)
+		return;
+	t->busy = 1;
+	lock_gone(t, ref);
+	t->busy = 0;
+}
+
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
 {
 	uint64_t a = (uintptr_t)address;
 	uint32_t ref = address_find(t, a), stack;
+	struct lock_attributes attributes;
 	struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
 
 	if (l != NULL && l->kind == kind && lock_address(l) == a) {
@@ -384,7 +408,12 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 		lock_gone(t, ref);
 	}
 	stack = stacks_capture(t, site);
-	return lock_make(t, a, object_attributes(address, kind), 0, stack, ref);
+	attributes = object_attributes(address, kind);
+	if (on_stack(address))
+		attributes.flags |= LOCK_STACK;
+	else
+		heap_lock_seen(a);
+	return lock_make(t, a, attributes, 0, stack, ref);
 }
 
 uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind)

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Locks in heap memory that no call initialises or destroys (std::mutex): their end is seen when their memory is freed,
+ * so that the next lock at the address is another one. Two filters keep free() fast: one byte for pages and one bit for
+ * 64-byte pieces of memory that ever held such a lock; both are hashed, and only ever say "perhaps".
+ */
+#ifndef MUTRACE_RECORD_HEAP_H
+#define MUTRACE_RECORD_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "src/record/state.h"
+
+#define HEAP_PAGES 65536u
+extern uint8_t heap_pages[HEAP_PAGES];
+
+static inline uint32_t heap_page(uintptr_t address)
+{
+	return (uint32_t)(address >> 12 ^ address >> 28) % HEAP_PAGES;
+}
+
+/* Whether a block that begins here may hold such a lock within its first page or so. */
+static inline bool heap_may_hold(uintptr_t address)
+{
+	return heap_pages[heap_page(address)] | heap_pages[heap_page(address + 4096)];
+}
+
+/* A lock was met that nobody initialised. */
+void heap_lock_seen(uintptr_t address);
+/* The block is about to be freed: ends the locks in it. */
+void heap_freeing(struct thread *t, uintptr_t address, size_t size);
+
+#endif
