@@ -41,7 +41,7 @@ struct tracked {
 	uint32_t maker, serial; /* from the file's name */
 	uint32_t pid;           /* 0: none yet */
 	uint64_t start;         /* of the process, as /proc has it; 0 unknown */
-	uint64_t over_ns;       /* when it was seen to be over, or to have called exec */
+	uint64_t since_ns;      /* when it was first seen, seen to be over, or to have called exec */
 	int pidfd;              /* -1: none */
 	uint8_t phase;
 	bool removed;
@@ -217,7 +217,7 @@ static void end_image(struct follow *f, struct tracked *t)
 
 	forget_pidfd(t);
 	if (t->phase != PHASE_OVER && t->phase != PHASE_EXECED)
-		t->over_ns = ticks_monotonic_ns();
+		t->since_ns = ticks_monotonic_ns();
 	t->phase = PHASE_OVER;
 	if (fd < 0 || !read_header(fd, &h)) {
 		if (fd >= 0)
@@ -283,7 +283,7 @@ static void look(struct follow *f, size_t index)
 		t->start = h.process_start; /* a child fills it in when it first locks something */
 	if (h.state == IMAGE_EXECED && t->phase == PHASE_ALIVE) {
 		t->phase = PHASE_EXECED;
-		t->over_ns = ticks_monotonic_ns();
+		t->since_ns = ticks_monotonic_ns();
 	} else if (h.state != IMAGE_EXECED && t->phase == PHASE_EXECED) {
 		t->phase = PHASE_ALIVE; /* exec failed */
 	}
@@ -313,7 +313,13 @@ static void add_new(struct follow *f)
 		    table_put(&f->known, maker, serial, (uint32_t)f->n) < 0)
 			break;
 		t = &f->tracked[f->n++];
-		*t = (struct tracked){ .maker = maker, .serial = serial, .pidfd = -1, .phase = PHASE_WAITING };
+		*t = (struct tracked){
+			.maker = maker,
+			.serial = serial,
+			.pidfd = -1,
+			.phase = PHASE_WAITING,
+			.since_ns = ticks_monotonic_ns(),
+		};
 	}
 	closedir(dir);
 }
@@ -343,32 +349,39 @@ void follow_scan(struct follow *f)
 		if (!t->births || t->removed)
 			continue;
 		fd = open_image(f, t, O_RDONLY);
-		if (now - t->over_ns > BIRTH_NS || fd < 0 || !read_header(fd, &h) || h.forks_begun == h.forks_seen)
+		if (now - t->since_ns > BIRTH_NS || fd < 0 || !read_header(fd, &h) || h.forks_begun == h.forks_seen)
 			t->births = false;
 		if (fd >= 0)
 			close(fd);
 	}
 }
 
-/* After exec the process shows up under another image, or never: it may be static, or have left the session. */
-static bool awaits_exec(const struct follow *f, const struct tracked *t)
+static bool has_living_image(const struct follow *f, uint32_t pid)
 {
-	if (ticks_monotonic_ns() - t->over_ns > BIRTH_NS)
-		return false;
 	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].pid == t->pid && f->tracked[i].phase == PHASE_ALIVE)
-			return false;
-	return true;
+		if (f->tracked[i].pid == pid && f->tracked[i].phase == PHASE_ALIVE)
+			return true;
+	return false;
+}
+
+/* Somebody is about to show up: not for ever, for what comes may be static, or have left the session. */
+static bool awaits_birth(const struct follow *f, const struct tracked *t)
+{
+	if (t->births)
+		return true;
+	if (ticks_monotonic_ns() - t->since_ns > BIRTH_NS)
+		return false;
+	if (t->phase == PHASE_EXECED)
+		return !has_living_image(f, t->pid);
+	/* A process that has just made its file and not yet written into it; else the file is for a child. */
+	return t->phase == PHASE_WAITING && !has_living_image(f, t->maker) && maker_lives(t);
 }
 
 bool follow_busy(const struct follow *f)
 {
-	for (size_t i = 0; i < f->n; i++) {
-		const struct tracked *t = &f->tracked[i];
-
-		if (t->phase == PHASE_ALIVE || t->births || (t->phase == PHASE_EXECED && awaits_exec(f, t)))
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].phase == PHASE_ALIVE || awaits_birth(f, &f->tracked[i]))
 			return true;
-	}
 	return false;
 }
 
