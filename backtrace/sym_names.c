@@ -183,11 +183,15 @@ bool sym_names_is_numbered(const char *raw)
 	return strncmp(raw, "_Z", 2) && strchr(raw, '.') && isdigit((unsigned char)raw[strcspn(raw, ".") + 1]);
 }
 
-/* "visit(Account&)::lock" becomes "visit()::lock": in place. Not "(anonymous namespace)::lock". */
+/* "visit(Account&) const::lock" becomes "visit()::lock": in place. Not "(anonymous namespace)::lock". */
 static void drop_parameters(char *name)
 {
+	static const char qualifier[] = ") const::";
 	char *end = name;
 
+	while ((end = strstr(end, qualifier)) != NULL)
+		memmove(end + 1, end + strlen(") const"), strlen(end + strlen(") const")) + 1);
+	end = name;
 	while ((end = strstr(end, ")::")) != NULL) {
 		char *begin = end;
 		int depth = 1;

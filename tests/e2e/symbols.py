@@ -206,6 +206,13 @@ def separate(path):
     compare("by build id", want, ask(stripped, addresses, debug))
     compare("of a deleted program", want, ask("/nonexistent/program", addresses, debug, "--build-id=" + ident))
 
+    for how in ("zlib", "zlib-gnu", "zstd"):
+        p = subprocess.run(["objcopy", "--compress-debug-sections=" + how, path, "compressed"],
+                           stderr=subprocess.DEVNULL)
+        if p.returncode == 0:  # not every objcopy knows each
+            compressed = os.path.abspath("compressed")
+            compare("compressed by " + how, expected(compressed, addresses), ask(compressed, addresses))
+
     cache = "cache/%s/debuginfo" % ident
     os.makedirs(os.path.dirname(cache))
     shutil.move(by_id, cache)
