@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The ends of a process that no destructor sees. They stay what they are: one store, then the original. */
+/*
+ * The ends of a process that no destructor sees. They stay what they are: one store, then the original. exec*() are in
+ * exec.c.
+ */
+#include <unistd.h>
+
 #include "src/record/recorder.h"
 #include "src/session/format.h"
 #include "wrappers/real.h"
@@ -26,4 +31,17 @@ EXPORT __attribute__((noreturn)) void quick_exit(int status)
 	recorder_ended(IMAGE_QUIT);
 	REAL(quick_exit)(status);
 	__builtin_unreachable();
+}
+
+/* The parent ends inside the C library, by an _exit that is not ours. If it returns, we are the child, whose image
+ * this does not touch, or nothing happened. */
+EXPORT int daemon(int keep_directory, int keep_files)
+{
+	int r;
+
+	real_need();
+	recorder_ended(IMAGE_QUIT);
+	r = REAL(daemon)(keep_directory, keep_files);
+	recorder_ended(IMAGE_RUNNING);
+	return r;
 }
