@@ -13,7 +13,8 @@ cd "$(dirname "$0")"
 
 build_packages="
 	autoconf automake libtool make gcc libc6-dev pkg-config
-	libunwind-dev binutils-dev libjansson-dev zlib1g-dev"
+	libunwind-dev binutils-dev libjansson-dev zlib1g-dev
+	libprotobuf-c-dev protobuf-c-compiler libxml2-dev libyaml-dev"
 # Programs that tests profile or check reports with. A test whose program is missing is skipped.
 check_packages="
 	bash g++ libcmocka-dev python3 python3-jsonschema procps util-linux

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Whose fault a wait is: the edges of all threads, grouped by the stack that waited and by the stack that held
- * meanwhile; and their cells, grouped by the stack that took the lock. Runs in mutrace. Called by report.c after the rows are made and before they are ranked.
+ * meanwhile; and their cells, grouped by the stack that took the lock. Runs in mutrace. Called by report.c after the
+ * rows are made and before they are ranked.
  */
 #include <errno.h>
 #include <stdlib.h>

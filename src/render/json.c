@@ -335,6 +335,7 @@ static json_t *lock(struct json_out *j, const struct report_row *row)
 	set(j, o, "first_used_at", stack(j, row->first_used_at));
 	set(j, o, "waiters", groups(j, row, row->waiters, row->n_waiters, "wait_ns"));
 	set(j, o, "holders", groups(j, row, row->holders, row->n_holders, "blocked_ns"));
+	set(j, o, "users", groups(j, row, row->users, row->n_users, "hold_ns"));
 	set(j, o, "waiting_now", waiting(j, row));
 	if (row->inversions) {
 		json_t *inversion = json_object();

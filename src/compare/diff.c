@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Comparing two digests, see diff.h. Worse and better are what the figures' own factor and slack make of a change, the
+ * same as check would; where several runs were given, a change must also leave the range of the others.
+ */
+#include "compare/diff.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "render/clean.h"
+
+#ifdef HAVE_CONFIG_H
+#include "config.h"
+#endif
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "unknown"
+#endif
+
+#define NAME_SIZE 1024
+#define FEW 100 /* acquisitions below which shares and medians are chance */
+
+static const char *const change_names[CHANGE_MAX] = { "worse", "better", "new", "gone", "same" };
+
+/* Whether figure f of b is more than that of a, beyond chance. */
+static bool exceeds(const struct digest_lock *a, const struct digest_lock *b, int f)
+{
+	const struct figure_spec *spec = &figure_specs[f];
+
+	if (spec->factor == 0 || (f >= FIGURE_HOLD_SHARE && !b->held))
+		return false;
+	if (spec->needs_use && (a->value[FIGURE_ACQUIRED] < FEW || b->value[FIGURE_ACQUIRED] < FEW))
+		return false;
+	return b->value[f] > a->value[f] * spec->factor + spec->slack && b->low[f] > a->high[f];
+}
+
+static void lock_judge(struct diff_lock *l)
+{
+	unsigned int worse = 0, better = 0;
+
+	if (!l->base || !l->now) {
+		l->change = l->now ? CHANGE_NEW : CHANGE_GONE;
+		return;
+	}
+	for (int f = 0; f < FIGURE_MAX; f++) {
+		worse |= (unsigned int)exceeds(l->base, l->now, f) << f;
+		better |= (unsigned int)exceeds(l->now, l->base, f) << f;
+	}
+	l->change = worse ? CHANGE_WORSE : better ? CHANGE_BETTER : CHANGE_SAME;
+	l->why = worse ? worse : better;
+}
+
+static double wait_change(const struct diff_lock *l)
+{
+	return (l->now ? l->now->value[FIGURE_WAIT_SHARE] : 0) - (l->base ? l->base->value[FIGURE_WAIT_SHARE] : 0);
+}
+
+static int lock_compare(const void *a, const void *b)
+{
+	const struct diff_lock *x = a, *y = b;
+	const char *x_identity = (x->now ? x->now : x->base)->identity, *y_identity = (y->now ? y->now : y->base)->identity;
+	double by = wait_change(y) - wait_change(x);
+
+	if (x->change != y->change)
+		return x->change < y->change ? -1 : 1;
+	if (x->change == CHANGE_BETTER || x->change == CHANGE_GONE)
+		by = -by;
+	return by < 0 ? -1 : by > 0 ? 1 : strcmp(x_identity, y_identity);
+}
+
+int diff_make(struct diff *d, const struct digest *base, const struct digest *now)
+{
+	size_t i = 0, j = 0;
+
+	*d = (struct diff){ .base = base, .now = now };
+	d->locks = calloc(base->n + now->n + 1, sizeof(*d->locks));
+	if (!d->locks)
+		return -ENOMEM;
+	while (i < base->n || j < now->n) {
+		struct diff_lock *l = &d->locks[d->n++];
+		int order = i == base->n ? 1 : j == now->n ? -1 : strcmp(base->locks[i].identity, now->locks[j].identity);
+
+		if (order <= 0)
+			l->base = &base->locks[i++];
+		if (order >= 0)
+			l->now = &now->locks[j++];
+		lock_judge(l);
+		d->count[l->change]++;
+	}
+	qsort(d->locks, d->n, sizeof(*d->locks), lock_compare);
+	return 0;
+}
+
+void diff_free(struct diff *d)
+{
+	free(d->locks);
+	*d = (struct diff){ 0 };
+}
+
+/* The figures that the text shows. */
+static const struct {
+	enum figure figure;
+	const char *title;
+} columns[] = {
+	{ FIGURE_ACQUIRED, "Acquired" },       { FIGURE_CONTENDED_SHARE, "Contended" },
+	{ FIGURE_WAIT_SHARE, "Wait share" },   { FIGURE_HOLD_AVG, "Avg held" },
+	{ FIGURE_HOLD_P50, "Median held" },    { FIGURE_HOLD_P99, "p99 held" },
+};
+#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+static void cell(char out[2 * NUMBER_SIZE + 8], const struct digest_lock *base, const struct digest_lock *now,
+		 enum figure f)
+{
+	char from[NUMBER_SIZE] = "-", to[NUMBER_SIZE] = "-";
+	bool hold = f >= FIGURE_HOLD_SHARE;
+
+	if (base && (!hold || base->held))
+		figure_text(from, figure_specs[f].unit, base->value[f]);
+	if (now && (!hold || now->held))
+		figure_text(to, figure_specs[f].unit, now->value[f]);
+	snprintf(out, 2 * NUMBER_SIZE + 8, "%s -> %s", from, to);
+}
+
+static bool printed(const struct diff_lock *l, bool all)
+{
+	return all || l->change != CHANGE_SAME;
+}
+
+static void table_print(FILE *out, const struct diff *d, bool all)
+{
+	char text[2 * NUMBER_SIZE + 8], name[NAME_SIZE];
+	int width[COLUMNS], name_width = 4;
+	size_t i, c;
+
+	for (c = 0; c < COLUMNS; c++)
+		width[c] = (int)strlen(columns[c].title);
+	for (i = 0; i < d->n; i++) {
+		const struct diff_lock *l = &d->locks[i];
+		int n = (int)clean_text(name, sizeof(name), (l->now ? l->now : l->base)->name);
+
+		if (!printed(l, all))
+			continue;
+		name_width = n > name_width ? n : name_width;
+		for (c = 0; c < COLUMNS; c++) {
+			cell(text, l->base, l->now, columns[c].figure);
+			if ((int)strlen(text) > width[c])
+				width[c] = (int)strlen(text);
+		}
+	}
+	fprintf(out, "\n  %-6s  Lock%*s", "", name_width - 4, "");
+	for (c = 0; c < COLUMNS; c++)
+		fprintf(out, "  %*s", width[c], columns[c].title);
+	fputc('\n', out);
+	for (i = 0; i < d->n; i++) {
+		const struct diff_lock *l = &d->locks[i];
+		int n = (int)clean_text(name, sizeof(name), (l->now ? l->now : l->base)->name);
+
+		if (!printed(l, all))
+			continue;
+		fprintf(out, "  %-6s  %s%*s", change_names[l->change], name, name_width - n, "");
+		for (c = 0; c < COLUMNS; c++) {
+			cell(text, l->base, l->now, columns[c].figure);
+			fprintf(out, "  %*s", width[c], text);
+		}
+		fputc('\n', out);
+	}
+}
+
+/* For each lock that got worse: by which figures, and whose code. */
+static void reasons_print(FILE *out, const struct diff *d)
+{
+	char name[NAME_SIZE], from[NUMBER_SIZE], to[NUMBER_SIZE];
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct diff_lock *l = &d->locks[i];
+
+		if (l->change != CHANGE_WORSE && l->change != CHANGE_NEW)
+			continue;
+		clean_text(name, sizeof(name), l->now->name);
+		fprintf(out, "\n%s is %s", name, change_names[l->change]);
+		for (int f = 0; f < FIGURE_MAX; f++) {
+			if (l->why >> f & 1)
+				fprintf(out, ", %s %s -> %s", figure_specs[f].name,
+					figure_text(from, figure_specs[f].unit, l->base->value[f]),
+					figure_text(to, figure_specs[f].unit, l->now->value[f]));
+		}
+		fputc('\n', out);
+		if (l->now->waiter.stack)
+			fprintf(out, "  waited   %s\n", l->now->waiter.stack);
+		if (l->now->holder.stack)
+			fprintf(out, "  because  %s held it\n", l->now->holder.stack);
+		if (l->now->user.stack)
+			fprintf(out, "  used     %s\n", l->now->user.stack);
+	}
+}
+
+static void one_total(FILE *out, const struct diff *d, enum figure f, const char *title)
+{
+	char from[NUMBER_SIZE], to[NUMBER_SIZE];
+
+	fprintf(out, "%s %s -> %s", title, figure_text(from, figure_specs[f].unit, d->base->total[f]),
+		figure_text(to, figure_specs[f].unit, d->now->total[f]));
+}
+
+void diff_text(FILE *out, const struct diff *d, bool all)
+{
+	fprintf(out, "mutrace diff: %zu worse, %zu better, %zu new, %zu gone, %zu about the same", d->count[CHANGE_WORSE],
+		d->count[CHANGE_BETTER], d->count[CHANGE_NEW], d->count[CHANGE_GONE], d->count[CHANGE_SAME]);
+	if (d->base->runs > 1 || d->now->runs > 1)
+		fprintf(out, "; medians of %u and %u runs", d->base->runs, d->now->runs);
+	fputs(".\nmutrace diff: ", out);
+	one_total(out, d, FIGURE_ACQUIRED, "acquired");
+	one_total(out, d, FIGURE_CONTENDED_SHARE, ", contended");
+	one_total(out, d, FIGURE_WAIT_SHARE, ", waited of the thread time");
+	fputs(".\n", out);
+	if (d->n > (all ? 0 : d->count[CHANGE_SAME]))
+		table_print(out, d, all);
+	reasons_print(out, d);
+}
+
+static json_t *number(enum figure_unit unit, double value)
+{
+	return unit == UNIT_SHARE ? json_real(value) : json_integer((json_int_t)(value + 0.5));
+}
+
+static json_t *figures(const double *base, const double *now, bool held)
+{
+	json_t *o = json_object();
+
+	for (int f = 0; f < (held ? FIGURE_MAX : FIGURE_HOLD_SHARE); f++) {
+		json_t *pair = json_object();
+
+		if (base)
+			json_object_set_new(pair, "base", number(figure_specs[f].unit, base[f]));
+		if (now)
+			json_object_set_new(pair, "new", number(figure_specs[f].unit, now[f]));
+		json_object_set_new(o, figure_specs[f].name, pair);
+	}
+	return o;
+}
+
+static json_t *lock_json(const struct diff_lock *l)
+{
+	const struct digest_lock *head = l->now ? l->now : l->base;
+	json_t *o = json_object(), *why = json_array();
+
+	json_object_set_new(o, "identity", json_string(head->identity));
+	json_object_set_new(o, "name", json_string(head->name));
+	json_object_set_new(o, "kind", json_string(head->kind));
+	json_object_set_new(o, "change", json_string(change_names[l->change]));
+	for (int f = 0; f < FIGURE_MAX; f++)
+		if (l->why >> f & 1)
+			json_array_append_new(why, json_string(figure_specs[f].name));
+	json_object_set_new(o, "because", why);
+	json_object_set_new(o, "figures", figures(l->base ? l->base->value : NULL, l->now ? l->now->value : NULL, head->held));
+	if (head->waiter.stack)
+		json_object_set_new(o, "waiter", json_string(head->waiter.stack));
+	if (head->holder.stack)
+		json_object_set_new(o, "holder", json_string(head->holder.stack));
+	if (head->user.stack)
+		json_object_set_new(o, "user", json_string(head->user.stack));
+	return o;
+}
+
+int diff_json(FILE *out, const struct diff *d)
+{
+	json_t *o = json_object(), *locks = json_array(), *runs = json_object();
+	int r = -ENOMEM;
+
+	json_object_set_new(o, "mutrace", json_string(PACKAGE_VERSION));
+	json_object_set_new(o, "mutrace-diff", json_integer(1));
+	json_object_set_new(runs, "base", json_integer(d->base->runs));
+	json_object_set_new(runs, "new", json_integer(d->now->runs));
+	json_object_set_new(o, "runs", runs);
+	json_object_set_new(o, "total", figures(d->base->total, d->now->total, false));
+	for (size_t i = 0; i < d->n; i++)
+		if (json_array_append_new(locks, lock_json(&d->locks[i])) < 0)
+			goto out;
+	if (json_object_set(o, "locks", locks) == 0)
+		r = json_dumpf(o, out, JSON_INDENT(1)) < 0 || fputc('\n', out) == EOF || fflush(out) != 0 ? -EIO : 0;
+out:
+	json_decref(locks);
+	json_decref(o);
+	return r;
+}

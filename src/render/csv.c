@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The table of locks as CSV (RFC 4180, UTF-8, a line of titles first): a line for each lock and, for rwlocks, one for
+ * each side. Times are in nanoseconds. Runs in mutrace. Called by report_run().
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "render/clean.h"
+#include "render/render.h"
+
+#define TEXT_SIZE 8192
+
+/* Quoted always. A spreadsheet would take a text that begins with one of =+-@ for a formula, and names come from the
+ * program. */
+static void text(FILE *out, const char *s)
+{
+	char clean[TEXT_SIZE];
+
+	clean_text(clean, sizeof(clean), s ? s : "");
+	fputc('"', out);
+	if (clean[0] && strchr("=+-@", clean[0]))
+		fputc('\'', out);
+	for (const char *p = clean; *p; p++) {
+		if (*p == '"')
+			fputc('"', out);
+		fputc(*p, out);
+	}
+	fputc('"', out);
+}
+
+static void number(FILE *out, uint64_t n)
+{
+	fprintf(out, ",%llu", (unsigned long long)n);
+}
+
+static void durations(FILE *out, const struct durations *d)
+{
+	number(out, d->total_ns);
+	number(out, durations_average(d));
+	number(out, durations_percentile(d, 0.50));
+	number(out, durations_percentile(d, 0.95));
+	number(out, durations_percentile(d, 0.99));
+	number(out, d->max_ns);
+}
+
+static void titles(FILE *out)
+{
+	static const char *const times[] = { "total", "avg", "p50", "p95", "p99", "max" };
+
+	fputs("rank,name,kind,side,identity,program,pid,instances", out);
+#define X(member, json) fputs("," json, out);
+	COUNTERS(X)
+#undef X
+	for (size_t i = 0; i < 6; i++)
+		fprintf(out, ",wait_%s_ns", times[i]);
+	for (size_t i = 0; i < 6; i++)
+		fprintf(out, ",hold_%s_ns", times[i]);
+	fputs("\r\n", out);
+}
+
+static void line(FILE *out, const struct report_process *e, const struct report_row *row, enum lock_side side)
+{
+	const struct counters *c = &row->side[side];
+
+	fprintf(out, "%u,", row->rank);
+	text(out, row->name);
+	fprintf(out, ",%s,%s,", lock_kind_name(row->kind),
+		row->kind != KIND_RWLOCK ? "" : side == SIDE_SHARED ? "read" : "write");
+	text(out, row->identity);
+	fputc(',', out);
+	text(out, e->program);
+	number(out, e->pid);
+	number(out, row->instances);
+#define X(member, json) number(out, c->member);
+	COUNTERS(X)
+#undef X
+	durations(out, &c->wait);
+	if (row->kind == KIND_MUTEX || row->kind == KIND_RWLOCK || row->kind == KIND_SPIN)
+		durations(out, &c->hold);
+	else
+		fputs(",,,,,,", out);
+	fputs("\r\n", out);
+}
+
+static int csv_render(FILE *out, const struct report *r, const struct render_options *o)
+{
+	size_t i, j;
+
+	(void)o;
+	titles(out);
+	for (i = 0; i < r->n_processes; i++) {
+		const struct report_process *e = &r->processes[i];
+
+		for (j = 0; j < e->n_locks; j++) {
+			line(out, e, &e->locks[j], SIDE_EXCLUSIVE);
+			if (e->locks[j].kind == KIND_RWLOCK)
+				line(out, e, &e->locks[j], SIDE_SHARED);
+		}
+	}
+	return fflush(out) != 0 || ferror(out) ? -EIO : 0;
+}
+
+const struct renderer render_csv = { "csv", csv_render };

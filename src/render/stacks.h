@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the renderers of stacks (folded, pprof) share: which of a lock's groups have the time that was asked for. */
+#ifndef MUTRACE_RENDER_STACKS_H
+#define MUTRACE_RENDER_STACKS_H
+
+#include "analysis/report.h"
+
+static inline const struct report_group *stacks_of(const struct report_row *row, enum report_time time, size_t *ret_n)
+{
+	switch (time) {
+	case TIME_HOLD:
+		*ret_n = row->n_users;
+		return row->users;
+	case TIME_BLOCKED:
+		*ret_n = row->n_holders;
+		return row->holders;
+	default:
+		*ret_n = row->n_waiters;
+		return row->waiters;
+	}
+}
+
+/* A path without its directories. */
+static inline const char *stacks_base_name(const char *path)
+{
+	const char *slash = path ? __builtin_strrchr(path, '/') : 0;
+
+	return slash ? slash + 1 : path;
+}
+
+#endif
