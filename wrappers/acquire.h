@@ -39,7 +39,7 @@ static inline bool hot_use(const struct thread *t, const void *address, uintptr_
 /* Whether hot paths are open to this thread. */
 static inline bool hot_open(const struct thread *t)
 {
-	return likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy);
+	return likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0);
 }
 
 static inline struct cell *use_cell(struct use use)

@@ -130,7 +130,7 @@ static inline __attribute__((always_inline)) int lock_body(pthread_mutex_t *m, s
 	struct thread *t = thread_self;
 
 	__builtin_prefetch(m, 1); /* while we look up what we know of it */
-	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
+	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0)) {
 		struct use use;
 
 		if (likely(hot_use(t, m, site.ip, SIDE_EXCLUSIVE, &use))) {
@@ -241,7 +241,7 @@ static inline __attribute__((always_inline)) int unlock_body(pthread_mutex_t *m,
 {
 	struct thread *t = thread_self;
 
-	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(!t->busy)) {
+	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0)) {
 		struct held *h = t->top;
 
 		if (likely(h->address == (uintptr_t)m) && likely((h->flags & ~HELD_UNTIMED) == 0)) {

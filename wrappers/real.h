@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <threads.h>
 #include <time.h>
+#ifdef MATRACE
+#include "wrappers/watch_types.h"
+#endif
 
 /* Condition variables got a new layout in this version of the C library; the old one is wrapped apart (cond_old.c). */
 #if defined(__x86_64__) || defined(__i386__)
@@ -21,6 +24,20 @@
 #endif
 
 struct real {
+#ifdef MATRACE /* first, see real_resolve() */
+#define WATCH(class, label, type, name, parameters, arguments) type(*name) parameters;
+#define WATCH_OWN(class, label, type, name, parameters) type(*name) parameters;
+#define WATCH_KNOWN(class, label, name)
+#define WATCH_COUNT(class, label, name)
+#include "src/session/watched.def"
+#undef WATCH
+#undef WATCH_OWN
+#undef WATCH_KNOWN
+#undef WATCH_COUNT
+	/* thread names: not watched, but they may make a thread a watched one */
+	int (*pthread_setname_np)(pthread_t, const char *);
+	int (*prctl)(int, ...);
+#endif
 #define WRAP(family, type, name, parameters, version) type(*name) parameters;
 #include "wrappers/wrappers.def"
 #undef WRAP
@@ -31,6 +48,8 @@ extern struct real real;
 
 /* Looks all of them up. Idempotent; two threads doing it at once write the same values. */
 void real_resolve(void);
+/* Those that were not found, in a library that was loaded later. */
+void real_resolve_more(void *library);
 
 static inline void real_need(void)
 {

@@ -2,6 +2,9 @@
 /* pthread_create, thrd_create: the new thread announces itself before it runs the program's function. */
 #include "src/record/recorder.h"
 #include "wrappers/real.h"
+#ifdef MATRACE
+#include "src/record/watch.h"
+#endif
 
 /* The first frame of every thread that we saw created; the reading side hides it. */
 static void *thread_main(void *data)
@@ -24,7 +27,7 @@ static int thread_main_c11(void *data)
 	return start(argument);
 }
 
-EXPORT int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *), void *argument)
+static int create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *), void *argument)
 {
 	struct thread *t;
 	size_t size = 0;
@@ -45,7 +48,7 @@ EXPORT int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*start)
 	return r;
 }
 
-EXPORT int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
+static int create_c11(thrd_t *id, thrd_start_t start, void *argument)
 {
 	struct thread *t;
 	int r;
@@ -61,4 +64,34 @@ EXPORT int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
 	if (r != thrd_success)
 		thread_abandon(t);
 	return r;
+}
+
+EXPORT int pthread_create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *), void *argument)
+{
+#ifdef MATRACE
+	struct watch w;
+
+	if (!watch_plain() && watch_begin(&w, WATCHED_pthread_create, SITE_HERE, 0, 0)) {
+		int r = create(id, a, start, argument);
+
+		watch_end(&w);
+		return r;
+	}
+#endif
+	return create(id, a, start, argument);
+}
+
+EXPORT int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
+{
+#ifdef MATRACE
+	struct watch w;
+
+	if (!watch_plain() && watch_begin(&w, WATCHED_thrd_create, SITE_HERE, 0, 0)) {
+		int r = create_c11(id, start, argument);
+
+		watch_end(&w);
+		return r;
+	}
+#endif
+	return create_c11(id, start, argument);
 }

@@ -150,7 +150,9 @@ struct cell *cells_use(struct thread *t, uint32_t lock, uint8_t side, struct sit
 	} else {
 		count_thread(t, found, lock_known);
 	}
-	if (t->rec->realtime && !(found->flags & CELL_REALTIME)) {
+	if (!t->rec->realtime) {
+		found->flags |= CELL_ORDINARY;
+	} else if (!(found->flags & CELL_REALTIME)) {
 		found->flags |= CELL_REALTIME;
 		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(lock))->state, STATE_REALTIME, __ATOMIC_RELAXED);
 	}
@@ -167,6 +169,8 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 
 	if ((s->key & ~1ull) == key && s->cell != 0 && l1_valid(s, address))
 		return (struct use){ s->cell, s->lock };
+	if (recorder.config.track_rt && t->policy_looks-- == 0)
+		thread_policy_changed(t); /* somebody outside may have changed it */
 	t->busy = 1;
 	lock = locks_use(t, address, kind, site);
 	c = lock ? cells_use(t, lock, side, site) : NULL;

@@ -240,8 +240,12 @@ static void find_holder(struct thread *t, struct lock_rec *l, const void *addres
 	if (h->cell != 0)
 		w->hold_site = ((struct cell *)REF_POINTER(h->cell))->site;
 	if (t->rec->realtime) {
-		int mine = priority_of(t->rec), theirs = priority_of(r);
+		int mine = priority_of(t->rec), theirs = -1;
 
+		if (recorder.config.track_rt && r->end_ticks == 0)
+			theirs = thread_priority_now(r->tid); /* somebody else may have changed it */
+		if (theirs < 0)
+			theirs = priority_of(r);
 		if (theirs < mine) {
 			w->flags |= EDGE_INVERTED;
 			w->waiter_priority = (int8_t)mine;
@@ -256,6 +260,8 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	struct thread_rec *r = t->rec;
 
 	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
+	if (recorder.config.track_rt)
+		thread_policy_changed(t);
 	w->stack = stacks_capture(t, site);
 	find_holder(t, REF_POINTER(use.lock), address, w);
 	r->waiting_stack = w->stack;

@@ -255,6 +255,8 @@ static int read_session(const char *path)
 	if (r < 0)
 		return r;
 	recorder.config = s.config;
+	memcpy(recorder.rt_threads, s.rt_threads, sizeof(recorder.rt_threads));
+	recorder.rt_threads[sizeof(recorder.rt_threads) - 1] = '\0';
 	if (recorder.config.frames < 1)
 		recorder.config.frames = FRAMES_DEFAULT;
 	if (recorder.config.frames > FRAMES_MAX)
@@ -279,6 +281,7 @@ static int make_session(void)
 	procinfo_boot_id(s.boot_id);
 	s.config.frames = FRAMES_DEFAULT;
 	s.config.report_at_exit = 1;
+	s.config.watch = recorder.watch_by_hand;
 	strcpy(s.version, PACKAGE_VERSION);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		const char *place = places[i] ? places[i] : secure_getenv("TMPDIR");

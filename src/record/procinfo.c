@@ -113,3 +113,38 @@ void procinfo_thread_name(uint32_t tid, char name[16])
 	if (tid == (uint32_t)gettid())
 		prctl(PR_GET_NAME, name, 0, 0, 0);
 }
+
+uint64_t procinfo_thread_faults(uint32_t tid)
+{
+	char path[64], text[1024], *to = stpcpy(path, "/proc/self/task/"), digits[12];
+	uint64_t minor = 0, major = 0;
+	const char *p;
+	ssize_t n;
+	int i = 0;
+
+	do
+		digits[i++] = (char)('0' + tid % 10);
+	while ((tid /= 10) != 0);
+	while (i > 0)
+		*to++ = digits[--i];
+	strcpy(to, "/stat");
+	n = read_file(path, text, sizeof(text) - 1);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	if (p == NULL)
+		return 0;
+	p++;
+	for (int field = 3; *p != '\0' && field <= 12; field++) { /* minor faults are field 10, major ones 12 */
+		uint64_t v = 0;
+
+		for (p++; *p != ' ' && *p != '\0'; p++)
+			v = v * 10 + (uint64_t)(*p - '0');
+		if (field == 10)
+			minor = v;
+		else if (field == 12)
+			major = v;
+	}
+	return minor + major;
+}

@@ -14,6 +14,8 @@ void procinfo_boot_id(uint8_t id[16]);
 void procinfo_program(char *out, size_t size);
 /* NUL-separated arguments, ends with an empty string. */
 void procinfo_arguments(char *out, size_t size, int argc, char *const *argv);
+/* Page faults of a thread of this process so far, 0 if unknown. */
+uint64_t procinfo_thread_faults(uint32_t tid);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
 

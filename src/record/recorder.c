@@ -137,8 +137,11 @@ struct thread *recorder_enter(void)
 	struct thread *t = thread_self;
 	int saved = errno;
 
-	if (likely(t->mode != MODE_OFF && !t->busy))
+	if (likely(t->mode != MODE_OFF && !t->busy)) {
+		if (unlikely(t->stale))
+			thread_policy_changed(t);
 		return t;
+	}
 	if (t->mode != MODE_OFF) {
 		if (!t->capturing) /* libunwind has locks of its own */
 			image_lost(LOSS_REENTRANT); /* a signal handler interrupted us */

@@ -58,9 +58,14 @@ struct class_list {
 
 struct thread {
 	uint8_t mode; /* enum thread_mode */
-	uint8_t busy; /* inside the recorder: whatever is called now is not recorded */
-	uint8_t capturing; /* inside libunwind: dl_iterate_phdr answers from our list */
 	uint8_t l1_shift;
+	union {
+		struct {
+			uint8_t busy;  /* inside the recorder: whatever is called now is not recorded */
+			uint8_t stale; /* set by other threads: the scheduling policy is to be read again */
+		};
+		uint16_t away; /* both at once: not 0 keeps the thread off the hot paths */
+	};
 	uint32_t ref; /* of rec */
 	struct l1_slot *l1;
 	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
@@ -81,6 +86,19 @@ struct thread {
 	size_t stack_size;      /* as the program asked for, 0 the default */
 	uintptr_t stack_low;    /* lowest address of a small stack, 0 for others */
 	int exit_rounds;        /* rounds of thread-specific data destructors seen */
+	uint8_t capturing;      /* inside libunwind: dl_iterate_phdr answers from our list */
+	uint32_t policy_looks;  /* slow paths until the policy is read again */
+
+	/* matrace (watch.c) */
+	struct alloc_totals *plain; /* where the calls are counted of a thread that is not realtime; NULL: ask watch.c */
+	uint8_t watched;        /* enum realtime_by */
+	uint32_t regions;       /* MATRACE_RT_BEGINs that were not ended */
+	uintptr_t watch_slot;   /* where the return address of the watched call that is going on stands; 0: none */
+	uint64_t faults;        /* page faults of the thread that do not count */
+	struct alloc_site *fault_site; /* where the others are counted; NULL: they are not */
+	struct arena sites_arena;
+	struct ref_table sites; /* (function, stack) -> alloc_site */
+
 	struct thread *next;    /* of the free ones */
 };
 
@@ -107,6 +125,8 @@ struct recorder {
 	uint8_t counter;    /* 1: the machine's counter is the clock */
 	uint32_t pid;
 	struct session_config config;
+	uint32_t watch_by_hand; /* session_config.watch of a session that the library makes itself */
+	char rt_threads[128];   /* of struct session_file */
 };
 extern struct recorder recorder;
 

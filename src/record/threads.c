@@ -17,6 +17,8 @@
 
 #define THREADS_MAX (1u << 16)
 #define STACK_AMPLE (256u * 1024)
+/* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
+#define POLICY_LOOKS 64u
 
 struct thread thread_none;
 __thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_none;
@@ -117,12 +119,21 @@ void thread_abandon(struct thread *t)
 	pilock_unlock(&threads_lock, tid);
 }
 
+static bool is_realtime(long policy)
+{
+	return policy == SCHED_FIFO || policy == SCHED_RR || policy == 6 /* SCHED_DEADLINE */;
+}
+
 void thread_policy_changed(struct thread *t)
 {
 	struct sched_param p = { 0 };
 	int saved = errno;
-	long policy = syscall(SYS_sched_getscheduler, 0);
+	long policy;
 
+	t->stale = 0; /* before it is read: whoever changes it after that says so again */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	t->policy_looks = POLICY_LOOKS;
+	policy = syscall(SYS_sched_getscheduler, 0);
 	if (policy >= 0) {
 		uint32_t was = t->rec->realtime;
 
@@ -130,11 +141,41 @@ void thread_policy_changed(struct thread *t)
 		syscall(SYS_sched_getparam, 0, &p);
 		t->rec->policy = (uint32_t)policy;
 		t->rec->priority = p.sched_priority;
-		t->rec->realtime = policy == SCHED_FIFO || policy == SCHED_RR || policy == 6 /* SCHED_DEADLINE */;
+		t->rec->realtime = is_realtime(policy);
 		if (was != t->rec->realtime)
 			cells_reset_l1(t); /* so that every lock used from now on is marked */
 	}
 	errno = saved;
+}
+
+void threads_policy_stale(void)
+{
+	uint32_t n = thread_count();
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct thread *t = thread_at(i);
+
+		__atomic_store_n(&t->stale, 1, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
+	}
+}
+
+int thread_priority_now(uint32_t tid)
+{
+	struct sched_param p = { 0 };
+	int saved = errno, r = -1;
+	long policy = syscall(SYS_sched_getscheduler, (pid_t)tid);
+
+	if (policy >= 0) {
+		policy &= ~0x40000000l;
+		r = 0;
+		if (policy == 6)
+			r = 127;
+		else if (is_realtime(policy) && syscall(SYS_sched_getparam, (pid_t)tid, &p) == 0)
+			r = p.sched_priority;
+	}
+	errno = saved;
+	return r;
 }
 
 void thread_begin(struct thread *t)
@@ -162,6 +203,11 @@ void thread_begin(struct thread *t)
 	r->tid = t->tid;
 	r->waiting_lock = 0;
 	r->realtime = 0;
+	t->plain = NULL;
+	t->watched = REALTIME_NOT;
+	t->regions = 0;
+	t->watch_slot = 0;
+	t->fault_site = NULL;
 	r->generation++;
 	procinfo_thread_name(t->tid, r->name);
 	thread_policy_changed(t);

@@ -8,8 +8,11 @@
 
 #include "src/session/format.h"
 
+#ifndef LIBRARY_NAME
+#define LIBRARY_NAME "libmutrace"
+#endif
 #define STRING(x) #x
 #define VALUE(x) STRING(x)
 
 __attribute__((used)) static const char library_version[] =
-	"@(#)libmutrace version " PACKAGE_VERSION " format " VALUE(SESSION_FORMAT) "\n";
+	"@(#)" LIBRARY_NAME " version " PACKAGE_VERSION " format " VALUE(SESSION_FORMAT) "\n";

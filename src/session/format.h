@@ -57,7 +57,9 @@ struct session_config {
 	uint32_t report_at_exit; /* 1: preloaded by hand: the library runs "mutrace report" at exit */
 	uint32_t no_follow;
 	uint64_t max_bytes;      /* limit on the size of one image file */
-	uint32_t reserved[6];
+	uint32_t watch;          /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
+	uint32_t after_ms;       /* matrace: what happens earlier after the start of a process is not recorded */
+	uint32_t reserved[4];
 };
 
 /* The file "session": 4096 bytes. Written once by whoever makes the session; the fields from
@@ -76,6 +78,7 @@ struct session_file {
 	uint32_t reserved;
 	uint64_t end_ticks, end_ns;
 	char version[32];      /* of the writer, NUL-terminated */
+	char rt_threads[128];  /* matrace: threads with such a name (a glob) count as realtime; empty: none */
 };
 
 /* Why something was not recorded; indices of image_header.lost. */
@@ -134,6 +137,8 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint8_t boot_id[16];
 	char program[1024];       /* absolute path if known, NUL-terminated */
 	char arguments[1024];     /* NUL-separated, ends with an empty string; cut if too long */
+	uint32_t watch_epoch;     /* matrace: alloc_sites of an earlier one were before MATRACE_START, and do not count */
+	uint32_t reserved2;
 };
 
 enum chunk_type {
@@ -254,6 +259,7 @@ struct cell {
                                       thread and lock counts it */
 #define CELL_REALTIME 0x02u        /* used by a realtime thread */
 #define CELL_SAMPLED 0x04u         /* holds are sampled: hold_total is scaled already */
+#define CELL_ORDINARY 0x08u        /* used by a thread that was not realtime */
 
 enum lock_side { SIDE_EXCLUSIVE = 0, SIDE_SHARED = 1 };
 
@@ -300,6 +306,11 @@ struct held {
 #define HELD_SHARED 0x10u
 #define HELD_SCALED 0x20u    /* sampled: counts for sample_hold holds */
 
+/* matrace: what a thread asked of the allocator. */
+struct alloc_totals {
+	uint64_t allocations, frees, bytes;
+};
+
 /* A thread, or a succession of threads of which each began after its predecessor ended. */
 struct thread_rec {
 	uint32_t tid;           /* kernel's, of the present or last one */
@@ -322,7 +333,8 @@ struct thread_rec {
 	uint32_t waiting_side;
 	uint64_t waits_booked;  /* sum of edge counts of this thread, for consistency checks */
 	char name[16];          /* NUL-padded; may be empty */
-	uint32_t reserved[16];
+	struct alloc_totals totals; /* matrace: while the thread was not realtime */
+	uint32_t reserved[10];
 };
 
 /*
@@ -357,16 +369,21 @@ struct module_rec {
 #define MODULE_OURS 0x01u   /* libmutrace itself, or libunwind loaded by it: hide its frames */
 #define MODULE_MAIN 0x02u   /* the program */
 
-/* matrace: calls of one function from one stack by threads of one class; times in ticks. 64 bytes. */
+/* matrace: calls of one function from one stack by one realtime thread; times in ticks. 64 bytes. */
 struct alloc_site {
-	uint32_t function;      /* index in the table of watched functions, see wrappers */
+	uint32_t function;      /* enum watched, see session/watched.h */
 	uint32_t stack;
-	uint32_t realtime;      /* 1: by realtime threads */
-	uint32_t tid_count;     /* distinct threads */
-	uint64_t count, bytes;
+	uint32_t realtime;      /* enum realtime_by: why the thread counted as realtime */
+	uint32_t tid_count;     /* distinct threads (a thread's record outlives it) */
+	uint64_t count, bytes;  /* bytes asked for */
 	uint64_t time_total, time_max;
-	uint64_t reserved[2];
+	uint32_t frees;         /* blocks given back: free, and realloc to nothing */
+	uint32_t generation;    /* of the thread that came this way last */
+	uint32_t epoch;         /* see image_header.watch_epoch */
+	uint32_t reserved;
 };
+
+enum realtime_by { REALTIME_NOT = 0, REALTIME_BY_POLICY, REALTIME_BY_REGION, REALTIME_BY_NAME };
 
 _Static_assert(sizeof(struct session_file) <= 4096, "session file");
 _Static_assert(sizeof(struct image_header) <= 4096, "image header");

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * matrace: what realtime threads do that may block. Called by its wrappers (wrappers/watch_*.c) on the calling
+ * thread; the fast part, for threads that are not realtime, is inline here. Takes no lock of its own.
+ */
+#ifndef MUTRACE_RECORD_WATCH_H
+#define MUTRACE_RECORD_WATCH_H
+
+#include "src/record/recorder.h"
+#include "src/session/watched.h"
+
+/* Allocations of a thread until it looks whether somebody made it a realtime one. */
+#define PLAIN_LOOK 0x3ffu
+
+/* A watched call that is going on. Lives on the stack of a wrapper. */
+struct watch {
+	struct thread *thread;
+	struct alloc_site *site;
+	uint64_t start;
+	uintptr_t outer;
+};
+
+/* Before the original: whether this call is to be recorded; counts it. bytes, frees: what it asks for and gives back. errno stays. */
+bool watch_begin(struct watch *w, enum watched function, struct site site, uint64_t bytes, uint32_t frees);
+/* After it, with the result kept by the caller. errno stays. */
+void watch_end(struct watch *w);
+/* For calls whose original only has to be timed if it blocks: counted when it is known that it does. */
+bool watch_wanted(enum watch_class class);
+/* The calling thread looks again whether it is realtime. */
+void watch_look(void);
+/* Called when the thread's class may change or it ends: adds up its page faults. */
+void watch_faults(struct thread *t);
+/* MATRACE_RT_BEGIN, MATRACE_RT_END, MATRACE_START */
+void watch_region(int by);
+void watch_start(void);
+/* At start: what is not the program's. */
+void watch_setup(void);
+/* At the end of the process: page faults of all threads. */
+void watch_ended(void);
+
+/* A call of a thread that is known not to be realtime. */
+static inline bool watch_plain(void)
+{
+	return likely(thread_self->plain != NULL);
+}
+
+static inline bool watch_plain_alloc(uint64_t bytes)
+{
+	struct alloc_totals *p = thread_self->plain;
+
+	if (unlikely(p == NULL))
+		return false;
+	p->bytes += bytes;
+	if (unlikely((++p->allocations & PLAIN_LOOK) == 0))
+		watch_look();
+	return true;
+}
+
+static inline bool watch_plain_free(void)
+{
+	struct alloc_totals *p = thread_self->plain;
+
+	if (unlikely(p == NULL))
+		return false;
+	p->frees++;
+	return true;
+}
+
+#endif

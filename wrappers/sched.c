@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Changes of the scheduling policy, so that no lock operation has to ask for it: the thread that they concern reads it
+ * again at its next call; where it is not known which that is, all do. In libmutrace.so and libmatrace.so.
+ */
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "src/record/recorder.h"
+#include "wrappers/real.h"
+
+/* own: the change was to the calling thread. */
+static void changed(bool own)
+{
+	struct thread *t = thread_self;
+
+	if (recorder.state != RECORDER_ON)
+		return;
+	if (!own) {
+		threads_policy_stale();
+	} else if (t->mode != MODE_OFF) {
+		t->stale = 1;
+		t->plain = NULL;
+	}
+}
+
+/* Whether a kernel thread id means the calling thread. */
+static bool is_self(pid_t tid)
+{
+	return tid == 0 || tid == gettid();
+}
+
+EXPORT int pthread_setschedparam(pthread_t id, int policy, const struct sched_param *p)
+{
+	int r;
+
+	real_need();
+	r = REAL(pthread_setschedparam)(id, policy, p);
+	if (r == 0)
+		changed(pthread_equal(id, pthread_self()));
+	return r;
+}
+
+EXPORT int pthread_setschedprio(pthread_t id, int priority)
+{
+	int r;
+
+	real_need();
+	r = REAL(pthread_setschedprio)(id, priority);
+	if (r == 0)
+		changed(pthread_equal(id, pthread_self()));
+	return r;
+}
+
+EXPORT int sched_setscheduler(pid_t tid, int policy, const struct sched_param *p)
+{
+	int r;
+
+	real_need();
+	r = REAL(sched_setscheduler)(tid, policy, p);
+	if (r != -1)
+		changed(is_self(tid));
+	return r;
+}
+
+EXPORT int sched_setparam(pid_t tid, const struct sched_param *p)
+{
+	int r;
+
+	real_need();
+	r = REAL(sched_setparam)(tid, p);
+	if (r != -1)
+		changed(is_self(tid));
+	return r;
+}
+
+/*
+ * The C library had no sched_setattr() until 2.41: programs make the system call. Arguments of syscall() are passed on
+ * as they are; six is what the original takes from where the caller has put them, whether it did or not.
+ */
+EXPORT long syscall(long number, ...)
+{
+	long a[6], r;
+	va_list args;
+
+	va_start(args, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(args, long);
+	va_end(args);
+	real_need();
+	r = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	if (__builtin_expect(number == SYS_sched_setattr || number == SYS_sched_setscheduler ||
+			     number == SYS_sched_setparam, 0) && r == 0)
+		changed(is_self((pid_t)a[0]));
+	return r;
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * matrace: the allocator. A thread that is not realtime counts and jumps on to the original; all else is out of line.
+ * Before the originals are known, and while the loader looks them up, a little memory of our own is handed out.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "src/record/watch.h"
+#include "wrappers/real.h"
+
+/* ---- before the originals are known ---- */
+
+#define EARLY_BYTES (64u * 1024)
+#define EARLY_HEAD 16u
+
+static char early[EARLY_BYTES] __attribute__((aligned(64)));
+static uint32_t early_used;
+
+static inline bool is_early(const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)early < EARLY_BYTES;
+}
+
+static COLD void *early_take(size_t size, size_t alignment)
+{
+	uint32_t at, end;
+
+	do {
+		uintptr_t p;
+
+		end = __atomic_load_n(&early_used, __ATOMIC_RELAXED);
+		p = (uintptr_t)early + end + EARLY_HEAD;
+		at = (uint32_t)(((p + alignment - 1) & ~(uintptr_t)(alignment - 1)) - (uintptr_t)early);
+		if (size > EARLY_BYTES || at > EARLY_BYTES - size) {
+			errno = ENOMEM;
+			return NULL;
+		}
+	} while (!__atomic_compare_exchange_n(&early_used, &end, (uint32_t)(at + size), false, __ATOMIC_RELAXED,
+					      __ATOMIC_RELAXED));
+	memcpy(early + at - sizeof(size), &size, sizeof(size));
+	return early + at; /* zeros: it is handed out once only */
+}
+
+/* Makes the originals known. False: the loader is looking them up for this thread just now. */
+static bool ready(void)
+{
+	static __thread bool resolving __attribute__((tls_model("initial-exec")));
+
+	if (likely(real.resolved))
+		return true;
+	if (resolving)
+		return false;
+	resolving = true;
+	real_resolve();
+	resolving = false;
+	return true;
+}
+
+/* ---- what is not the plain case ---- */
+
+#define ALIGNMENT_MALLOC 16u
+
+static COLD void *malloc_slow(size_t size, struct site site)
+{
+	struct watch w;
+	void *p;
+
+	if (!ready() && REAL(malloc) == NULL)
+		return early_take(size, ALIGNMENT_MALLOC);
+	if (!watch_begin(&w, WATCHED_malloc, site, size, 0))
+		return REAL(malloc)(size);
+	p = REAL(malloc)(size);
+	watch_end(&w);
+	return p;
+}
+
+static COLD void *calloc_slow(size_t n, size_t size, struct site site)
+{
+	struct watch w;
+	size_t bytes;
+	void *p;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		bytes = 0; /* it will fail */
+	if (!ready() && REAL(calloc) == NULL)
+		return early_take(bytes, ALIGNMENT_MALLOC);
+	if (!watch_begin(&w, WATCHED_calloc, site, bytes, 0))
+		return REAL(calloc)(n, size);
+	p = REAL(calloc)(n, size);
+	watch_end(&w);
+	return p;
+}
+
+static COLD void *early_move(void *p, size_t size)
+{
+	size_t old;
+	void *to = REAL(malloc) != NULL ? REAL(malloc)(size) : early_take(size, ALIGNMENT_MALLOC);
+
+	if (to != NULL) {
+		memcpy(&old, (char *)p - sizeof(old), sizeof(old));
+		memcpy(to, p, old < size ? old : size);
+	}
+	return to;
+}
+
+/* realloc and reallocarray; only a call to nothing gives the block back without a new one. */
+static COLD void *realloc_slow(enum watched function, void *p, size_t n, size_t size, struct site site)
+{
+	struct watch w;
+	size_t bytes;
+	bool begun;
+	void *to;
+
+	if (__builtin_mul_overflow(n, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	if (unlikely(is_early(p)))
+		return early_move(p, bytes);
+	if (!ready() && REAL(realloc) == NULL)
+		return early_take(bytes, ALIGNMENT_MALLOC);
+	begun = watch_begin(&w, function, site, bytes, 0);
+	to = function == WATCHED_realloc ? REAL(realloc)(p, bytes) : REAL(reallocarray)(p, n, size);
+	if (begun)
+		watch_end(&w);
+	if (to == NULL && p != NULL && bytes == 0) {
+		struct alloc_totals *plain = thread_self->plain;
+
+		if (begun)
+			w.site->frees++;
+		else if (plain != NULL)
+			plain->frees++;
+	}
+	return to;
+}
+
+static COLD void free_slow(void *p, struct site site)
+{
+	struct watch w;
+	int saved = errno;
+
+	if (p == NULL || is_early(p))
+		return;
+	if (!ready() && REAL(free) == NULL)
+		return; /* nobody knows how; it is the loader's */
+	if (watch_begin(&w, WATCHED_free, site, 0, 1)) {
+		REAL(free)(p);
+		watch_end(&w);
+	} else {
+		errno = saved;
+		REAL(free)(p);
+	}
+}
+
+EXPORT void *malloc(size_t size)
+{
+	if (likely(watch_plain_alloc(size)))
+		return REAL(malloc)(size);
+	return malloc_slow(size, SITE_HERE);
+}
+
+EXPORT void *calloc(size_t n, size_t size)
+{
+	if (likely(watch_plain_alloc(n * size)))
+		return REAL(calloc)(n, size);
+	return calloc_slow(n, size, SITE_HERE);
+}
+
+EXPORT void *realloc(void *p, size_t size)
+{
+	if (likely(size != 0 && !is_early(p)) && likely(watch_plain_alloc(size)))
+		return REAL(realloc)(p, size);
+	return realloc_slow(WATCHED_realloc, p, 1, size, SITE_HERE);
+}
+
+EXPORT void *reallocarray(void *p, size_t n, size_t size)
+{
+	return realloc_slow(WATCHED_reallocarray, p, n, size, SITE_HERE);
+}
+
+EXPORT void free(void *p)
+{
+	if (likely(p != NULL && !is_early(p)) && likely(watch_plain_free())) {
+		REAL(free)(p);
+		return;
+	}
+	free_slow(p, SITE_HERE);
+}
+
+EXPORT void *memalign(size_t alignment, size_t size)
+{
+	struct watch w;
+	void *p;
+
+	if (!ready() && REAL(memalign) == NULL)
+		return early_take(size, alignment);
+	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_memalign, SITE_HERE, size, 0))
+		return REAL(memalign)(alignment, size);
+	p = REAL(memalign)(alignment, size);
+	watch_end(&w);
+	return p;
+}
+
+EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
+{
+	struct watch w;
+	int r;
+
+	ready();
+	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_posix_memalign, SITE_HERE, size, 0))
+		return REAL(posix_memalign)(out, alignment, size);
+	r = REAL(posix_memalign)(out, alignment, size);
+	watch_end(&w);
+	return r;
+}
+
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
+{
+	struct watch w;
+	void *p;
+
+	ready();
+	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_aligned_alloc, SITE_HERE, size, 0))
+		return REAL(aligned_alloc)(alignment, size);
+	p = REAL(aligned_alloc)(alignment, size);
+	watch_end(&w);
+	return p;
+}
+
+EXPORT void *valloc(size_t size)
+{
+	struct watch w;
+	void *p;
+
+	ready();
+	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_valloc, SITE_HERE, size, 0))
+		return REAL(valloc)(size);
+	p = REAL(valloc)(size);
+	watch_end(&w);
+	return p;
+}
+
+EXPORT void *pvalloc(size_t size)
+{
+	struct watch w;
+	void *p;
+
+	ready();
+	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_pvalloc, SITE_HERE, size, 0))
+		return REAL(pvalloc)(size);
+	p = REAL(pvalloc)(size);
+	watch_end(&w);
+	return p;
+}

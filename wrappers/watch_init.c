@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* libmatrace's beginning and end, and what matrace.h calls. */
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/prctl.h>
+
+#include "include/matrace.h"
+#include "src/record/byhand.h"
+#include "src/record/watch.h"
+#include "wrappers/real.h"
+#include "wrappers/watch_new.h"
+
+static __attribute__((constructor)) void start(int argc, char **argv)
+{
+	real_need();
+	watch_setup();
+	watch_new_setup();
+	recorder.watch_by_hand = 1u << WATCH_CLASS_alloc;
+	recorder_start(argc, argv);
+	if (recorder.state == RECORDER_ON)
+		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+	byhand_start();
+}
+
+static __attribute__((destructor)) void end(void)
+{
+	watch_ended();
+	recorder_ended(IMAGE_EXITED);
+	byhand_end();
+}
+
+EXPORT void matrace_rt_begin(void)
+{
+	watch_region(1);
+}
+
+EXPORT void matrace_rt_end(void)
+{
+	watch_region(-1);
+}
+
+EXPORT void matrace_start(void)
+{
+	watch_start();
+}
+
+/* A thread's name may make it a realtime one (--rt-threads). */
+EXPORT int pthread_setname_np(pthread_t id, const char *name)
+{
+	int r;
+
+	real_need();
+	r = REAL(pthread_setname_np)(id, name);
+	if (r == 0 && recorder.state == RECORDER_ON && recorder.rt_threads[0] != '\0')
+		threads_policy_stale();
+	return r;
+}
+
+EXPORT int prctl(int what, ...)
+{
+	unsigned long a[4];
+	va_list args;
+	int r;
+
+	va_start(args, what);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(args, unsigned long);
+	va_end(args);
+	real_need();
+	r = REAL(prctl)(what, a[0], a[1], a[2], a[3]);
+	if (what == PR_SET_NAME && r == 0 && recorder.state == RECORDER_ON && recorder.rt_threads[0] != '\0')
+		threads_policy_stale();
+	return r;
+}
