@@ -12,7 +12,10 @@
 	X(family_c11) \
 	X(family_thread) \
 	X(family_once_tsd) \
-	X(family_cancel)
+	X(family_cancel) \
+	X(family_process) \
+	X(family_environment) \
+	X(family_hurt)
 
 #define X(family) void family(void);
 FAMILIES(X)

@@ -118,8 +118,8 @@ static void start_child(const struct run *r, const struct options *o)
 	if (dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0) < 0 || dup2(r->out, 1) < 0 || dup2(r->err, 2) < 0 ||
 	    dup2(r->results, RESULT_FD) < 0)
 		_exit(99);
+	close_range(3, RESULT_FD - 1, 0); /* whatever our own caller left open */
 	if (o->fork_only) {
-		close_range(3, RESULT_FD - 1, 0);
 		r->which->run(r->which->arg);
 		exit(0);
 	}

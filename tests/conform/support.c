@@ -102,11 +102,14 @@ void sleep_ms(long ms)
 
 void await(atomic_int *value, int least)
 {
-	struct timespec pause = { .tv_nsec = 200000 };
+	struct timespec pause = { .tv_nsec = 50000 };
 
 	/* not nanosleep(): that is a cancellation point, and this must not be one */
-	while (atomic_load(value) < least)
+	while (atomic_load(value) < least) {
 		syscall(SYS_nanosleep, &pause, NULL);
+		if (pause.tv_nsec < 3000000) /* many threads may be waiting like this */
+			pause.tv_nsec += pause.tv_nsec / 4;
+	}
 }
 
 static char thread_state(pid_t pid, pid_t tid)
