@@ -37,6 +37,8 @@ static void passed_on(sigset_t *set)
 
 int child_take_signals(struct child *c, int *ret_fd)
 {
+	static struct child first; /* what we were started with: check runs several programs */
+	static bool known;
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	struct rlimit files;
 	sigset_t set;
@@ -52,11 +54,18 @@ int child_take_signals(struct child *c, int *ret_fd)
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, &c->pipe);
 	/* One descriptor is kept for each living process of the session. */
-	if (getrlimit(RLIMIT_NOFILE, &c->files) == 0) {
+	if (getrlimit(RLIMIT_NOFILE, &c->files) == 0 && !known) {
 		files = c->files;
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
+	if (known) {
+		c->chld = first.chld;
+		c->pipe = first.pipe;
+		c->files = first.files;
+	}
+	first = *c;
+	known = true;
 	*ret_fd = fd;
 	return 0;
 }

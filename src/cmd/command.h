@@ -12,6 +12,8 @@ struct command {
 
 int command_run(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_diff(int argc, char **argv);
+int command_check(int argc, char **argv);
 
 /* --version */
 int command_version(void);

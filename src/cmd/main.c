@@ -17,6 +17,10 @@ static const struct command commands[] = {
 	  "run PROGRAM and report how its threads waited for locks" },
 	{ "report", command_report, "report [OPTION...] SESSION...",
 	  "report on sessions that were kept, or that still run" },
+	{ "diff", command_diff, "diff [OPTION...] BASE NEW",
+	  "compare two runs (sessions, JSON reports, baselines), lock by lock" },
+	{ "check", command_check, "check [OPTION...] -- PROGRAM [ARGUMENT...]",
+	  "run PROGRAM, or read SESSION and JSON files, and fail if a lock is over its limits" },
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

@@ -20,16 +20,18 @@ enum option_kind {
 	KIND_UINT64,
 	KIND_SIZE,    /* uint64_t of bytes, with a suffix K, M or G */
 	KIND_STRING,
-	KIND_LIST,    /* one more of the helpers */
+	KIND_LIST,    /* one more of a struct string_list */
+	KIND_TIME,    /* enum report_time by name */
 	KIND_LOCK_ORDER,
 	KIND_COND_ORDER,
 	KIND_IGNORED, /* takes an argument and does nothing */
 };
 
-enum option_group { GROUP_WHAT, GROUP_ROWS, GROUP_NAMES, GROUP_RECORD, GROUP_OTHER, GROUP_MAX };
+enum option_group { GROUP_WHAT, GROUP_JUDGE, GROUP_ROWS, GROUP_NAMES, GROUP_RECORD, GROUP_OTHER, GROUP_MAX };
 
 static const char *const group_titles[GROUP_MAX] = {
 	[GROUP_WHAT] = "Output",
+	[GROUP_JUDGE] = "What is compared",
 	[GROUP_ROWS] = "Which rows, in which order",
 	[GROUP_NAMES] = "Stacks and names",
 	[GROUP_RECORD] = "Recording",
@@ -50,12 +52,44 @@ struct option_spec {
 
 #define AT(member) offsetof(struct options, member)
 
+#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK)
+
 /* One line an option: in the order of --help. */
 static const struct option_spec specs[] = {
 	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN, KIND_STRING, AT(output), 0, 0,
 	  "keep the session in DIR, for mutrace report" },
 	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS, KIND_STRING, AT(report.json_path), 0, 0,
 	  "write the report as JSON too, to FILE (-: stdout)" },
+	{ GROUP_WHAT, 0, "csv", "FILE", FOR_REPORTS, KIND_STRING, AT(report.csv_path), 0, 0,
+	  "write the table of locks as CSV" },
+	{ GROUP_WHAT, 0, "folded", "FILE", FOR_REPORTS, KIND_STRING, AT(report.folded_path), 0, 0,
+	  "write folded stacks, for flame graphs" },
+	{ GROUP_WHAT, 0, "folded-of", "TIME", FOR_REPORTS, KIND_TIME, AT(report.folded_of), 0, 0,
+	  "their time: wait (default), hold, or blocked (that others waited)" },
+	{ GROUP_WHAT, 0, "pprof", "FILE", FOR_REPORTS, KIND_STRING, AT(report.pprof_path), 0, 0,
+	  "write a profile for pprof, contentions and delay by stack" },
+	{ GROUP_WHAT, 0, "pprof-of", "TIME", FOR_REPORTS, KIND_TIME, AT(report.pprof_of), 0, 0,
+	  "its time: blocked (default, as Go's mutex profile), wait, or hold" },
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, KIND_STRING, AT(report.json_path), 0, 0,
+	  "write the comparison as JSON too, to FILE (-: stdout)" },
+	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, KIND_STRING, AT(junit), 0, 0, "write the verdict as JUnit XML" },
+	{ GROUP_WHAT, 0, "github", "FILE", FOR_CHECK, KIND_STRING, AT(github), 0, 0,
+	  "write annotations for a GitHub workflow, to FILE (-: stdout)" },
+	{ GROUP_WHAT, 0, "write-baseline", "FILE", FOR_CHECK, KIND_STRING, AT(write_baseline), 0, 0,
+	  "make or renew a baseline instead of judging" },
+	{ GROUP_JUDGE, 0, "base", "FILE", FOR_DIFF, KIND_LIST, AT(bases), 0, 0,
+	  "compare with this; may be given again, and all other arguments are what is new" },
+	{ GROUP_JUDGE, 0, "all", NULL, FOR_DIFF, KIND_FLAG, AT(report.all), 0, 0, "show locks that changed little, too" },
+	{ GROUP_JUDGE, 0, "baseline", "FILE", FOR_CHECK, KIND_LIST, AT(bases), 0, 0,
+	  "judge against this baseline, report or session; may be given again" },
+	{ GROUP_JUDGE, 0, "limits", "FILE", FOR_CHECK, KIND_LIST, AT(limit_files), 0, 0,
+	  "limits, as YAML (see mutrace-check(1))" },
+	{ GROUP_JUDGE, 0, "limit", "LIMIT", FOR_CHECK, KIND_LIST, AT(limits), 0, 0,
+	  "a limit, [SCOPE:]FIGURE=VALUE such as cache_*:hold-p99=50us; may be given again" },
+	{ GROUP_JUDGE, 0, "repeat", "N", FOR_CHECK, KIND_UINT, AT(repeat), 1, 1000,
+	  "run the program N times and judge the medians" },
+	{ GROUP_JUDGE, 0, "pass-status", NULL, FOR_CHECK, KIND_FLAG, AT(pass_status), 0, 0,
+	  "a program that fails: exit as it did, not with 2" },
 	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, KIND_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N locks and N conditions at most" },
 	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, KIND_FLAG, AT(report.all), 0, 0,
@@ -78,21 +112,21 @@ static const struct option_spec specs[] = {
 	  "record and show stacks N deep" },
 	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS, KIND_FLAG, AT(report.debug_info), 0, 0,
 	  "show modules, addresses and all frames" },
-	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_REPORTS, KIND_LIST, AT(helpers), 0, 0,
+	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, KIND_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
-	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_REPORTS, KIND_STRING, AT(report.sysroot), 0, 0,
+	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, KIND_STRING, AT(report.sysroot), 0, 0,
 	  "look for programs and debug files below DIR" },
 	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN, KIND_FLAG32, AT(config.track_rt), 0, 0,
 	  "tell which locks realtime threads use" },
 	{ GROUP_RECORD, 0, "trap", NULL, FOR_RUN, KIND_FLAG32, AT(config.trap), 0, 0,
 	  "stop in the debugger (SIGTRAP) where a lock is misused" },
-	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN, KIND_UINT32, AT(config.sample_hold), 0, UINT32_MAX,
+	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN | FOR_CHECK, KIND_UINT32, AT(config.sample_hold), 0, UINT32_MAX,
 	  "time one uncontended hold in N only; counts and waits stay exact" },
 	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, KIND_FLAG32, AT(config.contended_only), 0, 0,
 	  "record only acquisitions that had to wait" },
-	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN, KIND_SIZE, AT(config.max_bytes), 1 << 20, UINT64_MAX,
+	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK, KIND_SIZE, AT(config.max_bytes), 1 << 20, UINT64_MAX,
 	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
-	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN, KIND_FLAG, AT(no_follow), 0, 0,
+	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK, KIND_FLAG, AT(no_follow), 0, 0,
 	  "do not wait for children that outlive the program" },
 	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, KIND_IGNORED, 0, 0, 0,
 	  "accepted for old command lines, no longer needed" },
@@ -172,19 +206,30 @@ static int set_order(const struct option_spec *spec, void *at, const char *value
 	return 0;
 }
 
-static int add_helper(struct options *o, const char *value)
+static int add_to_list(struct string_list *list, const char *value)
 {
-	const char **grown = realloc(o->helpers, (o->n_helpers + 2) * sizeof(*grown));
+	const char **grown = realloc(list->items, (list->n + 2) * sizeof(*grown));
 
 	if (grown == NULL) {
 		say("out of memory");
 		return -1;
 	}
-	grown[o->n_helpers++] = value;
-	grown[o->n_helpers] = NULL;
-	o->helpers = grown;
-	o->report.helpers = grown;
+	grown[list->n++] = value;
+	grown[list->n] = NULL;
+	list->items = grown;
 	return 0;
+}
+
+static int set_time(const struct option_spec *spec, void *at, const char *value)
+{
+	for (int i = 0; report_time_names[i] != NULL; i++) {
+		if (strcmp(report_time_names[i], value) == 0) {
+			*(enum report_time *)at = (enum report_time)i;
+			return 0;
+		}
+	}
+	say("--%s takes wait, hold or blocked, not '%s'", spec->name, value);
+	return -1;
 }
 
 static int set_option(struct options *o, const struct option_spec *spec, const char *value)
@@ -211,7 +256,9 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 		*(const char **)at = value;
 		return 0;
 	case KIND_LIST:
-		return add_helper(o, value);
+		return add_to_list(at, value);
+	case KIND_TIME:
+		return set_time(spec, at, value);
 	case KIND_LOCK_ORDER:
 	case KIND_COND_ORDER:
 		return set_order(spec, at, value);
@@ -242,6 +289,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	memset(o, 0, sizeof(*o));
 	report_options_init(&o->report);
 	o->config.frames = FRAMES_DEFAULT;
+	o->repeat = 1;
 
 	*l++ = stop_at_first ? '+' : '-';
 	if (!stop_at_first)
@@ -275,7 +323,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 			return -1;
 		}
 		for (size_t i = 0; i < SPECS && spec == NULL; i++)
-			if (code == 256 + (int)i || (code < 256 && specs[i].letter == code))
+			if (code == 256 + (int)i || (code < 256 && specs[i].letter == code && specs[i].commands & command))
 				spec = &specs[i];
 		if (set_option(o, spec, optarg) < 0)
 			return -1;
@@ -284,13 +332,18 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	}
 	o->config.per_instance = o->report.per_instance;
 	o->config.no_follow = o->no_follow;
+	o->report.helpers = o->helpers.items;
 	return optind;
 }
 
 void options_free(struct options *o)
 {
-	free(o->helpers);
-	o->helpers = NULL;
+	struct string_list *lists[] = { &o->helpers, &o->bases, &o->limits, &o->limit_files };
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		free(lists[i]->items);
+		*lists[i] = (struct string_list){ 0 };
+	}
 }
 
 static void print_orders(const char *title, const char *(*name)(unsigned int))

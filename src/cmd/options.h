@@ -22,12 +22,23 @@ enum command_bit {
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT)
 
+/* An option that may be given several times. */
+struct string_list {
+	const char **items; /* NULL-terminated, NULL: none */
+	size_t n;
+};
+
 struct options {
 	struct session_config config;
 	struct report_options report;
 	const char *output; /* -o: directory to keep the session in; NULL: it is not kept */
-	const char **helpers; /* report.helpers, NULL-terminated */
-	size_t n_helpers;
+	struct string_list helpers; /* report.helpers */
+	/* diff and check */
+	struct string_list bases;   /* --base, --baseline */
+	struct string_list limits, limit_files;
+	unsigned int repeat;
+	const char *write_baseline, *junit, *github;
+	bool pass_status;
 	bool no_follow;
 	bool remove_session;
 	bool help, version;

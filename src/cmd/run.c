@@ -19,6 +19,7 @@
 #include "src/cmd/library.h"
 #include "src/cmd/options.h"
 #include "src/cmd/program.h"
+#include "src/cmd/run.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
 #include "src/session/ticks.h"
@@ -28,7 +29,9 @@
 #define PATIENCE_NS 2000000000u /* of waiting for children before we say that we do */
 
 struct run {
-	struct options options;
+	struct options *options;
+	run_done done;   /* what becomes of the session */
+	void *done_data;
 	struct sessiondir session;
 	struct child child;
 	struct follow *follow;
@@ -37,14 +40,13 @@ struct run {
 	bool hurry;    /* the user does not want to wait for children */
 };
 
-static int report(struct run *r)
+static int report(struct options *o, const char *session)
 {
-	const char *path = r->session.path;
 	char error[MODEL_ERROR_SIZE];
 
-	r->options.report.text = stderr;
-	r->options.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
-	if (report_run(&path, 1, &r->options.report, error) < 0) {
+	o->report.text = stderr;
+	o->report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
+	if (report_run(&session, 1, &o->report, error) < 0) {
 		say("%s", error);
 		return -1;
 	}
@@ -61,8 +63,9 @@ static void report_now(struct run *r)
 	r->reporter = fork();
 	if (r->reporter == 0) {
 		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
-		r->options.report.json_path = NULL;
-		_exit(report(r) < 0 ? STATUS_TROUBLE : 0);
+		r->options->report.json_path = r->options->report.folded_path = NULL;
+		r->options->report.pprof_path = r->options->report.csv_path = NULL;
+		_exit(report(r->options, r->session.path) < 0 ? STATUS_TROUBLE : 0);
 	}
 	if (r->reporter < 0)
 		r->reporter = 0;
@@ -154,7 +157,7 @@ static void wait_for_children(struct run *r)
 }
 
 /* A report that cannot be written is better known before a long run. */
-static int check_json(const char *path)
+static int check_output(const char *path)
 {
 	int fd;
 
@@ -193,7 +196,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	sessiondir_started(&r->session, r->child.pid);
 	wait_for_program(r);
 	*ret_status = r->child.status;
-	if (!r->options.no_follow)
+	if (!r->options->no_follow)
 		wait_for_children(r);
 	else
 		follow_scan(r->follow);
@@ -205,7 +208,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		say("nothing was recorded: %s never loaded %s. Does it clear the environment (env -i, sudo), or start a "
 		    "program that is statically linked?",
 		    argv[0], library);
-	} else if (report(r) < 0 && !r->session.keep && !ferror(stderr) && !ferror(stdout)) {
+	} else if (r->done(r->session.path, r->done_data) < 0 && !r->session.keep && !ferror(stderr) && !ferror(stdout)) {
 		/* Not if only nobody reads: a closed pipe or a terminal that is gone. */
 		r->session.keep = true;
 		say("the session is kept in %s", r->session.path);
@@ -216,22 +219,53 @@ finish:
 	return status;
 }
 
+int run_program(struct options *o, char **argv, run_done done, void *data, int *ret_wait_status)
+{
+	struct run r = { .options = o, .done = done, .done_data = data, .signals = -1 };
+	const struct report_options *report = &o->report;
+	char *path = NULL, *library = NULL;
+	int status;
+
+	*ret_wait_status = -1;
+	status = program_find(argv[0], &path);
+	if (status != 0)
+		return status;
+	status = STATUS_TROUBLE;
+	library = library_find();
+	if (library == NULL || check_output(report->json_path) < 0 || check_output(report->folded_path) < 0 ||
+	    check_output(report->pprof_path) < 0 || check_output(report->csv_path) < 0)
+		goto finish;
+	if (sessiondir_make(&r.session, &o->config, o->output) < 0)
+		goto finish;
+	status = run_in_session(&r, path, argv, library, ret_wait_status);
+	follow_free(r.follow);
+	sessiondir_close(&r.session);
+finish:
+	free(path);
+	free(library);
+	return status;
+}
+
+static int report_done(const char *session, void *data)
+{
+	return report(data, session);
+}
+
 int command_run(int argc, char **argv)
 {
-	struct run r = { .signals = -1 };
-	char *path = NULL, *library = NULL;
+	struct options o;
 	int first, status = STATUS_TROUBLE, program_status = -1;
 
-	first = options_parse(&r.options, FOR_RUN, argc, argv, true);
+	first = options_parse(&o, FOR_RUN, argc, argv, true);
 	if (first < 0)
 		goto finish;
-	if (r.options.help) {
+	if (o.help) {
 		command_usage("run");
 		options_help(FOR_RUN);
 		status = EXIT_SUCCESS;
 		goto finish;
 	}
-	if (r.options.version) {
+	if (o.version) {
 		status = command_version();
 		goto finish;
 	}
@@ -239,22 +273,9 @@ int command_run(int argc, char **argv)
 		say("no program named; usage: mutrace [OPTION...] PROGRAM [ARGUMENT...], see 'mutrace --help'");
 		goto finish;
 	}
-	status = program_find(argv[first], &path);
-	if (status != 0)
-		goto finish;
-	status = STATUS_TROUBLE;
-	library = library_find();
-	if (library == NULL || check_json(r.options.report.json_path) < 0)
-		goto finish;
-	if (sessiondir_make(&r.session, &r.options.config, r.options.output) < 0)
-		goto finish;
-	status = run_in_session(&r, path, argv + first, library, &program_status);
-	follow_free(r.follow);
-	sessiondir_close(&r.session);
+	status = run_program(&o, argv + first, report_done, &o, &program_status);
 finish:
-	free(path);
-	free(library);
-	options_free(&r.options);
+	options_free(&o);
 	if (program_status != -1)
 		child_exit_like(program_status);
 	return status;

@@ -41,6 +41,7 @@ static int load_session(const char *path, const struct report_options *options, 
 		return r;
 	}
 	o.text = NULL;
+	o.json_path = o.folded_path = o.pprof_path = o.csv_path = NULL;
 	o.json = f;
 	r = report_run(&path, 1, &o, error);
 	if (r == 0) {

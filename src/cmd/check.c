@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * mutrace check: does a program keep to its limits? For CI: 0 in order, 1 over a limit, 2 could not be checked. Whatever
+ * goes wrong is 2, so that a check that did not happen is never taken for one that passed.
+ */
+#include "src/cmd/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "src/cmd/child.h"
+#include "src/cmd/options.h"
+#include "src/cmd/run.h"
+#include "src/cmd/say.h"
+#include "src/compare/digest.h"
+#include "src/compare/judge.h"
+#include "src/compare/limits.h"
+#include "src/load/model.h"
+
+#define STATUS_OVER 1
+
+struct check {
+	struct options options;
+	struct limits limits;
+	struct digest *baseline, *run;
+	struct digest **runs; /* of the program, before their median is taken */
+	size_t n_runs;
+	int program_status;   /* of waitpid(), of the run that failed; -1 none did */
+	char trouble[MODEL_ERROR_SIZE];
+};
+
+static int session_done(const char *session, void *data)
+{
+	struct check *c = data;
+
+	return digest_load(session, &c->options.report, &c->runs[c->n_runs], c->trouble) < 0 ? 0 : (int)++c->n_runs;
+}
+
+/* 0, or STATUS_TROUBLE with the reason in trouble or said already. */
+static int run_once(struct check *c, char **argv)
+{
+	size_t before = c->n_runs;
+	int status, wait_status;
+
+	status = run_program(&c->options, argv, session_done, c, &wait_status);
+	if (wait_status == -1) {
+		snprintf(c->trouble, sizeof(c->trouble), "%s could not be run", argv[0]);
+		return status != 0 ? status : STATUS_TROUBLE;
+	}
+	if (wait_status != 0) {
+		c->program_status = wait_status;
+		if (WIFSIGNALED(wait_status))
+			snprintf(c->trouble, sizeof(c->trouble), "%s was killed by signal %d (%s)", argv[0],
+				 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+		else
+			snprintf(c->trouble, sizeof(c->trouble), "%s failed with exit status %d", argv[0],
+				 WEXITSTATUS(wait_status));
+		return STATUS_TROUBLE;
+	}
+	if (c->n_runs == before && c->trouble[0] == '\0')
+		snprintf(c->trouble, sizeof(c->trouble), "nothing was recorded of %s", argv[0]);
+	return c->n_runs == before ? STATUS_TROUBLE : 0;
+}
+
+static int run_all(struct check *c, char **argv)
+{
+	int status = 0;
+
+	c->runs = calloc(c->options.repeat, sizeof(struct digest *));
+	if (c->runs == NULL) {
+		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
+		return STATUS_TROUBLE;
+	}
+	for (unsigned int i = 0; i < c->options.repeat && status == 0; i++)
+		status = run_once(c, argv);
+	if (status == 0 && digest_median(c->runs, c->n_runs, &c->run) < 0) {
+		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
+		status = STATUS_TROUBLE;
+	}
+	return status;
+}
+
+static int limits_load(struct check *c)
+{
+	const struct options *o = &c->options;
+	size_t i;
+
+	for (i = 0; i < o->limit_files.n; i++)
+		if (limits_read(&c->limits, o->limit_files.items[i], c->trouble) < 0)
+			return STATUS_TROUBLE;
+	for (i = 0; i < o->limits.n; i++)
+		if (limits_option(&c->limits, o->limits.items[i], c->trouble) < 0)
+			return STATUS_TROUBLE;
+	if (o->bases.n == 0 && !c->limits.absolute && o->write_baseline == NULL) {
+		snprintf(c->trouble, sizeof(c->trouble),
+			 "nothing to check against: give --baseline, --limit or --limits, see 'mutrace check --help'");
+		return STATUS_TROUBLE;
+	}
+	if (o->bases.n == 0)
+		return 0;
+	return digest_load_all(o->bases.items, o->bases.n, &o->report, &c->baseline, c->trouble) < 0 ? STATUS_TROUBLE : 0;
+}
+
+/* What the user should know before trusting the verdict. */
+static void notes(const struct check *c)
+{
+	if (c->run->lost != 0)
+		say("note: %llu events were lost, counts may be too low", (unsigned long long)c->run->lost);
+	if (c->run->incomplete)
+		say("note: a process did not end by itself");
+	if (c->run->unnamed != 0)
+		say("note: %zu locks are known by their address only and are not compared", c->run->unnamed);
+	for (size_t i = 0; i < c->limits.n; i++)
+		if (!c->limits.rules[i].matched && !c->limits.rules[i].total)
+			say("note: no lock matches %s", c->limits.rules[i].where);
+}
+
+static int github_write(struct check *c, const struct verdict *v)
+{
+	const char *path = c->options.github;
+	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	int r = 0;
+
+	if (f == NULL) {
+		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(errno));
+		return -1;
+	}
+	verdict_github(f, v);
+	if ((f == stdout ? fflush(f) : fclose(f)) != 0) {
+		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(errno));
+		r = -1;
+	}
+	return r;
+}
+
+static int judge(struct check *c, FILE *out)
+{
+	struct verdict v = { 0 };
+	int status = STATUS_TROUBLE;
+
+	if (verdict_make(&v, c->run, c->baseline, &c->limits) < 0) {
+		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
+		goto finish;
+	}
+	notes(c);
+	verdict_text(out, &v);
+	if (fflush(out) != 0) {
+		snprintf(c->trouble, sizeof(c->trouble), "the verdict cannot be written: %s", strerror(errno));
+		goto finish;
+	}
+	if (c->options.junit != NULL && verdict_junit(c->options.junit, &v, NULL, c->trouble) < 0)
+		goto finish;
+	if (c->options.github != NULL && github_write(c, &v) < 0)
+		goto finish;
+	status = v.n == 0 ? EXIT_SUCCESS : STATUS_OVER;
+finish:
+	verdict_free(&v);
+	return status;
+}
+
+static int check(struct check *c, int argc, char **argv, int first)
+{
+	bool program = strcmp(argv[first - 1], "--") == 0;
+	int status;
+
+	status = limits_load(c);
+	if (status != 0)
+		return status;
+	if (program)
+		status = run_all(c, argv + first);
+	else if (digest_load_all((const char *const *)argv + first, (size_t)(argc - first), &c->options.report, &c->run,
+				 c->trouble) < 0)
+		status = STATUS_TROUBLE;
+	if (status != 0)
+		return status;
+	if (c->run->n == 0) {
+		snprintf(c->trouble, sizeof(c->trouble), "there is no lock with a name in what was recorded");
+		return STATUS_TROUBLE;
+	}
+	if (c->options.write_baseline == NULL)
+		return judge(c, program ? stderr : stdout);
+	if (baseline_write(c->run, c->options.write_baseline, c->trouble) < 0)
+		return STATUS_TROUBLE;
+	say("%s: a baseline of %zu locks from %u run%s", c->options.write_baseline, c->run->n, c->run->runs,
+	    c->run->runs == 1 ? "" : "s");
+	return EXIT_SUCCESS;
+}
+
+int command_check(int argc, char **argv)
+{
+	struct check c = { .program_status = -1 };
+	char error[MODEL_ERROR_SIZE];
+	int first, status = STATUS_TROUBLE, exit_like = -1;
+
+	first = options_parse(&c.options, FOR_CHECK, argc, argv, true);
+	if (first < 0)
+		goto finish;
+	if (c.options.help) {
+		command_usage("check");
+		options_help(FOR_CHECK);
+		status = EXIT_SUCCESS;
+		goto finish;
+	}
+	if (c.options.version) {
+		status = command_version();
+		goto finish;
+	}
+	if (first >= argc) {
+		say("nothing to check; usage: mutrace check [OPTION...] -- PROGRAM [ARGUMENT...], or SESSION or JSON files");
+		goto finish;
+	}
+	status = check(&c, argc, argv, first);
+	if (c.trouble[0] != '\0') {
+		say("not checked: %s", c.trouble);
+		if (c.options.junit != NULL && verdict_junit(c.options.junit, NULL, c.trouble, error) < 0)
+			say("%s", error);
+		if (c.options.pass_status)
+			exit_like = c.program_status;
+		status = STATUS_TROUBLE;
+	}
+finish:
+	for (size_t i = 0; i < c.n_runs; i++)
+		digest_free(c.runs[i]);
+	free(c.runs);
+	digest_free(c.run);
+	digest_free(c.baseline);
+	limits_free(&c.limits);
+	options_free(&c.options);
+	if (exit_like != -1)
+		child_exit_like(exit_like);
+	return status;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* mutrace diff BASE NEW: which locks got worse, or better. Of sessions, JSON reports and baselines. */
+#include "src/cmd/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/cmd/options.h"
+#include "src/cmd/say.h"
+#include "src/compare/diff.h"
+#include "src/compare/digest.h"
+#include "src/load/model.h"
+
+static int write_json(const char *path, const struct diff *d)
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	int r;
+
+	if (f == NULL) {
+		say("%s: %s", path, strerror(errno));
+		return -1;
+	}
+	r = diff_json(f, d);
+	if (f != stdout && fclose(f) != 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		say("%s cannot be written: %s", path, strerror(-r));
+	return r;
+}
+
+static int compare(const struct options *o, const struct digest *base, const struct digest *now)
+{
+	bool to_stdout = o->report.json_path != NULL && strcmp(o->report.json_path, "-") == 0;
+	struct diff d = { 0 };
+	int status = STATUS_TROUBLE;
+
+	if (diff_make(&d, base, now) < 0) {
+		say("out of memory");
+		return status;
+	}
+	/* With JSON on stdout nobody reads the text there. */
+	if (!to_stdout)
+		diff_text(stdout, &d, o->report.all);
+	if (fflush(stdout) != 0 && errno != EPIPE)
+		say("the comparison cannot be written: %s", strerror(errno));
+	else if (o->report.json_path == NULL || write_json(o->report.json_path, &d) == 0)
+		status = EXIT_SUCCESS;
+	diff_free(&d);
+	return status;
+}
+
+int command_diff(int argc, char **argv)
+{
+	struct digest *base = NULL, *now = NULL;
+	char error[MODEL_ERROR_SIZE];
+	int first, bases, status = STATUS_TROUBLE;
+	struct options o;
+
+	first = options_parse(&o, FOR_DIFF, argc, argv, false);
+	if (first < 0)
+		goto finish;
+	if (o.help) {
+		command_usage("diff");
+		options_help(FOR_DIFF);
+		status = EXIT_SUCCESS;
+		goto finish;
+	}
+	if (o.version) {
+		status = command_version();
+		goto finish;
+	}
+	bases = o.bases.n != 0 ? 0 : 1;
+	if (argc - first < bases + 1 || (bases == 1 && argc - first > 2)) {
+		say("two things to compare are wanted: mutrace diff BASE NEW, or mutrace diff --base=BASE... NEW...");
+		goto finish;
+	}
+	if (digest_load_all(bases ? (const char *const *)argv + first : o.bases.items, bases ? 1 : o.bases.n, &o.report,
+			    &base, error) < 0 ||
+	    digest_load_all((const char *const *)argv + first + bases, (size_t)(argc - first - bases), &o.report, &now,
+			    error) < 0) {
+		say("%s", error);
+		goto finish;
+	}
+	status = compare(&o, base, now);
+finish:
+	digest_free(base);
+	digest_free(now);
+	options_free(&o);
+	return status;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Running a program in a session: what run and check have in common. */
+#ifndef MUTRACE_CMD_RUN_H
+#define MUTRACE_CMD_RUN_H
+
+#include "src/cmd/options.h"
+
+/* Told when all is over, with the session complete. Negative: its result could not be written, so the session is
+ * better kept. */
+typedef int (*run_done)(const char *session, void *data);
+
+/*
+ * Runs argv[0] with its arguments in a session as o says, and then done, unless nothing was recorded. Returns 0, or
+ * the status to exit with after saying why; *ret_wait_status is as of waitpid(), -1 if the program did not run.
+ */
+int run_program(struct options *o, char **argv, run_done done, void *data, int *ret_wait_status);
+
+#endif
