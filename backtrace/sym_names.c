@@ -5,16 +5,13 @@
  */
 #include "backtrace/sym_names.h"
 
-#define PACKAGE "mutrace" /* bfd.h wants a config.h to have been there */
-#define PACKAGE_VERSION "1"
-#include <bfd.h>
-#undef PACKAGE
-#undef PACKAGE_VERSION
 #include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "backtrace/sym_bfd.h"
 
 /* From libiberty's demangle.h, which not every distribution installs beside bfd.h: these two never changed. */
 #define WITH_PARAMETERS (1 << 0)
