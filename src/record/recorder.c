@@ -176,6 +176,8 @@ void recorder_before_fork(void)
 
 	if (recorder.state != RECORDER_ON)
 		return;
+	/* First of all: its lock, held until the fork is done, keeps apart threads that fork at the same time. */
+	stacks_before_fork((uint32_t)gettid());
 	inherited_count = 0;
 	if (t->mode != MODE_OFF) {
 		for (struct held *h = t->held_first; h <= t->top && inherited_count < INHERITED_MAX; h++) {
@@ -187,7 +189,6 @@ void recorder_before_fork(void)
 	}
 	image_prepare_spare();
 	__atomic_fetch_add(&recorder.header->forks_begun, 1, __ATOMIC_RELAXED);
-	stacks_before_fork((uint32_t)gettid());
 	errno = saved;
 }
 
