@@ -418,6 +418,7 @@ int image_adopt(void)
 	spare.base = NULL;
 	spare.claimed = false;
 	recorder.grow_lock = 0;
+	recorder.full = 0;
 	take_over(base, mapped, populated);
 	fill_header(recorder.header);
 	recorder.header->parent_image = 1;
@@ -469,7 +470,7 @@ struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t byt
 	int saved = errno;
 
 	bytes = (bytes + CHUNK_ALIGN - 1) & ~(CHUNK_ALIGN - 1);
-	if (pilock_lock(&recorder.grow_lock, tid)) {
+	if (!recorder.full && pilock_lock(&recorder.grow_lock, tid)) {
 		if (grow(bytes)) {
 			c = (struct chunk *)(recorder.base + h->used);
 			c->type = type;
@@ -480,6 +481,8 @@ struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t byt
 			c->magic = CHUNK_MAGIC;
 			__atomic_store_n(&h->used, h->used + bytes, __ATOMIC_RELEASE);
 			clock_sync();
+		} else {
+			recorder.full = 1; /* what is there goes on counting; nobody tries again each time */
 		}
 		pilock_unlock(&recorder.grow_lock, tid);
 	}

@@ -407,6 +407,10 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	} else if (l != NULL && !is_dead(l) && lock_address(l) == a) {
 		lock_gone(t, ref);
 	}
+	if (recorder.full) {
+		image_lost(LOSS_SPACE);
+		return 0;
+	}
 	stack = stacks_capture(t, site);
 	attributes = object_attributes(address, kind);
 	if (on_stack(address))
@@ -504,6 +508,11 @@ void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site
 	struct lock_rec *l;
 
 	if (lock == 0)
+		return;
+	/* What is not known to be held may have been taken when we could not record it. */
+	if (what == STATE_UNLOCK_NOT_HELD &&
+	    (recorder.full || recorder.header->lost[LOSS_HELD] || recorder.header->lost[LOSS_MEMORY] ||
+	     recorder.header->lost[LOSS_REENTRANT]))
 		return;
 	l = REF_POINTER(lock);
 	__atomic_fetch_or(&l->state, what, __ATOMIC_RELAXED);

@@ -213,6 +213,8 @@ uint32_t stacks_capture(struct thread *t, struct site site)
 
 	if (site.slot != NULL && (id = walk(site)) != 0)
 		return id;
+	if (recorder.full) /* a new stack could not be stored */
+		return 0;
 	saved = errno;
 	t->busy = 1;
 	if (pilock_lock(&unwind_lock, t->tid)) {

@@ -123,6 +123,7 @@ struct recorder {
 	int state;          /* enum recorder_state */
 	uint8_t mode;       /* enum thread_mode of new threads */
 	uint8_t counter;    /* 1: the machine's counter is the clock */
+	uint8_t full;       /* 1: the session has no room for anything new */
 	uint32_t pid;
 	struct session_config config;
 	uint32_t watch_by_hand; /* session_config.watch of a session that the library makes itself */
