@@ -16,11 +16,16 @@
 #define ENTRIES_FULL 5   /* entries with tables; the others get a line */
 #define ENTRIES_LINES 20
 
+const char *text_tool(const struct text_out *t)
+{
+	return t->o->report->tool ? t->o->report->tool : "mutrace";
+}
+
 void text_line(const struct text_out *t, const char *format, ...)
 {
 	va_list ap;
 
-	fputs("mutrace: ", t->f);
+	fprintf(t->f, "%s: ", text_tool(t));
 	va_start(ap, format);
 	vfprintf(t->f, format, ap);
 	va_end(ap);
@@ -250,20 +255,24 @@ static void foot_print(const struct text_out *t, const struct report_process *e)
 		text_line(t, "libunwind was not found in the program: stacks have one frame.");
 	text_losses(t, e);
 	if (e->overhead_ns)
-		text_line(t, "profiling cost about %s of the thread time (estimate). %s events lost.",
-			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns),
-			  number_count(number, e->lost_events));
+		text_line(t, "profiling cost %s%s of the thread time (estimate). %s events lost.",
+			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns)[0] == '<' ? "" : "about ",
+			  share, number_count(number, e->lost_events));
 	else
 		text_line(t, "%s events lost.", number_count(number, e->lost_events));
 }
 
 static bool entry_empty(const struct report_process *e)
 {
-	return e->n_locks + e->n_conditions == 0;
+	return e->n_locks + e->n_conditions + e->n_allocs == 0;
 }
 
 static void entry_print(const struct text_out *t, const struct report *r, const struct report_process *e)
 {
+	if (e->first->config.watch) {
+		text_watch(t, e);
+		return;
+	}
 	text_deadlocks(t, e);
 	head_print(t, r, e);
 	if (entry_empty(e)) {
@@ -323,6 +332,13 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 			more += e->n_processes;
 			continue;
 		}
+		if (e->first->config.watch) {
+			text_line(t, "%s (%s %zu): %s watched calls.", text_program(program, e),
+				  e->n_processes > 1 ? "images" : "PID", e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
+				  number_count(number, e->watched_calls));
+			lines++;
+			continue;
+		}
 		text_line(t, "%s (%s %zu): waited %s, %s acquisitions.", text_program(program, e),
 			  e->n_processes > 1 ? "images" : "PID", e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
 			  number_ns(wait, e->total.wait.total_ns), number_count(number, e->total.acquired));
@@ -331,7 +347,8 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 	if (more)
 		text_line(t, "%zu more processes (see --json).", more);
 	if (empty)
-		text_line(t, "%zu other process%s used no locks.", empty, empty == 1 ? "" : "es");
+		text_line(t, "%zu other process%s %s.", empty, empty == 1 ? "" : "es",
+			  r->processes[0].first->config.watch ? "did nothing of what is watched" : "used no locks");
 }
 
 static int text_render(FILE *out, const struct report *r, const struct render_options *o)
@@ -354,6 +371,7 @@ static int text_render(FILE *out, const struct report *r, const struct render_op
 		entry_print(&t, r, &r->processes[i]);
 	}
 	lines_print(&t, r, i);
+	text_suppressions(&t, r);
 	notes_print(&t, r);
 	if (fflush(out) != 0 || ferror(out))
 		return errno ? -errno : -EIO;

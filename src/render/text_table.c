@@ -49,7 +49,9 @@ static void cell_name(char *out, const struct line *l)
 	if (l->row->kind == KIND_RWLOCK)
 		tail = l->side == SIDE_SHARED ? " (rd)" : " (wr)";
 	clean_text(clean, 200, l->row->name);
-	if (l->row->instances > 1 && !l->second)
+	/* a variable has one instance in each image, which is no news */
+	if (l->row->instances > 1 && !l->second &&
+	    (l->row->named_by != NAMED_BY_VARIABLE || l->process->n_processes == 1))
 		snprintf(out, CELL_SIZE, "%.200s x%llu%s", clean, (unsigned long long)l->row->instances, tail);
 	else
 		snprintf(out, CELL_SIZE, "%.200s%s", clean, tail);
@@ -308,38 +310,40 @@ static void cut(char *cell, size_t width)
 	from[0] = from[1] = '.';
 }
 
-static void cell_print(FILE *f, const char *text, size_t width, bool left, bool last)
+/* blanks: those before the cell, which are written only if something follows. */
+static void cell_print(FILE *f, const char *text, size_t width, bool left, size_t *blanks)
 {
 	size_t n = characters(text), pad = n < width ? width - n : 0;
 
-	fprintf(f, "  %*s%s%*s", left ? 0 : (int)pad, "", text, left && !last ? (int)pad : 0, "");
+	*blanks += 2 + (left ? 0 : pad);
+	if (n) {
+		fprintf(f, "%*s%s", (int)*blanks, "", text);
+		*blanks = 0;
+	}
+	*blanks += left ? pad : 0;
 }
 
 static void table_print(const struct text_out *t, struct table_text *x)
 {
-	size_t i, j, last = 0;
+	size_t i, j, blanks = 0;
 	char cell[CELL_SIZE];
 
 	widths_find(x);
 	widths_fit(x, t->o->width);
-	for (i = 0; i < x->n_columns; i++) {
-		if (!x->dropped[i])
-			last = i;
-	}
 	fputs(t->bold, t->f);
 	for (i = 0; i < x->n_columns; i++) {
 		if (!x->dropped[i])
-			cell_print(t->f, x->columns[i].title, x->width[i], x->columns[i].left, i == last);
+			cell_print(t->f, x->columns[i].title, x->width[i], x->columns[i].left, &blanks);
 	}
 	fprintf(t->f, "%s\n", t->plain);
 	for (j = 0; j < x->n_lines; j++) {
-		for (i = 0; i < x->n_columns; i++) {
+		for (blanks = 0, i = 0; i < x->n_columns; i++) {
 			if (x->dropped[i])
 				continue;
 			x->columns[i].cell(cell, &x->lines[j]);
 			if (i == 1)
 				cut(cell, x->width[1]);
-			cell_print(t->f, cell, x->width[i], x->columns[i].left, i == last);
+			cell_print(t->f, cell, x->width[i], x->columns[i].left, &blanks);
 		}
 		fputc('\n', t->f);
 	}
