@@ -4,6 +4,7 @@
 
 #define UNW_LOCAL_ONLY
 #include "backtrace/capture.h"
+#include "backtrace/probe.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -63,6 +64,7 @@ int capture_open(void)
 		return -ENOENT;
 	}
 #endif
+	probe_install(lib);
 	unw.ready = true;
 	return 0;
 }

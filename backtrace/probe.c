@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Memory probing for libunwind without a pipe. Runs in the profiled process, once, when libunwind is loaded, and then
+ * within captures; takes no lock.
+ *
+ * Before it follows a stack into a page, libunwind writes a byte of that page into a pipe of its own to see whether the
+ * kernel can read it. That pipe would sit on the two lowest free descriptors of the program: the program would see
+ * them, and if it closed them and got the numbers again for a file, libunwind would write into that file and
+ * close it. So the entries of libunwind's own offset table are pointed at the functions below: its pipe is a
+ * number that no descriptor has, and the write to it is answered by another call that touches the memory. Calls
+ * on other descriptors go through. A libunwind that probes in another way never calls these.
+ */
+#include "backtrace/probe.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define PROBE_FD (-0x4d55) /* never a descriptor, and not the -1 of "none yet" */
+
+/* The kernel reads the set before it refuses the first argument; with libunwind's own look at the mapping before, one
+ * word speaks for the page. */
+static bool readable(const void *address)
+{
+	int saved = errno;
+	bool bad = syscall(SYS_rt_sigprocmask, ~0, address, NULL, sizeof(uint64_t)) != 0 && errno == EFAULT;
+
+	errno = saved;
+	return !bad;
+}
+
+static int probe_pipe2(int fd[2], int flags)
+{
+	(void)flags;
+	fd[0] = fd[1] = PROBE_FD;
+	return 0;
+}
+
+static int probe_pipe(int fd[2])
+{
+	return probe_pipe2(fd, 0);
+}
+
+static int probe_close(int fd)
+{
+	return fd == PROBE_FD ? 0 : close(fd);
+}
+
+static ssize_t probe_read(int fd, void *data, size_t size)
+{
+	if (fd != PROBE_FD)
+		return read(fd, data, size);
+	errno = EAGAIN; /* an empty pipe that does not block */
+	return -1;
+}
+
+static ssize_t probe_write(int fd, const void *data, size_t size)
+{
+	if (fd != PROBE_FD)
+		return write(fd, data, size);
+	if (readable(data))
+		return (ssize_t)size;
+	errno = EFAULT;
+	return -1;
+}
+
+static long probe_syscall(long number, long a, long b, long c, long d, long e, long f)
+{
+	if (number == SYS_write && (int)a == PROBE_FD)
+		return probe_write(PROBE_FD, (const void *)b, 1);
+	return syscall(number, a, b, c, d, e, f);
+}
+
+static const struct {
+	const char *name;
+	uintptr_t function;
+} replaced[] = {
+	{ "pipe", (uintptr_t)probe_pipe },     { "pipe2", (uintptr_t)probe_pipe2 },
+	{ "close", (uintptr_t)probe_close },   { "read", (uintptr_t)probe_read },
+	{ "write", (uintptr_t)probe_write },   { "syscall", (uintptr_t)probe_syscall },
+};
+
+/* What of the dynamic section is needed. */
+struct dynamic {
+	const ElfW(Sym) *symbols;
+	const char *strings;
+	const ElfW(Rela) *plt, *other;
+	size_t plt_count, other_count;
+	bool rela;
+};
+
+static void read_dynamic(const struct link_map *map, struct dynamic *ret)
+{
+	struct dynamic d = { .rela = true };
+
+	for (const ElfW(Dyn) *e = map->l_ld; e->d_tag != DT_NULL; e++) {
+		switch (e->d_tag) { /* the loader has made addresses of the pointers */
+		case DT_SYMTAB: d.symbols = (const void *)e->d_un.d_ptr; break;
+		case DT_STRTAB: d.strings = (const void *)e->d_un.d_ptr; break;
+		case DT_JMPREL: d.plt = (const void *)e->d_un.d_ptr; break;
+		case DT_PLTRELSZ: d.plt_count = e->d_un.d_val / sizeof(ElfW(Rela)); break;
+		case DT_RELA: d.other = (const void *)e->d_un.d_ptr; break;
+		case DT_RELASZ: d.other_count = e->d_un.d_val / sizeof(ElfW(Rela)); break;
+		case DT_PLTREL: d.rela = e->d_un.d_val == DT_RELA; break;
+		default: break;
+		}
+	}
+	*ret = d;
+}
+
+/* One slot of the table; it may have been made read-only after relocation. */
+static void replace(uintptr_t *slot, uintptr_t function)
+{
+	uintptr_t page = (uintptr_t)slot & ~(uintptr_t)(sysconf(_SC_PAGESIZE) - 1);
+	size_t size = (uintptr_t)slot + sizeof(*slot) - page;
+
+	if (mprotect((void *)page, size, PROT_READ | PROT_WRITE) != 0)
+		return;
+	/* left writable: other slots of the page may still be bound when they are first called */
+	__atomic_store_n(slot, function, __ATOMIC_RELAXED);
+}
+
+static void replace_all(const struct link_map *map, const struct dynamic *d, const ElfW(Rela) *table, size_t count)
+{
+	for (size_t i = 0; table != NULL && i < count; i++) {
+#ifdef __LP64__
+		size_t symbol = ELF64_R_SYM(table[i].r_info);
+#else
+		size_t symbol = ELF32_R_SYM(table[i].r_info);
+#endif
+		const char *name = d->strings + d->symbols[symbol].st_name;
+
+		if (symbol == 0 || table[i].r_addend != 0 || d->symbols[symbol].st_shndx != SHN_UNDEF)
+			continue;
+		for (size_t k = 0; k < sizeof(replaced) / sizeof(replaced[0]); k++)
+			if (strcmp(name, replaced[k].name) == 0)
+				replace((uintptr_t *)(map->l_addr + table[i].r_offset), replaced[k].function);
+	}
+}
+
+void probe_install(void *handle)
+{
+	struct link_map *map;
+	struct dynamic d;
+
+	if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0) {
+		dlerror();
+		return;
+	}
+	read_dynamic(map, &d);
+	if (!d.rela || d.symbols == NULL || d.strings == NULL)
+		return; /* i386 and other users of the short form keep the pipe */
+	replace_all(map, &d, d.plt, d.plt_count);
+	replace_all(map, &d, d.other, d.other_count);
+}
