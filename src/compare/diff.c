@@ -224,13 +224,16 @@ static json_t *number(enum figure_unit unit, double value)
 	return unit == UNIT_SHARE ? json_real(value) : json_integer((json_int_t)(value + 0.5));
 }
 
-static json_t *figures(const double *base, const double *now, bool held)
+static json_t *figures(const double *base, const double *now, bool total, bool held)
 {
 	json_t *o = json_object();
 
-	for (int f = 0; f < (held ? FIGURE_MAX : FIGURE_HOLD_SHARE); f++) {
-		json_t *pair = json_object();
+	for (int f = 0; f < FIGURE_MAX; f++) {
+		json_t *pair;
 
+		if (total ? !figure_of_total(f) : !held && f >= FIGURE_HOLD_SHARE)
+			continue;
+		pair = json_object();
 		if (base)
 			json_object_set_new(pair, "base", number(figure_specs[f].unit, base[f]));
 		if (now)
@@ -253,7 +256,8 @@ static json_t *lock_json(const struct diff_lock *l)
 		if (l->why >> f & 1)
 			json_array_append_new(why, json_string(figure_specs[f].name));
 	json_object_set_new(o, "because", why);
-	json_object_set_new(o, "figures", figures(l->base ? l->base->value : NULL, l->now ? l->now->value : NULL, head->held));
+	json_object_set_new(o, "figures", figures(l->base ? l->base->value : NULL, l->now ? l->now->value : NULL, false,
+						  head->held));
 	if (head->waiter.stack)
 		json_object_set_new(o, "waiter", json_string(head->waiter.stack));
 	if (head->holder.stack)
@@ -273,7 +277,7 @@ int diff_json(FILE *out, const struct diff *d)
 	json_object_set_new(runs, "base", json_integer(d->base->runs));
 	json_object_set_new(runs, "new", json_integer(d->now->runs));
 	json_object_set_new(o, "runs", runs);
-	json_object_set_new(o, "total", figures(d->base->total, d->now->total, false));
+	json_object_set_new(o, "total", figures(d->base->total, d->now->total, true, false));
 	for (size_t i = 0; i < d->n; i++)
 		if (json_array_append_new(locks, lock_json(&d->locks[i])) < 0)
 			goto out;

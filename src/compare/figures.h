@@ -53,6 +53,12 @@ struct figure_spec {
 
 extern const struct figure_spec figure_specs[FIGURE_MAX];
 
+/* Whether all locks together have it: an average over locks of all sorts says nothing. */
+static inline bool figure_of_total(int f)
+{
+	return f < FIGURE_HOLD_SHARE && f != FIGURE_WAIT_AVG && f != FIGURE_WAIT_P99;
+}
+
 /* The number of a figure by name, -1 if there is none. */
 int figure_find(const char *name);
 /* "12.5%", "50us", "1000": what limits are written in. A time must have its unit (ns, us, ms, s). 0 or -EINVAL. */

@@ -114,14 +114,12 @@ static json_t *figure_json(enum figure_unit unit, double value)
 	return unit == UNIT_NS ? json_integer((json_int_t)value) : json_real(value);
 }
 
-static json_t *figures_json(const double *value, bool all, bool held)
+static json_t *figures_json(const double *value, bool total, bool held)
 {
 	json_t *o = json_object();
 
 	for (int i = 0; i < FIGURE_MAX; i++) {
-		if (!held && i >= FIGURE_HOLD_SHARE)
-			continue;
-		if (!all && (i == FIGURE_WAIT_AVG || i == FIGURE_WAIT_P99))
+		if (total ? !figure_of_total(i) : !held && i >= FIGURE_HOLD_SHARE)
 			continue;
 		json_object_set_new(o, figure_specs[i].name, figure_json(figure_specs[i].unit, value[i]));
 	}
@@ -136,10 +134,10 @@ static json_t *baseline_json(const struct digest *d)
 	json_object_set_new(o, "runs", json_integer(d->runs));
 	if (d->program)
 		json_object_set_new(o, "program", json_string(d->program));
-	json_object_set_new(o, "total", figures_json(d->total, false, false));
+	json_object_set_new(o, "total", figures_json(d->total, true, false));
 	for (size_t i = 0; i < d->n; i++) {
 		const struct digest_lock *l = &d->locks[i];
-		json_t *lock = figures_json(l->value, true, l->held);
+		json_t *lock = figures_json(l->value, false, l->held);
 
 		json_object_set_new(lock, "name", json_string(l->name));
 		json_object_set_new(lock, "kind", json_string(l->kind));

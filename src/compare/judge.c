@@ -39,7 +39,7 @@ static int judge(struct verdict *v, const struct digest_lock *lock, const double
 		struct finding f = { .lock = lock, .figure = (enum figure)i, .value = value[i] };
 		bool hold = i >= FIGURE_HOLD_SHARE, rare, over = false;
 
-		if (l->off || (hold && (!lock || !lock->held)))
+		if (l->off || (lock ? hold && !lock->held : !figure_of_total(i)))
 			continue;
 		rare = figure_specs[i].needs_use && value[FIGURE_ACQUIRED] < limits->min_acquired;
 		if (l->has_max && value[i] > l->max && !(rare && figure_specs[i].unit == UNIT_SHARE)) {

@@ -84,7 +84,7 @@ int limits_option(struct limits *l, const char *text, char *error)
 			 figure);
 		return -EINVAL;
 	}
-	if (rule->total && number >= FIGURE_HOLD_SHARE) {
+	if (rule->total && !figure_of_total(number)) {
 		snprintf(error, MODEL_ERROR_SIZE, "--limit=%s: the total has no %s", text, figure);
 		return -EINVAL;
 	}

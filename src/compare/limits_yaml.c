@@ -140,7 +140,7 @@ static int rule_read(struct source *s, const yaml_node_t *node, bool total)
 		const char *name = scalar(key) ? scalar(key) : "";
 		int figure = figure_find(name);
 
-		if (figure >= 0 && (!total || figure < FIGURE_HOLD_SHARE))
+		if (figure >= 0 && (!total || figure_of_total(figure)))
 			r = limit_read(s, value, figure, &rule->limit[figure]);
 		else if (strcmp(name, "min-acquired") == 0)
 			r = number_read(s, value, name, &rule->min_acquired);
@@ -208,7 +208,7 @@ int limits_read(struct limits *l, const char *path, char *error)
 	if (!yaml_parser_load(&parser, &s.document)) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s:%zu: not YAML: %s%s", path, parser.problem_mark.line + 1,
 			 parser.problem ? parser.problem : "cannot be read",
-			 parser.error == YAML_SCANNER_ERROR ? " (a glob that begins with * must be in quotes)" : "");
+			 parser.error == YAML_SCANNER_ERROR || parser.error == YAML_COMPOSER_ERROR ? " (a glob that begins with * must be in quotes)" : "");
 		r = -EINVAL;
 	} else {
 		r = root_read(&s, yaml_document_get_root_node(&s.document));

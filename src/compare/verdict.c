@@ -49,7 +49,8 @@ void verdict_text(FILE *out, const struct verdict *v)
 	if (v->n == 0)
 		fprintf(out, "mutrace check: in order, %zu locks", v->run->n);
 	else
-		fprintf(out, "mutrace check: %zu of %zu locks regressed", v->failed_locks, v->run->n);
+		fprintf(out, "mutrace check: %zu of %zu locks over a limit%s", v->failed_locks, v->run->n,
+			v->findings[0].lock ? "" : ", and all together");
 	if (v->run->runs > 1)
 		fprintf(out, ", medians of %u runs", v->run->runs);
 	fputc('\n', out);
