@@ -74,6 +74,6 @@ EXPORT int pthread_barrier_destroy(pthread_barrier_t *b)
 	t = recorder_enter();
 	r = REAL(pthread_barrier_destroy)(b);
 	if (r == 0 && t != NULL)
-		recorder_destroyed(t, b, KIND_BARRIER, SITE_HERE);
+		recorder_destroyed(t, b, KIND_BARRIER);
 	return r;
 }

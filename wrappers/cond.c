@@ -131,7 +131,7 @@ void cond_destroying_at(pthread_cond_t *c, struct site site)
 		return;
 	if (((struct lock_rec *)REF_POINTER(lock))->waiters != 0)
 		recorder_misuse(t, lock, STATE_DESTROY_WAITED, site);
-	recorder_destroyed(t, c, KIND_COND, site);
+	recorder_destroyed(t, c, KIND_COND);
 }
 
 const struct cond_calls *cond_calls(void)

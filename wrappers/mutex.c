@@ -367,7 +367,7 @@ int mutex_destroy_at(pthread_mutex_t *m, struct site site)
 	if (unlikely(again))
 		recorder_misuse(t, recorder_find_any(t, m, KIND_MUTEX), STATE_DESTROY_TWICE, site);
 	else if (likely(r == 0))
-		recorder_destroyed(t, m, KIND_MUTEX, site);
+		recorder_destroyed(t, m, KIND_MUTEX);
 	else if (r == EBUSY)
 		recorder_misuse(t, recorder_find(t, m, KIND_MUTEX), STATE_DESTROY_HELD, site);
 	return r;

@@ -253,6 +253,6 @@ EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *rw)
 		recorder_misuse(t, lock, STATE_DESTROY_HELD, site);
 	r = REAL(pthread_rwlock_destroy)(rw);
 	if (r == 0)
-		recorder_destroyed(t, rw, KIND_RWLOCK, site);
+		recorder_destroyed(t, rw, KIND_RWLOCK);
 	return r;
 }

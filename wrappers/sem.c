@@ -136,7 +136,7 @@ EXPORT int sem_destroy(sem_t *s)
 	t = recorder_enter();
 	r = REAL(sem_destroy)(s);
 	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)
-		recorder_destroyed(t, s, KIND_SEM, SITE_HERE);
+		recorder_destroyed(t, s, KIND_SEM);
 	return r;
 }
 

@@ -129,6 +129,6 @@ EXPORT int pthread_spin_destroy(pthread_spinlock_t *s)
 		recorder_misuse(t, recorder_find(t, ADDRESS(s), KIND_SPIN), STATE_DESTROY_HELD, SITE_HERE);
 	r = REAL(pthread_spin_destroy)(s);
 	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)
-		recorder_destroyed(t, ADDRESS(s), KIND_SPIN, SITE_HERE);
+		recorder_destroyed(t, ADDRESS(s), KIND_SPIN);
 	return r;
 }

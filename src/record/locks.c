@@ -41,6 +41,7 @@ static struct stripe stripes[STRIPES];
 
 static struct {
 	uint32_t lock;
+	uint32_t total; /* records in all lists; a hint, read without the lock */
 	struct class_list lists[COMMON_LISTS];
 } common;
 
@@ -189,6 +190,8 @@ static void list_share(struct thread *t, struct class_list *mine, bool give)
 	struct class_list *all;
 	uint32_t ref;
 
+	if (!give && __atomic_load_n(&common.total, __ATOMIC_RELAXED) == 0)
+		return;
 	if (!pilock_lock(&common.lock, t->tid))
 		return;
 	all = common_list(mine->stack);
@@ -199,6 +202,7 @@ static void list_share(struct thread *t, struct class_list *mine, bool give)
 			l->creator = CREATOR_NONE;
 			l->next = all->count++ ? all->head : LIST_END;
 			all->head = ref;
+			common.total++;
 		}
 	} else if (all != NULL) {
 		while (mine->count < LIST_LONG / 2 && (ref = list_pop(all, CREATOR_NONE)) != 0) {
@@ -207,6 +211,7 @@ static void list_share(struct thread *t, struct class_list *mine, bool give)
 			l->creator = t->ref;
 			l->next = mine->count++ ? mine->head : LIST_END;
 			mine->head = ref;
+			common.total--;
 		}
 	}
 	pilock_unlock(&common.lock, t->tid);
@@ -390,13 +395,38 @@ void locks_memory_gone(struct thread *t, uintptr_t address)
 	t->busy = 0;
 }
 
+/* L1 entries under call site 0 lead from an address to its record. They have no cell, so that the acquiring paths
+ * never take them for theirs. The record may be a dead one. */
+static inline uint32_t l1_recall(struct thread *t, const void *address, uint8_t kind)
+{
+	uint64_t key = l1_key(address, 0);
+	const struct l1_slot *s = l1_slot(t, key);
+	const struct lock_rec *l;
+
+	if (s->key != key)
+		return 0;
+	l = REF_POINTER(s->lock);
+	return lock_address(l) == (uintptr_t)address && l->kind == kind ? s->lock : 0;
+}
+
+static inline void l1_remember(struct thread *t, const void *address, uint32_t ref)
+{
+	uint64_t key = l1_key(address, 0);
+
+	*l1_slot(t, key) = (struct l1_slot){ .key = key, .lock = ref };
+}
+
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
 {
 	uint64_t a = (uintptr_t)address;
-	uint32_t ref = address_find(t, a), stack;
+	uint32_t ref = l1_recall(t, address, kind), stack;
 	struct lock_attributes attributes;
-	struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
+	struct lock_rec *l;
 
+	if (ref != 0 && !is_dead(REF_POINTER(ref)))
+		return ref;
+	ref = address_find(t, a);
+	l = ref ? REF_POINTER(ref) : NULL;
 	if (l != NULL && l->kind == kind && lock_address(l) == a) {
 		if (!is_dead(l))
 			return ref;
@@ -436,69 +466,53 @@ uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind)
 	return l != NULL && l->kind == kind && lock_address(l) == (uintptr_t)address ? ref : 0;
 }
 
-/* L1 entries of init and destroy calls have no cell: the acquiring paths never take them for theirs. */
-static inline struct lock_rec *l1_find(struct l1_slot *s, uint64_t key, const void *address)
+/* Whether a record can go on as the lock that is initialised now: same place, and nobody else may reuse it. */
+static inline bool can_revive(const struct thread *t, const struct lock_rec *l, struct lock_attributes a,
+			      uint32_t stack)
 {
-	struct lock_rec *l;
-
-	if (s->key != key)
-		return NULL;
-	l = REF_POINTER(s->lock);
-	return lock_address(l) == (uintptr_t)address ? l : NULL;
+	return l->creator == t->ref && l->created_stack == stack && stack != 0 && l->kind == a.kind &&
+	       !recorder.config.per_instance;
 }
 
 void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site)
 {
-	uint64_t key = l1_key(address, site.ip);
-	struct l1_slot *slot = l1_slot(t, key);
-	struct lock_rec *l = l1_find(slot, key, address);
-	uint32_t stack, ref;
+	uint32_t ref = l1_recall(t, address, a.kind), stack;
+	struct lock_rec *l;
 
 	a.flags |= LOCK_INITIALIZED;
 	t->busy = 1;
 	stack = stacks_capture(t, site);
-	if (l != NULL && is_dead(l) && l->creator == t->ref && l->created_stack == stack && l->kind == a.kind &&
-	    !recorder.config.per_instance) {
-		set_attributes(l, a);
-		set_alive(l, (uintptr_t)address);
-		t->busy = 0;
-		return;
-	}
-	ref = address_find(t, (uintptr_t)address);
+	if (ref == 0)
+		ref = address_find(t, (uintptr_t)address);
 	l = ref ? REF_POINTER(ref) : NULL;
 	if (l != NULL && lock_address(l) != (uintptr_t)address)
 		l = NULL;
 	if (l != NULL && !is_dead(l))
 		lock_gone(t, ref); /* freed without being destroyed, or initialised again */
-	if (l != NULL && l->creator == t->ref && l->created_stack == stack && stack != 0 && l->kind == a.kind &&
-	    !recorder.config.per_instance) {
+	if (l != NULL && can_revive(t, l, a, stack)) {
 		set_attributes(l, a);
 		set_alive(l, (uintptr_t)address);
 	} else {
 		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
 	}
 	if (ref != 0)
-		*slot = (struct l1_slot){ .key = key, .lock = ref };
+		l1_remember(t, address, ref);
 	t->busy = 0;
 }
 
-void recorder_destroyed(struct thread *t, const void *address, uint8_t kind, struct site site)
+void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 {
-	uint64_t key = l1_key(address, site.ip);
-	struct l1_slot *slot = l1_slot(t, key);
-	struct lock_rec *l = l1_find(slot, key, address);
+	uint32_t ref = l1_recall(t, address, kind);
 
 	t->busy = 1;
-	if (l == NULL || is_dead(l) || l->kind != kind) {
-		uint32_t ref = recorder_find(t, address, kind);
-
-		l = ref ? REF_POINTER(ref) : NULL;
-		if (l != NULL)
-			*slot = (struct l1_slot){ .key = key, .lock = ref };
+	if (ref == 0 || is_dead(REF_POINTER(ref))) {
+		ref = recorder_find(t, address, kind);
+		if (ref != 0)
+			l1_remember(t, address, ref);
 	}
-	if (l != NULL) {
-		set_dead(l, STATE_DESTROYED_ONCE);
-		record_put(t, l);
+	if (ref != 0) {
+		set_dead(REF_POINTER(ref), STATE_DESTROYED_ONCE);
+		record_put(t, REF_POINTER(ref));
 	}
 	t->busy = 0;
 }

@@ -45,7 +45,7 @@ bool object_taken(const void *mutex);
 /* Counts something that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
 /* A destruction that succeeded. */
-void recorder_destroyed(struct thread *t, const void *address, uint8_t kind, struct site site);
+void recorder_destroyed(struct thread *t, const void *address, uint8_t kind);
 
 /* A misuse (STATE_*) of a lock: marks and counts it, keeps the stack of the first; with --trap stops the program. */
 void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site site);
