@@ -16,11 +16,18 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 #include <time.h>
+
+#ifdef __cplusplus
+#include <atomic>
+typedef std::atomic<int> atomic_int; /* laid out as C's */
+extern "C" {
+#else
+#include <stdatomic.h>
+#include <stdbool.h>
+#endif
 
 #define RESULT_FD 900 /* where a case writes its lines; far from the descriptors that cases count */
 
@@ -111,5 +118,9 @@ void say_lines(const char *what, int fd);
 const char *own_path(void);
 /* A file of the build beside the program, e.g. a library to load. */
 const char *beside(const char *name, char *buffer, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

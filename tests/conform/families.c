@@ -15,7 +15,9 @@
 	X(family_cancel) \
 	X(family_process) \
 	X(family_environment) \
-	X(family_hurt)
+	X(family_hurt) \
+	X(family_limits) \
+	X(family_loader)
 
 #define X(family) void family(void);
 FAMILIES(X)
