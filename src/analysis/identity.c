@@ -2,7 +2,7 @@
 /*
  * Names and identities of locks. The name is for people; the identity is the same in the next run and in the
  * next build: module, file and variable, or kind and functions of the place where the lock was made
- * or first used. Line numbers and addresses stay out of it; two places in one function are told apart by their
+ * or is used. Line numbers and addresses stay out of it; two places in one function are told apart by their
  * order. Runs in mutrace. Called by rows.c.
  */
 #include <errno.h>
@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "analysis/identity.h"
 
 #define CHAIN_FRAMES 6 /* functions that make an identity: outer ones change for reasons of their own */
 
@@ -19,6 +19,7 @@ struct place {
 	const char *chain;   /* interned */
 	const char *identity, *name;
 	enum named_by named_by;
+	uint32_t build;      /* module of the program: places of different builds are numbered each for itself */
 };
 
 struct identities {
@@ -124,46 +125,91 @@ static const char *place_name(struct report_private *v, const struct report_fram
 	return pool_printf(&v->pool, "0x%llx", (unsigned long long)f->address);
 }
 
-/* The stack that a lock without a variable is known by, NULL if there is none. */
-static const struct report_stack *place_stack(struct report_private *v, const struct model_lock *l,
-					      enum named_by *ret_by)
-{
-	bool created = l->created_stack != MODEL_NONE;
-
-	*ret_by = created ? NAMED_BY_CREATION : NAMED_BY_FIRST_USE;
-	return symbols_stack(v, created ? l->created_stack : l->first_stack);
-}
-
-static uint64_t place_key(const struct model_lock *l, enum named_by by)
-{
-	return (uint64_t)l->kind << 8 | by;
-}
-
-int identities_add(struct identities *n, const struct model_process *p, const struct model_lock *l)
-{
-	const struct report_stack *s;
-	enum named_by by;
-	struct place *place;
-
-	(void)p;
-	s = place_stack(n->v, l, &by);
-	if (!s || table_get(&n->numbers, (uintptr_t)s, place_key(l, by)) != TABLE_NONE)
-		return 0;
-	if (array_grow(&n->places, n->n, &n->capacity, sizeof(*n->places)) < 0 ||
-	    table_put(&n->numbers, (uintptr_t)s, place_key(l, by), (uint32_t)n->n) < 0)
-		return -ENOMEM;
-	place = &n->places[n->n++];
-	*place = (struct place){ .stack = s, .named_by = by };
-	place->chain = chain_make(n->v, s, l->kind, by);
-	place->name = place_name(n->v, &s->frames[0]);
-	return place->chain && place->name ? 0 : -ENOMEM;
-}
-
 static uint64_t site_of(const struct place *p)
 {
 	const struct report_frame *f = &p->stack->frames[0];
 
 	return f->line ? f->line : f->offset;
+}
+
+/* The number of a place; MODEL_NONE if the stack is not known. */
+static int place_find(struct identities *n, uint32_t build, enum lock_kind kind, enum named_by by, uint32_t stack,
+		      uint32_t *ret)
+{
+	const struct report_stack *s = symbols_stack(n->v, stack);
+	uint64_t key = (uint64_t)build << 32 | (uint64_t)kind << 8 | by;
+	struct place *place;
+
+	*ret = s ? table_get(&n->numbers, (uintptr_t)s, key) : MODEL_NONE;
+	if (!s || *ret != TABLE_NONE)
+		return 0;
+	if (array_grow(&n->places, n->n, &n->capacity, sizeof(*n->places)) < 0 ||
+	    table_put(&n->numbers, (uintptr_t)s, key, (uint32_t)n->n) < 0)
+		return -ENOMEM;
+	*ret = (uint32_t)n->n++;
+	place = &n->places[*ret];
+	*place = (struct place){ .stack = s, .named_by = by, .build = build };
+	place->chain = chain_make(n->v, s, kind, by);
+	place->name = place_name(n->v, &s->frames[0]);
+	return place->chain && place->name ? 0 : -ENOMEM;
+}
+
+/* The module of the program itself. */
+static uint32_t build_of(const struct model_process *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_mappings; i++)
+		if (p->mappings[i].main)
+			return p->mappings[i].module;
+	return MODEL_NONE;
+}
+
+/* Chains in the order of the alphabet, places of one chain by their site. */
+static bool place_before(const struct place *x, const struct place *y)
+{
+	int order = x->chain == y->chain ? 0 : strcmp(x->chain, y->chain);
+
+	return order < 0 || (order == 0 && site_of(x) < site_of(y));
+}
+
+/*
+ * A lock that was initialised by call is known by that place. Of one that was not, the places of use are known, and
+ * which of them came first is a matter of chance where threads race: the first one in the alphabet is the same in
+ * each run.
+ */
+int identities_places(struct identities *n, const struct model_process *p, uint32_t *ret_places)
+{
+	uint32_t place, *best = ret_places, build = build_of(p);
+	size_t i;
+	int r;
+
+	for (i = 0; i < p->n_locks; i++) {
+		const struct model_lock *l = &p->locks[i];
+		bool created = l->created_stack != MODEL_NONE;
+
+		best[i] = MODEL_NONE;
+		if (l->kind == 0)
+			continue;
+		r = place_find(n, build, l->kind, created ? NAMED_BY_CREATION : NAMED_BY_FIRST_USE,
+			       created ? l->created_stack : l->first_stack, &best[i]);
+		if (r < 0)
+			return r;
+	}
+	for (i = 0; i < p->n_cells; i++) {
+		const struct model_cell *c = &p->cells[i];
+		const struct model_lock *l = &p->locks[c->lock];
+
+		if (l->created_stack != MODEL_NONE || c->stack == MODEL_NONE)
+			continue;
+		r = place_find(n, build, l->kind, NAMED_BY_FIRST_USE, c->stack, &place);
+		if (r < 0)
+			return r;
+		if (place != MODEL_NONE &&
+		    (best[c->lock] == MODEL_NONE || place_before(&n->places[place], &n->places[best[c->lock]])))
+			best[c->lock] = place;
+	}
+	return 0;
 }
 
 static int place_compare(const void *a, const void *b)
@@ -172,6 +218,8 @@ static int place_compare(const void *a, const void *b)
 
 	if (x->chain != y->chain)
 		return x->chain < y->chain ? -1 : 1;
+	if (x->build != y->build)
+		return x->build < y->build ? -1 : 1;
 	return site_of(x) < site_of(y) ? -1 : site_of(x) > site_of(y);
 }
 
@@ -190,7 +238,7 @@ static int places_number(struct identities *n)
 	for (i = 0; i < n->n; i++) {
 		struct place *p = sorted[i];
 
-		if (i == 0 || sorted[i - 1]->chain != p->chain)
+		if (i == 0 || sorted[i - 1]->chain != p->chain || sorted[i - 1]->build != p->build)
 			ordinal = 1;
 		else if (site_of(sorted[i - 1]) != site_of(p))
 			ordinal++;
@@ -238,13 +286,10 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	return ret->name && ret->identity ? 0 : -ENOMEM;
 }
 
-int identities_get(struct identities *n, const struct model_process *p, const struct model_lock *l,
+int identities_name(struct identities *n, const struct model_process *p, const struct model_lock *l, uint32_t number,
 		   struct lock_name *ret)
 {
-	const struct report_stack *s;
 	const struct place *place;
-	enum named_by by;
-	uint32_t number;
 	char *text;
 	int r;
 
@@ -257,16 +302,14 @@ int identities_get(struct identities *n, const struct model_process *p, const st
 	r = variable_name(n, p, l, ret);
 	if (r != -ENOENT)
 		return r;
-	s = place_stack(n->v, l, &by);
-	number = s ? table_get(&n->numbers, (uintptr_t)s, place_key(l, by)) : TABLE_NONE;
-	if (number != TABLE_NONE) {
+	if (number != MODEL_NONE) {
 		place = &n->places[number];
 		ret->identity = place->identity;
 		ret->name = place->name;
-		ret->module = s->frames[0].module;
-		ret->file = s->frames[0].file;
-		ret->line = s->frames[0].line;
-		ret->named_by = by;
+		ret->module = place->stack->frames[0].module;
+		ret->file = place->stack->frames[0].file;
+		ret->line = place->stack->frames[0].line;
+		ret->named_by = place->named_by;
 		return 0;
 	}
 	text = pool_printf(&n->v->pool, "0x%llx", (unsigned long long)l->address);

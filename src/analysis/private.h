@@ -72,16 +72,16 @@ struct lock_name {
 struct identities; /* of one entry of the report */
 int identities_new(struct report_private *v, struct identities **ret);
 void identities_free(struct identities *n);
-/* Tells of a place where locks are made or first used; all must be told before the first is asked for. */
-int identities_add(struct identities *n, const struct model_process *p, const struct model_lock *l);
-int identities_get(struct identities *n, const struct model_process *p, const struct model_lock *l,
-		   struct lock_name *ret);
-
 /* rows.c, blame.c, hang.c: each fills its part of an entry. 0 or -errno */
 struct row_map { /* row of each lock of each process of an entry */
 	uint32_t **rows;   /* [process][lock]: number of the row, locks and conditions numbered together */
 	struct report_row *all;
 	size_t n_all, cap_all;
+	struct row_home { /* of each row */
+		uint32_t module; /* of a variable, with its offset; MODEL_NONE: it is none */
+		uint64_t offset;
+	} *homes;
+	size_t cap_homes;
 	uint32_t *records; /* how many locks of the model are in each row */
 	uint32_t *place;   /* where the row went: bit 31 condition, rest index */
 };

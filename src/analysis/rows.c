@@ -7,32 +7,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "analysis/identity.h"
 
 #define PLACE_CONDITION 0x80000000u
 
 /* What makes two locks one row: a name that is the same, and for a variable the same one (two static
- * variables may have one name). Without folding every lock is its own. */
+ * variables may have one name; rows of several builds become one later). Without folding every lock is its own. */
 static void row_key(const struct report_private *v, const struct model_process *p, const struct model_lock *l,
-		    const struct lock_name *name, uint64_t *a, uint64_t *b)
+		    const struct lock_name *name, uint64_t *a, uint64_t *b, struct row_home *home)
 {
 	const struct model_mapping *map;
 
 	*a = (uintptr_t)name->identity;
 	*b = 0;
-	if (v->options->per_instance)
+	*home = (struct row_home){ .module = MODEL_NONE };
+	if (v->options->per_instance) {
 		*b = (uintptr_t)l;
-	else if (name->named_by == NAMED_BY_VARIABLE && (map = model_mapping_at(p, l->address)))
-		*b = l->address - map->base + 1;
+	} else if (name->named_by == NAMED_BY_VARIABLE && (map = model_mapping_at(p, l->address))) {
+		home->module = map->module;
+		home->offset = l->address - map->base;
+		*b = (home->offset & UINT32_MAX) << 32 | (map->module + 1);
+	}
 }
 
 static int row_new(struct report_private *v, struct row_map *map, const struct model_lock *l,
-		   const struct lock_name *name)
+		   const struct lock_name *name, const struct row_home *home)
 {
 	struct report_row *row;
 
-	if (array_grow(&map->all, map->n_all, &map->cap_all, sizeof(*map->all)) < 0)
+	if (array_grow(&map->all, map->n_all, &map->cap_all, sizeof(*map->all)) < 0 ||
+	    array_grow(&map->homes, map->n_all, &map->cap_homes, sizeof(*map->homes)) < 0)
 		return -ENOMEM;
+	map->homes[map->n_all] = *home;
 	row = &map->all[map->n_all++];
 	*row = (struct report_row){
 		.id = (uint32_t)map->n_all,
@@ -72,7 +78,7 @@ static void row_take(struct report_private *v, struct report_row *row, const str
 /* Two different variables of one name get one identity from the symbols; their order in the module parts them. */
 struct twin {
 	const char *identity;
-	uint64_t address;
+	struct row_home home;
 	struct report_row *row;
 };
 
@@ -82,7 +88,9 @@ static int twin_compare(const void *a, const void *b)
 
 	if (x->identity != y->identity)
 		return x->identity < y->identity ? -1 : 1;
-	return x->address < y->address ? -1 : x->address > y->address;
+	if (x->home.module != y->home.module)
+		return x->home.module < y->home.module ? -1 : 1;
+	return x->home.offset < y->home.offset ? -1 : x->home.offset > y->home.offset;
 }
 
 static int twins_part(struct report_private *v, struct row_map *map)
@@ -97,14 +105,16 @@ static int twins_part(struct report_private *v, struct row_map *map)
 	if (!twins)
 		return -ENOMEM;
 	for (i = 0; i < map->n_all; i++) {
-		if (map->all[i].named_by == NAMED_BY_VARIABLE)
-			twins[n++] = (struct twin){ map->all[i].identity, map->all[i].address, &map->all[i] };
+		if (map->homes[i].module != MODEL_NONE)
+			twins[n++] = (struct twin){ map->all[i].identity, map->homes[i], &map->all[i] };
 	}
 	qsort(twins, n, sizeof(*twins), twin_compare);
 	for (i = 1; i < n; i++) {
 		char *text;
 
-		ordinal = twins[i].identity == twins[i - 1].identity ? ordinal + 1 : 1;
+		ordinal = twins[i].identity == twins[i - 1].identity && twins[i].home.module == twins[i - 1].home.module ?
+				  ordinal + 1 :
+				  1;
 		if (ordinal == 1)
 			continue;
 		text = pool_printf(&v->pool, "%s#%u", twins[i].identity, ordinal);
@@ -117,9 +127,59 @@ static int twins_part(struct report_private *v, struct row_map *map)
 	return 0;
 }
 
+static void row_merge(struct report_row *into, const struct report_row *from)
+{
+	into->instances += from->instances;
+	into->misuses += from->misuses;
+	into->waiters_now += from->waiters_now;
+	into->address = from->address;
+	into->state = (into->state & from->state & STATE_DEAD) | ((into->state | from->state) & ~STATE_DEAD);
+	if (!into->misused_at)
+		into->misused_at = from->misused_at;
+}
+
+/* The same variable in several builds of a program is one row: its identity says so, though it lies elsewhere. */
+static int builds_join(const struct report_private *v, const struct report_process *e, struct row_map *map)
+{
+	struct table first = { 0 };
+	uint32_t *into;
+	size_t i, j, n = 0;
+	int r = 0;
+
+	if (v->options->per_instance || v->model->n_sessions < 2)
+		return 0;
+	into = malloc((map->n_all + 1) * sizeof(*into));
+	if (!into)
+		return -ENOMEM;
+	for (i = 0; i < map->n_all && r == 0; i++) {
+		into[i] = table_get(&first, (uintptr_t)map->all[i].identity, 0);
+		if (into[i] != TABLE_NONE) {
+			row_merge(&map->all[into[i]], &map->all[i]);
+			continue;
+		}
+		into[i] = (uint32_t)n;
+		r = table_put(&first, (uintptr_t)map->all[i].identity, 0, (uint32_t)n);
+		map->all[n] = map->all[i];
+		map->all[n].id = (uint32_t)n + 1;
+		n++;
+	}
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		for (j = 0; j < e->processes[i]->n_locks; j++) {
+			if (map->rows[i][j] != MODEL_NONE)
+				map->rows[i][j] = into[map->rows[i][j]];
+		}
+	}
+	if (r == 0)
+		map->n_all = n;
+	free(into);
+	table_free(&first);
+	return r;
+}
+
 static int process_rows(struct report_private *v, struct identities *names, const struct model_process *p,
 			struct row_map *map, struct table *keys, uint32_t *rows)
 {
+	struct row_home home;
 	struct lock_name name;
 	uint64_t a, b;
 	size_t i;
@@ -128,16 +188,18 @@ static int process_rows(struct report_private *v, struct identities *names, cons
 	for (i = 0; i < p->n_locks; i++) {
 		const struct model_lock *l = &p->locks[i];
 
+		uint32_t place = rows[i]; /* until it is the row's number */
+
 		rows[i] = MODEL_NONE;
 		if (l->kind == 0)
 			continue;
-		r = identities_get(names, p, l, &name);
+		r = identities_name(names, p, l, place, &name);
 		if (r < 0)
 			return r;
-		row_key(v, p, l, &name, &a, &b);
+		row_key(v, p, l, &name, &a, &b, &home);
 		rows[i] = table_get(keys, a, b);
 		if (rows[i] == TABLE_NONE) {
-			r = row_new(v, map, l, &name);
+			r = row_new(v, map, l, &name, &home);
 			if (r < 0)
 				return r;
 			rows[i] = (uint32_t)map->n_all - 1;
@@ -316,7 +378,7 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 {
 	struct identities *names;
 	struct table keys = { 0 };
-	size_t i, j;
+	size_t i;
 	int r;
 
 	map->rows = calloc(e->n_processes, sizeof(*map->rows));
@@ -328,20 +390,19 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 	for (i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
 
-		r = symbols_want_variables(v, p);
-		for (j = 0; j < p->n_locks && r == 0; j++) {
-			if (p->locks[j].kind != 0)
-				r = identities_add(names, p, &p->locks[j]);
-		}
+		map->rows[i] = malloc((p->n_locks + 1) * sizeof(**map->rows));
+		r = map->rows[i] ? symbols_want_variables(v, p) : -ENOMEM;
+		if (r == 0)
+			r = identities_places(names, p, map->rows[i]);
 	}
-	for (i = 0; i < e->n_processes && r == 0; i++) {
-		map->rows[i] = malloc((e->processes[i]->n_locks + 1) * sizeof(**map->rows));
-		r = map->rows[i] ? process_rows(v, names, e->processes[i], map, &keys, map->rows[i]) : -ENOMEM;
-	}
+	for (i = 0; i < e->n_processes && r == 0; i++)
+		r = process_rows(v, names, e->processes[i], map, &keys, map->rows[i]);
 	table_free(&keys);
 	identities_free(names);
 	if (r == 0)
 		r = twins_part(v, map);
+	if (r == 0)
+		r = builds_join(v, e, map);
 	if (r == 0)
 		r = counters_collect(e, map);
 	return r;
@@ -476,6 +537,7 @@ void row_map_free(struct row_map *map, size_t n_processes)
 		free(map->rows[i]);
 	free(map->rows);
 	free(map->all);
+	free(map->homes);
 	free(map->records);
 	free(map->place);
 }

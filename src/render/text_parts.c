@@ -75,7 +75,7 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 		fputs(" made there", t->f);
 		break;
 	case NAMED_BY_FIRST_USE:
-		fputs(" first used there", t->f);
+		fputs(" used there", t->f);
 		break;
 	case NAMED_BY_ADDRESS:
 		break;
@@ -337,7 +337,7 @@ void text_losses(const struct text_out *t, const struct report_process *e)
 
 	if (e->lost_events == 0)
 		return;
-	fprintf(t->f, "mutrace: not recorded: ");
+	fprintf(t->f, "%s: not recorded: ", text_tool(t));
 	for (i = 0; i < LOSS_MAX; i++) {
 		if (e->lost[i] == 0)
 			continue;
