@@ -32,6 +32,9 @@ static struct {
 	uint8_t kind;
 } inherited[INHERITED_MAX];
 static uint32_t inherited_count;
+/* The thread inside fork(), between our first and our last handler. Ordinary memory, guarded by unwind_lock. */
+static pthread_t forker;
+static bool forking;
 
 /* Runs in each round of thread-specific data destructors; other destructors still lock, so it waits for the last. */
 static void thread_key_destructor(void *data)
@@ -100,9 +103,22 @@ struct use recorder_scratch(const void *address)
 	return (struct use){ POINTER_REF(c), POINTER_REF(l) };
 }
 
+/* A child of fork(): the front end and the parent's books are told that it is there. Nothing but this until it first
+ * locks something. */
+static void child_appeared(void)
+{
+	forking = false;
+	image_claim();
+	__atomic_fetch_add(&recorder.header->forks_seen, 1, __ATOMIC_RELAXED);
+	image_forget_session();
+}
+
 /* Gives a forked child what its parent had at start. */
 static void child_start(void)
 {
+	/* A handler of somebody else's may lock before it is our handler's turn; malloc libraries' do. */
+	if (forking && pthread_equal(forker, pthread_self()))
+		child_appeared();
 	memory_reset();
 	locks_reset();
 	threads_reset();
@@ -171,13 +187,19 @@ struct thread *recorder_enter(void)
 
 void recorder_before_fork(void)
 {
-	struct thread *t = thread_self;
+	struct thread *t;
 	int saved = errno;
 
+	/* A child that forks must have an image of its own, or nobody would hear of its child. */
+	if (recorder.state == RECORDER_CHILD)
+		recorder_enter();
 	if (recorder.state != RECORDER_ON)
 		return;
+	t = thread_self;
 	/* First of all: its lock, held until the fork is done, keeps apart threads that fork at the same time. */
 	stacks_before_fork((uint32_t)gettid());
+	forker = pthread_self();
+	forking = true;
 	inherited_count = 0;
 	if (t->mode != MODE_OFF) {
 		for (struct held *h = t->held_first; h <= t->top && inherited_count < INHERITED_MAX; h++) {
@@ -194,20 +216,20 @@ void recorder_before_fork(void)
 
 void recorder_after_fork_parent(void)
 {
-	if (recorder.state == RECORDER_ON)
-		stacks_after_fork((uint32_t)gettid());
+	if (recorder.state != RECORDER_ON)
+		return;
+	forking = false;
+	stacks_after_fork((uint32_t)gettid());
 }
 
 void recorder_after_fork_child(void)
 {
 	int saved = errno;
 
-	if (recorder.state != RECORDER_ON && recorder.state != RECORDER_CHILD)
+	/* Not if this child records already, see child_start(). */
+	if (recorder.state != RECORDER_ON || !forking)
 		return;
-	image_claim();
-	if (recorder.state == RECORDER_ON)
-		__atomic_fetch_add(&recorder.header->forks_seen, 1, __ATOMIC_RELAXED);
-	image_forget_session();
+	child_appeared();
 	recorder.state = RECORDER_CHILD;
 	thread_self = &thread_none;
 	errno = saved;

@@ -29,6 +29,7 @@ struct node_table {
 
 static struct node_table *table;
 static uint32_t unwind_lock;
+static uint32_t unwind_forker; /* the thread that holds it while it forks; handlers of the program's may lock then */
 static struct arena frame_arena;
 
 static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
@@ -217,7 +218,9 @@ uint32_t stacks_capture(struct thread *t, struct site site)
 		return 0;
 	saved = errno;
 	t->busy = 1;
-	if (pilock_lock(&unwind_lock, t->tid)) {
+	if (unwind_forker == t->tid) {
+		id = unwind(t, site);
+	} else if (pilock_lock(&unwind_lock, t->tid)) {
 		id = unwind(t, site);
 		pilock_unlock(&unwind_lock, t->tid);
 	} else {
@@ -236,17 +239,20 @@ void stacks_start(uint32_t tid)
 
 void stacks_before_fork(uint32_t tid)
 {
-	pilock_lock(&unwind_lock, tid);
+	if (pilock_lock(&unwind_lock, tid))
+		unwind_forker = tid;
 }
 
 void stacks_after_fork(uint32_t tid)
 {
+	unwind_forker = 0;
 	pilock_unlock(&unwind_lock, tid);
 }
 
 void stacks_start_child(uint32_t tid)
 {
 	unwind_lock = 0;
+	unwind_forker = 0;
 	table = NULL;
 	memset(&frame_arena, 0, sizeof(frame_arena));
 	modules_rewrite(tid);

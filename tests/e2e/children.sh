@@ -70,3 +70,12 @@ if unshare -pf --mount-proc true 2>/dev/null; then
 		sh -c '(sleep 0.1 &); (sleep 0.1 &); sleep 0.7; ps -eo stat= | grep -c Z; kill -TERM $$'
 	[ "$(cat out)" = 0 ] || fail "$(cat out) zombies"
 fi
+
+# Handlers of fork() that lock before and after ours: an image each, nothing lost, nothing taken for a misuse.
+expect 0 "$mutrace" --json=json "$workloads/atfork"
+[ "$(cat out)" = 3 ] || fail "atfork's children"
+check_json json 'len(d["processes"]) == 3' 'all(q["complete"] for q in d["processes"])' \
+	'all(q["lost_events"] == 0 for q in d["processes"])' 'lock("early_lock", p)["acquired"] == 4' \
+	'lock("late_lock", p)["acquired"] == 1' 'lock("child_lock")["acquired"] == 4' \
+	'lock("grandchild_lock")["acquired"] == 5' \
+	'not any(l.get("misuse") for q in d["processes"] for l in q["locks"])'
