@@ -120,8 +120,8 @@ static void run_mix(struct worker *w)
 	for (long i = 0; i < options.iters; i++) {
 		uint64_t r = next_random(&w->random), since, ticks;
 		unsigned int n = r % MIX_LOCKS;
-		/* lock n: 500 to 8000 steps (some 0.1 to 2 us); one hold in sixteen is ten times longer */
-		long steps = (long)(500 * (n + 1)) * ((r >> 32) % 16 ? 1 : 10);
+		/* lock n: 200 to 3200 steps (some 0.1 to 1 us); one hold in sixteen is ten times longer */
+		long steps = (long)(200 * (n + 1)) * ((r >> 32) % 16 ? 1 : 10);
 
 		pthread_mutex_lock(&mix_locks[n]);
 		since = counter ? ticks_counter() : ticks_monotonic_ns();

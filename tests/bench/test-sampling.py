@@ -13,13 +13,13 @@ import sys
 import benchlib
 
 ROUNDS = 5
-TRIES = 40
+TRIES = 25
 ITERATIONS = 500000  # per thread
 TOLERANCE = 0.03
 
 
 def measure(variant):
-    return benchlib.lockbench(["-t", 2, "-n", ITERATIONS, "-g", 2000, "mix"], variant)
+    return benchlib.lockbench(["-t", 2, "-n", ITERATIONS, "-g", 500, "mix"], variant, preexec=benchlib.go_first)
 
 
 def compare(result):
