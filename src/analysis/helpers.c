@@ -10,6 +10,8 @@
 #include "analysis/private.h"
 
 static const char *const on_top[] = {
+	/* C++ allocation: what is of interest is who wanted the object */
+	"operator new*", "operator delete*", "std::__new_allocator*", "__gnu_cxx::new_allocator*",
 	/* C library, and the stubs that call it */
 	"pthread_*", "__pthread_*", "sem_wait*", "sem_post*", "sem_timedwait*", "sem_clockwait*", "sem_trywait*",
 	"mtx_*", "cnd_*", "call_once", "__call_once",

@@ -89,6 +89,14 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+
+/* allocs.c: what matrace recorded */
+int allocs_make(struct report_private *v, struct report *r, struct report_process *e);
+
+/* suppress.c */
+int suppress_load(struct report_private *v, struct report *r);
+/* The suppression that an entry falls under, NULL if none. */
+struct report_suppression *suppress_match(const struct report *r, const struct report_alloc *a);
 void row_map_free(struct row_map *map, size_t n_processes);
 struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process, uint32_t lock);
 

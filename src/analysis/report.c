@@ -54,6 +54,7 @@ void report_free(struct report *r)
 		free(e->allocs);
 	}
 	free(r->processes);
+	free(r->suppressions);
 	if (r->priv) {
 		symbols_close(r->priv);
 		strings_free(&r->priv->strings);
@@ -61,6 +62,17 @@ void report_free(struct report *r)
 		free(r->priv);
 	}
 	free(r);
+}
+
+/* Of several sessions, perhaps of several machines, the program's name counts, not where it was installed. */
+static uintptr_t program_key(struct report *r, const struct model_process *p)
+{
+	const char *slash = strrchr(p->program, '/'), *name;
+
+	if (r->model->n_sessions < 2 || !slash)
+		return (uintptr_t)p->program;
+	name = strings_intern(&r->priv->strings, slash + 1);
+	return name ? (uintptr_t)name : (uintptr_t)p->program;
 }
 
 /* How many images of each program there are decides whether they become one entry. */
@@ -72,19 +84,20 @@ static int entries_make(struct report *r, const struct report_options *o)
 	int e = 0;
 
 	for (i = 0; i < m->n_processes && e == 0; i++) {
-		uintptr_t key = (uintptr_t)m->processes[i].program;
+		uintptr_t key = program_key(r, &m->processes[i]);
 		uint32_t n = table_get(&counts, key, 0);
 
 		e = table_put(&counts, key, 0, n == TABLE_NONE ? 1 : n + 1);
 	}
 	for (i = 0; i < m->n_processes && e == 0; i++) {
 		const struct model_process *p = &m->processes[i];
-		uint32_t n = table_get(&counts, (uintptr_t)p->program, 0), number = TABLE_NONE;
+		uintptr_t key = program_key(r, p);
+		uint32_t n = table_get(&counts, key, 0), number = TABLE_NONE;
 		bool fold = o->fold_images && (n > o->fold_images || m->n_sessions > 1);
 		struct report_process *entry;
 
 		if (fold)
-			number = table_get(&entries, (uintptr_t)p->program, 0);
+			number = table_get(&entries, key, 0);
 		if (number == TABLE_NONE) {
 			e = array_grow(&r->processes, r->n_processes, &capacity, sizeof(*r->processes));
 			if (e < 0)
@@ -96,7 +109,7 @@ static int entries_make(struct report *r, const struct report_options *o)
 			if (!entry->processes)
 				e = -ENOMEM;
 			else if (fold)
-				e = table_put(&entries, (uintptr_t)p->program, 0, number);
+				e = table_put(&entries, key, 0, number);
 		}
 		if (e == 0) {
 			entry = &r->processes[number];
@@ -193,62 +206,7 @@ static void others_name(struct report_process *e, const struct row_map *map)
 	}
 }
 
-static int alloc_compare(const void *a, const void *b)
-{
-	const struct report_alloc *x = a, *y = b;
-
-	if (x->realtime != y->realtime)
-		return x->realtime ? -1 : 1;
-	if (x->total_ns != y->total_ns)
-		return x->total_ns > y->total_ns ? -1 : 1;
-	return x->count > y->count ? -1 : x->count < y->count;
-}
-
-static int allocs_make(struct report_private *v, struct report_process *e)
-{
-	struct table numbers = { 0 };
-	size_t i, j, capacity = 0;
-	int r = 0;
-
-	for (i = 0; i < e->n_processes && r == 0; i++) {
-		const struct model_process *p = e->processes[i];
-
-		for (j = 0; j < p->n_allocs && r == 0; j++) {
-			const struct model_alloc *a = &p->allocs[j];
-			const struct report_stack *s = symbols_stack(v, a->stack);
-			uint64_t key = (uint64_t)a->function << 1 | a->realtime;
-			uint32_t number = table_get(&numbers, (uintptr_t)s, key);
-			struct report_alloc *out;
-
-			if (number == TABLE_NONE) {
-				number = (uint32_t)e->n_allocs;
-				r = array_grow(&e->allocs, e->n_allocs, &capacity, sizeof(*e->allocs));
-				if (r == 0)
-					r = table_put(&numbers, (uintptr_t)s, key, number);
-				if (r < 0)
-					break;
-				e->allocs[e->n_allocs++] = (struct report_alloc){
-					.function = a->function,
-					.realtime = a->realtime,
-					.stack = s,
-				};
-			}
-			out = &e->allocs[number];
-			out->tid_count += a->tid_count;
-			out->count += a->count;
-			out->bytes += a->bytes;
-			out->total_ns += a->time_total;
-			if (a->time_max > out->max_ns)
-				out->max_ns = a->time_max;
-		}
-	}
-	if (e->n_allocs)
-		qsort(e->allocs, e->n_allocs, sizeof(*e->allocs), alloc_compare);
-	table_free(&numbers);
-	return r;
-}
-
-static int entry_make(struct report_private *v, struct report_process *e)
+static int entry_make(struct report_private *v, struct report *report, struct report_process *e)
 {
 	struct row_map map = { 0 };
 	int r;
@@ -265,7 +223,7 @@ static int entry_make(struct report_private *v, struct report_process *e)
 		r = totals_make(e);
 	if (r == 0) {
 		others_name(e, &map);
-		r = allocs_make(v, e);
+		r = allocs_make(v, report, e);
 	}
 	row_map_free(&map, e->n_processes);
 	return r;
@@ -318,9 +276,11 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 	if (e == 0)
 		e = symbols_resolve_all(r->priv);
 	if (e == 0)
+		e = suppress_load(r->priv, r);
+	if (e == 0)
 		e = entries_make(r, o);
 	for (i = 0; i < r->n_processes && e == 0; i++)
-		e = entry_make(r->priv, &r->processes[i]);
+		e = entry_make(r->priv, r, &r->processes[i]);
 	if (e == 0)
 		e = symbols_module_notes(r->priv, r);
 	if (e < 0) {
@@ -410,6 +370,13 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 	if (e < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "the report could not be made: %s", strerror(-e));
 		goto out;
+	}
+	if (o->found) {
+		*o->found = (struct report_found){ 0 };
+		for (i = 0; i < r->n_processes; i++) {
+			o->found->calls += r->processes[i].watched_calls;
+			o->found->suppressed += r->processes[i].suppressed_calls;
+		}
 	}
 	e = outputs_write(r, o, error);
 	if (o->text) {

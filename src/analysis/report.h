@@ -50,13 +50,25 @@ struct report_options {
 	enum report_time folded_of, pprof_of;
 	FILE *json;                    /* JSON into a stream; NULL: not */
 	bool quiet_empty;              /* no text at all if nothing was recorded */
+	const char *tool;              /* what lines of the text begin with; NULL: mutrace */
+
+	/* matrace */
+	const char *const *suppressions; /* files of globs, NULL-terminated; or NULL */
+	struct report_found *found;    /* filled in if not NULL */
 	int progress_fd;               /* terminal for the progress line, -1: none */
+};
+
+/* What matrace found in all processes together, for --fail. */
+struct report_found {
+	uint64_t calls, suppressed;
 };
 
 void report_options_init(struct report_options *o);
 
 /* "mutex", "rwlock", ... as JSON and text call it. */
 const char *lock_kind_name(enum lock_kind kind);
+/* "memory-allocator", "locks", ... by enum watch_class; NULL at the end */
+const char *report_watch_class(unsigned int class);
 /* Length of a demangled function's name without its parameters. */
 size_t report_function_length(const char *function);
 
@@ -133,15 +145,24 @@ struct report_row { /* a lock or a condition variable, or several made in one pl
 	uint64_t inversions, inversion_ns, inversion_max_ns; /* realtime threads that waited for lower ones */
 	uint32_t processes;       /* of the entry's processes, how many had it */
 	uint64_t wait_min_ns, wait_max_ns; /* total wait: least and greatest of these processes */
+	const struct model_process *wait_max_in; /* where it was greatest */
 	bool shown;               /* passes the minima and the limit */
 };
 
-struct report_alloc { /* matrace */
-	uint32_t function; /* index in the table of watched functions */
-	bool realtime;
+struct report_alloc { /* matrace: a watched function called by realtime threads from one stack */
+	const char *function;
+	const char *class; /* as --also and JSON call it */
+	enum realtime_by realtime;
+	bool suppressed;
 	uint32_t tid_count;
-	uint64_t count, bytes, total_ns, max_ns;
-	const struct report_stack *stack;
+	uint64_t count, frees, bytes, total_ns, max_ns;
+	const struct report_stack *stack; /* NULL unknown, and for page faults */
+};
+
+struct report_suppression { /* a line of a suppression file */
+	const char *glob, *file;
+	unsigned int line;
+	uint64_t calls; /* that it kept out */
 };
 
 struct report_process { /* one process image, or several of one program */
@@ -164,8 +185,11 @@ struct report_process { /* one process image, or several of one program */
 	size_t n_waits;
 	struct report_cycle *cycles; /* deadlocks */
 	size_t n_cycles;
-	struct report_alloc *allocs;
+	struct report_alloc *allocs; /* in order of rank, those that are suppressed last */
 	size_t n_allocs;
+	struct alloc_totals realtime_totals, other_totals; /* of the allocator; suppressed ones included */
+	uint64_t watched_calls, watched_ns, watched_max_ns, suppressed_calls;
+	uint32_t realtime_threads;
 };
 
 struct report_module_note { /* a module that could not be named, used by a stack */
@@ -179,6 +203,8 @@ struct report {
 	size_t n_processes;
 	struct report_module_note *module_notes;
 	size_t n_module_notes;
+	struct report_suppression *suppressions;
+	size_t n_suppressions;
 	bool foreign;              /* files were not opened because the session is another user's */
 	struct report_private *priv;
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Finds libmutrace.so: beside the command in a build tree, else where the installation put it as seen from the
+ * Finds libmutrace.so or a sister of it: beside the command in a build tree, else where the installation put it as seen from the
  * command's own place (so that an installed tree may be moved), else where configure meant it to be. Called by
  * the run command, before the program is started.
  */
@@ -21,9 +21,8 @@
 #include "src/cmd/say.h"
 #include "src/session/format.h"
 
-#define LIBRARY_NAME "libmutrace.so"
 /* Must agree with src/record/version.c. */
-#define LIBRARY_MARK "@(#)libmutrace version "
+#define LIBRARY_MARK "@(#)%s version "
 #define STRING(x) #x
 #define VALUE(x) STRING(x)
 #define LIBRARY_VERSION PACKAGE_VERSION " format " VALUE(SESSION_FORMAT) "\n"
@@ -55,7 +54,7 @@ static char *own_directory(void)
  * PKGLIBDIR as seen from an executable in "directory": "/usr/bin" and "/usr/lib/mutrace" are told to be
  * "../lib/mutrace". NULL if there is no way to say it.
  */
-static char *relocated(const char *directory)
+static char *relocated(const char *directory, const char *name)
 {
 	const char *bin = BINDIR, *lib = PKGLIBDIR;
 	size_t common = 0;
@@ -80,12 +79,13 @@ static char *relocated(const char *directory)
 		while (length > 0 && directory[length - 1] == '/')
 			length--;
 	}
-	return asprintf(&path, "%.*s/%s/%s", length, directory, lib + common, LIBRARY_NAME) < 0 ? NULL : path;
+	return asprintf(&path, "%.*s/%s/%s", length, directory, lib + common, name) < 0 ? NULL : path;
 }
 
 /* 0 if the library is of our version, 1 after saying that it is not, -errno if there is no such file. */
-static int check(const char *path)
+static int check(const char *path, const char *name)
 {
+	char text[128];
 	const char *mark, *end;
 	struct stat st;
 	void *map;
@@ -103,12 +103,13 @@ static int check(const char *path)
 	if (map == MAP_FAILED)
 		return -errno;
 	end = (const char *)map + st.st_size;
-	mark = memmem(map, (size_t)st.st_size, LIBRARY_MARK, strlen(LIBRARY_MARK));
+	snprintf(text, sizeof(text), LIBRARY_MARK, name);
+	mark = memmem(map, (size_t)st.st_size, text, strlen(text));
 	if (mark == NULL) {
 		say("%s is not the library of this mutrace; install mutrace again", path);
 		r = 1;
 	} else {
-		mark += strlen(LIBRARY_MARK);
+		mark += strlen(text);
 		if ((size_t)(end - mark) < strlen(LIBRARY_VERSION) ||
 		    memcmp(mark, LIBRARY_VERSION, strlen(LIBRARY_VERSION)) != 0) {
 			const char *newline = memchr(mark, '\n', (size_t)(end - mark));
@@ -123,20 +124,23 @@ static int check(const char *path)
 	return r;
 }
 
-char *library_find(void)
+char *library_find(const char *name)
 {
+	char file[64], beside[80];
 	char *directory = own_directory();
 	char *places[3] = { NULL, NULL, NULL }, *found = NULL;
 	int r = -ENOENT;
 
+	snprintf(file, sizeof(file), "%s.so", name);
+	snprintf(beside, sizeof(beside), ".libs/%s", file);
 	if (directory != NULL) {
-		places[0] = join(directory, ".libs/" LIBRARY_NAME);
-		places[1] = relocated(directory);
+		places[0] = join(directory, beside);
+		places[1] = relocated(directory, file);
 	}
-	places[2] = strdup(PKGLIBDIR "/" LIBRARY_NAME);
+	places[2] = join(PKGLIBDIR, file);
 	for (int i = 0; i < 3; i++) {
 		if (found == NULL && r < 0 && places[i] != NULL) {
-			r = check(places[i]);
+			r = check(places[i], name);
 			if (r == 0) {
 				found = places[i];
 				continue;
@@ -145,7 +149,7 @@ char *library_find(void)
 		free(places[i]);
 	}
 	if (found == NULL && r < 0)
-		say("%s is neither beside %s/mutrace nor in %s; install mutrace again", LIBRARY_NAME,
+		say("%s is neither beside %s/mutrace nor in %s; install mutrace again", file,
 		    directory == NULL ? "" : directory, PKGLIBDIR);
 	if (found != NULL && strpbrk(found, " :$") != NULL) {
 		/* The loader takes these for the end of a name or for a variable, and knows no quoting. */

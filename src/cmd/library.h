@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Where libmutrace.so is, for the command that preloads it. */
+/* Where libmutrace.so and its sisters are, for the command that preloads one. */
 #ifndef MUTRACE_CMD_LIBRARY_H
 #define MUTRACE_CMD_LIBRARY_H
 
-/* The absolute path of the library that belongs to this command; NULL after saying what is wrong. To be freed. */
-char *library_find(void);
+/* The absolute path of a library that belongs to this command (name: without ".so"); NULL after saying what is wrong. To be
+ * freed. */
+char *library_find(const char *name);
 
 #endif

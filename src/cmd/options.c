@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "src/cmd/say.h"
+#include "src/cmd/tool.h"
+#include "src/session/watched.h"
 
 #define FRAMES_SHOWN_DEFAULT 16
 
@@ -24,6 +26,9 @@ enum option_kind {
 	KIND_TIME,    /* enum report_time by name */
 	KIND_LOCK_ORDER,
 	KIND_COND_ORDER,
+	KIND_STATUS,  /* unsigned int, an exit status; min if none is given */
+	KIND_SECONDS, /* uint32_t of milliseconds */
+	KIND_CLASSES, /* uint32_t of bits: a list of watch classes */
 	KIND_IGNORED, /* takes an argument and does nothing */
 };
 
@@ -52,13 +57,14 @@ struct option_spec {
 
 #define AT(member) offsetof(struct options, member)
 
-#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK)
+#define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
+#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES)
 
 /* One line an option: in the order of --help. */
 static const struct option_spec specs[] = {
-	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN, KIND_STRING, AT(output), 0, 0,
-	  "keep the session in DIR, for mutrace report" },
-	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS, KIND_STRING, AT(report.json_path), 0, 0,
+	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN | FOR_WATCH, KIND_STRING, AT(output), 0, 0,
+	  "keep the session in DIR, for the command report" },
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS | FOR_WATCHES, KIND_STRING, AT(report.json_path), 0, 0,
 	  "write the report as JSON too, to FILE (-: stdout)" },
 	{ GROUP_WHAT, 0, "csv", "FILE", FOR_REPORTS, KIND_STRING, AT(report.csv_path), 0, 0,
 	  "write the table of locks as CSV" },
@@ -90,6 +96,20 @@ static const struct option_spec specs[] = {
 	  "run the program N times and judge the medians" },
 	{ GROUP_JUDGE, 0, "pass-status", NULL, FOR_CHECK, KIND_FLAG, AT(pass_status), 0, 0,
 	  "a program that fails: exit as it did, not with 2" },
+	{ GROUP_WHAT, 0, "live", NULL, FOR_WATCH, KIND_FLAG, AT(live), 0, 0,
+	  "show the first call from each place as it happens" },
+	{ GROUP_JUDGE, 0, "also", "LIST", FOR_WATCH, KIND_CLASSES, AT(config.watch), 0, 0,
+	  "watch more than the allocator: locks, files, sleep, memory, threads, or all" },
+	{ GROUP_JUDGE, 0, "rt-threads", "GLOB", FOR_WATCH, KIND_STRING, AT(rt_threads), 0, 0,
+	  "threads of such a name count as realtime, too" },
+	{ GROUP_JUDGE, 0, "after", "SECONDS", FOR_WATCH, KIND_SECONDS, AT(config.after_ms), 0, UINT32_MAX,
+	  "leave out what happens earlier after the start of a process" },
+	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_WATCHES, KIND_LIST, AT(suppressions), 0, 0,
+	  "leave out what the globs in FILE match; may be given again" },
+	{ GROUP_JUDGE, 0, "fail", "[=STATUS]", FOR_WATCH, KIND_STATUS, AT(fail_status), 3, 255,
+	  "exit with STATUS (3 if not given) if anything is reported" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, KIND_UINT, AT(report.max), 0, UINT32_MAX, "show N rows at most" },
+	{ GROUP_ROWS, 0, "all", NULL, FOR_WATCHES, KIND_FLAG, AT(report.all), 0, 0, "show all rows" },
 	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, KIND_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N locks and N conditions at most" },
 	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, KIND_FLAG, AT(report.all), 0, 0,
@@ -108,9 +128,9 @@ static const struct option_spec specs[] = {
 	  "order conditions by ORDER (see below)" },
 	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, KIND_FLAG, AT(report.per_instance), 0, 0,
 	  "a row for each lock: locks made in one place are not put together" },
-	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS, KIND_UINT, AT(report.frames), 1, FRAMES_MAX,
+	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, KIND_UINT, AT(report.frames), 1, FRAMES_MAX,
 	  "record and show stacks N deep" },
-	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS, KIND_FLAG, AT(report.debug_info), 0, 0,
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, KIND_FLAG, AT(report.debug_info), 0, 0,
 	  "show modules, addresses and all frames" },
 	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, KIND_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
@@ -124,13 +144,13 @@ static const struct option_spec specs[] = {
 	  "time one uncontended hold in N only; counts and waits stay exact" },
 	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, KIND_FLAG32, AT(config.contended_only), 0, 0,
 	  "record only acquisitions that had to wait" },
-	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK, KIND_SIZE, AT(config.max_bytes), 1 << 20, UINT64_MAX,
+	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_SIZE, AT(config.max_bytes), 1 << 20, UINT64_MAX,
 	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
-	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK, KIND_FLAG, AT(no_follow), 0, 0,
+	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_FLAG, AT(no_follow), 0, 0,
 	  "do not wait for children that outlive the program" },
 	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, KIND_IGNORED, 0, 0, 0,
 	  "accepted for old command lines, no longer needed" },
-	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT, KIND_FLAG, AT(remove_session), 0, 0,
+	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, KIND_FLAG, AT(remove_session), 0, 0,
 	  "remove the sessions after the report" },
 	{ GROUP_OTHER, 'h', "help", NULL, ~0u, KIND_FLAG, AT(help), 0, 0, "show this and exit" },
 	{ GROUP_OTHER, 'V', "version", NULL, ~0u, KIND_FLAG, AT(version), 0, 0, "show the version and exit" },
@@ -220,6 +240,46 @@ static int add_to_list(struct string_list *list, const char *value)
 	return 0;
 }
 
+static int set_seconds(const struct option_spec *spec, void *at, const char *value)
+{
+	char *end;
+	double seconds;
+
+	errno = 0;
+	seconds = strtod(value, &end);
+	if (end == value || *end != '\0' || errno != 0 || !(seconds >= 0 && seconds * 1000 < UINT32_MAX)) {
+		say("--%s takes a number of seconds, not '%s'", spec->name, value);
+		return -1;
+	}
+	*(uint32_t *)at = (uint32_t)(seconds * 1000 + 0.5);
+	return 0;
+}
+
+static int set_classes(const struct option_spec *spec, void *at, const char *value)
+{
+	while (*value != '\0') {
+		size_t length = strcspn(value, ",");
+		const char *name;
+		bool known = length == 3 && strncmp(value, "all", 3) == 0;
+
+		if (known)
+			*(uint32_t *)at |= (1u << WATCH_CLASS_MAX) - 1;
+		for (unsigned int i = 0; (name = report_watch_class(i)) != NULL; i++) {
+			if (strlen(name) != length || strncmp(value, name, length) != 0)
+				continue;
+			*(uint32_t *)at |= 1u << i;
+			known = true;
+		}
+		if (!known) {
+			say("--%s: there is no '%.*s'; locks, files, sleep, memory, threads and all can be watched", spec->name,
+			    (int)length, value);
+			return -1;
+		}
+		value += length + (value[length] == ',');
+	}
+	return 0;
+}
+
 static int set_time(const struct option_spec *spec, void *at, const char *value)
 {
 	for (int i = 0; report_time_names[i] != NULL; i++) {
@@ -259,6 +319,14 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 		return add_to_list(at, value);
 	case KIND_TIME:
 		return set_time(spec, at, value);
+	case KIND_STATUS:
+		*(unsigned int *)at = (unsigned int)spec->min;
+		return value == NULL ? 0 : set_number(&(struct option_spec){ .name = spec->name, .kind = KIND_UINT,
+									      .min = 1, .max = spec->max }, at, value);
+	case KIND_SECONDS:
+		return set_seconds(spec, at, value);
+	case KIND_CLASSES:
+		return set_classes(spec, at, value);
 	case KIND_LOCK_ORDER:
 	case KIND_COND_ORDER:
 		return set_order(spec, at, value);
@@ -274,9 +342,17 @@ static void say_wrong(int code, const char *argument)
 	const char *what = code == ':' ? "takes an argument" : "is unknown, takes no argument, or does not belong here";
 
 	if (optopt > 0 && optopt < 256 && strncmp(argument, "--", 2) != 0)
-		say("option -%c %s; 'mutrace --help' lists the options", optopt, what);
+		say("option -%c %s; '%s --help' lists the options", optopt, what, tool.name);
 	else
-		say("option '%.*s' %s; 'mutrace --help' lists the options", (int)strcspn(argument, "="), argument, what);
+		say("option '%.*s' %s; '%s --help' lists the options", (int)strcspn(argument, "="), argument, what,
+		    tool.name);
+}
+
+static int argument_of(const struct option_spec *spec)
+{
+	if (spec->argument == NULL)
+		return no_argument;
+	return spec->argument[0] == '[' ? optional_argument : required_argument;
 }
 
 int options_parse(struct options *o, enum command_bit command, int argc, char **argv, bool stop_at_first)
@@ -298,7 +374,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	for (size_t i = 0; i < SPECS; i++) {
 		if (!(specs[i].commands & command))
 			continue;
-		long_options[n++] = (struct option){ specs[i].name, specs[i].argument != NULL, NULL, 256 + (int)i };
+		long_options[n++] = (struct option){ specs[i].name, argument_of(&specs[i]), NULL, 256 + (int)i };
 		if (specs[i].letter == 0)
 			continue;
 		*l++ = specs[i].letter;
@@ -333,12 +409,15 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	o->config.per_instance = o->report.per_instance;
 	o->config.no_follow = o->no_follow;
 	o->report.helpers = o->helpers.items;
+	o->report.suppressions = o->suppressions.items;
+	o->report.tool = tool.name;
 	return optind;
 }
 
 void options_free(struct options *o)
 {
-	struct string_list *lists[] = { &o->helpers, &o->bases, &o->limits, &o->limit_files };
+	struct string_list *lists[] = { &o->helpers, &o->bases, &o->limits, &o->limit_files,
+					 &o->suppressions };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		free(lists[i]->items);
@@ -373,7 +452,7 @@ void options_help(enum command_bit command)
 				printf("\n%s:\n", group_titles[group]);
 			titled = true;
 			snprintf(left, sizeof(left), "%c%c%s --%s%s%s", s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
-				 s->letter ? "," : " ", s->name, s->argument ? "=" : "", s->argument ? s->argument : "");
+				 s->letter ? "," : " ", s->name, s->argument && s->argument[0] != '[' ? "=" : "", s->argument ? s->argument : "");
 			printf("  %-27s %s\n", left, s->help);
 		}
 	}

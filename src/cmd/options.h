@@ -19,6 +19,8 @@ enum command_bit {
 	FOR_REPORT = 2,
 	FOR_DIFF = 4,
 	FOR_CHECK = 8,
+	FOR_WATCH = 16,        /* matrace PROGRAM */
+	FOR_WATCH_REPORT = 32, /* matrace report */
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT)
 
@@ -39,6 +41,11 @@ struct options {
 	unsigned int repeat;
 	const char *write_baseline, *junit, *github;
 	bool pass_status;
+	/* matrace */
+	struct string_list suppressions; /* report.suppressions */
+	const char *rt_threads;
+	unsigned int fail_status;        /* 0: findings do not matter for the exit status */
+	bool live;
 	bool no_follow;
 	bool remove_session;
 	bool help, version;

@@ -16,6 +16,7 @@
 #include "src/cmd/options.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
+#include "src/cmd/tool.h"
 
 /* One line about the session in place/name, if it is one of ours. */
 static int list_one(const char *place, const char *name)
@@ -55,7 +56,7 @@ static void list_sessions(void)
 	const char *places[] = { "/dev/shm", getenv("TMPDIR"), "/tmp" };
 	int found = 0;
 
-	say("no session named; usage: mutrace report [OPTION...] SESSION...");
+	say("no session named; usage: %s report [OPTION...] SESSION...", tool.name);
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct dirent *entry;
 		DIR *dir;
@@ -82,12 +83,12 @@ int command_report(int argc, char **argv)
 	struct options o;
 	int first, status = STATUS_TROUBLE;
 
-	first = options_parse(&o, FOR_REPORT, argc, argv, false);
+	first = options_parse(&o, tool.report, argc, argv, false);
 	if (first < 0)
 		goto finish;
 	if (o.help) {
 		command_usage("report");
-		options_help(FOR_REPORT);
+		options_help(tool.report);
 		status = EXIT_SUCCESS;
 		goto finish;
 	}

@@ -22,7 +22,9 @@
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
+#include "src/cmd/tool.h"
 #include "src/session/ticks.h"
+#include "src/session/watched.h"
 
 #define SCAN_MS 500  /* while the program runs: only to see who died without a word */
 #define BIRTH_MS 20  /* while somebody is about to be born */
@@ -144,9 +146,9 @@ static void wait_for_children(struct run *r)
 		unsigned int living = follow_living(r->follow, &one);
 
 		if (living != 0 && !said && ticks_monotonic_ns() - start > PATIENCE_NS) {
-			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM to mutrace "
+			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM to %s "
 			    "reports now, --no-follow does not wait",
-			    living, (int)one, living > 1 ? " ..." : "");
+			    living, (int)one, living > 1 ? " ..." : "", tool.name);
 			said = true;
 		}
 		wait_a_while(r, living != 0 ? SCAN_MS : BIRTH_MS);
@@ -219,6 +221,15 @@ finish:
 	return status;
 }
 
+/* matrace's wrappers of everything but the allocator are in a library of their own: who does not want them does not
+ * pay for them. */
+static const char *library_for(const struct session_config *c)
+{
+	if (c->watch == 0)
+		return "libmutrace";
+	return c->watch == 1u << WATCH_CLASS_alloc ? "libmatrace" : "libmatrace-all";
+}
+
 int run_program(struct options *o, char **argv, run_done done, void *data, int *ret_wait_status)
 {
 	struct run r = { .options = o, .done = done, .done_data = data, .signals = -1 };
@@ -231,11 +242,11 @@ int run_program(struct options *o, char **argv, run_done done, void *data, int *
 	if (status != 0)
 		return status;
 	status = STATUS_TROUBLE;
-	library = library_find();
+	library = library_find(library_for(&o->config));
 	if (library == NULL || check_output(report->json_path) < 0 || check_output(report->folded_path) < 0 ||
 	    check_output(report->pprof_path) < 0 || check_output(report->csv_path) < 0)
 		goto finish;
-	if (sessiondir_make(&r.session, &o->config, o->output) < 0)
+	if (sessiondir_make(&r.session, &o->config, o->rt_threads, o->output) < 0)
 		goto finish;
 	status = run_in_session(&r, path, argv, library, ret_wait_status);
 	follow_free(r.follow);

@@ -8,15 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "src/cmd/tool.h"
+
 void say(const char *format, ...)
 {
-	static const char prefix[] = "mutrace: ";
 	char line[4096];
-	size_t length = sizeof(prefix) - 1, done = 0;
+	size_t length, done = 0;
 	va_list args;
 	int n;
 
-	memcpy(line, prefix, length);
+	length = (size_t)snprintf(line, sizeof(line), "%s: ", tool.name);
 	va_start(args, format);
 	n = vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
 	va_end(args);

@@ -142,7 +142,8 @@ static int write_content(struct sessiondir *s)
 	return n == (ssize_t)sizeof(content) ? 0 : n < 0 ? -errno : -ENOSPC;
 }
 
-int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *output)
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
+		    const char *output)
 {
 	struct session_file *c = &s->content;
 	struct timespec now;
@@ -166,6 +167,8 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	c->start_ns = ticks_monotonic_ns();
 	read_boot_id(c->boot_id);
 	c->config = *config;
+	if (rt_threads != NULL)
+		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
 	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
 
 	s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

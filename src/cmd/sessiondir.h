@@ -18,7 +18,8 @@ struct sessiondir {
 
 /* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is room). 0, or -1
  * after saying what is wrong, with nothing left behind. */
-int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *output);
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
+		    const char *output);
 /* Writes down which process the program is. */
 void sessiondir_started(struct sessiondir *s, pid_t program);
 /* Writes down that all is over, and how the program ended. */

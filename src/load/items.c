@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "load/image.h"
+#include "session/watched.h"
 
 /* Room for one more item at the end of an array whose capacity lies beside it. */
 #define ROOM(array, count, capacity) array_grow(&(array), count, &(capacity), sizeof(*(array)))
@@ -42,6 +43,7 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 		.realtime = t->realtime != 0,
 		.policy = (int)t->policy,
 		.priority = t->priority,
+		.totals = t->totals,
 		.waiting_lock = t->waiting_lock,
 		.waiting_stack = t->waiting_stack,
 		.waiting_holder = t->waiting_holder,
@@ -165,8 +167,12 @@ static int alloc_take(struct image *im, const struct image_chunk *c, const void 
 	const struct alloc_site *a = item;
 
 	(void)number;
-	if (a->count == 0)
+	if (a->count == 0 || a->epoch != im->header.watch_epoch)
 		return 0;
+	if (a->function >= WATCHED_MAX) {
+		p->damaged++;
+		return 0;
+	}
 	if (ROOM(p->allocs, p->n_allocs, im->cap_allocs) < 0)
 		return -ENOMEM;
 	p->allocs[p->n_allocs++] = (struct model_alloc){
@@ -174,8 +180,9 @@ static int alloc_take(struct image *im, const struct image_chunk *c, const void 
 		.stack = a->stack,
 		.thread = c->thread,
 		.tid_count = a->tid_count,
-		.realtime = a->realtime != 0,
+		.realtime = (uint8_t)a->realtime,
 		.count = a->count,
+		.frees = a->frees,
 		.bytes = a->bytes,
 		.time_total = ticks_span(&im->rate, a->time_total),
 		.time_max = ticks_span(&im->rate, a->time_max),

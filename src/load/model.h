@@ -69,6 +69,7 @@ struct model_thread {
 	uint64_t life_ns;          /* of all that used the record */
 	bool ended, realtime;
 	int policy, priority;
+	struct alloc_totals totals; /* matrace: while it was not realtime */
 	/* what it waits for now; waiting_lock MODEL_NONE: nothing */
 	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
 	uint64_t waiting_since_ns;
@@ -111,9 +112,9 @@ struct model_edge {
 
 /* matrace */
 struct model_alloc {
-	uint32_t function, stack, tid_count, thread;
-	bool realtime;
-	uint64_t count, bytes, time_total, time_max;
+	uint32_t function, stack, tid_count, thread; /* function: enum watched */
+	uint8_t realtime; /* enum realtime_by */
+	uint64_t count, frees, bytes, time_total, time_max;
 };
 
 enum process_end {

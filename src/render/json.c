@@ -302,6 +302,8 @@ static void row_state(struct json_out *j, json_t *o, const struct report_row *ro
 
 		set_count(j, spread, "min", row->wait_min_ns);
 		set_count(j, spread, "max", row->wait_max_ns);
+		set_count(j, spread, "max_pid", row->wait_max_in->pid);
+		set(j, spread, "max_in", text(row->wait_max_in->source));
 		set(j, o, "wait_spread_ns", spread);
 	}
 	misuse(j, o, row);
@@ -497,12 +499,67 @@ static void process_head(struct json_out *j, bool *first, const struct report_pr
 		member(j, first, "deadlocks", cycles(j, e));
 }
 
+static json_t *alloc_totals(struct json_out *j, const struct alloc_totals *t)
+{
+	json_t *o = json_object();
+
+	set_count(j, o, "allocations", t->allocations);
+	set_count(j, o, "frees", t->frees);
+	set_count(j, o, "bytes", t->bytes);
+	return o;
+}
+
+static json_t *watched(struct json_out *j, const struct report_alloc *a)
+{
+	static const char *const because[] = { "not", "policy", "region", "name" };
+	json_t *o = json_object(), *times = json_object();
+
+	set(j, o, "function", text(a->function));
+	set(j, o, "class", text(a->class));
+	if ((unsigned int)a->realtime < sizeof(because) / sizeof(because[0]))
+		set(j, o, "realtime_by", text(because[a->realtime]));
+	set_count(j, o, "tid_count", a->tid_count);
+	set_count(j, o, "count", a->count);
+	set_count(j, o, "bytes", a->bytes);
+	set_count(j, times, "total", a->total_ns);
+	set_count(j, times, "max", a->max_ns);
+	set(j, o, "time_ns", times);
+	set(j, o, "stack", stack(j, a->stack));
+	return o;
+}
+
+/* What matrace has in place of locks. */
+static void watched_process(struct json_out *j, bool *first, const struct report_process *e)
+{
+	json_t *totals = json_object();
+	bool any = false;
+	size_t i;
+
+	set(j, totals, "realtime", alloc_totals(j, &e->realtime_totals));
+	set(j, totals, "other", alloc_totals(j, &e->other_totals));
+	member(j, first, "realtime_threads", count(e->realtime_threads));
+	member(j, first, "suppressed", count(e->suppressed_calls));
+	member(j, first, "allocation_totals", totals);
+	put_text(j, ",\n\"allocations\":[");
+	for (i = 0; i < e->n_allocs && j->error == 0 && !e->allocs[i].suppressed; i++) {
+		put_text(j, any ? ",\n" : "\n");
+		any = true;
+		dump(j, watched(j, &e->allocs[i]));
+	}
+	put_text(j, "]");
+}
+
 static void process(struct json_out *j, const struct report_process *e, const struct render_options *o)
 {
 	bool first = true;
 
 	put_text(j, "{");
 	process_head(j, &first, e);
+	if (e->first->config.watch) {
+		watched_process(j, &first, e);
+		put_text(j, "}");
+		return;
+	}
 	put_text(j, ",\n\"locks\":");
 	rows(j, e->locks, e->n_locks, o->report->json_cut, lock);
 	put_text(j, ",\n\"conditions\":");

@@ -35,5 +35,10 @@ void text_waiting(const struct text_out *t, const struct report_process *e);
 void text_misuse(const struct text_out *t, const struct report_process *e);
 void text_inversions(const struct text_out *t, const struct report_process *e);
 void text_losses(const struct text_out *t, const struct report_process *e);
+/* text_watch.c: a process that matrace watched; suppressions that nothing fell under */
+void text_watch(const struct text_out *t, const struct report_process *e);
+void text_suppressions(const struct text_out *t, const struct report *r);
+/* What lines begin with: the name of the command. */
+const char *text_tool(const struct text_out *t);
 
 #endif

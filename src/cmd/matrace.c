@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* matrace: what do realtime threads do that may block? Its commands; running and reporting are those of mutrace. */
+#include "src/cmd/tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "src/cmd/child.h"
+#include "src/cmd/run.h"
+#include "src/cmd/say.h"
+#include "src/session/watched.h"
+
+struct watched_run {
+	struct options options;
+	struct report_found found;
+	bool reported;
+};
+
+static int done(const char *session, void *data)
+{
+	struct watched_run *w = data;
+	char error[MODEL_ERROR_SIZE];
+
+	w->options.report.text = stderr;
+	w->options.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
+	if (report_run(&session, 1, &w->options.report, error) < 0) {
+		say("%s", error);
+		return -1;
+	}
+	fflush(stderr);
+	w->reported = true;
+	return 0;
+}
+
+/* The status to exit with: --fail's if there is something to fail for, else the program's. Does not return if that
+ * is the program's. */
+static int end(const struct watched_run *w, int status, int program_status)
+{
+	if (program_status == -1)
+		return status;
+	if (w->options.fail_status != 0) {
+		if (!w->reported)
+			return STATUS_TROUBLE; /* what was not looked at has not passed */
+		if (w->found.calls != 0)
+			return (int)w->options.fail_status;
+	}
+	child_exit_like(program_status);
+}
+
+static int command_watch(int argc, char **argv)
+{
+	struct watched_run w = { .reported = false };
+	struct options *o = &w.options;
+	int first, status = STATUS_TROUBLE, program_status = -1;
+
+	first = options_parse(o, FOR_WATCH, argc, argv, true);
+	if (first < 0)
+		goto finish;
+	if (o->help) {
+		command_usage("run");
+		options_help(FOR_WATCH);
+		status = EXIT_SUCCESS;
+		goto finish;
+	}
+	if (o->version) {
+		status = command_version();
+		goto finish;
+	}
+	if (first >= argc) {
+		say("no program named; usage: matrace [OPTION...] PROGRAM [ARGUMENT...], see 'matrace --help'");
+		goto finish;
+	}
+	o->config.watch |= 1u << WATCH_CLASS_alloc;
+	o->report.found = &w.found;
+	status = run_program(o, argv + first, done, &w, &program_status);
+finish:
+	status = end(&w, status, program_status);
+	options_free(o);
+	return status;
+}
+
+static const struct command commands[] = {
+	{ "run", command_watch, "[run] [OPTION...] PROGRAM [ARGUMENT...]",
+	  "run PROGRAM and report what its realtime threads did that may block" },
+	{ "report", command_report, "report [OPTION...] SESSION...",
+	  "report on sessions that were kept, or that still run" },
+};
+
+const struct tool tool = {
+	.name = "matrace",
+	.commands = commands,
+	.n_commands = sizeof(commands) / sizeof(commands[0]),
+	.report = FOR_WATCH_REPORT,
+};
