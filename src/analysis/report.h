@@ -146,6 +146,7 @@ struct report_row { /* a lock or a condition variable, or several made in one pl
 	uint32_t processes;       /* of the entry's processes, how many had it */
 	uint64_t wait_min_ns, wait_max_ns; /* total wait: least and greatest of these processes */
 	const struct model_process *wait_max_in; /* where it was greatest */
+	const char *wait_max_session; /* the path of the session that this is of */
 	bool shown;               /* passes the minima and the limit */
 };
 

@@ -295,8 +295,10 @@ static void spread_take(const struct model_process *p, struct row_map *map, cons
 		before[rows[i]] += own;
 		if (row->processes == 0 || own < row->wait_min_ns)
 			row->wait_min_ns = own;
-		if (own > row->wait_max_ns)
+		if (row->processes == 0 || own > row->wait_max_ns) {
 			row->wait_max_ns = own;
+			row->wait_max_in = p;
+		}
 		row->processes++;
 	}
 }
@@ -405,6 +407,9 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 		r = builds_join(v, e, map);
 	if (r == 0)
 		r = counters_collect(e, map);
+	for (i = 0; i < map->n_all && r == 0; i++)
+		if (map->all[i].wait_max_in)
+			map->all[i].wait_max_session = v->model->sessions[map->all[i].wait_max_in->session].path;
 	return r;
 }
 

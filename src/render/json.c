@@ -303,7 +303,7 @@ static void row_state(struct json_out *j, json_t *o, const struct report_row *ro
 		set_count(j, spread, "min", row->wait_min_ns);
 		set_count(j, spread, "max", row->wait_max_ns);
 		set_count(j, spread, "max_pid", row->wait_max_in->pid);
-		set(j, spread, "max_in", text(row->wait_max_in->source));
+		set(j, spread, "max_in", text(row->wait_max_session));
 		set(j, o, "wait_spread_ns", spread);
 	}
 	misuse(j, o, row);

@@ -123,6 +123,20 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 	}
 }
 
+/* How the processes of a sum differ: the slow rank of a job, the slow host of a fleet. */
+static void spread_print(const struct text_out *t, const struct report_process *e, const struct report_row *row)
+{
+	char least[NUMBER_SIZE], most[NUMBER_SIZE], source[NAME_SIZE];
+
+	clean_text(source, 200, row->wait_max_session);
+	fprintf(t->f, "    between %zu images: %s to %s of wait in each, most in PID %u of %s", e->n_processes,
+		number_ns(least, row->processes < e->n_processes ? 0 : row->wait_min_ns), number_ns(most, row->wait_max_ns),
+		row->wait_max_in->pid, source);
+	if (row->processes < e->n_processes)
+		fprintf(t->f, "; %u have it", row->processes);
+	fputc('\n', t->f);
+}
+
 /* What the others say in the table is too much to read for locks that nobody waits for. */
 void text_lock_details(const struct text_out *t, const struct report_process *e)
 {
@@ -149,6 +163,8 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 		}
 		group_print(t, row, row->waiters, row->n_waiters, false);
 		group_print(t, row, row->holders, row->n_holders, true);
+		if (e->n_processes > 1 && row->wait_max_in)
+			spread_print(t, e, row);
 		done++;
 	}
 }
