@@ -27,6 +27,8 @@ extern "C" {
 #else
 #include <stdatomic.h>
 #include <stdbool.h>
+
+#include "families.h"
 #endif
 
 #define RESULT_FD 900 /* where a case writes its lines; far from the descriptors that cases count */

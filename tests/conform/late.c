@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+int late_use(void);
+
 static pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
 static int uses;
 
