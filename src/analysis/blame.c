@@ -24,6 +24,7 @@ struct groups {
 	size_t n, capacity;
 	struct table holders; /* (hold stack, hold site) -> model stack */
 	struct table taken;   /* of the present process: (lock, call site) -> a stack that took the lock there */
+	struct inversions inversions;
 };
 
 /* The function that a frame's code was compiled into, not one inlined into it. */
@@ -193,6 +194,12 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 		r = holder_stack(v, g, e, &stack);
 		if (r < 0)
 			return r;
+		if (e->inverted) {
+			r = inversions_add(&g->inversions, row, p, e, symbols_stack(v, e->wait_stack),
+					   symbols_stack(v, stack));
+			if (r < 0)
+				return r;
+		}
 		if (stack == MODEL_NONE && e->holder == MODEL_NONE &&
 		    (p->locks[e->lock].kind == KIND_SEM || p->locks[e->lock].kind == KIND_BARRIER))
 			continue;
@@ -261,6 +268,10 @@ int blame_make(struct report_private *v, struct report_process *e, struct row_ma
 		*lists[g.list[i].kind].n += 1;
 	}
 out:
+	if (r == 0)
+		r = inversions_place(v, &g.inversions, map);
+	else
+		inversions_free(&g.inversions);
 	table_free(&g.numbers);
 	table_free(&g.holders);
 	table_free(&g.taken);

@@ -87,6 +87,18 @@ struct row_map { /* row of each lock of each process of an entry */
 };
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
+/* realtime.c. Waits of realtime threads for others, collected by blame_make(); locks that risk them. */
+struct inversions {
+	struct table numbers;
+	struct inversion_build *list;
+	size_t n, capacity;
+};
+int inversions_add(struct inversions *x, uint32_t row, const struct model_process *p, const struct model_edge *e,
+		   const struct report_stack *waiter, const struct report_stack *holder);
+/* Gives them to their rows; frees x in any case. */
+int inversions_place(struct report_private *v, struct inversions *x, struct row_map *map);
+void inversions_free(struct inversions *x);
+int risks_make(struct report_process *e, struct row_map *map);
 int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 

@@ -216,6 +216,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	if (r == 0)
 		r = blame_make(v, e, &map);
 	if (r == 0)
+		r = risks_make(e, &map);
+	if (r == 0)
 		r = rows_rank(v, e, &map);
 	if (r == 0)
 		r = hang_make(v, e, &map);

@@ -89,6 +89,15 @@ struct report_stack {
 	size_t n;
 };
 
+/* A realtime thread waited for one of lower priority: all such waits of one pair of stacks and priorities. */
+struct report_inversion {
+	uint64_t count, ns, max_ns;
+	int waiter_priority, holder_priority; /* 1-99, 127 SCHED_DEADLINE, 0 not realtime */
+	uint32_t waiter_tid, holder_tid;      /* the last ones; 0 unknown */
+	const char *waiter_name, *holder_name; /* of these threads, NULL unknown */
+	const struct report_stack *waiter, *holder; /* NULL unknown */
+};
+
 enum named_by { NAMED_BY_VARIABLE, NAMED_BY_CREATION, NAMED_BY_FIRST_USE, NAMED_BY_ADDRESS };
 
 /* Waits from one stack, or waits caused by one. */
@@ -143,6 +152,9 @@ struct report_row { /* a lock or a condition variable, or several made in one pl
 	struct report_wait **waiting;
 	size_t n_waiting;
 	uint64_t inversions, inversion_ns, inversion_max_ns; /* realtime threads that waited for lower ones */
+	struct report_inversion *inverted; /* by the stacks of the two, longest first */
+	size_t n_inverted;
+	bool risk;                /* realtime and other threads share it, and no priority is inherited */
 	uint32_t processes;       /* of the entry's processes, how many had it */
 	uint64_t wait_min_ns, wait_max_ns; /* total wait: least and greatest of these processes */
 	const struct model_process *wait_max_in; /* where it was greatest */

@@ -155,6 +155,7 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,
 		.side = r->side == SIDE_SHARED,
 		.realtime = r->flags & CELL_REALTIME,
+		.ordinary = r->flags & CELL_ORDINARY,
 		.sampled = r->flags & CELL_SAMPLED,
 	};
 	memcpy(p->cells[p->n_cells++].hist, r->hist, sizeof(r->hist));

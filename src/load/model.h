@@ -99,6 +99,7 @@ struct model_cell {
 	uint32_t threads;            /* already 0 where another cell counts them */
 	uint8_t side;
 	bool realtime, sampled;
+	bool ordinary;               /* used by a thread while it was not realtime */
 };
 
 struct model_edge {

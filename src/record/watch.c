@@ -228,14 +228,6 @@ static void decide(struct thread *t)
 		faults_begin(t);
 }
 
-void watch_look(void)
-{
-	struct thread *t = thread_self;
-
-	if (t->mode != MODE_OFF && !t->busy)
-		decide(t);
-}
-
 bool watch_wanted(enum watch_class class)
 {
 	struct thread *t = thread_self;
@@ -262,9 +254,11 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 {
 	uintptr_t slot = site.slot != NULL ? (uintptr_t)site.slot : (uintptr_t)__builtin_frame_address(0);
 	struct alloc_site *s;
-	struct thread *t;
+	struct thread *t = thread_self;
 	int saved = errno;
 
+	if (t->plain != NULL && (t->plain->allocations & PLAIN_LOOK) == PLAIN_LOOK && !t->busy)
+		decide(t); /* somebody outside may have made it a realtime thread */
 	if (!watch_wanted((enum watch_class)classes[function])) {
 		t = thread_self;
 		if (t->plain != NULL && classes[function] == WATCH_CLASS_alloc) {

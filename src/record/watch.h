@@ -26,8 +26,6 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 void watch_end(struct watch *w);
 /* For calls whose original only has to be timed if it blocks: counted when it is known that it does. */
 bool watch_wanted(enum watch_class class);
-/* The calling thread looks again whether it is realtime. */
-void watch_look(void);
 /* Called when the thread's class may change or it ends: adds up its page faults. */
 void watch_faults(struct thread *t);
 /* MATRACE_RT_BEGIN, MATRACE_RT_END, MATRACE_START */
@@ -48,11 +46,11 @@ static inline bool watch_plain_alloc(uint64_t bytes)
 {
 	struct alloc_totals *p = thread_self->plain;
 
-	if (unlikely(p == NULL))
+	/* now and then watch_begin() has a look at the thread, and counts for us */
+	if (unlikely(p == NULL) || unlikely((p->allocations & PLAIN_LOOK) == PLAIN_LOOK))
 		return false;
 	p->bytes += bytes;
-	if (unlikely((++p->allocations & PLAIN_LOOK) == 0))
-		watch_look();
+	p->allocations++;
 	return true;
 }
 

@@ -309,6 +309,39 @@ static void row_state(struct json_out *j, json_t *o, const struct report_row *ro
 	misuse(j, o, row);
 }
 
+static json_t *inverted_thread(struct json_out *j, uint32_t tid, const char *name, int priority,
+			       const struct report_stack *s)
+{
+	json_t *o = json_object();
+
+	if (tid)
+		set_count(j, o, "tid", tid);
+	if (name)
+		set(j, o, "thread", text(name));
+	set_count(j, o, "priority", priority > 0 ? (uint64_t)priority : 0);
+	set(j, o, "stack", stack(j, s));
+	return o;
+}
+
+static json_t *inverted(struct json_out *j, const struct report_row *row)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < row->n_inverted; i++) {
+		const struct report_inversion *v = &row->inverted[i];
+		json_t *o = json_object();
+
+		set_count(j, o, "count", v->count);
+		set_count(j, o, "total_ns", v->ns);
+		set_count(j, o, "max_ns", v->max_ns);
+		set(j, o, "waiter", inverted_thread(j, v->waiter_tid, v->waiter_name, v->waiter_priority, v->waiter));
+		set(j, o, "holder", inverted_thread(j, v->holder_tid, v->holder_name, v->holder_priority, v->holder));
+		append(j, a, o);
+	}
+	return a;
+}
+
 static json_t *lock(struct json_out *j, const struct report_row *row)
 {
 	json_t *o = json_object();
@@ -339,12 +372,14 @@ static json_t *lock(struct json_out *j, const struct report_row *row)
 	set(j, o, "holders", groups(j, row, row->holders, row->n_holders, "blocked_ns"));
 	set(j, o, "users", groups(j, row, row->users, row->n_users, "hold_ns"));
 	set(j, o, "waiting_now", waiting(j, row));
+	set_bool(j, o, "inversion_risk", row->risk);
 	if (row->inversions) {
 		json_t *inversion = json_object();
 
 		set_count(j, inversion, "count", row->inversions);
 		set_count(j, inversion, "total_ns", row->inversion_ns);
 		set_count(j, inversion, "max_ns", row->inversion_max_ns);
+		set(j, inversion, "pairs", inverted(j, row));
 		set(j, o, "priority_inversions", inversion);
 	}
 	return o;

@@ -318,28 +318,6 @@ void text_misuse(const struct text_out *t, const struct report_process *e)
 	}
 }
 
-/* Locks with which a realtime thread can be made to wait for a lesser one, and where that happened. */
-void text_inversions(const struct text_out *t, const struct report_process *e)
-{
-	char name[NAME_SIZE], times[NUMBER_SIZE], total[NUMBER_SIZE], max[NUMBER_SIZE];
-	bool any = false;
-	size_t i;
-
-	if (!e->first->config.track_rt)
-		return;
-	for (i = 0; i < e->n_locks; i++) {
-		const struct report_row *row = &e->locks[i];
-
-		if (row->inversions == 0)
-			continue;
-		clean_text(name, 200, row->name);
-		fprintf(t->f, "%s  ! %s: priority inversion, a realtime thread waited for one of lower priority %s times, %s in all, %s at most\n",
-			any ? "" : "\n", name, number_count(times, row->inversions), number_ns(total, row->inversion_ns),
-			number_ns(max, row->inversion_max_ns));
-		any = true;
-	}
-}
-
 void text_losses(const struct text_out *t, const struct report_process *e)
 {
 	static const char *const texts[LOSS_MAX] = {
