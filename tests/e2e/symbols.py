@@ -289,6 +289,12 @@ def stripped_and_replaced(path, other):
         got = run(symtool, "--state", *options, module).strip()
         if got != want:
             fail("state of %s %s: %s, not %s" % (module, options, got, want))
+    # as /proc/PID/exe calls a program that was replaced while it ran: only a build id can tell what lies there now
+    few = addresses[::50]
+    compare("deleted and put back", expected(path, few), ask(path + " (deleted)", few, "--build-id=" + build_id(path)))
+    for _, frames in ask(path + " (deleted)", few) + ask(path + " (deleted)", few, "--build-id=" + build_id(other)):
+        if frames[0][0] != "??":
+            fail("a deleted program gave the name %s" % frames[0][0])
     for _, frames in ask(path, addresses, "--build-id=" + build_id(other)):
         if frames[0][0] != "??":
             fail("a replaced file gave the name %s" % frames[0][0])
