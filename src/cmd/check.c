@@ -184,8 +184,8 @@ static int check(struct check *c, int argc, char **argv, int first)
 		return judge(c, program ? stderr : stdout);
 	if (baseline_write(c->run, c->options.write_baseline, c->trouble) < 0)
 		return STATUS_TROUBLE;
-	say("%s: a baseline of %zu locks from %u run%s", c->options.write_baseline, c->run->n, c->run->runs,
-	    c->run->runs == 1 ? "" : "s");
+	say("%s: a baseline of %zu lock%s from %u run%s", c->options.write_baseline, c->run->n,
+	    c->run->n == 1 ? "" : "s", c->run->runs, c->run->runs == 1 ? "" : "s");
 	return EXIT_SUCCESS;
 }
 

@@ -77,6 +77,11 @@ static void list_sessions(void)
 	}
 }
 
+static bool is_stdout(const char *path)
+{
+	return path != NULL && strcmp(path, "-") == 0;
+}
+
 int command_report(int argc, char **argv)
 {
 	char error[MODEL_ERROR_SIZE];
@@ -100,8 +105,11 @@ int command_report(int argc, char **argv)
 		list_sessions();
 		goto finish;
 	}
-	/* With JSON on stdout nobody reads the text there. */
-	o.report.text = o.report.json_path != NULL && strcmp(o.report.json_path, "-") == 0 ? NULL : stdout;
+	/* With JSON or the like on stdout nobody reads the text there. */
+	o.report.text = is_stdout(o.report.json_path) || is_stdout(o.report.folded_path) ||
+				is_stdout(o.report.pprof_path) || is_stdout(o.report.csv_path) ?
+				NULL :
+				stdout;
 	o.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
 	if (report_run((const char *const *)argv + first, (size_t)(argc - first), &o.report, error) < 0)
 		say("%s", error);

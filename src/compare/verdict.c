@@ -47,7 +47,7 @@ void verdict_text(FILE *out, const struct verdict *v)
 		fputc('\n', out);
 	}
 	if (v->n == 0)
-		fprintf(out, "mutrace check: in order, %zu locks", v->run->n);
+		fprintf(out, "mutrace check: in order, %zu lock%s", v->run->n, v->run->n == 1 ? "" : "s");
 	else
 		fprintf(out, "mutrace check: %zu of %zu locks over a limit%s", v->failed_locks, v->run->n,
 			v->findings[0].lock ? "" : ", and all together");

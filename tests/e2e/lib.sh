@@ -17,6 +17,7 @@ workloads=$top_builddir/tests/workloads
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
+export top_srcdir top_builddir
 
 fail() {
 	echo "FAILED: $*"
@@ -60,8 +61,16 @@ says_only() {
 # lock(NAME), cond(NAME): the entry of that name, which must exist once; functions(STACK): names, innermost first.
 check_json() {
 	/usr/bin/python3 - "$@" <<'PY' || fail "check of $1"
-import json, sys
+import json, os, sys
 d = json.load(open(sys.argv[1]))
+try:  # every report keeps to the schema
+    import jsonschema
+    schema = json.load(open(os.path.join(os.environ["top_srcdir"], "src/render/report.schema.json")))
+    for error in jsonschema.Draft7Validator(schema).iter_errors(d):
+        print("not by the schema: %s: %s" % ("/".join(map(str, error.absolute_path)), error.message[:300]))
+        sys.exit(1)
+except ImportError:
+    pass
 p = d["processes"][0] if d["processes"] else None
 
 def by_name(kind, name, process):

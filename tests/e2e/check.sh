@@ -1,0 +1,155 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# diff and check: exit statuses, limits from options and files, what is said of mistakes, baselines, JUnit, annotations.
+. "$(dirname "$0")/lib.sh"
+
+truth=$workloads/truth
+expect 0 "$mutrace" -o session --json=report.json "$truth"
+expect 0 "$mutrace" check --write-baseline=base.json --repeat=2 -- "$truth"
+says "from 2 runs"
+
+# In order, over a limit, not checked: of sessions, reports and a run, which all say the same.
+for what in session report.json; do
+	expect 0 "$mutrace" check --limit=guilty_lock:acquired=400 $what
+	expect 1 "$mutrace" check --limit=guilty_lock:acquired=399 $what
+	grep -q '^mutrace check: FAILED guilty_lock: acquired is 400, limit 399; .* truth.c:' out || fail "the finding"
+	expect 0 "$mutrace" check --baseline=base.json $what
+done
+expect 1 "$mutrace" check --limit='contended-share=10%' -- "$truth"
+grep -q 'FAILED guilty_lock: contended-share is 50 %, limit 10 %; hold_lock truth.c:' err || fail "the finding of a run"
+grep -q '^waited_ns' out || fail "the program's own output"
+expect 0 "$mutrace" check --baseline=base.json --baseline=report.json -- "$truth"
+# the last word counts; globs on name, identity, module; the total
+expect 0 "$mutrace" check --limit=acquired=1 --limit='guilty_*:acquired=400' --limit=total:wait-max=100s session
+expect 1 "$mutrace" check --limit='identity mutex:truth:*:acquired=1' session
+expect 1 "$mutrace" check --limit='module trut?:acquired=1' session
+expect 1 "$mutrace" check --limit=total:contended=199 session
+grep -q 'FAILED all locks' out || fail "the total"
+expect 0 "$mutrace" check --limit='nosuch*:acquired=1' session
+says "no lock matches --limit=nosuch*"
+
+not_checked() {
+	local text=$1
+	shift
+	expect 2 "$mutrace" check "$@"
+	says_only "$text"
+}
+not_checked "nothing to check against" session
+not_checked "nothing to check;" --limit=acquired=1
+not_checked "no figure 'aquired'" --limit=aquired=1 session
+not_checked "no value for hold-p99" --limit=hold-p99=5 session
+not_checked "no value for wait-share" --limit=wait-share=1.5 session
+not_checked "the total has no hold-p99" --limit=total:hold-p99=5us session
+not_checked "nosuch" --limit=acquired=1 nosuch
+not_checked "nosuch.json" --baseline=nosuch.json session
+not_checked "failed with exit status 1" --baseline=base.json -- false
+not_checked "killed by signal" --baseline=base.json -- sh -c 'kill -9 $$'
+expect 77 "$mutrace" check --pass-status --baseline=base.json -- sh -c 'exit 77'
+expect 2 "$mutrace" check --baseline=base.json -- "$work/nosuch"
+"$mutrace" --contended-only --json=only.json "$truth" >/dev/null 2>&1
+not_checked "contended-only" --baseline=base.json only.json
+echo '{"mutrace": "9", "format": 99, "processes": []}' >newer.json
+not_checked "newer mutrace" --limit=acquired=1 newer.json
+echo '{"some": "thing"}' >other.json
+not_checked "neither a report of mutrace nor a baseline" --limit=acquired=1 other.json
+echo '{"mutrace"' >broken.json
+not_checked "is not JSON" --limit=acquired=1 broken.json
+not_checked "no lock" --limit=acquired=1 -- true
+expect 2 "$mutrace" check --baseline=base.json --junit=/nowhere/x session
+expect 2 "$mutrace" check --write-baseline=/nowhere/x session
+printf '{"mutrace-baseline": 1, "locks": {"x": {"name": "x"}}}' >bad.json
+not_checked "lacks its name or kind" --baseline=bad.json session
+
+# The file of limits, and what is said of mistakes in it
+limits() {
+	cat >limits.yaml
+}
+limits <<'YAML'
+total:
+  wait-max: 100s
+rules:
+  - lock: "*"
+    acquired: 10
+    min-acquired: 5
+  - lock: guilty_lock
+    module: truth
+    acquired: off
+YAML
+expect 0 "$mutrace" check --limits=limits.yaml session
+sed -i 's/acquired: off/acquired: 20/' limits.yaml
+expect 1 "$mutrace" check --limits=limits.yaml session
+expect 0 "$mutrace" check --limits=limits.yaml --limit=acquired=400 session
+wrong() {
+	limits
+	not_checked "limits.yaml:$1" --limits=limits.yaml session
+	says "$2"
+}
+wrong 2 "must be in quotes" <<<$'rules:\n  - lock: *foo'
+wrong 3 "no figure 'wait_share'" <<<$'rules:\n  - lock: x\n    wait_share: 3'
+wrong 2 "written like 50us" <<<$'rules:\n  - hold-p99: 50'
+wrong 2 "at least 1" <<<$'rules:\n  - hold-p99: {factor: 0.5}'
+wrong 2 "none of max, factor" <<<$'rules:\n  - hold-p99: {maximum: 5us}'
+wrong 1 "neither 'total' nor 'rules'" <<<'rule: []'
+wrong 1 "takes a list" <<<'rules: {}'
+wrong 2 "the total has no hold-p50" <<<$'total:\n  hold-p50: 3us'
+wrong 2 "not YAML" <<<$'rules: [\n}'
+
+# Against a baseline: factor and slack; a lock that is new; one that is gone is no failure
+sed 's/"acquired": 400/"acquired": 100/' base.json >few.json
+expect 0 "$mutrace" check --baseline=few.json session # within the slack of 1000
+limits <<<$'rules:\n  - acquired: {factor: 2, slack: 100}'
+expect 1 "$mutrace" check --baseline=few.json --limits=limits.yaml session
+grep -q 'acquired is 400, limit 300 (baseline 100)' out || fail "factor and slack"
+limits <<<$'rules:\n  - acquired: {factor: 2, slack: 200}'
+expect 0 "$mutrace" check --baseline=few.json --limits=limits.yaml session
+sed 's/truth.c:guilty_lock/truth.c:gone_lock/' base.json >gone.json
+limits <<<$'rules:\n  - acquired: {slack: 10}'
+expect 1 "$mutrace" check --baseline=gone.json --limits=limits.yaml session
+grep -q 'FAILED guilty_lock: acquired is 400, limit 10 (not in the baseline)' out || fail "a new lock"
+
+# JUnit and annotations
+expect 1 "$mutrace" check --limit=acquired=1 --junit=junit.xml --github=- session
+grep -qE '^::error file=.*truth\.c,line=[0-9]+,title=[^:]*::guilty_lock: acquired is 400, limit 1' out || fail "annotation"
+expect 2 "$mutrace" check --limit=acquired=1 --junit=trouble.xml -- false
+/usr/bin/python3 - <<'PY' || fail "JUnit"
+import xml.etree.ElementTree as tree
+suite = tree.parse("junit.xml").getroot().find("testsuite")
+cases = suite.findall("testcase")
+assert int(suite.get("tests")) == len(cases) and int(suite.get("failures")) == 1 and suite.get("errors") == "0"
+failed = [c for c in cases if c.find("failure") is not None]
+assert [c.get("name") for c in failed] == ["guilty_lock"]
+assert failed[0].get("classname").startswith("mutex:truth:") and "truth.c" in failed[0].find("failure").text
+suite = tree.parse("trouble.xml").getroot().find("testsuite")
+assert suite.get("errors") == "1" and "exit status 1" in suite.find("testcase/error").get("message")
+PY
+
+# diff, text and JSON; reports of format 1 stay readable, whatever the format of today is
+expect 0 "$mutrace" diff session report.json
+grep -q ' 0 worse, 0 better, 0 new, 0 gone' out || fail "a run differs from itself"
+expect 0 "$mutrace" diff gone.json session --json=diff.json
+grep -q ' 1 new, 1 gone' out || fail "new and gone"
+expect 0 "$mutrace" diff --base=base.json --base=session --json=- session report.json
+/usr/bin/python3 - <<'PY' || fail "diff's JSON"
+import json
+d = json.load(open("diff.json"))
+assert d["mutrace-diff"] == 1
+changes = {l["name"] + " " + l["identity"].rsplit(":", 1)[1]: l["change"] for l in d["locks"]}
+assert changes["guilty_lock guilty_lock"] == "new" and changes["guilty_lock gone_lock"] == "gone", changes
+new = [l for l in d["locks"] if l["change"] == "new"][0]
+assert new["figures"]["acquired"] == {"new": 400} and "truth.c" in new["holder"] and "truth.c" in new["waiter"]
+same = json.load(open("out"))
+assert same["runs"] == {"base": 3, "new": 2} and all(l["change"] == "same" for l in same["locks"])
+PY
+expect 2 "$mutrace" diff session
+expect 2 "$mutrace" diff session nosuch
+format1=$top_srcdir/tests/fixtures/report-format1.json
+expect 0 "$mutrace" diff "$format1" report.json
+grep -q ' 0 new, 0 gone' out || fail "the report of format 1"
+expect 1 "$mutrace" check --limit=guilty_lock:acquired=399 "$format1"
+
+# Baselines: renewing one from the same report changes nothing, so git shows what did change
+expect 0 "$mutrace" check --write-baseline=one.json report.json
+expect 0 "$mutrace" check --write-baseline=two.json report.json
+cmp one.json two.json || fail "a baseline depends on more than the run"
+expect 0 "$mutrace" check --write-baseline=two.json one.json
+cmp one.json two.json || fail "a baseline of a baseline"
