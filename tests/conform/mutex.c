@@ -258,7 +258,9 @@ static void owner_died_mended(long kind)
 
 static void dead_waiter_body(struct worker *w)
 {
-	struct timespec soon = in_ms(CLOCK_REALTIME, 100);
+	/* long where the kernel tells of the death, short where nobody ever will */
+	bool told = KIND_ROBUST(w->arg) || protocols[KIND_PROTOCOL(w->arg)] == PTHREAD_PRIO_INHERIT;
+	struct timespec soon = in_ms(CLOCK_REALTIME, told ? 50000 : 100);
 	int r;
 
 	worker_mark(w);
@@ -277,7 +279,7 @@ static void owner_died_waited(long kind)
 
 	worker_start(&owner, die_holding, m, 0);
 	await(&owner.marks, 1);
-	worker_start(&waiter, dead_waiter_body, m, 0);
+	worker_start(&waiter, dead_waiter_body, m, kind);
 	worker_asleep(&waiter, 1);
 	atomic_store(&owner.go, 1);
 	worker_join(&waiter);
