@@ -29,8 +29,8 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.json")):
     p = json.load(open(path))["processes"][0]
     rows = p["locks"] + p["conditions"]
     names = [r["name"] for r in rows]
-    for wanted in ("counter+0x8", "counter+0x30", "global", "plain", "nested(int)::local"):
-        if wanted not in names and wanted.replace("(int)", "") not in names:
+    for wanted in ("counter+0x8", "counter+0x30", "global", "plain", "nested()::local"):
+        if wanted not in names:
             complain(path, "has no", wanted, "but", names)
     for r in rows:
         if r["named_by"] == "address":

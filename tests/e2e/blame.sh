@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# The first lines of the report name the function that is to blame, not the lock that is contended most often and
+# not the thread that waits most.
+. "$(dirname "$0")/lib.sh"
+
+source=tests/workloads/blame.c
+expect 0 "$mutrace" --json="$work/json" "$workloads/blame"
+waits=$(line_of $source "CUSTOMER WAITS")
+hoards=$(line_of $source "HOARD TAKES")
+hurries=$(line_of $source "HURRY TAKES")
+check_json "$work/json" \
+	'lock("busy_lock")["contended"] == 300 and lock("costly_lock")["contended"] == 20' \
+	'lock("costly_lock")["rank"] == 1 and lock("busy_lock")["rank"] == 2' \
+	'lock("costly_lock")["wait_ns"]["total"] >= 20 * 20000000' \
+	'len(lock("costly_lock")["holders"]) == 1' \
+	'functions(lock("costly_lock")["holders"][0]["stack"])[0] == "hoard"' \
+	"lock('costly_lock')['holders'][0]['stack'][0]['line'] == $hoards" \
+	'functions(lock("busy_lock")["holders"][0]["stack"])[0] == "hurry"' \
+	"lock('busy_lock')['holders'][0]['stack'][0]['line'] == $hurries" \
+	'sum(h["count"] for h in lock("busy_lock")["holders"]) == 300' \
+	'functions(lock("costly_lock")["waiters"][0]["stack"])[0] == "customer"' \
+	"lock('costly_lock')['waiters'][0]['stack'][0]['line'] == $waits"
+
+head -n 5 "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
+head -n 12 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " || fail "hoard is not blamed at the top"
+
+# In contention's own order the other lock comes first.
+expect 0 "$mutrace" --mutex-order=n-contended "$workloads/blame"
+grep -qE '^ +1 +busy_lock ' "$work/err" || fail "--mutex-order=n-contended"
