@@ -22,19 +22,25 @@ void matrace_start(void) __attribute__((weak));
 }
 #endif
 
-/* Through data that the loader fills in: a program at a fixed address that named the functions in its code would
- * have their absence built in by the linker. */
-static void (*const volatile matrace_calls[])(void) __attribute__((unused)) = { matrace_rt_begin, matrace_rt_end,
-										  matrace_start };
-
-#define MATRACE_CALL_(number) \
+/* Whether the function is there is read where the loader writes it. Code that is linked to a fixed address names functions
+ * directly, and the linker would build their absence in. */
+#if defined(__x86_64__) && !defined(__PIC__)
+#define MATRACE_CALL_(name) \
 	do { \
-		void (*matrace_call_)(void) = matrace_calls[number]; \
+		void (*matrace_call_)(void); \
+		__asm__(".weak " #name "\n\tmovq " #name "@GOTPCREL(%%rip), %0" : "=r"(matrace_call_)); \
 		if (matrace_call_) \
 			matrace_call_(); \
 	} while (0)
-#define MATRACE_RT_BEGIN() MATRACE_CALL_(0)
-#define MATRACE_RT_END() MATRACE_CALL_(1)
-#define MATRACE_START() MATRACE_CALL_(2)
+#else
+#define MATRACE_CALL_(name) \
+	do { \
+		if (name) \
+			name(); \
+	} while (0)
+#endif
+#define MATRACE_RT_BEGIN() MATRACE_CALL_(matrace_rt_begin)
+#define MATRACE_RT_END() MATRACE_CALL_(matrace_rt_end)
+#define MATRACE_START() MATRACE_CALL_(matrace_start)
 
 #endif

@@ -21,7 +21,9 @@ static void changed(bool own)
 	if (!own) {
 		threads_policy_stale();
 	} else if (t->mode != MODE_OFF) {
-		t->stale = 1;
+		if (!t->busy)
+			thread_policy_changed(t);
+		t->stale = 1; /* matrace decides at the next call */
 		t->plain = NULL;
 	}
 }

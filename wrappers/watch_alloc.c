@@ -60,6 +60,8 @@ static bool ready(void)
 /* ---- what is not the plain case ---- */
 
 #define ALIGNMENT_MALLOC 16u
+/* In the body of an exported wrapper. */
+#define CALLER ((uintptr_t)__builtin_return_address(0))
 
 static COLD void *malloc_slow(size_t size, struct site site)
 {
@@ -121,7 +123,7 @@ static COLD void *realloc_slow(enum watched function, void *p, size_t n, size_t 
 	if (!ready() && REAL(realloc) == NULL)
 		return early_take(bytes, ALIGNMENT_MALLOC);
 	begun = watch_begin(&w, function, site, bytes, 0);
-	to = function == WATCHED_realloc ? REAL(realloc)(p, bytes) : REAL(reallocarray)(p, n, size);
+	to = REAL(realloc)(p, bytes); /* which is what reallocarray does, by a call that would come to us */
 	if (begun)
 		watch_end(&w);
 	if (to == NULL && p != NULL && bytes == 0) {
@@ -155,21 +157,21 @@ static COLD void free_slow(void *p, struct site site)
 
 EXPORT void *malloc(size_t size)
 {
-	if (likely(watch_plain_alloc(size)))
+	if (likely(watch_plain_alloc(size, CALLER)))
 		return REAL(malloc)(size);
 	return malloc_slow(size, SITE_HERE);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
 {
-	if (likely(watch_plain_alloc(n * size)))
+	if (likely(watch_plain_alloc(n * size, CALLER)))
 		return REAL(calloc)(n, size);
 	return calloc_slow(n, size, SITE_HERE);
 }
 
 EXPORT void *realloc(void *p, size_t size)
 {
-	if (likely(size != 0 && !is_early(p)) && likely(watch_plain_alloc(size)))
+	if (likely(size != 0 && !is_early(p)) && likely(watch_plain_alloc(size, CALLER)))
 		return REAL(realloc)(p, size);
 	return realloc_slow(WATCHED_realloc, p, 1, size, SITE_HERE);
 }
@@ -181,7 +183,7 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 
 EXPORT void free(void *p)
 {
-	if (likely(p != NULL && !is_early(p)) && likely(watch_plain_free())) {
+	if (likely(p != NULL && !is_early(p)) && likely(watch_plain_free(CALLER))) {
 		REAL(free)(p);
 		return;
 	}
@@ -195,7 +197,7 @@ EXPORT void *memalign(size_t alignment, size_t size)
 
 	if (!ready() && REAL(memalign) == NULL)
 		return early_take(size, alignment);
-	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_memalign, SITE_HERE, size, 0))
+	if (watch_plain_alloc(size, CALLER) || !watch_begin(&w, WATCHED_memalign, SITE_HERE, size, 0))
 		return REAL(memalign)(alignment, size);
 	p = REAL(memalign)(alignment, size);
 	watch_end(&w);
@@ -208,7 +210,7 @@ EXPORT int posix_memalign(void **out, size_t alignment, size_t size)
 	int r;
 
 	ready();
-	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_posix_memalign, SITE_HERE, size, 0))
+	if (watch_plain_alloc(size, CALLER) || !watch_begin(&w, WATCHED_posix_memalign, SITE_HERE, size, 0))
 		return REAL(posix_memalign)(out, alignment, size);
 	r = REAL(posix_memalign)(out, alignment, size);
 	watch_end(&w);
@@ -221,7 +223,7 @@ EXPORT void *aligned_alloc(size_t alignment, size_t size)
 	void *p;
 
 	ready();
-	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_aligned_alloc, SITE_HERE, size, 0))
+	if (watch_plain_alloc(size, CALLER) || !watch_begin(&w, WATCHED_aligned_alloc, SITE_HERE, size, 0))
 		return REAL(aligned_alloc)(alignment, size);
 	p = REAL(aligned_alloc)(alignment, size);
 	watch_end(&w);
@@ -234,7 +236,7 @@ EXPORT void *valloc(size_t size)
 	void *p;
 
 	ready();
-	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_valloc, SITE_HERE, size, 0))
+	if (watch_plain_alloc(size, CALLER) || !watch_begin(&w, WATCHED_valloc, SITE_HERE, size, 0))
 		return REAL(valloc)(size);
 	p = REAL(valloc)(size);
 	watch_end(&w);
@@ -247,7 +249,7 @@ EXPORT void *pvalloc(size_t size)
 	void *p;
 
 	ready();
-	if (watch_plain_alloc(size) || !watch_begin(&w, WATCHED_pvalloc, SITE_HERE, size, 0))
+	if (watch_plain_alloc(size, CALLER) || !watch_begin(&w, WATCHED_pvalloc, SITE_HERE, size, 0))
 		return REAL(pvalloc)(size);
 	p = REAL(pvalloc)(size);
 	watch_end(&w);

@@ -47,7 +47,7 @@ static inline bool watch_new(struct watch *w, enum watched function, struct site
 			find_late();
 		return false;
 	}
-	if (frees != 0 ? watch_plain_free() : watch_plain_alloc(bytes))
+	if (frees != 0 ? watch_plain_free(site.ip) : watch_plain_alloc(bytes, site.ip))
 		return false;
 	return watch_begin(w, function, site, bytes, frees);
 }

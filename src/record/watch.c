@@ -34,10 +34,8 @@ static const uint8_t classes[WATCHED_MAX] = {
 #undef WATCH_COUNT
 };
 
-/* Code whose calls are not the program's: the loader's (it allocates for dlopen and for new threads) and ours. */
-static struct {
-	uintptr_t start, size;
-} foreign[2];
+struct watch_range watch_loader;
+static struct watch_range ours;
 
 extern const char __ehdr_start[] __attribute__((visibility("hidden")));
 extern const char _end[] __attribute__((visibility("hidden")));
@@ -47,8 +45,8 @@ void watch_setup(void)
 	uintptr_t base = getauxval(AT_BASE), end = 0;
 	const ElfW(Ehdr) *e = (const ElfW(Ehdr) *)base;
 
-	foreign[0].start = (uintptr_t)__ehdr_start;
-	foreign[0].size = (uintptr_t)(_end - __ehdr_start);
+	ours.start = (uintptr_t)__ehdr_start;
+	ours.size = (uintptr_t)(_end - __ehdr_start);
 	if (base == 0)
 		return; /* the loader was run as a program */
 	for (int i = 0; i < e->e_phnum; i++) {
@@ -57,13 +55,14 @@ void watch_setup(void)
 		if (p->p_type == PT_LOAD && p->p_vaddr + p->p_memsz > end)
 			end = p->p_vaddr + p->p_memsz;
 	}
-	foreign[1].start = base;
-	foreign[1].size = end;
+	watch_loader.start = base;
+	watch_loader.size = end;
 }
 
+/* Whether a call is not the program's but the loader's or ours. */
 static bool is_foreign(uintptr_t ip)
 {
-	return ip - foreign[0].start < foreign[0].size || ip - foreign[1].start < foreign[1].size;
+	return ip - ours.start < ours.size || watch_from_loader(ip);
 }
 
 /* fnmatch() may allocate. '*' and '?' only. */
@@ -261,7 +260,7 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 		decide(t); /* somebody outside may have made it a realtime thread */
 	if (!watch_wanted((enum watch_class)classes[function])) {
 		t = thread_self;
-		if (t->plain != NULL && classes[function] == WATCH_CLASS_alloc) {
+		if (t->plain != NULL && classes[function] == WATCH_CLASS_alloc && !is_foreign(site.ip)) {
 			t->plain->bytes += bytes;
 			t->plain->frees += frees;
 			t->plain->allocations += !only_frees(function);

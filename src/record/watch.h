@@ -42,23 +42,35 @@ static inline bool watch_plain(void)
 	return likely(thread_self->plain != NULL);
 }
 
-static inline bool watch_plain_alloc(uint64_t bytes)
+/* Where the loader's code is: it allocates for dlopen and for new threads, which is not the program's doing. */
+extern struct watch_range {
+	uintptr_t start, size;
+} watch_loader __attribute__((visibility("hidden")));
+
+static inline bool watch_from_loader(uintptr_t ip)
+{
+	return ip - watch_loader.start < watch_loader.size;
+}
+
+/* ip: of the caller. False: watch_begin() is to be asked, which then counts. */
+static inline bool watch_plain_alloc(uint64_t bytes, uintptr_t ip)
 {
 	struct alloc_totals *p = thread_self->plain;
 
-	/* now and then watch_begin() has a look at the thread, and counts for us */
-	if (unlikely(p == NULL) || unlikely((p->allocations & PLAIN_LOOK) == PLAIN_LOOK))
+	/* now and then watch_begin() has a look at the thread */
+	if (unlikely(p == NULL) || unlikely((p->allocations & PLAIN_LOOK) == PLAIN_LOOK) ||
+	    unlikely(watch_from_loader(ip)))
 		return false;
 	p->bytes += bytes;
 	p->allocations++;
 	return true;
 }
 
-static inline bool watch_plain_free(void)
+static inline bool watch_plain_free(uintptr_t ip)
 {
 	struct alloc_totals *p = thread_self->plain;
 
-	if (unlikely(p == NULL))
+	if (unlikely(p == NULL) || unlikely(watch_from_loader(ip)))
 		return false;
 	p->frees++;
 	return true;
