@@ -207,7 +207,7 @@ struct report_process { /* one process image, or several of one program */
 
 struct report_module_note { /* a module that could not be named, used by a stack */
 	const char *path;
-	enum { MODULE_NOTE_MISSING, MODULE_NOTE_REPLACED, MODULE_NOTE_STRIPPED } what;
+	enum { MODULE_NOTE_MISSING, MODULE_NOTE_REPLACED, MODULE_NOTE_STRIPPED, MODULE_NOTE_DAMAGED } what;
 };
 
 struct report {

@@ -365,6 +365,9 @@ int symbols_module_notes(struct report_private *v, struct report *r)
 		case SYMBOL_MODULE_STRIPPED:
 			note->what = MODULE_NOTE_STRIPPED;
 			break;
+		case SYMBOL_MODULE_DAMAGED:
+			note->what = MODULE_NOTE_DAMAGED;
+			break;
 		default:
 			continue;
 		}

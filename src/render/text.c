@@ -301,6 +301,8 @@ static void notes_print(const struct text_out *t, const struct report *r)
 			text_line(t, "%s is not the file that ran (its build id differs): nothing was named from it.", name);
 		else if (r->module_notes[i].what == MODULE_NOTE_MISSING)
 			text_line(t, "%s is not there any more or cannot be read: nothing was named from it.", name);
+		else if (r->module_notes[i].what == MODULE_NOTE_DAMAGED)
+			text_line(t, "%s is damaged, or so is its debug information: few or no names from it.", name);
 		else if (t->o->report->debug_info)
 			text_line(t, "%s has no debug information: no lines, and few names.", name);
 	}
