@@ -42,16 +42,44 @@ expect 0 "$mutrace" --all -d -r --trap --contended-only --no-follow --per-instan
 	--locked-min=1 --owner-changed-min=1 --contended-min=1 --wait-min=1 --sample-hold=10 --session-size=4M \
 	--helper='my_lock*' --sysroot=/ true
 
+# The other page has the options of diff and check.
+page2=$top_srcdir/man/mutrace-check.1
+for command in diff check; do
+	expect 0 "$mutrace" $command --help
+	grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help2.$command
+	[ -s help2.$command ] || fail "no options in --help of $command"
+done
+sort -u help2.* >help2
+sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page2" | sed 's/\\-/-/g' | sed -n 's/^\.B[RI]* //p' |
+	grep -oE -- '--[a-z][a-z-]+' | sort -u >described2
+diff help2 described2 >out || fail "--help (<) and man page (>) of diff and check"
+# Each figure, and those that are compared by themselves with the factor and slack that the program has.
+/usr/bin/python3 - "$top_srcdir/src/compare/figures.h" "$page2" <<'PY' || fail "the man page's figures"
+import re, sys
+page = open(sys.argv[2]).read().replace("\\-", "-")
+figures = re.findall(r'\n\tX\(\w+, "([\w-]+)", UNIT_(\w+), ([\d.]+), ([\d.e]+),', open(sys.argv[1]).read())
+assert len(figures) >= 13
+for name, unit, factor, slack in figures:
+    assert re.search(r"\b%s\b" % name, page.split(".SH FIGURES")[1].split(".SS")[0]), name
+    text = {"SHARE": "%g%%" % (float(slack) * 100), "NS": "%gus" % (float(slack) / 1000), "COUNT": "%g" % float(slack)}
+    row = re.search(r"(?m)^%s +([\d.]+) +(\S+)$" % name, page)
+    assert (row is not None) == (factor != "0"), name
+    assert row is None or row.groups() == (factor, text[unit]), (name, row.groups(), factor, text[unit])
+PY
+sort -u help help2 >all && mv all help
+
 # Options named in the README exist.
 grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | while read -r option; do
 	case $option in --prefix) continue ;; esac
 	grep -qx -e "$option" help || exit 1
 done || fail "the README names an option that does not exist"
 
-if command -v man >/dev/null; then
-	MANWIDTH=80 man --warnings -l "$page" >rendered 2>warnings || fail "man: $(cat warnings)"
-	[ ! -s warnings ] || fail "man warns: $(cat warnings)"
-elif command -v groff >/dev/null; then
-	groff -man -Tascii -ww -z "$page" 2>warnings
-	[ ! -s warnings ] || fail "groff warns: $(cat warnings)"
-fi
+for page in "$page" "$page2"; do
+	if command -v man >/dev/null; then
+		MANWIDTH=80 man --warnings -l "$page" >rendered 2>warnings || fail "man: $(cat warnings)"
+		[ ! -s warnings ] || fail "man warns: $(cat warnings)"
+	elif command -v groff >/dev/null; then
+		groff -man -Tascii -ww -z "$page" 2>warnings
+		[ ! -s warnings ] || fail "groff warns: $(cat warnings)"
+	fi
+done

@@ -41,7 +41,7 @@ trap 'kill $busy 2>/dev/null; rm -rf "$work"' EXIT
 planted() {
 	local caught=0
 	for ((round = 0; round < rounds; round++)); do
-		"$mutrace" check --baseline=baseline.json -- "$1/regress" >out 2>err
+		"$mutrace" check --baseline=baseline.json --repeat=3 -- "$1/regress" >out 2>err
 		case $? in
 		1) grep -qE "FAILED $2: $3 is .*(table_add|audit) regress.c:[0-9]+ < worker" err && caught=$((caught + 1)) ;;
 		0) ;;
@@ -57,7 +57,7 @@ planted unsplit shards acquired
 
 passed=0
 for ((round = 0; round < rounds; round++)); do
-	expect 0 "$mutrace" check --baseline=baseline.json -- base/regress
+	expect 0 "$mutrace" check --baseline=baseline.json --repeat=3 -- base/regress
 	passed=$((passed + 1))
 done
 echo "unchanged: $passed of $rounds passed"
