@@ -235,20 +235,20 @@ void recorder_after_fork_child(void)
 	errno = saved;
 }
 
+/* Also called by a child that shares our memory and has no thread block, not even an errno: chromium's zygote makes one
+ * that way. So nothing thread-local here; none of what is called touches errno. */
 void recorder_ended(uint32_t image_state)
 {
 	struct image_header *h = recorder.header;
-	int saved = errno;
 
-	/* Not for a vfork child, which has its parent's memory, nor for a child that has no image yet. */
-	if (recorder.state == RECORDER_ON && h->pid == (uint32_t)getpid()) {
-		if (image_state == IMAGE_RUNNING) {
-			h->end_ticks = 0;
-		} else {
-			h->end_ticks = clock_now();
-			clock_sync();
-		}
-		__atomic_store_n(&h->state, image_state, __ATOMIC_RELEASE);
+	/* Not for such or a vfork child, nor for a child that has no image yet. */
+	if (recorder.state != RECORDER_ON || h->pid != (uint32_t)getpid())
+		return;
+	if (image_state == IMAGE_RUNNING) {
+		h->end_ticks = 0;
+	} else {
+		h->end_ticks = clock_now();
+		clock_sync();
 	}
-	errno = saved;
+	__atomic_store_n(&h->state, image_state, __ATOMIC_RELEASE);
 }
