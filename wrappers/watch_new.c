@@ -52,262 +52,66 @@ static inline bool watch_new(struct watch *w, enum watched function, struct site
 	return watch_begin(w, function, site, bytes, frees);
 }
 
-void *_Znwm(size_t size);
-EXPORT void *_Znwm(size_t size)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__Znwm, SITE_HERE, size, 0)))
-		return REAL(_Znwm)(size);
-	p = REAL(_Znwm)(size);
-	watch_end(&w);
-	return p;
-}
-
-void *_Znam(size_t size);
-EXPORT void *_Znam(size_t size)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__Znam, SITE_HERE, size, 0)))
-		return REAL(_Znam)(size);
-	p = REAL(_Znam)(size);
-	watch_end(&w);
-	return p;
-}
-
-void *_ZnwmRKSt9nothrow_t(size_t size, const void *nothrow);
-EXPORT void *_ZnwmRKSt9nothrow_t(size_t size, const void *nothrow)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__ZnwmRKSt9nothrow_t, SITE_HERE, size, 0)))
-		return REAL(_ZnwmRKSt9nothrow_t)(size, nothrow);
-	p = REAL(_ZnwmRKSt9nothrow_t)(size, nothrow);
-	watch_end(&w);
-	return p;
-}
-
-void *_ZnamRKSt9nothrow_t(size_t size, const void *nothrow);
-EXPORT void *_ZnamRKSt9nothrow_t(size_t size, const void *nothrow)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__ZnamRKSt9nothrow_t, SITE_HERE, size, 0)))
-		return REAL(_ZnamRKSt9nothrow_t)(size, nothrow);
-	p = REAL(_ZnamRKSt9nothrow_t)(size, nothrow);
-	watch_end(&w);
-	return p;
-}
-
-void *_ZnwmSt11align_val_t(size_t size, size_t alignment);
-EXPORT void *_ZnwmSt11align_val_t(size_t size, size_t alignment)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__ZnwmSt11align_val_t, SITE_HERE, size, 0)))
-		return REAL(_ZnwmSt11align_val_t)(size, alignment);
-	p = REAL(_ZnwmSt11align_val_t)(size, alignment);
-	watch_end(&w);
-	return p;
-}
-
-void *_ZnamSt11align_val_t(size_t size, size_t alignment);
-EXPORT void *_ZnamSt11align_val_t(size_t size, size_t alignment)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__ZnamSt11align_val_t, SITE_HERE, size, 0)))
-		return REAL(_ZnamSt11align_val_t)(size, alignment);
-	p = REAL(_ZnamSt11align_val_t)(size, alignment);
-	watch_end(&w);
-	return p;
-}
-
-void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow);
-EXPORT void *_ZnwmSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__ZnwmSt11align_val_tRKSt9nothrow_t, SITE_HERE, size, 0)))
-		return REAL(_ZnwmSt11align_val_tRKSt9nothrow_t)(size, alignment, nothrow);
-	p = REAL(_ZnwmSt11align_val_tRKSt9nothrow_t)(size, alignment, nothrow);
-	watch_end(&w);
-	return p;
-}
-
-void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow);
-EXPORT void *_ZnamSt11align_val_tRKSt9nothrow_t(size_t size, size_t alignment, const void *nothrow)
-{
-	struct watch w;
-	void *p;
-
-	if (likely(!watch_new(&w, WATCHED__ZnamSt11align_val_tRKSt9nothrow_t, SITE_HERE, size, 0)))
-		return REAL(_ZnamSt11align_val_tRKSt9nothrow_t)(size, alignment, nothrow);
-	p = REAL(_ZnamSt11align_val_tRKSt9nothrow_t)(size, alignment, nothrow);
-	watch_end(&w);
-	return p;
-}
-
-void _ZdlPv(void *p);
-EXPORT void _ZdlPv(void *p)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdlPv, SITE_HERE, 0, 1))) {
-		REAL(_ZdlPv)(p);
-		return;
+/* The C++ library's are left by a jump: a frame of ours above them would be taken for the caller of malloc. Hence two
+ * functions for each. The last parameter of the second is where the first was called. */
+#define FIRST(...) __VA_ARGS__
+#define NEW(name, parameters, arguments) \
+	void *name(FIRST parameters); \
+	static COLD void *slow##name(FIRST parameters, struct site site) \
+	{ \
+		struct watch w; \
+		void *p; \
+\
+		if (!watch_new(&w, WATCHED_##name, site, size, 0)) \
+			return REAL(name)(FIRST arguments); \
+		p = REAL(name)(FIRST arguments); \
+		watch_end(&w); \
+		return p; \
+	} \
+	EXPORT void *name(FIRST parameters) \
+	{ \
+		if (likely(own_operators == 0)) \
+			return REAL(name)(FIRST arguments); \
+		return slow##name(FIRST arguments, SITE_HERE); \
 	}
-	REAL(_ZdlPv)(p);
-	watch_end(&w);
-}
-
-void _ZdaPv(void *p);
-EXPORT void _ZdaPv(void *p)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdaPv, SITE_HERE, 0, 1))) {
-		REAL(_ZdaPv)(p);
-		return;
+#define DELETE(name, parameters, arguments) \
+	void name(FIRST parameters); \
+	static COLD void slow##name(FIRST parameters, struct site site) \
+	{ \
+		struct watch w; \
+\
+		if (p == NULL || !watch_new(&w, WATCHED_##name, site, 0, 1)) { \
+			REAL(name)(FIRST arguments); \
+			return; \
+		} \
+		REAL(name)(FIRST arguments); \
+		watch_end(&w); \
+	} \
+	EXPORT void name(FIRST parameters) \
+	{ \
+		if (likely(own_operators == 0)) \
+			REAL(name)(FIRST arguments); \
+		else \
+			slow##name(FIRST arguments, SITE_HERE); \
 	}
-	REAL(_ZdaPv)(p);
-	watch_end(&w);
-}
 
-void _ZdlPvm(void *p, size_t size);
-EXPORT void _ZdlPvm(void *p, size_t size)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdlPvm, SITE_HERE, 0, 1))) {
-		REAL(_ZdlPvm)(p, size);
-		return;
-	}
-	REAL(_ZdlPvm)(p, size);
-	watch_end(&w);
-}
-
-void _ZdaPvm(void *p, size_t size);
-EXPORT void _ZdaPvm(void *p, size_t size)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdaPvm, SITE_HERE, 0, 1))) {
-		REAL(_ZdaPvm)(p, size);
-		return;
-	}
-	REAL(_ZdaPvm)(p, size);
-	watch_end(&w);
-}
-
-void _ZdlPvRKSt9nothrow_t(void *p, const void *nothrow);
-EXPORT void _ZdlPvRKSt9nothrow_t(void *p, const void *nothrow)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdlPvRKSt9nothrow_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdlPvRKSt9nothrow_t)(p, nothrow);
-		return;
-	}
-	REAL(_ZdlPvRKSt9nothrow_t)(p, nothrow);
-	watch_end(&w);
-}
-
-void _ZdaPvRKSt9nothrow_t(void *p, const void *nothrow);
-EXPORT void _ZdaPvRKSt9nothrow_t(void *p, const void *nothrow)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdaPvRKSt9nothrow_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdaPvRKSt9nothrow_t)(p, nothrow);
-		return;
-	}
-	REAL(_ZdaPvRKSt9nothrow_t)(p, nothrow);
-	watch_end(&w);
-}
-
-void _ZdlPvSt11align_val_t(void *p, size_t alignment);
-EXPORT void _ZdlPvSt11align_val_t(void *p, size_t alignment)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdlPvSt11align_val_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdlPvSt11align_val_t)(p, alignment);
-		return;
-	}
-	REAL(_ZdlPvSt11align_val_t)(p, alignment);
-	watch_end(&w);
-}
-
-void _ZdaPvSt11align_val_t(void *p, size_t alignment);
-EXPORT void _ZdaPvSt11align_val_t(void *p, size_t alignment)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdaPvSt11align_val_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdaPvSt11align_val_t)(p, alignment);
-		return;
-	}
-	REAL(_ZdaPvSt11align_val_t)(p, alignment);
-	watch_end(&w);
-}
-
-void _ZdlPvmSt11align_val_t(void *p, size_t size, size_t alignment);
-EXPORT void _ZdlPvmSt11align_val_t(void *p, size_t size, size_t alignment)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdlPvmSt11align_val_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdlPvmSt11align_val_t)(p, size, alignment);
-		return;
-	}
-	REAL(_ZdlPvmSt11align_val_t)(p, size, alignment);
-	watch_end(&w);
-}
-
-void _ZdaPvmSt11align_val_t(void *p, size_t size, size_t alignment);
-EXPORT void _ZdaPvmSt11align_val_t(void *p, size_t size, size_t alignment)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdaPvmSt11align_val_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdaPvmSt11align_val_t)(p, size, alignment);
-		return;
-	}
-	REAL(_ZdaPvmSt11align_val_t)(p, size, alignment);
-	watch_end(&w);
-}
-
-void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow);
-EXPORT void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdlPvSt11align_val_tRKSt9nothrow_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdlPvSt11align_val_tRKSt9nothrow_t)(p, alignment, nothrow);
-		return;
-	}
-	REAL(_ZdlPvSt11align_val_tRKSt9nothrow_t)(p, alignment, nothrow);
-	watch_end(&w);
-}
-
-void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow);
-EXPORT void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t alignment, const void *nothrow)
-{
-	struct watch w;
-
-	if (p == NULL || likely(!watch_new(&w, WATCHED__ZdaPvSt11align_val_tRKSt9nothrow_t, SITE_HERE, 0, 1))) {
-		REAL(_ZdaPvSt11align_val_tRKSt9nothrow_t)(p, alignment, nothrow);
-		return;
-	}
-	REAL(_ZdaPvSt11align_val_tRKSt9nothrow_t)(p, alignment, nothrow);
-	watch_end(&w);
-}
+NEW(_Znwm, (size_t size), (size))
+NEW(_Znam, (size_t size), (size))
+NEW(_ZnwmRKSt9nothrow_t, (size_t size, const void *nothrow), (size, nothrow))
+NEW(_ZnamRKSt9nothrow_t, (size_t size, const void *nothrow), (size, nothrow))
+NEW(_ZnwmSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
+NEW(_ZnamSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const void *nothrow), (size, alignment, nothrow))
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const void *nothrow), (size, alignment, nothrow))
+DELETE(_ZdlPv, (void *p), (p))
+DELETE(_ZdaPv, (void *p), (p))
+DELETE(_ZdlPvm, (void *p, size_t size), (p, size))
+DELETE(_ZdaPvm, (void *p, size_t size), (p, size))
+DELETE(_ZdlPvRKSt9nothrow_t, (void *p, const void *nothrow), (p, nothrow))
+DELETE(_ZdaPvRKSt9nothrow_t, (void *p, const void *nothrow), (p, nothrow))
+DELETE(_ZdlPvSt11align_val_t, (void *p, size_t alignment), (p, alignment))
+DELETE(_ZdaPvSt11align_val_t, (void *p, size_t alignment), (p, alignment))
+DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t alignment), (p, size, alignment))
+DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t alignment), (p, size, alignment))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t alignment, const void *nothrow), (p, alignment, nothrow))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t alignment, const void *nothrow), (p, alignment, nothrow))

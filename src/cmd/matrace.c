@@ -2,8 +2,10 @@
 /* matrace: what do realtime threads do that may block? Its commands; running and reporting are those of mutrace. */
 #include "src/cmd/tool.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "src/cmd/child.h"
@@ -71,6 +73,11 @@ static int command_watch(int argc, char **argv)
 		say("no program named; usage: matrace [OPTION...] PROGRAM [ARGUMENT...], see 'matrace --help'");
 		goto finish;
 	}
+	for (size_t i = 0; i < o->suppressions.n; i++)
+		if (access(o->suppressions.items[i], R_OK) < 0) {
+			say("%s: %s", o->suppressions.items[i], strerror(errno));
+			goto finish;
+		}
 	o->config.watch |= 1u << WATCH_CLASS_alloc;
 	o->report.found = &w.found;
 	status = run_program(o, argv + first, done, &w, &program_status);

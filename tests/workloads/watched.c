@@ -2,7 +2,7 @@
 /*
  * For matrace: a thread of SCHED_FIFO makes a known number of each call of the allocator, ROUNDS if not said
  * otherwise; an ordinary thread makes all of them too. The first argument picks what else is done:
- *   alloc    nothing else (the default)
+ *   alloc    nothing else (the default); "alloc portable" leaves out what not every allocator replaces
  *   region   an ordinary thread, in MATRACE_RT_BEGIN and MATRACE_RT_END
  *   name     an ordinary thread called audio-1
  *   start    as alloc, twice: MATRACE_START between them
@@ -29,6 +29,7 @@
 #define ROUNDS 10
 
 static const char *mode, *library;
+static int portable;
 static pthread_key_t key;
 static void *volatile keep; /* so that the compiler leaves calls alone */
 
@@ -58,7 +59,8 @@ static __attribute__((noinline)) void allocate(void)
 		free(pass(p));
 	free(pass(aligned_alloc(64, 128)));    /* ALIGNED_ALLOC HERE */
 	free(pass(valloc(10)));                /* VALLOC HERE */
-	free(pass(pvalloc(10)));               /* PVALLOC HERE */
+	if (!portable)
+		free(pass(pvalloc(10)));       /* PVALLOC HERE */
 	free(pass(strdup("known")));           /* STRDUP HERE */
 	free(pass(NULL));
 	p = pass(malloc(1));
@@ -208,6 +210,7 @@ int main(int argc, char **argv)
 
 	mode = argc > 1 ? argv[1] : "alloc";
 	library = argc > 2 ? argv[2] : NULL;
+	portable = library != NULL && strcmp(library, "portable") == 0;
 	if (strcmp(mode, "fork") == 0 || strcmp(mode, "exec") == 0)
 		return go_on_as(mode);
 	pthread_key_create(&key, key_end);

@@ -1,0 +1,164 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# matrace: counts are exact for each function, places are named to the line, and nothing but the program's own calls
+# is in them; whichever allocator is underneath, and however a thread came to be a realtime one.
+. "$(dirname "$0")/lib.sh"
+
+matrace=${MATRACE:-$top_builddir/matrace}
+watched=$workloads/watched
+source=tests/workloads/watched.c
+"$watched" clean >/dev/null 2>&1
+[ $? = 77 ] && {
+	echo "skipped: no realtime policy may be set here"
+	exit 77
+}
+
+# check FILE EXPRESSION...: as check_json; calls(FUNCTION): how many, and at(FUNCTION): lines -> counts, of all processes.
+check() {
+	local file=$1
+	shift
+	check_json "$file" '[globals().__setitem__("every", [a for q in d["processes"] for a in q["allocations"]]),
+		globals().__setitem__("calls", lambda f: sum(a["count"] for a in every if a["function"] == f)),
+		globals().__setitem__("at", lambda f: {a["stack"][0].get("line"): a["count"] for a in every if a["function"] == f}),
+		globals().__setitem__("totals", lambda which: [sum(q["allocation_totals"][which][k] for q in d["processes"])
+			for k in ("allocations", "frees", "bytes")])]' "$@"
+}
+
+line() {
+	line_of $source "$1 HERE"
+}
+
+# What allocate() does, once.
+once="calls('malloc') == 12 and calls('realloc') == 11 and calls('calloc') == 3 and calls('reallocarray') == 3"
+each="calls('memalign') == calls('posix_memalign') == calls('aligned_alloc') == calls('valloc') == calls('pvalloc') == 1"
+sum="[34, 20, 3994]" # realloc to nothing gives a block back, free(NULL) does not
+
+expect 0 "$matrace" --json="$work/json" "$watched"
+cat "$work/err"
+check "$work/json" "$once" "$each" "calls('free') == 19" "totals('realtime') == $sum" "totals('other') == $sum" \
+	"at('malloc')[$(line MALLOC)] == 10 and at('realloc')[$(line REALLOC)] == 10" \
+	"at('free')[$(line FREE)] == 10 and at('calloc') == {$(line CALLOC): 3}" \
+	"at('reallocarray') == {$(line REALLOCARRAY): 3} and at('memalign') == {$(line MEMALIGN): 1}" \
+	"at('posix_memalign') == {$(line POSIX_MEMALIGN): 1} and at('aligned_alloc') == {$(line ALIGNED_ALLOC): 1}" \
+	"at('valloc') == {$(line VALLOC): 1} and at('pvalloc') == {$(line PVALLOC): 1}" \
+	"[s for s in (functions(a['stack']) for a in every) if 'strdup' in str(s[0])][0][1] == 'allocate'" \
+	'all("work" in functions(a["stack"]) for a in every)' \
+	'all(a["class"] == "memory-allocator" and a["realtime_by"] == "policy" and a["tid_count"] == 1 for a in every)' \
+	'all(0 < a["time_ns"]["max"] <= a["time_ns"]["total"] for a in every if a["count"] > 1)' \
+	'p["realtime_threads"] == 1 and p["threads"] == 2 and p["complete"] and p["lost_events"] == 0' \
+	'len({(a["function"], str(functions(a["stack"])), str([f.get("line") for f in a["stack"]])) for a in every}) == len(every)'
+
+# Which threads count: by region and by name, and only for so long; none of a thread that does nothing.
+expect 0 "$matrace" --json="$work/json" "$watched" region
+check "$work/json" "$once" "$each" "totals('realtime') == $sum" "totals('other') == [2, 2, 2]" \
+	'all(a["realtime_by"] == "region" for a in every)'
+expect 0 "$matrace" --rt-threads='audio-*' --json="$work/json" "$watched" name
+check "$work/json" "$once" "$each" "totals('realtime') == $sum" "totals('other') == [2, 2, 2]" \
+	'all(a["realtime_by"] == "name" for a in every)'
+expect 0 "$matrace" --rt-threads='midi-*' --fail --json="$work/json" "$watched" name
+check "$work/json" 'every == []'
+
+# The warm-up.
+expect 0 "$matrace" --json="$work/json" "$watched" start
+check "$work/json" "$once" "$each" "totals('realtime') == $sum"
+expect 0 "$matrace" --after=1000 --fail --json="$work/json" "$watched"
+check "$work/json" 'every == []' 'p["realtime_threads"] == 1'
+expect 3 "$matrace" --after=0 --fail "$watched"
+
+# The end of a thread, a library's constructor, a forked child, a program executed by it.
+expect 0 "$matrace" --json="$work/json" "$watched" key
+check "$work/json" "at('malloc') == {$(line KEY): 1}" "calls('free') == 2"
+if ${CC:-cc} -g -shared -fPIC -x c -o plugin.so - 2>/dev/null <<'PLUGIN'; then
+#include <stdlib.h>
+static void *volatile keep;
+__attribute__((constructor)) static void start(void)
+{
+	keep = malloc(77);
+	free(keep);
+}
+PLUGIN
+	expect 0 "$matrace" --json="$work/json" "$watched" load "$work/plugin.so"
+	check "$work/json" "calls('malloc') == 1 and calls('free') == 1 and len(every) == 2" \
+		'all(functions(a["stack"])[0] == "start" for a in every)'
+fi
+expect 0 "$matrace" --json="$work/json" "$watched" fork
+check "$work/json" "$once" "$each" "totals('realtime') == $sum"
+expect 0 "$matrace" --json="$work/json" "$watched" exec
+check "$work/json" "$once" "$each" "totals('realtime') == $sum" "totals('other') == $sum"
+
+# Exit statuses: those of --fail, and else the program's.
+expect 0 "$matrace" --fail "$watched" clean
+says "no realtime thread did any of what is watched"
+expect 3 "$matrace" --fail "$watched"
+expect 42 "$matrace" --fail=42 "$watched"
+expect 0 "$matrace" "$watched"
+expect 9 "$matrace" --fail sh -c "exit 9"
+
+# Suppressions by function, by module, and by the watched function; those that match nothing are said.
+printf '# known\nallocate\n' >known
+expect 0 "$matrace" --fail --suppress=known --json="$work/json" "$watched"
+check "$work/json" 'every == [] and p["suppressed"] == 53' "totals('realtime') == $sum"
+printf 'free\n*/libc.so*\nno_such_*\n' >some
+expect 3 "$matrace" --fail --suppress=some --json="$work/json" "$watched"
+check "$work/json" "calls('free') == 0 and calls('malloc') == 11" 'p["suppressed"] == 20'
+says "the suppression no_such_* (some:3) matched nothing"
+expect 2 "$matrace" --suppress=nowhere "$watched"
+says_only "nowhere"
+
+# A session that is kept.
+expect 0 "$matrace" -o kept "$watched"
+expect 0 "$matrace" report --json="$work/json" kept
+check "$work/json" "$once" "$each"
+expect 0 "$matrace" report --suppress=known kept
+grep -q "53 calls were suppressed" out || fail "suppressions in a later report"
+
+# What else a realtime thread must not do: only what did block, and what was asked for.
+expect 0 "$matrace" --also=all --json="$work/json" "$watched" also
+cat "$work/err"
+check "$work/json" \
+	'[calls(f) for f in ("pipe", "write", "read", "close", "fopen", "fprintf", "fclose")] == [1] * 7' \
+	'[calls(f) for f in ("nanosleep", "poll", "mmap", "munmap", "pthread_create", "pthread_join")] == [1] * 6' \
+	'calls("pthread_mutex_lock") == 1 and calls("sem_wait") == 0 and calls("page fault") >= 1' \
+	"at('pthread_mutex_lock') == {$(line BLOCKS): 1} and at('nanosleep') == {$(line NANOSLEEP): 1}" \
+	"at('pthread_create') == {$(line CREATE): 1} and at('fopen') == {$(line FOPEN): 1}" \
+	'{a["class"] for a in every} == {"locks", "files", "sleep", "memory", "threads"}'
+expect 0 "$matrace" --also=sleep,locks --json="$work/json" "$watched" also
+check "$work/json" '{a["class"] for a in every} == {"memory-allocator", "locks", "sleep"}' \
+	"calls('poll') == 1 and calls('pthread_mutex_lock') == 1"
+expect 2 "$matrace" --also=naps true
+says_only "there is no 'naps'"
+
+# Other allocators. (pvalloc is the C library's with jemalloc, which then cannot free it: not for this test.)
+for library in libtcmalloc_minimal.so.4 libjemalloc.so.2; do
+	mode=alloc
+	[ $library = libjemalloc.so.2 ] && mode="alloc portable"
+	# shellcheck disable=SC2086
+	LD_PRELOAD=$library "$watched" $mode >out 2>err || continue
+	grep -q "cannot be preloaded" err && continue
+	# shellcheck disable=SC2086
+	expect 0 env LD_PRELOAD=$library "$matrace" --json="$work/json" "$watched" $mode
+	if [ "$mode" = alloc ]; then
+		check "$work/json" "$once" "$each" "totals('realtime') == $sum and totals('other') == $sum"
+	else
+		check "$work/json" "$once" "calls('pvalloc') == 0 and calls('valloc') == 1" "totals('realtime')[0] == 33"
+	fi
+done
+
+# C++: by way of malloc, or by operators that are the allocator's own.
+if [ -x "$workloads/watched-cxx" ]; then
+	for library in "" libtcmalloc_minimal.so.4 libjemalloc.so.2; do
+		LD_PRELOAD=$library "$workloads/watched-cxx" >out 2>err || continue
+		grep -q "cannot be preloaded" err && continue
+		expect 0 env LD_PRELOAD=$library "$matrace" --json="$work/json" "$workloads/watched-cxx"
+		check "$work/json" "totals('realtime') == [6, 6, 112]" \
+			"all('objects' in str(functions(a['stack'])) for a in every)" \
+			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "NEW HERE")) == 2"
+	done
+fi
+
+# Preloaded by hand.
+expect 0 env LD_PRELOAD="$(readlink -f "$(dirname "$matrace")/.libs/libmatrace.so" 2>/dev/null)" "$watched"
+if [ -e "$(dirname "$matrace")/.libs/libmatrace.so" ]; then
+	says "53 times, from"
+fi
+exit 0
