@@ -261,7 +261,6 @@ static void look(struct follow *f, size_t index)
 	close(fd);
 	if (h.pid == 0)
 		return; /* nobody's yet, or nobody's again */
-	f->any = true;
 	if (t->phase == PHASE_OVER && h.pid == t->pid)
 		return;
 	if (t->phase == PHASE_WAITING || h.pid != t->pid) {
@@ -432,4 +431,7 @@ void follow_clean(struct follow *f)
 			shorten(fd, &h);
 		close(fd);
 	}
+	f->any = false;
+	for (size_t i = 0; i < f->n; i++)
+		f->any |= f->tracked[i].pid != 0 && !f->tracked[i].removed;
 }

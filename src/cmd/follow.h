@@ -25,7 +25,8 @@ void follow_scan(struct follow *f);
 bool follow_busy(const struct follow *f);
 /* How many of the session's processes live, and one of them. As of the last scan. */
 unsigned int follow_living(const struct follow *f, pid_t *ret_one);
-/* Whether any process ever registered. */
+/* Whether there is anything to report: a process that registered, and did not only go on as something that did not.
+ * After follow_clean(). */
 bool follow_any(const struct follow *f);
 /* When all is over: removes all images that hold nothing, also those that were made ready for children, and cuts the
  * others, which are sparse, to the length that is used. */

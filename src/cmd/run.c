@@ -207,8 +207,8 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	child_give_signals_back(&r->child, r->signals);
 	r->signals = -1;
 	if (!follow_any(r->follow)) {
-		say("nothing was recorded: %s never loaded %s. Does it clear the environment (env -i, sudo), or start a "
-		    "program that is statically linked?",
+		say("nothing was recorded: %s, or what it went on as, never loaded %s. Does it clear the environment "
+		    "(env -i, sudo), or start a program that is statically linked?",
 		    argv[0], library);
 	} else if (r->done(r->session.path, r->done_data) < 0 && !r->session.keep && !ferror(stderr) && !ferror(stdout)) {
 		/* Not if only nobody reads: a closed pipe or a terminal that is gone. */

@@ -118,8 +118,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 fi
 
 # A program that drops the environment is not recorded; that is said, and it runs as ever.
-
 expect 3 "$mutrace" env -i /bin/sh -c 'exit 3'
+says_only "clear the environment"
 
 # Descriptors that were closed stay closed for the program, and mutrace writes into none of its files.
 expect 0 bash -c '"$@" 2>&- 0<&-' - "$mutrace" sh -c 'test ! -e /proc/self/fd/0 && test ! -e /proc/$$/fd/2'
