@@ -221,7 +221,7 @@ void diff_text(FILE *out, const struct diff *d, bool all)
 
 static json_t *number(enum figure_unit unit, double value)
 {
-	return unit == UNIT_SHARE ? json_real(value) : json_integer((json_int_t)(value + 0.5));
+	return unit == UNIT_SHARE ? json_real(value) : json_integer((json_int_t)figure_whole(value));
 }
 
 static json_t *figures(const double *base, const double *now, bool total, bool held)

@@ -17,6 +17,9 @@
 #define BASELINE_FORMAT 1
 #define STACK_SHOWN 4
 #define NAME_SIZE 1024
+#define NUMBER_MAX 1e18 /* more is damage */
+#define LINE_NUMBER_MAX 1e9
+#define RUNS_MAX 1000000u
 
 void digest_free(struct digest *d)
 {
@@ -31,7 +34,7 @@ static double number_of(const json_t *object, const char *key)
 {
 	double v = json_number_value(json_object_get(object, key));
 
-	return v > 0 ? v : 0;
+	return v > NUMBER_MAX ? NUMBER_MAX : v > 0 ? v : 0;
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -115,6 +118,7 @@ static void frame_print(FILE *f, const json_t *frame)
 static int place_take(struct digest *d, struct digest_place *place, const json_t *stack)
 {
 	size_t size, i, n = json_array_size(stack);
+	double line;
 	char *text = NULL;
 	FILE *f;
 
@@ -133,7 +137,8 @@ static int place_take(struct digest *d, struct digest_place *place, const json_t
 		place->stack = keep(d, text);
 	free(text);
 	place->file = keep(d, text_of(json_array_get(stack, 0), "file"));
-	place->line = (unsigned int)number_of(json_array_get(stack, 0), "line");
+	line = number_of(json_array_get(stack, 0), "line");
+	place->line = line > LINE_NUMBER_MAX ? 0 : (unsigned int)line;
 	return place->stack ? 0 : -ENOMEM;
 }
 
@@ -329,13 +334,15 @@ static int baseline_take(struct digest *d, const json_t *document, const char *n
 	json_int_t format = json_integer_value(json_object_get(document, "mutrace-baseline"));
 	json_t *locks = json_object_get(document, "locks"), *lock;
 	const char *identity;
+	double runs;
 
 	if (format != BASELINE_FORMAT) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s is a baseline of format %lld; this mutrace reads %d", name,
 			 (long long)format, BASELINE_FORMAT);
 		return -EPROTONOSUPPORT;
 	}
-	d->runs = (unsigned int)number_of(document, "runs");
+	runs = number_of(document, "runs");
+	d->runs = runs > RUNS_MAX ? RUNS_MAX : (unsigned int)runs;
 	d->program = keep(d, text_of(document, "program"));
 	figures_read(json_object_get(document, "total"), d->total);
 	memcpy(d->total_low, d->total, sizeof(d->total));

@@ -9,6 +9,8 @@
 
 #include "render/clean.h"
 
+#define WHOLE_MAX 9e18
+
 const struct figure_spec figure_specs[FIGURE_MAX] = {
 #define X(id, name, unit, factor, slack, needs, what) { name, unit, factor, slack, needs, what },
 	FIGURES(X)
@@ -63,14 +65,19 @@ int figure_parse(enum figure_unit unit, const char *text, double *ret)
 	return 0;
 }
 
+unsigned long long figure_whole(double value)
+{
+	return value >= WHOLE_MAX ? (unsigned long long)WHOLE_MAX : value > 0 ? (unsigned long long)(value + 0.5) : 0;
+}
+
 char *figure_text(char *out, enum figure_unit unit, double value)
 {
 	switch (unit) {
 	case UNIT_SHARE:
 		return number_share(out, value, 1);
 	case UNIT_NS:
-		return number_ns(out, (unsigned long long)(value + 0.5));
+		return number_ns(out, figure_whole(value));
 	default:
-		return number_count(out, (unsigned long long)(value + 0.5));
+		return number_count(out, figure_whole(value));
 	}
 }

@@ -63,6 +63,8 @@ static inline bool figure_of_total(int f)
 int figure_find(const char *name);
 /* "12.5%", "50us", "1000": what limits are written in. A time must have its unit (ns, us, ms, s). 0 or -EINVAL. */
 int figure_parse(enum figure_unit unit, const char *text, double *ret);
+/* As a whole number, whatever the file that it came from had. */
+unsigned long long figure_whole(double value);
 /* The value as people read it; into out of NUMBER_SIZE (render/clean.h); returned. */
 char *figure_text(char *out, enum figure_unit unit, double value);
 

@@ -108,10 +108,10 @@ static json_t *figure_json(enum figure_unit unit, double value)
 	char text[40];
 
 	if (unit == UNIT_COUNT)
-		return json_integer((json_int_t)(value + 0.5));
+		return json_integer((json_int_t)figure_whole(value));
 	snprintf(text, sizeof(text), "%.*g", DIGITS, value);
 	value = strtod(text, NULL);
-	return unit == UNIT_NS ? json_integer((json_int_t)value) : json_real(value);
+	return unit == UNIT_NS ? json_integer((json_int_t)figure_whole(value)) : json_real(value);
 }
 
 static json_t *figures_json(const double *value, bool total, bool held)

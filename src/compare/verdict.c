@@ -178,7 +178,7 @@ static void cases_write(xmlTextWriter *w, const struct verdict *v)
 
 		for (n = 0; at + n < v->n && v->findings[at + n].lock == l;)
 			n++;
-		case_write(w, l->identity, l->name, v->findings + at, n);
+		case_write(w, l->identity, l->name, n ? &v->findings[at] : NULL, n);
 		at += n;
 	}
 }
