@@ -111,7 +111,12 @@ def main():
     if not os.access(mutrace, os.X_OK) or not shutil.which("addr2line"):
         print("no mutrace at", mutrace)
         sys.exit(99)
+    if not shutil.which(cxx[0]):
+        print("skipped: no C++ compiler", cxx[0])
+        sys.exit(77)
     variants = [["-O0"], ["-O2"], ["-O2", "-fomit-frame-pointer"], ["-O2", "-flto"], ["-O3", "-gdwarf-4"], ["-Og"]]
+    if "clang" in run(*cc, "--version"):  # there may be no plugin for it
+        variants.remove(["-O2", "-flto"])
     total = 0
     with tempfile.TemporaryDirectory() as work:
         work = os.path.realpath(work)

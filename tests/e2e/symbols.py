@@ -25,6 +25,11 @@ for name in ("DEBUGINFOD_CACHE_PATH", "XDG_CACHE_HOME"):
 checked = {"frames": 0, "inlined": 0, "files": 0}
 
 
+def is_clang():
+    """Then libbfd does not find all definitions of variables, and there may be no plugin for -flto."""
+    return "clang" in subprocess.check_output(cc + ["--version"], universal_newlines=True)
+
+
 class Broken(Exception):
     """The test itself cannot be set up."""
 
@@ -151,6 +156,8 @@ def as_compiled():
         ("g1", ["-O2", "-g1"]),
         ("g0", ["-O2", "-g0"]),
     ]
+    if is_clang():
+        variants = [v for v in variants if "-flto" not in v[1]]
     for name, flags in variants:
         for cplusplus in (False, True):
             path = build(name + ("-cxx" if cplusplus else "-c"), flags, cplusplus)
@@ -160,7 +167,11 @@ def as_compiled():
             compare(name, expected(path, addresses), ask(path, addresses))
     if shutil.which("clang") and shutil.which("clang++"):
         for flags in (["-O0", "-gdwarf-4"], ["-O2", "-gdwarf-4"], ["-O2", "-gdwarf-5"]):
-            path = build("clang" + "".join(flags), flags, compilers=(["clang"], ["clang++"]))
+            try:
+                path = build("clang" + "".join(flags), flags, compilers=(["clang"], ["clang++"]))
+            except Broken as e:  # found no C++ library, for one
+                print("without clang:", e)
+                break
             addresses = addresses_of(path)
             compare(path, expected(path, addresses), ask(path, addresses))
 
@@ -258,7 +269,11 @@ def separate(path):
     if shutil.which("dwz"):
         for name in ("dwz1", "dwz2"):
             shutil.copy(path, name)
-        run("dwz", "-m", "common.debug", "-r", "dwz1", "dwz2")
+        try:
+            run("dwz", "-m", "common.debug", "-r", "dwz1", "dwz2")
+        except Broken as e:  # it does not know all that clang writes
+            print("without dwz:", e)
+            return
         # libbfd gets less out of such files than out of others: compared with addr2line about the same file
         moved = os.path.abspath("dwz1")
         compare("with a part moved away by dwz", expected(moved, addresses), ask(moved, addresses))
@@ -345,6 +360,8 @@ def variables(path, where=True):
         want = "%s+0x%x %s:%d" % (name, offset, os.path.join(fixtures, source), line_of(source, text))
         if not where:
             want = "%s+0x%x ??:0" % (name, offset)
+        if is_clang():
+            got, want = got.split(" /")[0].split(" ??")[0], want.split(" /")[0].split(" ??")[0]
         if got != want:
             fail("%s: variable is %s, not %s" % (path, got, want))
 
@@ -353,7 +370,7 @@ def variables(path, where=True):
                if re.fullmatch(r"(audit\.|transfer\.)?lock(\.\d+)?|_ZZN4bank.*E4lock", symbol)]
     got = run(symtool, "--variables", path, stdin=hexes(a for _, a in statics)).splitlines()
     names = sorted(line.split("+0x0 ")[0] for line in got)
-    in_c = ["audit()::lock", "transfer()::lock"] if where else ["lock", "lock"]
+    in_c = ["audit()::lock", "transfer()::lock"] if where or is_clang() else ["lock", "lock"]
     if names != sorted(in_c + ["bank::(anonymous namespace)::once()::lock", "bank::visit()::lock"]):
         fail("%s: statics %s are called %s" % (path, statics, got))
     # where nothing is: in the code, far behind
@@ -368,6 +385,9 @@ def main():
         if not shutil.which(tool):
             print("skipped: no", tool)
             sys.exit(77)
+    if not shutil.which(cxx[0]):
+        print("skipped: no C++ compiler", cxx[0])
+        sys.exit(77)
     if not os.access(symtool, os.X_OK):
         print("no symtool at", symtool)
         sys.exit(99)
