@@ -17,6 +17,7 @@
 #include "src/cmd/child.h"
 #include "src/cmd/follow.h"
 #include "src/cmd/library.h"
+#include "src/cmd/live.h"
 #include "src/cmd/options.h"
 #include "src/cmd/program.h"
 #include "src/cmd/run.h"
@@ -178,6 +179,7 @@ static int check_output(const char *path)
 static int run_in_session(struct run *r, const char *path, char **argv, const char *library, int *ret_status)
 {
 	int status, error;
+	pid_t live = 0;
 
 	r->follow = follow_new(r->session.dir);
 	if (r->follow == NULL) {
@@ -196,6 +198,8 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	}
 	follow_program(r->follow, r->child.pid);
 	sessiondir_started(&r->session, r->child.pid);
+	if (r->options->live)
+		live = live_start(r->session.path, &r->options->report);
 	wait_for_program(r);
 	*ret_status = r->child.status;
 	if (!r->options->no_follow)
@@ -204,6 +208,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		follow_scan(r->follow);
 	follow_clean(r->follow);
 	sessiondir_finish(&r->session, r->child.status);
+	live_end(live);
 	child_give_signals_back(&r->child, r->signals);
 	r->signals = -1;
 	if (!follow_any(r->follow)) {

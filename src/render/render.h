@@ -24,6 +24,10 @@ struct renderer {
 
 extern const struct renderer render_text, render_json, render_folded, render_pprof, render_csv;
 
+/* One line about a place that matrace met: function, bytes, time, stack. For --live. */
+void render_watched_place(FILE *out, const struct report_process *e, const struct report_alloc *a,
+			  const struct render_options *o);
+
 /* Width and colour as fit for a stream: those of a terminal, NO_COLOR and TERM=dumb honoured. */
 void render_options_init(struct render_options *o, const struct report_options *report, FILE *out);
 

@@ -110,3 +110,18 @@ void text_suppressions(const struct text_out *t, const struct report *r)
 		text_line(t, "the suppression %s (%s:%u) matched nothing.", glob, file, s->line);
 	}
 }
+
+void render_watched_place(FILE *out, const struct report_process *e, const struct report_alloc *a,
+			  const struct render_options *o)
+{
+	struct text_out t = { .f = out, .o = o, .bold = "", .red = "", .plain = "" };
+	char program[NAME_SIZE];
+
+	fprintf(out, "%s: %s (PID %u): %s", text_tool(&t), text_program(program, e), e->pid, a->function);
+	if (a->stack) {
+		fputs(o->report->debug_info ? " at\n" : " at ", out);
+		text_stack(&t, a->stack, "        ");
+	}
+	if (!a->stack || !o->report->debug_info)
+		fputc('\n', out);
+}

@@ -128,6 +128,10 @@ check "$work/json" '{a["class"] for a in every} == {"memory-allocator", "locks",
 expect 2 "$matrace" --also=naps true
 says_only "there is no 'naps'"
 
+# As it happens: each place once, before the program ends.
+expect 0 "$matrace" --live sh -c "\"$watched\"; until grep -q 'PID.*: pvalloc at allocate' '$work/err'; do sleep 0.05; done"
+[ "$(grep -c 'PID.*: pvalloc at allocate' "$work/err")" = 1 ] || fail "a place was shown more than once"
+
 # Other allocators. (pvalloc is the C library's with jemalloc, which then cannot free it: not for this test.)
 for library in libtcmalloc_minimal.so.4 libjemalloc.so.2; do
 	mode=alloc
@@ -151,10 +155,19 @@ if [ -x "$workloads/watched-cxx" ]; then
 		grep -q "cannot be preloaded" err && continue
 		expect 0 env LD_PRELOAD=$library "$matrace" --json="$work/json" "$workloads/watched-cxx"
 		check "$work/json" "totals('realtime') == [6, 6, 112]" \
-			"all('objects' in str(functions(a['stack'])) for a in every)" \
+			"all('objects' in str(functions(a['stack'])) or 'work' in str(functions(a['stack'])) for a in every)" \
 			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "NEW HERE")) == 2"
 	done
 fi
+
+# --help and the man page name the same options.
+page=$top_srcdir/man/matrace.1
+for command in run report; do
+	expect 0 "$matrace" $command --help
+	grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' >>help
+done
+sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page" | sed 's/\\-/-/g' | sed -n 's/^\.B[RI]* //p' | grep -oE -- '--[a-z][a-z-]+' | sort -u >described
+sort -u help | diff - described >out || fail "--help and the man page name different options"
 
 # Preloaded by hand.
 expect 0 env LD_PRELOAD="$(readlink -f "$(dirname "$matrace")/.libs/libmatrace.so" 2>/dev/null)" "$watched"
