@@ -284,6 +284,7 @@ static void entry_print(const struct text_out *t, const struct report *r, const 
 	hidden_print(t, e);
 	text_lock_details(t, e);
 	text_condition_table(t, e);
+	text_condition_details(t, e);
 	text_misuse(t, e);
 	text_inversions(t, e);
 	text_waiting(t, e);
@@ -315,7 +316,8 @@ static void notes_print(const struct text_out *t, const struct report *r)
 		text_line(t, "%zu recording%s could not be read: %s", s->skipped, s->skipped == 1 ? "" : "s", name);
 	}
 	if (r->foreign)
-		text_line(t, "the session belongs to another user, so the files that it names were not opened: addresses instead of names.");
+		text_line(t, "the session is another user's, so no file that it names was opened; for names instead of "
+			     "addresses, report as that user or on a copy of your own.");
 }
 
 static void lines_print(const struct text_out *t, const struct report *r, size_t from)

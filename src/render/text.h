@@ -30,6 +30,7 @@ void text_lock_table(const struct text_out *t, const struct report_process *e);
 void text_condition_table(const struct text_out *t, const struct report_process *e);
 /* text_parts.c */
 void text_lock_details(const struct text_out *t, const struct report_process *e);
+void text_condition_details(const struct text_out *t, const struct report_process *e);
 void text_deadlocks(const struct text_out *t, const struct report_process *e);
 void text_waiting(const struct text_out *t, const struct report_process *e);
 void text_misuse(const struct text_out *t, const struct report_process *e);

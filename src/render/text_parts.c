@@ -169,6 +169,33 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 	}
 }
 
+/* With -d: who waited for which condition, where. */
+void text_condition_details(const struct text_out *t, const struct report_process *e)
+{
+	char name[NAME_SIZE];
+	size_t i;
+
+	for (i = 0; i < e->n_conditions && t->o->report->debug_info; i++) {
+		const struct report_row *row = &e->conditions[i];
+
+		if (!row->shown)
+			continue;
+		clean_text(name, 200, row->name);
+		fprintf(t->f, "\n  %sCondition %u: %s%s", t->bold, row->rank, name, t->plain);
+		if (row->other) {
+			clean_text(name, 200, row->other);
+			fprintf(t->f, ", used with %s", name);
+		}
+		origin_print(t, row);
+		fputc('\n', t->f);
+		if (row->created_at) {
+			fputs("    created\n", t->f);
+			text_stack(t, row->created_at, "                     ");
+		}
+		group_print(t, row, row->waiters, row->n_waiters, false);
+	}
+}
+
 static void wait_print(const struct text_out *t, const struct report_wait *w, const char *verb)
 {
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];

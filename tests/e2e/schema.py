@@ -3,6 +3,7 @@
 """Every JSON report keeps to the schema, and its sums agree: reports of programs that end, hang and are killed."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,20 @@ with tempfile.TemporaryDirectory() as work:
         complain("two sessions of one program are not one entry")
     if total[0]["locks"][0]["acquired"] != 2 * one[0]["locks"][0]["acquired"]:
         complain("the sum over two sessions is not the sum")
+
+    # another user's session is read, but no file that it names is opened; a copy is one's own
+    if os.geteuid() == 0:
+        shutil.copytree("truth", "foreign")
+        os.chown("foreign", 54321, 54321)
+        got = subprocess.run([mutrace, "report", "--json", "foreign.json", "foreign"], check=True,
+                             stdout=subprocess.PIPE, text=True).stdout
+        names = [lock["name"] for p in check("foreign", "foreign.json")["processes"] for lock in p["locks"]]
+        if "another user's" not in got or "guilty_lock" in names or not names:
+            complain(f"another user's session: {names}: {got}")
+        shutil.copytree("foreign", "copy")
+        subprocess.run([mutrace, "report", "--json", "copy.json", "copy"], check=True, stdout=subprocess.DEVNULL)
+        if check("copy", "copy.json")["processes"][0]["locks"][0]["name"] != "guilty_lock":
+            complain("a copy of another user's session has no names")
 
     # while it hangs, and after it was killed
     hang = subprocess.Popen([mutrace, "-o", "hang", os.path.join(workloads, "hang"), "never"],
