@@ -81,7 +81,7 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	now = w != NULL ? w->start + w->ticks : clock_now();
 	c->acquired++;
 	if (side == SIDE_EXCLUSIVE)
-		hot_own(t, l, c);
+		hot_own(t, l, c, use.cell);
 	if (t->top == t->held_last && !held_grow(t)) {
 		image_lost(LOSS_HELD);
 		if (w != NULL) {
@@ -175,18 +175,6 @@ static struct held *held_of(const struct thread_rec *r, uint64_t address, uint32
 	return NULL;
 }
 
-/* The traces of a hold that the last owner has ended since it made us wait: released entries keep their refs. */
-static struct held *held_lately(const struct thread_rec *r, uint32_t lock)
-{
-	uint32_t n = __atomic_load_n(&r->held_capacity, __ATOMIC_RELAXED);
-	struct held *h = REF_POINTER(r->held_ref);
-
-	for (uint32_t i = 0; i < n; i++)
-		if (h[i].lock == lock && h[i].cell != 0)
-			return &h[i];
-	return NULL;
-}
-
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 {
 	struct lock_rec *l = REF_POINTER(lock);
@@ -204,6 +192,24 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 static int priority_of(const struct thread_rec *r)
 {
 	return r->realtime ? (r->policy == 6 /* SCHED_DEADLINE */ ? 127 : r->priority) : 0;
+}
+
+/*
+ * Whoever had it last, if nobody is seen to have it: at the beginning of a wait because that one has just let go, or
+ * has the lock and has not noted it yet; then at the end again.
+ */
+static void find_last_holder(const struct thread *t, struct wait *w)
+{
+	const struct lock_rec *l = REF_POINTER(w->lock);
+	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
+	uint32_t cell = __atomic_load_n(&l->last_cell, __ATOMIC_RELAXED);
+
+	if (owner == 0 || owner == t->ref || cell == 0 || (l->kind == KIND_RWLOCK && w->side == SIDE_EXCLUSIVE))
+		return; /* a writer may as well have waited for readers */
+	w->holder = owner;
+	w->holder_cell = cell;
+	w->holder_side = SIDE_EXCLUSIVE;
+	w->hold_site = ((struct cell *)REF_POINTER(cell))->site;
 }
 
 /* Whom does this thread wait for? */
@@ -229,16 +235,19 @@ static void find_holder(struct thread *t, struct lock_rec *l, const void *addres
 			h = held_of(r, (uintptr_t)address, w->lock);
 		}
 	}
-	if (h == NULL && r != NULL && l->kind != KIND_RWLOCK)
-		h = held_lately(r, w->lock);
-	if (h == NULL)
-		return;
-	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
-	w->holder = POINTER_REF(r);
-	w->holder_cell = h->cell;
-	w->holder_side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE;
-	if (h->cell != 0)
-		w->hold_site = ((struct cell *)REF_POINTER(h->cell))->site;
+	if (h != NULL) {
+		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
+		w->holder = POINTER_REF(r);
+		w->holder_cell = h->cell;
+		w->holder_side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE;
+		if (h->cell != 0)
+			w->hold_site = ((struct cell *)REF_POINTER(h->cell))->site;
+	} else {
+		find_last_holder(t, w);
+		if (w->holder == 0)
+			return;
+		r = REF_POINTER(w->holder);
+	}
 	if (t->rec->realtime) {
 		int mine = priority_of(t->rec), theirs = -1;
 
@@ -276,6 +285,8 @@ void wait_end(struct thread *t, struct wait *w)
 {
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
+	if (w->holder == 0)
+		find_last_holder(t, w);
 	if (w->holder_cell != 0) {
 		struct cell *c = REF_POINTER(w->holder_cell);
 		uint32_t released = __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE);

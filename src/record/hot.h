@@ -35,10 +35,14 @@ static inline bool l1_valid(const struct l1_slot *s, const void *address)
 }
 
 /* Notes who has the lock; under the lock itself. */
-static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c)
+static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c, uint32_t cell)
 {
-	uint32_t last = l->last_owner;
+	uint32_t last;
 
+	if (l->last_cell == cell) /* a cell is one thread's */
+		return;
+	l->last_cell = cell;
+	last = l->last_owner;
 	if (last != t->ref) {
 		l->last_owner = t->ref;
 		if (last != 0)
@@ -116,7 +120,7 @@ static inline void hot_acquired(struct thread *t, struct use use, const void *ad
 	}
 	c->acquired++;
 	if (side == SIDE_EXCLUSIVE)
-		hot_own(t, REF_POINTER(use.lock), c);
+		hot_own(t, REF_POINTER(use.lock), c, use.cell);
 	else
 		flags |= HELD_SHARED;
 	h = hot_raise(t);

@@ -138,6 +138,7 @@ static void set_dead(struct lock_rec *l, uint32_t how)
 static void set_alive(struct lock_rec *l, uint64_t address)
 {
 	l->last_owner = 0;
+	l->last_cell = 0;
 	l->instances++;
 	__atomic_store_n(&l->state, l->state & ~STATE_DEAD, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->address, address, __ATOMIC_RELEASE);

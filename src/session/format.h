@@ -225,7 +225,7 @@ struct lock_rec {
 	uint32_t creator;       /* ref of the thread that owns this record's recycling; the recorder's business */
 	uint32_t next;          /* the recorder's business */
 	uint32_t misuses;       /* how often, all kinds together (several writers, atomic) */
-	uint32_t reserved;
+	uint32_t last_cell;     /* ref of the cell of last_owner's last acquisition; written like it; 0 unknown */
 };
 
 /*
