@@ -26,9 +26,8 @@
 
 #define PROBE_FD (-0x4d55) /* never a descriptor, and not the -1 of "none yet" */
 
-/* The kernel reads the set before it refuses the first argument; with libunwind's own look at the mapping before, one
- * word speaks for the page. */
-static bool readable(const void *address)
+/* The kernel reads the set before it refuses the first argument. */
+bool probe_readable(const void *address)
 {
 	int saved = errno;
 	bool bad = syscall(SYS_rt_sigprocmask, ~0, address, NULL, sizeof(uint64_t)) != 0 && errno == EFAULT;
@@ -66,7 +65,7 @@ static ssize_t probe_write(int fd, const void *data, size_t size)
 {
 	if (fd != PROBE_FD)
 		return write(fd, data, size);
-	if (readable(data))
+	if (probe_readable(data)) /* libunwind has looked whether the page is mapped; one word speaks for it */
 		return (ssize_t)size;
 	errno = EFAULT;
 	return -1;

@@ -2,6 +2,10 @@
 #ifndef MUTRACE_BACKTRACE_PROBE_H
 #define MUTRACE_BACKTRACE_PROBE_H
 
+#include <stdbool.h>
+
+/* Whether the word at the address can be read. Leaves errno. */
+bool probe_readable(const void *address);
 /* Makes the libunwind behind this handle of dlopen() probe memory without descriptors. */
 void probe_install(void *handle);
 

@@ -10,7 +10,7 @@ cd "$top_srcdir" || exit 99
 allowed() {
 	case $1 in
 	src/session) echo "" ;;
-	src/record) echo "src/session backtrace/capture.h wrappers/real.h" ;;
+	src/record) echo "src/session backtrace/capture.h backtrace/probe.h wrappers/real.h" ;;
 	wrappers) echo "src/record src/session include" ;;
 	backtrace/capture) echo "src/record src/session" ;;
 	backtrace/symbolize) echo "" ;;

@@ -65,6 +65,28 @@ void recorder_thread_started(struct thread *t)
 	entering = 0;
 }
 
+/*
+ * The last of the keys whose values glibc keeps in the thread itself (the others' it allocates), so that the program gets
+ * the first ones as ever, and its destructors come before ours.
+ */
+static void exit_key_take(void)
+{
+	pthread_key_t taken[32];
+	int n = 0, keep = -1;
+
+	while (n < 32 && pthread_key_create(&taken[n], thread_key_destructor) == 0) {
+		if (taken[n] < 32)
+			keep = n;
+		n++;
+	}
+	for (int i = 0; i < n; i++)
+		if (i != keep)
+			pthread_key_delete(taken[i]);
+	exit_key_valid = keep >= 0;
+	if (exit_key_valid)
+		exit_key = taken[keep];
+}
+
 void recorder_start(int argc, char **argv)
 {
 	struct thread *t;
@@ -80,7 +102,7 @@ void recorder_start(int argc, char **argv)
 	procinfo_program(recorder.header->program, sizeof(recorder.header->program));
 	procinfo_arguments(recorder.header->arguments, sizeof(recorder.header->arguments), argc, argv);
 	stacks_start((uint32_t)gettid());
-	exit_key_valid = pthread_key_create(&exit_key, thread_key_destructor) == 0;
+	exit_key_take();
 	recorder.state = RECORDER_ON;
 	t = thread_attach();
 	if (t != NULL)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backtrace/capture.h"
+#include "backtrace/probe.h"
 #include "src/record/image.h"
 #include "src/record/memory.h"
 #include "src/record/modules.h"
@@ -126,6 +127,21 @@ static void node_learn(struct frame_node *n, const struct captured_frame *f, con
 	n->caller_distance = (int32_t)d;
 }
 
+/* Whether an unwinding fits below here. Where the stack ends is not always known; then what is there is probed. */
+static bool stack_suffices(const struct thread *t, uintptr_t here)
+{
+	if (t->stack_low == 0)
+		return true;
+	if (t->stack_low == STACK_MAYBE_SMALL)
+		return false;
+	if (t->stack_low != STACK_UNKNOWN)
+		return here - t->stack_low > UNWIND_STACK_NEED || here < t->stack_low;
+	for (uintptr_t step = 0; step <= UNWIND_STACK_NEED; step += 4096)
+		if (!probe_readable((const void *)((here - step) & ~(uintptr_t)7)))
+			return false;
+	return true;
+}
+
 /* Unwinds and enters the whole stack; with unwind_lock held. */
 static uint32_t unwind(struct thread *t, struct site site)
 {
@@ -136,7 +152,7 @@ static uint32_t unwind(struct thread *t, struct site site)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
 	count = 0;
-	if (t->stack_low == 0 || here - t->stack_low > UNWIND_STACK_NEED || here < t->stack_low) {
+	if (stack_suffices(t, here)) {
 		t->capturing = 1;
 		do { /* again if the stack ended in an object that was not on our list yet */
 			count = capture_frames(frames, max, site.ip, &end);

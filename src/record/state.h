@@ -18,6 +18,11 @@
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Of thread.stack_low: a thread whose creation we did not see; one that may be a signal handler of a thread that has
+ * just been created, on a stack of any size. */
+#define STACK_UNKNOWN 1u
+#define STACK_MAYBE_SMALL 2u
+
 /* How a thread records. 0 must be "not at all": it is what wiped memory says. */
 enum thread_mode {
 	MODE_OFF = 0,
@@ -84,7 +89,7 @@ struct thread {
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
 	size_t stack_size;      /* as the program asked for, 0 the default */
-	uintptr_t stack_low;    /* lowest address of a small stack, 0 for others */
+	uintptr_t stack_low;    /* lowest address of a small stack, 0 for others, or STACK_* */
 	int exit_rounds;        /* rounds of thread-specific data destructors seen */
 	uint8_t capturing;      /* inside libunwind: dl_iterate_phdr answers from our list */
 	uint32_t policy_looks;  /* slow paths until the policy is read again */

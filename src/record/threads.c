@@ -92,6 +92,10 @@ static struct thread *take(uint32_t tid)
 	return t;
 }
 
+/* Threads that are being created and have not come to thread_main() yet. A signal handler may run before it, on a stack
+ * whose size we do not know there. */
+static uint32_t prepared;
+
 struct thread *thread_prepare(void)
 {
 	struct thread *self, *t;
@@ -104,6 +108,8 @@ struct thread *thread_prepare(void)
 		return NULL;
 	self = thread_self;
 	t = take(self->tid ? self->tid : (uint32_t)gettid());
+	if (t != NULL)
+		__atomic_fetch_add(&prepared, 1, __ATOMIC_RELAXED);
 	errno = saved;
 	return t;
 }
@@ -112,6 +118,7 @@ void thread_abandon(struct thread *t)
 {
 	uint32_t tid = thread_self->tid ? thread_self->tid : (uint32_t)gettid();
 
+	__atomic_fetch_sub(&prepared, 1, __ATOMIC_RELAXED);
 	if (!pilock_lock(&threads_lock, tid))
 		return; /* a block less */
 	t->next = free_threads;
@@ -178,7 +185,11 @@ int thread_priority_now(uint32_t tid)
 	return r;
 }
 
-void thread_begin(struct thread *t)
+/* What thread_begin() found of this thread's stack, for when it is attached anew; 0 nothing. */
+static __thread uintptr_t own_stack_low __attribute__((tls_model("initial-exec")));
+#define STACK_IS_AMPLE 3u
+
+static void begin(struct thread *t, uintptr_t stack_low)
 {
 	struct thread_rec *r = t->rec;
 	int saved = errno;
@@ -189,9 +200,7 @@ void thread_begin(struct thread *t)
 	t->random = t->tid * 2654435761u | 1;
 	t->sample_hold = recorder.config.sample_hold;
 	t->sample_left = 1;
-	/* The control block lies at the upper end of the stack. Only a small stack needs watching. */
-	t->stack_low = t->stack_size != 0 && t->stack_size < STACK_AMPLE ?
-			       (uintptr_t)__builtin_thread_pointer() - t->stack_size : 0;
+	t->stack_low = stack_low;
 	for (struct held *h = t->held_first; h <= t->held_last && h <= t->top; h++)
 		h->address = 0; /* the predecessor ended with locks held */
 	t->top = t->held_first - 1;
@@ -228,12 +237,29 @@ void thread_end(struct thread *t)
 	thread_abandon(t);
 }
 
+void thread_begin(struct thread *t)
+{
+	/* The control block lies at the upper end of the stack. Only a small stack needs watching. */
+	uintptr_t low = t->stack_size != 0 && t->stack_size < STACK_AMPLE ?
+				(uintptr_t)__builtin_thread_pointer() - t->stack_size : 0;
+
+	own_stack_low = low ? low : STACK_IS_AMPLE;
+	begin(t, low);
+	__atomic_fetch_sub(&prepared, 1, __ATOMIC_RELAXED);
+}
+
 struct thread *thread_attach(void)
 {
 	struct thread *t = take((uint32_t)gettid());
+	uintptr_t low = 0;
 
-	if (t != NULL)
-		thread_begin(t);
+	if (t == NULL)
+		return NULL;
+	if (own_stack_low != 0) /* again: a late destructor or handler, or a child that this thread forked */
+		low = own_stack_low == STACK_IS_AMPLE ? 0 : own_stack_low;
+	else if (gettid() != getpid())
+		low = __atomic_load_n(&prepared, __ATOMIC_RELAXED) ? STACK_MAYBE_SMALL : STACK_UNKNOWN;
+	begin(t, low);
 	return t;
 }
 
@@ -241,6 +267,7 @@ void threads_reset(void)
 {
 	threads_lock = 0;
 	free_threads = NULL;
+	prepared = 0;
 	all_threads = NULL;
 	all_count = 0;
 	thread_self = &thread_none;
