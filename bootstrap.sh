@@ -18,6 +18,7 @@ build_packages="
 # Programs that tests profile or check reports with. A test whose program is missing is skipped.
 check_packages="
 	bash g++ libcmocka-dev python3 python3-jsonschema procps util-linux
+	cmake meson ninja-build
 	binutils pbzip2 xz-utils memcached libcap2-bin"
 
 task=${1:-build}

@@ -5,6 +5,8 @@
 . "$(dirname "$0")/lib.sh"
 
 need "${CC:-cc}"
+# what the make that runs us was told is not for the makes of the examples
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL TESTS TEST_LOGS TEST_SUITE_LOG check_PROGRAMS
 cp "$top_srcdir"/examples/ci/* . || exit 99
 mkdir bin
 ln -s "$(realpath "$mutrace")" bin/mutrace
