@@ -66,7 +66,10 @@ for name, unit, factor, slack in figures:
     assert (row is not None) == (factor != "0"), name
     assert row is None or row.groups() == (factor, text[unit]), (name, row.groups(), factor, text[unit])
 PY
-sort -u help help2 >all && mv all help
+expect 0 "$(dirname "$mutrace")/matrace" --help
+grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help3
+[ -s help3 ] || fail "no options in --help of matrace"
+sort -u help help2 help3 >all && mv all help
 
 # Options named in the README exist.
 grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | while read -r option; do
