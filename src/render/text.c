@@ -32,11 +32,17 @@ void text_line(const struct text_out *t, const char *format, ...)
 	fputc('\n', t->f);
 }
 
+/* As the user started it: redis-server is a link to redis-check-rdb, sh one to dash. A login shell is "-bash". */
 const char *text_program(char *out, const struct report_process *e)
 {
+	const char *started = e->first != NULL && e->first->arguments != NULL ? e->first->arguments[0] : NULL;
 	const char *slash = strrchr(e->program, '/');
 
-	clean_text(out, 200, slash ? slash + 1 : e->program);
+	if (started != NULL && strrchr(started, '/') != NULL)
+		started = strrchr(started, '/') + 1;
+	if (started == NULL || !started[0] || started[0] == '-' || strpbrk(started, " \t\n:") != NULL)
+		started = slash ? slash + 1 : e->program;
+	clean_text(out, 200, started);
 	if (!out[0])
 		snprintf(out, NAME_SIZE, "?");
 	return out;

@@ -68,6 +68,7 @@ CONF
 	kill -TERM $pid
 	wait $pid
 	[ $? = 0 ] || fail "redis-server's exit status after SIGTERM"
+	says "redis-server (PID" # as it was started: Debian's is a link
 	check_json json 'p["threads"] >= 5' 'sum(l["acquired"] for l in p["locks"]) > 100'
 }
 
