@@ -244,12 +244,14 @@ static inline __attribute__((always_inline)) int unlock_body(pthread_mutex_t *m,
 	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0)) {
 		struct held *h = t->top;
 
-		if (likely(h->address == (uintptr_t)m) && likely((h->flags & ~HELD_UNTIMED) == 0)) {
+		uint32_t flags = h->flags;
+
+		if (likely(h->address == (uintptr_t)m) && likely((flags & ~(HELD_UNTIMED | HELD_SCALED)) == 0)) {
 			struct cell *c = REF_POINTER(h->cell);
 			uint64_t since = h->since, now;
 			int r;
 
-			if (h->flags & HELD_UNTIMED) {
+			if (flags & HELD_UNTIMED) {
 				h->address = 0;
 				t->top = h - 1;
 				return REAL(pthread_mutex_unlock)(m);
@@ -259,6 +261,8 @@ static inline __attribute__((always_inline)) int unlock_body(pthread_mutex_t *m,
 			t->top = h - 1;
 			r = REAL(pthread_mutex_unlock)(m);
 			hot_book(c, now - since);
+			if (unlikely(flags & HELD_SCALED)) /* one stands for so many */
+				c->hold_total += (now - since) * (recorder.config.sample_hold - 1);
 			return r;
 		}
 	} else if (t->mode == MODE_CONTENDED && t->top < t->held_first) {
