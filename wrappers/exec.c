@@ -65,87 +65,69 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 	return stay(REAL(execveat)(dir, path, argv, envp, flags));
 }
 
+/* Which of the variadic ones. */
+enum list_call { LIST_PATH, LIST_FILE, LIST_PATH_ENVIRONMENT };
+
 /*
- * The arguments of the variadic ones as an array, on the stack of whoever uses this, since malloc() is not allowed here.
- * Two steps: how many there are up to the NULL that ends them, and their copying.
+ * The variadic ones: their arguments as an array on this function's stack, since malloc() is not allowed here. The
+ * NULL that ends them is followed by the environment, if there is one.
  */
-static ptrdiff_t count(const char *first, va_list *more)
+static int exec_list(enum list_call call, const char *path, const char *first, va_list *more)
 {
+	char *const *envp = NULL;
+	char **argv;
 	ptrdiff_t n = 0;
+	va_list counted;
 
-	for (const char *s = first; s != NULL; s = va_arg(*more, const char *))
-		if (++n == INT_MAX)
-			return -1;
-	return n;
-}
-
-static void copy(char **argv, const char *first, va_list *more)
-{
-	for (const char *s = first; (*argv++ = (char *)s) != NULL;)
-		s = va_arg(*more, const char *);
-}
-
-static int too_many(void)
-{
-	errno = E2BIG;
-	return -1;
+	va_copy(counted, *more);
+	for (const char *s = first; s != NULL && n < INT_MAX; s = va_arg(counted, const char *))
+		n++;
+	va_end(counted);
+	if (n == INT_MAX) {
+		errno = E2BIG;
+		return -1;
+	}
+	argv = __builtin_alloca((size_t)(n + 1) * sizeof(*argv));
+	argv[0] = (char *)first;
+	for (ptrdiff_t i = 1; i <= n; i++)
+		argv[i] = va_arg(*more, char *);
+	if (call == LIST_PATH_ENVIRONMENT)
+		envp = va_arg(*more, char *const *);
+	leave();
+	if (call == LIST_PATH_ENVIRONMENT)
+		return stay(REAL(execve)(path, argv, envp));
+	return stay(call == LIST_FILE ? REAL(execvp)(path, argv) : REAL(execv)(path, argv));
 }
 
 EXPORT int execl(const char *path, const char *first, ...)
 {
 	va_list more;
-	char **argv;
-	ptrdiff_t n;
+	int r;
 
 	va_start(more, first);
-	n = count(first, &more);
+	r = exec_list(LIST_PATH, path, first, &more);
 	va_end(more);
-	if (n < 0)
-		return too_many();
-	argv = __builtin_alloca((size_t)(n + 1) * sizeof(*argv));
-	va_start(more, first);
-	copy(argv, first, &more);
-	va_end(more);
-	leave();
-	return stay(REAL(execv)(path, argv));
+	return r;
 }
 
 EXPORT int execlp(const char *file, const char *first, ...)
 {
 	va_list more;
-	char **argv;
-	ptrdiff_t n;
+	int r;
 
 	va_start(more, first);
-	n = count(first, &more);
+	r = exec_list(LIST_FILE, file, first, &more);
 	va_end(more);
-	if (n < 0)
-		return too_many();
-	argv = __builtin_alloca((size_t)(n + 1) * sizeof(*argv));
-	va_start(more, first);
-	copy(argv, first, &more);
-	va_end(more);
-	leave();
-	return stay(REAL(execvp)(file, argv));
+	return r;
 }
 
-/* The environment follows the NULL. */
 EXPORT int execle(const char *path, const char *first, ...)
 {
 	va_list more;
-	char **argv, *const *envp;
-	ptrdiff_t n;
+	int r;
 
 	va_start(more, first);
-	n = count(first, &more);
+	r = exec_list(LIST_PATH_ENVIRONMENT, path, first, &more);
 	va_end(more);
-	if (n < 0)
-		return too_many();
-	argv = __builtin_alloca((size_t)(n + 1) * sizeof(*argv));
-	va_start(more, first);
-	copy(argv, first, &more);
-	envp = va_arg(more, char *const *);
-	va_end(more);
-	leave();
-	return stay(REAL(execve)(path, argv, envp));
+	return r;
 }

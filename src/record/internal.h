@@ -8,7 +8,6 @@
 
 /* locks.c */
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
-bool locks_setup(void);
 /* The memory at an address is freed: a lock there that was not initialised by call is no more. */
 void locks_memory_gone(struct thread *t, uintptr_t address);
 void locks_reset(void);

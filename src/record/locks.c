@@ -444,11 +444,16 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	}
 	stack = stacks_capture(t, site);
 	attributes = object_attributes(address, kind);
-	if (on_stack(address))
-		attributes.flags |= LOCK_STACK;
-	else
+	if (!on_stack(address)) {
 		heap_lock_seen(a);
-	return lock_make(t, a, attributes, 0, stack, ref);
+		return lock_make(t, a, attributes, 0, stack, ref);
+	}
+	/* Nothing tells when a frame goes and the next one puts its lock here: the report says so. */
+	attributes.flags |= LOCK_STACK;
+	ref = lock_make(t, a, attributes, 0, stack, ref);
+	if (ref != 0)
+		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(ref))->state, STATE_ADDRESS_REUSED, __ATOMIC_RELAXED);
+	return ref;
 }
 
 uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind)

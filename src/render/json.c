@@ -254,7 +254,6 @@ static void misuse(struct json_out *j, json_t *o, const struct report_row *row)
 		{ STATE_DESTROY_TWICE, "destroy-twice" },
 		{ STATE_USE_AFTER_DESTROY, "use-after-destroy" },
 		{ STATE_TWO_MUTEXES, "two-mutexes" },
-		{ STATE_INIT_TWICE, "init-twice" },
 	};
 	json_t *a;
 	size_t i;

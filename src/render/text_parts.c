@@ -309,7 +309,6 @@ void text_misuse(const struct text_out *t, const struct report_process *e)
 		{ STATE_DESTROY_TWICE, "destroyed twice" },
 		{ STATE_USE_AFTER_DESTROY, "used after it was destroyed" },
 		{ STATE_TWO_MUTEXES, "used with two mutexes" },
-		{ STATE_INIT_TWICE, "initialised again while it was in use" },
 		{ STATE_INCONSISTENT, "its owner died while holding it" },
 	};
 	const struct report_row *lists[2] = { e->locks, e->conditions };

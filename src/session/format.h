@@ -133,7 +133,7 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t parent_image;    /* 1: started by fork without exec (program and arguments are the parent's) */
 	uint32_t threads_started; /* threads ever seen in this image (atomic) */
 	uint32_t modules_generation;
-	uint32_t exited_by_signal; /* reserved */
+	uint32_t reserved;
 	uint8_t boot_id[16];
 	char program[1024];       /* absolute path if known, NUL-terminated */
 	char arguments[1024];     /* NUL-separated, ends with an empty string; cut if too long */
@@ -202,8 +202,7 @@ enum rwlock_type { RWLOCK_PREFER_READER = 0, RWLOCK_PREFER_WRITER = 1, RWLOCK_PR
 #define STATE_DESTROY_TWICE 0x0100u
 #define STATE_USE_AFTER_DESTROY 0x0200u
 #define STATE_TWO_MUTEXES 0x0400u     /* a condition variable used with two mutexes */
-#define STATE_INIT_TWICE 0x0800u      /* initialised again while alive */
-#define STATE_MISUSE 0x0ff0u
+#define STATE_MISUSE 0x07f0u
 #define STATE_REALTIME 0x1000u        /* a realtime thread used it */
 #define STATE_ADDRESS_REUSED 0x2000u  /* several locks without init call may share this record */
 
