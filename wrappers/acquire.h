@@ -24,22 +24,15 @@ static inline bool request_valid(const struct request *q)
 	return q->until != NULL && q->until->tv_nsec >= 0 && q->until->tv_nsec < 1000000000;
 }
 
-/* The use of a lock through this call site if the thread's cache knows it and nothing but the plain path is needed. */
-static inline bool hot_use(const struct thread *t, const void *address, uintptr_t ip, uint8_t side, struct use *ret)
-{
-	uint64_t key = l1_key(address, ip) ^ (uint64_t)side << 1;
-	const struct l1_slot *s = l1_slot(t, key);
-
-	if (unlikely(s->key != key) || unlikely(!l1_valid(s, address)))
-		return false;
-	*ret = (struct use){ s->cell, s->lock };
-	return true;
-}
-
 /* Whether hot paths are open to this thread. */
 static inline bool hot_open(const struct thread *t)
 {
-	return likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0);
+	return likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && hot_free(t);
+}
+
+static inline struct use use_of(const struct l1_slot *s)
+{
+	return (struct use){ s->cell, s->lock };
 }
 
 static inline struct cell *use_cell(struct use use)

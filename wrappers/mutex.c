@@ -96,7 +96,7 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 	int r;
 
 	real_need();
-	t = recorder_enter();
+	t = recorder_enter_quickly();
 	if (t == NULL)
 		return call_lock(m, q);
 	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
@@ -124,36 +124,74 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 	return lock_wait(t, use, m, q, r, site);
 }
 
-/* What the exported functions do, for them and for the calibration. */
-static inline __attribute__((always_inline)) int lock_body(pthread_mutex_t *m, struct site site)
+static COLD int lock_plain(pthread_mutex_t *m, struct site site)
 {
-	struct thread *t = thread_self;
+	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
+}
 
-	__builtin_prefetch(m, 1); /* while we look up what we know of it */
-	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0)) {
-		struct use use;
-
-		if (likely(hot_use(t, m, site.ip, SIDE_EXCLUSIVE, &use))) {
-			int r = REAL(pthread_mutex_trylock)(m);
-
-			if (likely(r == 0)) {
-				hot_acquired(t, use, m, SIDE_EXCLUSIVE);
-				return 0;
-			}
-			return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, site);
-		}
-	} else if (t->mode == MODE_CONTENDED && !object_robust(m)) {
+/* --contended-only, where a call that need not wait is to cost next to nothing. */
+static int lock_contended(pthread_mutex_t *m, struct site site)
+{
+	if (likely(!object_robust(m))) {
 		int r = REAL(pthread_mutex_trylock)(m);
 
 		if (likely(r != EBUSY))
 			return r;
 	}
-	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
+	return lock_plain(m, site);
 }
+
+static inline __attribute__((always_inline)) int lock_in_mode(pthread_mutex_t *m, struct site site, uint8_t mode)
+{
+	struct thread *t = thread_self;
+	struct l1_slot *s;
+	struct use use;
+	int r;
+
+	if (unlikely(!hot_free(t)))
+		return lock_plain(m, site);
+	__builtin_prefetch(m, 1); /* while we look up what we know of it */
+	hot_enter(t);
+	s = hot_use(t, m, site.ip, SIDE_EXCLUSIVE);
+	if (unlikely(s == NULL)) {
+		hot_leave(t);
+		return lock_plain(m, site);
+	}
+	r = REAL(pthread_mutex_trylock)(m);
+	if (likely(r == 0)) {
+		hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE);
+		hot_leave(t);
+		return 0;
+	}
+	use = use_of(s);
+	hot_leave(t);
+	return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, site);
+}
+
+static __attribute__((noinline)) int lock_exact(pthread_mutex_t *m, struct site site)
+{
+	return lock_in_mode(m, site, MODE_EXACT);
+}
+
+static int lock_sampled(pthread_mutex_t *m, struct site site)
+{
+	return lock_in_mode(m, site, MODE_SAMPLED);
+}
+
+/* One body a mode: each is as short as it can be, and a jump leads there. */
+typedef int mutex_body(pthread_mutex_t *m, struct site site);
+static mutex_body *const lock_bodies[] = {
+	[MODE_OFF] = lock_plain,
+	[MODE_EXACT] = lock_exact,
+	[MODE_SAMPLED] = lock_sampled,
+	[MODE_CONTENDED] = lock_contended,
+};
 
 EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 {
-	return lock_body(m, SITE_HERE);
+	uint8_t mode = thread_self->mode;
+
+	return likely(mode == MODE_EXACT) ? lock_exact(m, SITE_HERE) : lock_bodies[mode](m, SITE_HERE);
 }
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
@@ -178,7 +216,7 @@ int mutex_trylock_at(pthread_mutex_t *m, struct site site)
 	int r;
 
 	real_need();
-	t = recorder_enter();
+	t = recorder_enter_quickly();
 	if (t == NULL)
 		return REAL(pthread_mutex_trylock)(m);
 	if (t->mode == MODE_CONTENDED) {
@@ -224,7 +262,7 @@ COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
 	int r;
 
 	real_need();
-	t = recorder_enter();
+	t = recorder_enter_quickly();
 	if (t == NULL)
 		return REAL(pthread_mutex_unlock)(m);
 	h = hold_find(t, m);
@@ -237,43 +275,59 @@ COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
 	return r;
 }
 
-static inline __attribute__((always_inline)) int unlock_body(pthread_mutex_t *m, struct site site)
+static int unlock_contended(pthread_mutex_t *m, struct site site)
 {
-	struct thread *t = thread_self;
+	const struct thread *t = thread_self;
 
-	if (likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && likely(t->away == 0)) {
-		struct held *h = t->top;
-
-		uint32_t flags = h->flags;
-
-		if (likely(h->address == (uintptr_t)m) && likely((flags & ~(HELD_UNTIMED | HELD_SCALED)) == 0)) {
-			struct cell *c = REF_POINTER(h->cell);
-			uint64_t since = h->since, now;
-			int r;
-
-			if (flags & HELD_UNTIMED) {
-				h->address = 0;
-				t->top = h - 1;
-				return REAL(pthread_mutex_unlock)(m);
-			}
-			h->address = 0;
-			now = clock_now();
-			t->top = h - 1;
-			r = REAL(pthread_mutex_unlock)(m);
-			hot_book(c, now - since);
-			if (unlikely(flags & HELD_SCALED)) /* one stands for so many */
-				c->hold_total += (now - since) * (recorder.config.sample_hold - 1);
-			return r;
-		}
-	} else if (t->mode == MODE_CONTENDED && t->top < t->held_first) {
+	if (likely(t->top < t->held_first))
 		return REAL(pthread_mutex_unlock)(m);
-	}
 	return mutex_unlock_at(m, site);
 }
 
+static __attribute__((noinline)) int unlock_timed(pthread_mutex_t *m, struct site site)
+{
+	struct thread *t = thread_self;
+	struct held *h = t->top;
+	uint64_t now, ticks;
+	uint32_t flags = h->flags;
+	int r;
+
+	if (unlikely(!hot_free(t)) || unlikely(h->address != (uintptr_t)m) ||
+	    unlikely((flags & ~(HELD_UNTIMED | HELD_SCALED | HELD_COUNTED)) != 0))
+		return mutex_unlock_at(m, site);
+	h->address = 0;
+	if (flags & HELD_UNTIMED) {
+		t->top = h - 1;
+		return REAL(pthread_mutex_unlock)(m);
+	}
+	now = clock_now();
+	hot_enter(t);
+	r = REAL(pthread_mutex_unlock)(m);
+	ticks = now - h->since;
+	if (likely(flags & HELD_COUNTED)) {
+		hot_book_counted(t, h->cell, h->acquired, ticks);
+	} else {
+		hot_book(REF_POINTER(h->cell), ticks);
+		if (flags & HELD_SCALED) /* one stands for so many */
+			((struct cell *)REF_POINTER(h->cell))->hold_total += ticks * (recorder.config.sample_hold - 1);
+	}
+	t->top = h - 1; /* only now, or a signal handler could overwrite it */
+	hot_leave(t);
+	return r;
+}
+
+static mutex_body *const unlock_bodies[] = {
+	[MODE_OFF] = mutex_unlock_at,
+	[MODE_EXACT] = unlock_timed,
+	[MODE_SAMPLED] = unlock_timed,
+	[MODE_CONTENDED] = unlock_contended,
+};
+
 EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 {
-	return unlock_body(m, SITE_HERE);
+	uint8_t mode = thread_self->mode;
+
+	return likely(mode == MODE_EXACT) ? unlock_timed(m, SITE_HERE) : unlock_bodies[mode](m, SITE_HERE);
 }
 
 /* A call site that is in no program. */
@@ -281,12 +335,12 @@ EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 
 static __attribute__((noinline)) int scratch_lock(pthread_mutex_t *m)
 {
-	return lock_body(m, NOWHERE);
+	return lock_bodies[thread_self->mode](m, NOWHERE);
 }
 
 static __attribute__((noinline)) int scratch_unlock(pthread_mutex_t *m)
 {
-	return unlock_body(m, NOWHERE);
+	return unlock_bodies[thread_self->mode](m, NOWHERE);
 }
 
 #define CALIBRATE_BATCHES 8
@@ -295,7 +349,7 @@ static __attribute__((noinline)) int scratch_unlock(pthread_mutex_t *m)
 void mutex_calibrate(void)
 {
 	static pthread_mutex_t scratch = PTHREAD_MUTEX_INITIALIZER;
-	struct thread *t = recorder_enter();
+	struct thread *t = recorder_enter_quickly();
 	uint64_t plain = UINT64_MAX, ours = UINT64_MAX, waited = UINT64_MAX;
 	struct l1_slot *slot;
 	struct use use;
@@ -303,9 +357,13 @@ void mutex_calibrate(void)
 
 	if (t == NULL)
 		return;
-	use = recorder_scratch(&scratch);
-	slot = l1_slot(t, l1_key(&scratch, NOWHERE.ip));
-	*slot = (struct l1_slot){ .key = l1_key(&scratch, NOWHERE.ip), .cell = use.cell, .lock = use.lock };
+	use = recorder_scratch(&scratch, NOWHERE.ip);
+	slot = l1_home(t, &scratch, NOWHERE.ip);
+	*slot = (struct l1_slot){ .address = (uintptr_t)&scratch,
+				  .ip = NOWHERE.ip,
+				  .cell = use.cell,
+				  .lock = use.lock,
+				  .stamp = *lock_epoch(&scratch) | STAMP_SOLE };
 	for (int i = 0; i < CALIBRATE_BATCHES; i++) {
 		uint64_t a = clock_now(), b, c, d;
 
@@ -326,7 +384,8 @@ void mutex_calibrate(void)
 		ours = c - b < ours ? c - b : ours;
 		waited = d - c < waited ? d - c : waited;
 	}
-	*slot = (struct l1_slot){ .key = 0 };
+	*slot = (struct l1_slot){ .address = 0 };
+	t->rec->pending = 0;
 	recorder.header->cost_pair_ticks = ours > plain ? (ours - plain) / CALIBRATE_PAIRS : 0;
 	/* The wait's own part, and about as much again for entering it in the books. */
 	recorder.header->cost_contended_ticks = recorder.header->cost_pair_ticks + 2 * waited;
@@ -334,7 +393,7 @@ void mutex_calibrate(void)
 
 void mutex_initialized_at(pthread_mutex_t *m, struct site site)
 {
-	struct thread *t = recorder_enter();
+	struct thread *t = recorder_enter_quickly();
 
 	if (t != NULL && t->mode != MODE_CONTENDED)
 		recorder_init(t, m, object_attributes(m, KIND_MUTEX), site);
@@ -363,7 +422,7 @@ int mutex_destroy_at(pthread_mutex_t *m, struct site site)
 	int r;
 
 	real_need();
-	t = recorder_enter();
+	t = recorder_enter_quickly();
 	if (t == NULL || t->mode == MODE_CONTENDED)
 		return REAL(pthread_mutex_destroy)(m);
 	again = object_destroyed(m, KIND_MUTEX);
@@ -385,7 +444,7 @@ EXPORT int pthread_mutex_consistent(pthread_mutex_t *m)
 
 	real_need();
 	r = REAL(pthread_mutex_consistent)(m);
-	if (r == 0 && (t = recorder_enter()) != NULL && (lock = recorder_find(t, m, KIND_MUTEX)) != 0)
+	if (r == 0 && (t = recorder_enter_quickly()) != NULL && (lock = recorder_find(t, m, KIND_MUTEX)) != 0)
 		__atomic_fetch_and(&((struct lock_rec *)REF_POINTER(lock))->state, ~STATE_INCONSISTENT,
 				   __ATOMIC_RELAXED);
 	return r;

@@ -89,17 +89,22 @@ static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw
 	struct thread *t = thread_self;
 
 	if (hot_open(t)) {
-		struct use use;
+		struct l1_slot *s;
 
-		if (likely(hot_use(t, rw, ip, side, &use))) {
+		hot_enter(t);
+		s = hot_use(t, rw, ip, side);
+		if (likely(s != NULL)) {
+			struct use use = use_of(s);
 			int r = call_try(rw, side);
 
-			if (likely(r == 0)) {
-				hot_acquired(t, use, rw, side);
+			if (likely(r == 0))
+				hot_count(t, s, rw, side);
+			hot_leave(t);
+			if (likely(r == 0))
 				return 0;
-			}
 			return lock_wait(t, use, rw, side, &(struct request){ .call = CALL_PLAIN }, r, site);
 		}
+		hot_leave(t);
 	}
 	return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 }
@@ -209,16 +214,20 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 	if (hot_open(t)) {
 		struct held *h = t->top;
 
-		if (likely(h->address == (uintptr_t)rw) && likely((h->flags & ~HELD_SHARED) == 0)) {
-			struct cell *c = REF_POINTER(h->cell);
-			uint64_t since = h->since, now;
+		if (likely(h->address == (uintptr_t)rw) && likely((h->flags & ~(HELD_SHARED | HELD_COUNTED)) == 0)) {
+			uint64_t now;
 			int r;
 
 			h->address = 0;
 			now = clock_now();
-			t->top = h - 1;
+			hot_enter(t);
 			r = REAL(pthread_rwlock_unlock)(rw);
-			hot_book(c, now - since);
+			if (likely(h->flags & HELD_COUNTED))
+				hot_book_counted(t, h->cell, h->acquired, now - h->since);
+			else
+				hot_book(REF_POINTER(h->cell), now - h->since);
+			t->top = h - 1;
+			hot_leave(t);
 			return r;
 		}
 	}

@@ -41,12 +41,18 @@ static COLD int lock_at(pthread_spinlock_t *s, struct site site)
 EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 {
 	struct thread *t = thread_self;
-	struct use use;
+	struct l1_slot *slot;
+	bool done;
 
-	if (hot_open(t) && likely(hot_use(t, ADDRESS(s), (uintptr_t)__builtin_return_address(0), SIDE_EXCLUSIVE, &use)) &&
-	    likely(REAL(pthread_spin_trylock)(s) == 0)) {
-		hot_acquired(t, use, ADDRESS(s), SIDE_EXCLUSIVE);
-		return 0;
+	if (hot_open(t)) {
+		hot_enter(t);
+		slot = hot_use(t, ADDRESS(s), (uintptr_t)__builtin_return_address(0), SIDE_EXCLUSIVE);
+		done = likely(slot != NULL) && likely(REAL(pthread_spin_trylock)(s) == 0);
+		if (done)
+			hot_count(t, slot, ADDRESS(s), SIDE_EXCLUSIVE);
+		hot_leave(t);
+		if (done)
+			return 0;
 	}
 	return lock_at(s, SITE_HERE);
 }

@@ -147,6 +147,8 @@ static void image_clear(struct image *im)
 	free(im->modules);
 	free(im->held);
 	free(im->waits_booked);
+	free(im->thread_offsets);
+	free(im->counts);
 	free(im->thread_sites);
 	free(im->cell_sites);
 	free(im->edge_sites);

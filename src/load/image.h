@@ -18,6 +18,11 @@ struct image_held {
 	uint32_t thread; /* index in process.threads */
 };
 
+/* What a thread knows of a cell's count and the cell may not know yet. */
+struct image_count {
+	uint32_t cell, acquired; /* ref, lower half */
+};
+
 struct image_module {
 	uint32_t module; /* index in the model */
 	uint64_t base;
@@ -42,11 +47,12 @@ struct image {
 	uint32_t *node_stack;   /* the model's node for each of these, MODEL_NONE: not made yet */
 	struct image_module *modules;
 	struct image_held *held;
-	uint64_t *waits_booked; /* by thread */
+	uint64_t *waits_booked, *thread_offsets; /* by thread */
+	struct image_count *counts;
 	uint64_t *thread_sites, *cell_sites, *edge_sites;
-	size_t n_nodes, n_held, n_modules;
+	size_t n_nodes, n_held, n_modules, n_counts;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules, cap_mappings;
-	size_t cap_waits_booked, cap_thread_sites, cap_cell_sites, cap_edge_sites;
+	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites, cap_edge_sites;
 	uint64_t taken;         /* ticks when reading began */
 	uint64_t latest;        /* greatest time seen, ticks */
 };
@@ -58,6 +64,8 @@ typedef int (*chunk_item)(struct image *im, const struct image_chunk *c, const v
 int chunks_each(struct image *im, uint32_t type, size_t item_size, chunk_item take);
 /* The number of the item that a ref means, MODEL_NONE if it means none of that type. */
 uint32_t chunks_number(const struct image *im, uint32_t type, uint32_t ref);
+/* Which bucket of a histogram a time belongs to. */
+unsigned int bucket_of(uint64_t ticks);
 /* Reads all records into the process; references between them are still refs afterwards. */
 int items_read(struct image *im);
 /* Turns refs into indices and ticks into ns, and adds the waits that are not in an edge yet. */

@@ -27,9 +27,9 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 	const struct thread_rec *t = item;
 	struct model_thread *out;
 
-	(void)c;
 	if (ROOM(p->threads, number, im->cap_threads) < 0 ||
 	    ROOM(im->waits_booked, number, im->cap_waits_booked) < 0 ||
+	    ROOM(im->thread_offsets, number, im->cap_thread_offsets) < 0 ||
 	    ROOM(im->thread_sites, number, im->cap_thread_sites) < 0)
 		return -ENOMEM;
 	out = &p->threads[p->n_threads++];
@@ -54,12 +54,79 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 	};
 	memcpy(out->name, t->name, sizeof(t->name));
 	im->waits_booked[number] = t->waits_booked;
+	im->thread_offsets[number] = c->offset + sizeof(struct chunk) + (uint64_t)(number - c->first) * c->item_size;
 	im->thread_sites[number] = t->waiting_site;
 	seen(im, t->start_ticks);
 	seen(im, t->end_ticks);
 	if (t->waiting_lock)
 		seen(im, t->waiting_since);
 	return 0;
+}
+
+static int count_take(struct image *im, uint32_t cell, uint32_t acquired)
+{
+	if (ROOM(im->counts, im->n_counts, im->cap_counts) < 0)
+		return -ENOMEM;
+	im->counts[im->n_counts++] = (struct image_count){ .cell = cell, .acquired = acquired };
+	return 0;
+}
+
+/* What moves on from held[] to the thread's record and from there to the cell is read in that order: it cannot be missed. */
+static int pending_count_take(struct image *im, uint32_t thread)
+{
+	struct thread_rec t;
+
+	if (file_read(im->fd, &t, sizeof(t), im->thread_offsets[thread]) != (int64_t)sizeof(t) || t.pending == 0)
+		return 0;
+	return count_take(im, (uint32_t)(t.pending >> 32), t.pending_acquired);
+}
+
+static void count_apply(struct model_cell *c, uint32_t acquired)
+{
+	int32_t ahead = (int32_t)(acquired - (uint32_t)c->acquired);
+
+	if (ahead > 0)
+		c->acquired += (uint32_t)ahead;
+}
+
+/*
+ * The last hold of a thread, which its cell may not have yet. A live thread goes on meanwhile, so the cell is read
+ * again until both belong together; what is read last has at least all that was there before.
+ */
+static void pending_take(struct image *im, uint32_t thread)
+{
+	struct thread_rec t, after;
+	struct model_cell *m;
+	struct cell c;
+
+	if (file_read(im->fd, &t, sizeof(t), im->thread_offsets[thread]) != (int64_t)sizeof(t))
+		return;
+	for (int tries = 0; tries < 16; tries++) {
+		uint32_t ref = (uint32_t)(t.pending >> 32), number = chunks_number(im, CHUNK_CELLS, ref), ticks = (uint32_t)t.pending;
+		bool same;
+
+		if (t.pending == 0 || number == MODEL_NONE || number >= im->process->n_cells)
+			return;
+		if (file_read(im->fd, &c, sizeof(c), (uint64_t)ref * REF_UNIT) != (int64_t)sizeof(c) ||
+		    file_read(im->fd, &after, sizeof(after), im->thread_offsets[thread]) != (int64_t)sizeof(after))
+			return;
+		m = &im->process->cells[number];
+		same = t.pending == after.pending && t.booking_total == after.booking_total;
+		m->acquired = c.acquired > m->acquired ? c.acquired : m->acquired;
+		m->hold_total = c.hold_total;
+		m->hold_max = c.hold_max;
+		memcpy(m->hist, c.hist, sizeof(c.hist));
+		if (same) {
+			count_apply(m, t.pending_acquired);
+			if (t.booking_total != 0 && c.hold_total == t.booking_total)
+				return;
+			m->hold_total += ticks;
+			m->hold_max = ticks > c.hold_max ? ticks : c.hold_max;
+			m->hist[bucket_of(ticks)]++;
+			return;
+		}
+		t = after;
+	}
 }
 
 /* The entries that a thread holds now. The file may claim no more of them in all than it has room for. */
@@ -85,6 +152,8 @@ static int held_take(struct image *im, uint32_t thread)
 	for (i = 0; i < depth; i++) {
 		if (file_read(im->fd, &h, sizeof(h), offset + (uint64_t)i * sizeof(h)) != (int64_t)sizeof(h))
 			goto damaged;
+		if (h.flags & HELD_COUNTED && count_take(im, h.cell, h.acquired) < 0)
+			return -ENOMEM;
 		if (h.address == 0)
 			continue;
 		if (ROOM(im->held, im->n_held, im->cap_held) < 0)
@@ -272,6 +341,8 @@ int items_read(struct image *im)
 		return r;
 	for (i = 0; i < p->n_threads; i++) {
 		r = held_take(im, i);
+		if (r == 0)
+			r = pending_count_take(im, i);
 		if (r < 0)
 			return r;
 	}
@@ -281,6 +352,14 @@ int items_read(struct image *im)
 	r = chunks_each(im, CHUNK_CELLS, sizeof(struct cell), cell_take);
 	if (r < 0)
 		return r;
+	for (size_t k = 0; k < im->n_counts; k++) {
+		uint32_t number = chunks_number(im, CHUNK_CELLS, im->counts[k].cell);
+
+		if (number != MODEL_NONE && number < p->n_cells)
+			count_apply(&p->cells[number], im->counts[k].acquired);
+	}
+	for (i = 0; i < p->n_threads; i++)
+		pending_take(im, i);
 	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
 	if (r < 0)
 		return r;

@@ -144,7 +144,7 @@ static int locks_resolve(struct image *im)
 		struct model_lock *l = &p->locks[i];
 
 		l->last_owner = thread_number(im, l->last_owner);
-		l->other = lock_number(im, l->other);
+		l->other = l->kind == KIND_COND ? lock_number(im, l->other) : MODEL_NONE;
 		if ((r = stack_resolve(im, &l->created_stack)) < 0 || (r = stack_resolve(im, &l->first_stack)) < 0 ||
 		    (r = stack_resolve(im, &l->misuse_stack)) < 0)
 			return r;
@@ -218,7 +218,7 @@ static int edges_resolve(struct image *im)
 	return 0;
 }
 
-static unsigned int bucket_of(uint64_t ticks)
+unsigned int bucket_of(uint64_t ticks)
 {
 	unsigned int b = 0;
 

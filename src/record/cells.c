@@ -9,12 +9,15 @@
 #include "src/record/memory.h"
 
 #define TABLE_FIRST 64u
-#define L1_FIRST_LOG 6u
+#define L1_FIRST_LOG 5u
 #define L1_LAST_LOG 21u
 
+/* Locks made together stand together, with room between for further cells of theirs. */
 static uint32_t lock_hash(uint32_t lock)
 {
-	return (uint32_t)((lock * 0x9e3779b97f4a7c15ull) >> 32);
+	uint32_t number = lock * REF_UNIT / (uint32_t)sizeof(struct lock_rec);
+
+	return (uint32_t)((number / 64 * 0x9e3779b97f4a7c15ull) >> 32) + number % 64 * 2;
 }
 
 static uint32_t cell_hash(uint32_t ref)
@@ -64,34 +67,116 @@ bool cells_setup(struct thread *t)
 	return t->l1 != NULL;
 }
 
+/* A cell's count may be behind that in its slot. */
+static void slot_write_back(const struct l1_slot *s)
+{
+	if (s->address != 0 && s->cell != 0)
+		cell_catch_up(REF_POINTER(s->cell), s->acquired);
+}
+
 void cells_reset_l1(struct thread *t)
 {
+	for (size_t i = 0; i < l1_bytes(t) / sizeof(*t->l1); i++)
+		slot_write_back(&t->l1[i]);
 	memset(t->l1, 0, l1_bytes(t));
 }
 
-/* Keeps the direct-mapped table sparse, as a conflict costs a walk through the slow path. */
+void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what)
+{
+	struct l1_slot *home = l1_home(t, address, what->ip), *s = l1_find(t, address, what->ip, mark);
+
+	if (((uintptr_t)address & 3) != 0) /* no room for the mark */
+		return;
+	for (unsigned int i = 0; s == NULL && i < L1_WAYS; i++)
+		if (l1_way(home, i)->address == 0)
+			s = l1_way(home, i);
+	if (s == NULL && t->hot)
+		return;
+	if (s == NULL)
+		s = home;
+	slot_write_back(s);
+	s->address = 0; /* a signal handler may look */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	s->ip = what->ip;
+	s->cell = what->cell;
+	s->lock = what->lock;
+	s->acquired = what->acquired;
+	s->stamp = what->stamp;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	s->address = (uintptr_t)address | mark;
+}
+
+/* Keeps the table sparse, as what finds no place costs a walk through the slow path. */
 static void l1_grow(struct thread *t)
 {
 	uint32_t log = 64u - t->l1_shift;
 	struct l1_slot *fresh, *old = t->l1;
 	size_t old_bytes = l1_bytes(t);
 
-	while (log < L1_LAST_LOG && t->cells.count > (1u << log) / 4)
+	while (log < L1_LAST_LOG && t->cells.count > (1u << log) / 2)
 		log++;
-	if (log == 64u - t->l1_shift)
+	if (log == 64u - t->l1_shift || t->hot)
 		return;
-	if (log < 9)
-		log = 9;
+	if (log < 8)
+		log = 8;
 	fresh = memory_map(sizeof(*fresh) << log);
 	if (fresh == NULL)
 		return;
 	t->l1 = fresh;
 	t->l1_shift = (uint8_t)(64 - log);
 	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
-		if (old[i].key != 0)
-			*l1_slot(t, old[i].key & ~1ull) = old[i];
+		if (old[i].address != 0)
+			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3, &old[i]);
 	if (old_bytes >= 4096)
 		memory_unmap(old, old_bytes);
+}
+
+/* Whether the lock knows that this thread uses it. */
+static inline bool claimed(const struct thread *t, const struct lock_rec *l)
+{
+	uint32_t sole = __atomic_load_n(&l->sole, __ATOMIC_RELAXED);
+
+	return sole == t->ref || sole == SOLE_NONE || !lock_has_sole(l);
+}
+
+/* The stamp of a lock that this thread has claimed. The epoch was read before. */
+static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, uint32_t epoch)
+{
+	if (__atomic_load_n(&l->sole, __ATOMIC_RELAXED) != t->ref || !lock_has_sole(l))
+		return epoch | STAMP_SETTLED;
+	return __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED) == t->ref ? epoch | STAMP_SOLE : epoch;
+}
+
+/* After the record may have been another lock's meanwhile. */
+static inline void slot_catch_up(const struct thread *t, struct l1_slot *s)
+{
+	struct cell *c = REF_POINTER(s->cell);
+
+	if (t->rec->pending >> 32 == s->cell)
+		cell_catch_up(c, t->rec->pending_acquired);
+	cell_catch_up(c, s->acquired);
+	s->acquired = (uint32_t)c->acquired;
+}
+
+bool hot_renew(const struct thread *t, struct l1_slot *s)
+{
+	uintptr_t address = s->address & ~3ull;
+	uint32_t epoch = __atomic_load_n(lock_epoch((const void *)address), __ATOMIC_ACQUIRE);
+	const struct lock_rec *l = REF_POINTER(s->lock);
+
+	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != address || !claimed(t, l))
+		return false;
+	slot_catch_up(t, s);
+	s->stamp = stamp(t, l, epoch);
+	return true;
+}
+
+void hot_settle(const struct thread *t, struct l1_slot *s)
+{
+	const void *address = (const void *)(uintptr_t)(s->address & ~3ull);
+	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+
+	s->stamp = stamp(t, REF_POINTER(s->lock), epoch);
 }
 
 /* Counts the thread for the lock when it first uses it, or when another thread took over this record. */
@@ -159,29 +244,55 @@ struct cell *cells_use(struct thread *t, uint32_t lock, uint8_t side, struct sit
 	return found;
 }
 
+/* What the thread's cache knows, also of a lock whose acquisitions need more than the plain path. */
+static struct l1_slot *recall(struct thread *t, const void *address, uint8_t side, struct site site)
+{
+	struct l1_slot *s = hot_use(t, address, site.ip, side);
+
+	if (s != NULL || side == SIDE_SHARED)
+		return s;
+	s = l1_find(t, address, site.ip, L1_SLOW);
+	return s != NULL && hot_renew(t, s) ? s : NULL;
+}
+
 struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site)
 {
-	uint64_t key = l1_key(address, site.ip) ^ (uint64_t)side << 1;
-	struct l1_slot *s = l1_slot(t, key);
+	const struct l1_slot *s = recall(t, address, side, site);
+	struct l1_slot fresh = { .ip = site.ip };
 	struct lock_rec *l;
 	struct cell *c;
-	uint32_t lock;
 
-	if ((s->key & ~1ull) == key && s->cell != 0 && l1_valid(s, address))
+	if (s != NULL)
 		return (struct use){ s->cell, s->lock };
 	if (recorder.config.track_rt && t->policy_looks-- == 0)
 		thread_policy_changed(t); /* somebody outside may have changed it */
 	t->busy = 1;
-	lock = locks_use(t, address, kind, site);
-	c = lock ? cells_use(t, lock, side, site) : NULL;
+	fresh.lock = locks_use(t, address, kind, site);
+	c = fresh.lock ? cells_use(t, fresh.lock, side, site) : NULL;
+	if (c != NULL) {
+		l = REF_POINTER(fresh.lock);
+		fresh.cell = POINTER_REF(c);
+		fresh.acquired = (uint32_t)c->acquired;
+		slot_catch_up(t, &fresh);
+		fresh.stamp = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+		locks_claim(t, l, address);
+		l1_put(t, address,
+		       kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST) ? L1_SLOW :
+												       (uint32_t)side << 1,
+		       &fresh);
+	}
 	t->busy = 0;
-	if (c == NULL)
-		return (struct use){ 0, 0 };
-	l = REF_POINTER(lock);
-	s = l1_slot(t, key); /* it may have grown */
-	s->key = 0;
-	s->cell = POINTER_REF(c);
-	s->lock = lock;
-	s->key = kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST) ? key | 1 : key;
-	return (struct use){ s->cell, s->lock };
+	return (struct use){ fresh.cell, fresh.cell ? fresh.lock : 0 };
+}
+
+void cells_uncount(struct thread *t, struct use use, const void *address)
+{
+	struct cell *c = REF_POINTER(use.cell);
+	struct l1_slot *s = l1_find(t, address, c->site, (uint32_t)c->side << 1);
+
+	c->acquired = 0;
+	if (s != NULL)
+		s->acquired = 0;
+	if (t->top->flags & HELD_COUNTED)
+		t->top->acquired = 0;
 }

@@ -61,6 +61,7 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 {
 	struct cell *c = REF_POINTER(use.cell);
 	struct lock_rec *l = REF_POINTER(use.lock);
+	struct l1_slot *s;
 	struct held *h;
 	uint32_t flags = side == SIDE_SHARED ? HELD_SHARED : 0;
 	uint64_t now;
@@ -74,12 +75,19 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 		}
 		flags |= HELD_RECURSIVE;
 	}
-	if (w == NULL && flags == 0) {
-		hot_acquired(t, use, address, side);
+	s = l1_find(t, address, c->site, (uint32_t)side << 1);
+	if (s != NULL && s->cell == use.cell)
+		cell_catch_up(c, s->acquired);
+	else
+		s = NULL;
+	if (w == NULL && flags == 0 && s != NULL) {
+		hot_count(t, s, address, side);
 		return;
 	}
 	now = w != NULL ? w->start + w->ticks : clock_now();
 	c->acquired++;
+	if (s != NULL)
+		s->acquired = (uint32_t)c->acquired;
 	if (side == SIDE_EXCLUSIVE)
 		hot_own(t, l, c, use.cell);
 	if (t->top == t->held_last && !held_grow(t)) {
@@ -123,8 +131,15 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 	}
 	*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
 	*ret = *h;
-	if (h != t->top)
+	if (h != t->top) {
+		/* a half moved entry must not give a count to another's cell */
+		for (struct held *e = h; e <= t->top; e++) {
+			if (e->flags & HELD_COUNTED)
+				cell_catch_up(REF_POINTER(e->cell), e->acquired);
+			e->flags &= ~HELD_COUNTED;
+		}
 		memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
+	}
 	t->top->address = 0;
 	t->top--;
 	return true;
@@ -134,6 +149,8 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 {
 	struct cell *c = REF_POINTER(h->cell);
 
+	if (h->flags & HELD_COUNTED)
+		cell_catch_up(c, h->acquired);
 	if (h->flags & HELD_SCALED) {
 		uint64_t ticks = now - h->since;
 		uint32_t n = recorder.config.sample_hold;
@@ -185,6 +202,8 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 	h = held_of(REF_POINTER(l->last_owner), (uintptr_t)address, lock);
 	if (h == NULL)
 		return false;
+	if (h->flags & HELD_COUNTED)
+		cell_catch_up(REF_POINTER(h->cell), h->acquired);
 	h->address = 0;
 	return true;
 }

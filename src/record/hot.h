@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The hot path, inline in the wrappers: an uncontended acquisition and its release. It touches the thread's own
- * block, one line of the lock's record and two of the cell, and writes a shared line only when the lock changes
- * hands. Between acquire and release stand a clock reading and a dozen stores; the arithmetic comes
+ * block, one line of its cache and one of the cell, and the lock's record only if several threads use the lock.
+ * Between acquire and release stand a clock reading and a dozen stores; the arithmetic comes
  * after the release. A signal handler may interrupt anywhere and lock other locks: the held stack is
  * raised before an entry is written and read before it is lowered.
+ *
+ * Epochs say whether what a thread remembers of a lock still holds without a look at the lock's record. An address
+ * has an epoch (shared with others by hashing). It moves on when a lock there ends, and when a second thread comes to a lock
+ * that one thread used alone. The mover writes the record first and then the epoch; who stamps a cell reads the epoch first.
  */
 #ifndef MUTRACE_RECORD_HOT_H
 #define MUTRACE_RECORD_HOT_H
@@ -12,26 +16,98 @@
 #include "src/record/clock.h"
 #include "src/record/recorder.h"
 
-static inline uint64_t l1_key(const void *address, uintptr_t ip)
+/* The lowest two bits of a slot's address (locks are aligned to 4): the side, or for the slow paths only */
+#define L1_SLOW 1u /* exclusive, and acquiring needs more than the plain path (a recursive or robust mutex) */
+#define L1_LIFE 3u /* of a call that ends a lock; "lock" is its record, there is no cell */
+
+#define STAMP_SOLE 1u    /* this thread alone uses the lock, and is noted as its last owner */
+#define STAMP_SETTLED 2u /* others use it too */
+#define EPOCH_STEP 4u
+
+#define EPOCHS_LOG 12u
+extern uint32_t lock_epochs[1u << EPOCHS_LOG];
+
+static inline uint32_t *lock_epoch(const void *address)
 {
-	/* User addresses have 47 bits, locks are aligned to 4: nothing is lost, and the lowest two bits are free. */
-	return (uint64_t)(uintptr_t)address ^ (uint64_t)ip << 17;
+	return &lock_epochs[(uint32_t)((uintptr_t)address >> 3) * 0x9e3779b1u >> (32 - EPOCHS_LOG)];
 }
 
-static inline struct l1_slot *l1_slot(const struct thread *t, uint64_t key)
+/* Where a slot stands first of all. Those of locks that lie side by side do so too: they are often used in turn. */
+static inline struct l1_slot *l1_home(const struct thread *t, const void *address, uintptr_t ip)
 {
-	return &t->l1[key * 0x9e3779b97f4a7c15ull >> t->l1_shift];
+	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
+
+	return &t->l1[((page >> t->l1_shift) + ((uintptr_t)address >> 5 & 127)) & UINT64_MAX >> t->l1_shift];
 }
 
-/* Whether the slot, found by its key, still speaks of this lock: a record may have gone on to another address. The
- * key is made of the address and the call site, so if one is right the other is. */
-static inline bool l1_valid(const struct l1_slot *s, const void *address)
+static inline struct l1_slot *l1_way(struct l1_slot *home, unsigned int i)
 {
-	const struct lock_rec *l = REF_POINTER(s->lock);
+	return (struct l1_slot *)((uintptr_t)home ^ i * sizeof(*home));
+}
 
+static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t ip, uint32_t mark)
+{
+	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
+}
+
+/* The slot of a lock and a call site, or NULL. */
+static inline struct l1_slot *l1_find(const struct thread *t, const void *address, uintptr_t ip, uint32_t mark)
+{
+	struct l1_slot *home = l1_home(t, address, ip);
+
+	if (likely(l1_is(home, address, ip, mark)))
+		return home;
+	for (unsigned int i = 1; i < L1_WAYS; i++)
+		if (l1_is(l1_way(home, i), address, ip, mark))
+			return l1_way(home, i);
+	return NULL;
+}
+
+/* Whether hot paths are open to this thread, which is recorded in a mode that has them. */
+static inline bool hot_free(const struct thread *t)
+{
+	return likely(t->away == 0) && likely(t->hot == 0);
+}
+
+/* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in place. */
+static inline void hot_enter(struct thread *t)
+{
+	t->hot = 1;
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline void hot_leave(struct thread *t)
+{
+	__asm__ volatile("" ::: "memory");
+	t->hot = 0;
+}
+
+/* Looks a second time, at the lock's record, when the epoch has moved on. */
+bool hot_renew(const struct thread *t, struct l1_slot *s);
+/* Remembers whether this thread alone uses the lock that it has just acquired. */
+void hot_settle(const struct thread *t, struct l1_slot *s);
+
+/* The slot of a lock and a call site, if the thread remembers it and nothing but the plain path is needed; else NULL. */
+static inline __attribute__((always_inline)) struct l1_slot *hot_use(const struct thread *t, const void *address,
+								     uintptr_t ip, uint8_t side)
+{
+	struct l1_slot *s = l1_find(t, address, ip, (uint32_t)side << 1);
+
+	if (unlikely(s == NULL))
+		return NULL;
 	__builtin_prefetch(REF_POINTER(s->cell), 1);
-	__builtin_prefetch((char *)REF_POINTER(s->cell) + 64, 1);
-	return likely(l->address == (uintptr_t)address);
+	if (unlikely((s->stamp ^ __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED)) >= EPOCH_STEP) && !hot_renew(t, s))
+		return NULL;
+	return s;
+}
+
+/* Brings a cell's count up to what is known elsewhere; never down. */
+static inline void cell_catch_up(struct cell *c, uint32_t acquired)
+{
+	int32_t ahead = (int32_t)(acquired - (uint32_t)c->acquired);
+
+	if (likely(ahead > 0))
+		c->acquired += (uint32_t)ahead;
 }
 
 /* Notes who has the lock; under the lock itself. */
@@ -53,21 +129,27 @@ static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c,
 /* An entry for the held stack, or NULL when it is full. */
 static inline struct held *hot_raise(struct thread *t)
 {
-	if (unlikely(t->top == t->held_last))
+	struct held *h = t->top;
+
+	if (unlikely(h == t->held_last))
 		return NULL;
 	__asm__ volatile("" ::: "memory");
-	return ++t->top;
+	t->top = ++h;
+	h->flags = 0; /* its last count is booked, or pending */
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return h;
 }
 
+/* Whoever reads the entry at any time finds its count with the cell that it belongs to. */
 static inline void hot_fill(struct held *h, struct use use, const void *address, uint64_t now, uint32_t flags)
 {
 	h->cell = use.cell;
+	__asm__ volatile("" ::: "memory"); /* or compilers join the two in a vector register, which takes longer */
 	h->lock = use.lock;
 	h->since = now;
-	h->flags = flags;
 	h->recursion = 0;
-	__asm__ volatile("" ::: "memory");
-	h->address = (uintptr_t)address;
+	__atomic_store_n(&h->flags, flags, __ATOMIC_RELEASE);
+	__atomic_store_n(&h->address, (uintptr_t)address, __ATOMIC_RELEASE);
 }
 
 /* Adds a hold to its cell. */
@@ -89,6 +171,44 @@ static inline void hot_book(struct cell *c, uint64_t ticks)
 	}
 }
 
+/* Adds the last hold to its cell. */
+static inline void hot_book_pending(struct thread_rec *r)
+{
+	struct cell *c = REF_POINTER(r->pending >> 32);
+	uint32_t ticks = (uint32_t)r->pending;
+
+	cell_catch_up(c, r->pending_acquired);
+	__atomic_store_n(&r->booking_total, c->hold_total + ticks, __ATOMIC_RELAXED);
+	__asm__ volatile("" ::: "memory");
+	hot_book(c, ticks);
+	__asm__ volatile("" ::: "memory");
+}
+
+/*
+ * Books a hold whose acquisition may not be counted in its cell yet. The cell of another lock than last time is left
+ * alone until the next hold has ended: by then its cache line has come, for which locked instructions and readings of
+ * the clock would wait. Readers find the hold in the thread's record meanwhile.
+ */
+static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
+{
+	struct thread_rec *r = t->rec;
+	bool again = cell == t->booked_cell;
+
+	if (unlikely(r->pending != 0)) {
+		hot_book_pending(r);
+		__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
+	}
+	if (again || unlikely(ticks >> 32)) {
+		cell_catch_up(REF_POINTER(cell), acquired);
+		hot_book(REF_POINTER(cell), ticks);
+		return;
+	}
+	t->booked_cell = cell;
+	r->pending_acquired = acquired;
+	__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
+}
+
 /* xorshift; the number of acquisitions until the next timed one, N on average. */
 static inline uint32_t hot_sample_interval(struct thread *t)
 {
@@ -101,33 +221,57 @@ static inline uint32_t hot_sample_interval(struct thread *t)
 	return 1 + (uint32_t)((uint64_t)x * (2 * t->sample_hold - 1) >> 32);
 }
 
-/* Books an acquisition that did not wait. now is not read if this hold is not to be timed. */
-static inline void hot_acquired(struct thread *t, struct use use, const void *address, uint8_t side)
+/*
+ * Books an acquisition that did not wait. The clock is read last: what we do before is not the program's hold. It is
+ * also read only after all loads before it have come (on Intel), and locked instructions wait for stores, so with
+ * MODE_EXACT the cell is not touched: its count stays behind until the hold is booked.
+ */
+static inline __attribute__((always_inline)) void hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s,
+							       const void *address, uint8_t side)
 {
-	struct cell *c = REF_POINTER(use.cell);
+	struct use use = { s->cell, s->lock };
+	uint32_t acquired = ++s->acquired, flags = side == SIDE_SHARED ? HELD_SHARED : 0;
 	struct held *h;
-	uint64_t now = 0;
-	uint32_t flags = 0;
 
-	if (likely(t->mode == MODE_EXACT)) {
-		now = clock_now();
-	} else if (--t->sample_left != 0) {
-		flags = HELD_UNTIMED;
+	if (mode == MODE_EXACT) {
+		flags |= HELD_COUNTED;
 	} else {
-		t->sample_left = hot_sample_interval(t);
-		flags = HELD_SCALED;
-		now = clock_now();
+		cell_catch_up(REF_POINTER(use.cell), acquired);
+		if (likely(--t->sample_left != 0)) {
+			flags |= HELD_UNTIMED;
+		} else {
+			t->sample_left = hot_sample_interval(t);
+			flags |= HELD_SCALED;
+		}
 	}
-	c->acquired++;
-	if (side == SIDE_EXCLUSIVE)
-		hot_own(t, REF_POINTER(use.lock), c, use.cell);
-	else
-		flags |= HELD_SHARED;
+	if (side == SIDE_EXCLUSIVE &&
+	    unlikely(s->stamp != (__atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED) | STAMP_SOLE))) {
+		/* Asked again under the lock: if another thread came and had it before us, its claim is seen now. */
+		hot_own(t, REF_POINTER(use.lock), REF_POINTER(use.cell), use.cell);
+		if (unlikely(!(s->stamp & STAMP_SETTLED)))
+			hot_settle(t, s);
+	}
 	h = hot_raise(t);
-	if (likely(h != NULL))
-		hot_fill(h, use, address, now, flags);
+	if (unlikely(h == NULL)) {
+		cell_catch_up(REF_POINTER(use.cell), acquired);
+		hold_overflow(t, use, address, clock_now(), flags & ~HELD_COUNTED);
+		return;
+	}
+	if (mode == MODE_EXACT)
+		h->acquired = acquired;
+	if (flags & HELD_UNTIMED)
+		hot_fill(h, use, address, 0, flags);
 	else
-		hold_overflow(t, use, address, now, flags);
+		hot_fill(h, use, address, clock_now(), flags);
+}
+
+/* The same in the thread's mode. */
+static inline void hot_count(struct thread *t, struct l1_slot *s, const void *address, uint8_t side)
+{
+	if (likely(t->mode == MODE_EXACT))
+		hot_acquired(t, MODE_EXACT, s, address, side);
+	else
+		hot_acquired(t, MODE_SAMPLED, s, address, side);
 }
 
 #endif

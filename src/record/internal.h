@@ -10,11 +10,23 @@
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
 /* The memory at an address is freed: a lock there that was not initialised by call is no more. */
 void locks_memory_gone(struct thread *t, uintptr_t address);
+#define SOLE_NONE UINT32_MAX
+/* Whether lock_rec.sole says who uses a lock: 0 nobody yet, the ref of its only thread, or SOLE_NONE for several. */
+static inline bool lock_has_sole(const struct lock_rec *l)
+{
+	return l->kind == KIND_MUTEX || l->kind == KIND_RWLOCK || l->kind == KIND_SPIN;
+}
+/* The thread is about to use the lock through some call site for the first time. */
+void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);
 
 /* cells.c */
 struct cell *cells_use(struct thread *t, uint32_t lock, uint8_t side, struct site site);
 void cells_reset_l1(struct thread *t);
+/* Takes back the count of a cell whose first acquisition has just been booked. */
+void cells_uncount(struct thread *t, struct use use, const void *address);
+/* Remembers what is known of an address and a call site. */
+void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what);
 bool cells_setup(struct thread *t);
 bool table_reserve(struct ref_table *table, uint32_t tid, uint32_t (*hash)(uint32_t ref));
 

@@ -38,6 +38,7 @@ struct stripe {
 } __attribute__((aligned(64)));
 
 static struct stripe stripes[STRIPES];
+uint32_t lock_epochs[1u << EPOCHS_LOG]; /* see hot.h */
 
 static struct {
 	uint32_t lock;
@@ -47,7 +48,8 @@ static struct {
 
 static inline uint64_t address_hash(uint64_t address)
 {
-	return address * 0x9e3779b97f4a7c15ull;
+	/* Locks that lie side by side stand side by side in the table: they are made and used together. */
+	return (address >> 12) * 0x9e3779b97f4a7c15ull + ((address & 4095) >> 4 << 24);
 }
 
 static inline struct stripe *stripe_of(uint64_t hash)
@@ -129,14 +131,24 @@ static inline uint64_t lock_address(const struct lock_rec *l)
 	return l->address & ~(uint64_t)LOCK_ADDRESS_DEAD;
 }
 
-static void set_dead(struct lock_rec *l, uint32_t how)
+static void epoch_move(uint64_t address)
 {
-	__atomic_store_n(&l->state, l->state | STATE_DEAD | how, __ATOMIC_RELAXED);
-	__atomic_store_n(&l->address, l->address | LOCK_ADDRESS_DEAD, __ATOMIC_RELEASE);
+	__atomic_fetch_add(lock_epoch((const void *)(uintptr_t)address), EPOCH_STEP, __ATOMIC_SEQ_CST);
 }
 
-static void set_alive(struct lock_rec *l, uint64_t address)
+static void set_dead(struct lock_rec *l, uint32_t how)
 {
+	uint64_t address = l->address;
+
+	__atomic_store_n(&l->state, l->state | STATE_DEAD | how, __ATOMIC_RELAXED);
+	__atomic_store_n(&l->address, address | LOCK_ADDRESS_DEAD, __ATOMIC_RELEASE);
+	epoch_move(address);
+}
+
+static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t address)
+{
+	if (!lock_has_sole(l) || l->sole != t->ref)
+		l->sole = 0;
 	l->last_owner = 0;
 	l->last_cell = 0;
 	l->instances++;
@@ -299,7 +311,7 @@ static void record_assign(struct thread *t, uint32_t ref, bool fresh, uint64_t a
 	l->created_stack = created;
 	if (fresh)
 		l->first_stack = first;
-	set_alive(l, address);
+	set_alive(t, l, address);
 	if (fresh)
 		arena_publish(&t->locks_arena);
 }
@@ -396,15 +408,28 @@ void locks_memory_gone(struct thread *t, uintptr_t address)
 	t->busy = 0;
 }
 
-/* L1 entries under call site 0 lead from an address to its record. They have no cell, so that the acquiring paths
- * never take them for theirs. The record may be a dead one. */
+void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
+{
+	uint32_t sole = __atomic_load_n(&l->sole, __ATOMIC_RELAXED);
+
+	while (lock_has_sole(l) && sole != t->ref && sole != SOLE_NONE) {
+		uint32_t claim = sole == 0 ? t->ref : SOLE_NONE;
+
+		if (!__atomic_compare_exchange_n(&l->sole, &sole, claim, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+			continue;
+		if (claim == SOLE_NONE)
+			epoch_move((uintptr_t)address);
+		return;
+	}
+}
+
+/* The cache also leads from an address to its record, which may be a dead one. */
 static inline uint32_t l1_recall(struct thread *t, const void *address, uint8_t kind)
 {
-	uint64_t key = l1_key(address, 0);
-	const struct l1_slot *s = l1_slot(t, key);
+	const struct l1_slot *s = l1_find(t, address, 0, L1_LIFE);
 	const struct lock_rec *l;
 
-	if (s->key != key)
+	if (s == NULL)
 		return 0;
 	l = REF_POINTER(s->lock);
 	return lock_address(l) == (uintptr_t)address && l->kind == kind ? s->lock : 0;
@@ -412,9 +437,7 @@ static inline uint32_t l1_recall(struct thread *t, const void *address, uint8_t 
 
 static inline void l1_remember(struct thread *t, const void *address, uint32_t ref)
 {
-	uint64_t key = l1_key(address, 0);
-
-	*l1_slot(t, key) = (struct l1_slot){ .key = key, .lock = ref };
+	l1_put(t, address, L1_LIFE, &(struct l1_slot){ .lock = ref });
 }
 
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
@@ -482,7 +505,7 @@ static inline bool can_revive(const struct thread *t, const struct lock_rec *l, 
 
 void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site)
 {
-	uint32_t ref = l1_recall(t, address, a.kind), stack;
+	uint32_t remembered = l1_recall(t, address, a.kind), ref = remembered, stack;
 	struct lock_rec *l;
 
 	a.flags |= LOCK_INITIALIZED;
@@ -497,11 +520,11 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 		lock_gone(t, ref); /* freed without being destroyed, or initialised again */
 	if (l != NULL && can_revive(t, l, a, stack)) {
 		set_attributes(l, a);
-		set_alive(l, (uintptr_t)address);
+		set_alive(t, l, (uintptr_t)address);
 	} else {
 		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
 	}
-	if (ref != 0)
+	if (ref != remembered)
 		l1_remember(t, address, ref);
 	t->busy = 0;
 }

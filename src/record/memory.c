@@ -64,6 +64,14 @@ void memory_unmap(void *p, size_t size)
 	errno = saved;
 }
 
+void memory_clear(void *p, size_t size)
+{
+	int saved = errno;
+
+	madvise(p, size, MADV_DONTNEED);
+	errno = saved;
+}
+
 void *memory_piece(size_t size, uint32_t tid)
 {
 	char *p = NULL;

@@ -10,7 +10,6 @@
 #ifdef __GLIBC__
 /* Bits of pthread_mutex_t.__data.__kind, fixed by glibc's ABI for static initialisers and process-shared use. */
 #define GLIBC_MUTEX_TYPE 3
-#define GLIBC_MUTEX_ROBUST 16
 #define GLIBC_MUTEX_INHERIT 32
 #define GLIBC_MUTEX_PROTECT 64
 #define GLIBC_MUTEX_PSHARED 128
@@ -43,11 +42,6 @@ bool object_destroyed(const void *address, uint8_t kind)
 	return kind == KIND_MUTEX && ((const pthread_mutex_t *)address)->__data.__kind == -1;
 }
 
-bool object_robust(const void *mutex)
-{
-	return ((const pthread_mutex_t *)mutex)->__data.__kind & GLIBC_MUTEX_ROBUST;
-}
-
 bool object_taken(const void *mutex)
 {
 	/* of a robust mutex this is the owner's id; its upper two bits say "waited for" and "owner died" */
@@ -75,12 +69,6 @@ bool object_destroyed(const void *address, uint8_t kind)
 {
 	(void)address;
 	(void)kind;
-	return false;
-}
-
-bool object_robust(const void *mutex)
-{
-	(void)mutex;
 	return false;
 }
 

@@ -113,7 +113,7 @@ out:
 }
 
 /* In the header's page, after the header. */
-struct use recorder_scratch(const void *address)
+struct use recorder_scratch(const void *address, uintptr_t site)
 {
 	struct lock_rec *l = (struct lock_rec *)(recorder.base + CHUNK_ALIGN - 256);
 	struct cell *c = (struct cell *)(l + 1);
@@ -122,6 +122,7 @@ struct use recorder_scratch(const void *address)
 	l->kind = KIND_MUTEX;
 	l->address = (uintptr_t)address;
 	c->lock = POINTER_REF(l);
+	c->site = site;
 	return (struct use){ POINTER_REF(c), POINTER_REF(l) };
 }
 
@@ -165,7 +166,7 @@ static void child_inherit(struct thread *t)
 			continue;
 		((struct lock_rec *)REF_POINTER(use.lock))->flags |= LOCK_INHERITED;
 		hold_begin(t, use, address, SIDE_EXCLUSIVE, NULL);
-		((struct cell *)REF_POINTER(use.cell))->acquired = 0;
+		cells_uncount(t, use, address); /* the parent counted it */
 	}
 	inherited_count = 0;
 }

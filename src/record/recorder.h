@@ -7,14 +7,14 @@
 #ifndef MUTRACE_RECORD_RECORDER_H
 #define MUTRACE_RECORD_RECORDER_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "src/record/stacks.h"
 #include "src/record/state.h"
 
-/* A lock and this thread's cell for one call site of it. cell 0: not recorded. Same layout as in struct l1_slot
- * and struct held. */
+/* A lock and this thread's cell for one call site of it. cell 0: not recorded. Same layout as in struct held. */
 struct use {
 	uint32_t cell, lock;
 };
@@ -26,6 +26,13 @@ struct lock_attributes {
 
 /* The calling thread if it is recorded now, attached if it was not yet known; else NULL: call the original. */
 struct thread *recorder_enter(void);
+/* The same, quicker. Not where a variable must outlive a jump, as in pthread_cleanup_push(). */
+static inline struct thread *recorder_enter_quickly(void)
+{
+	struct thread *t = thread_self;
+
+	return likely(t->mode != MODE_OFF && t->away == 0) ? t : recorder_enter();
+}
 
 /* The use of a lock through a call site; made if it is new. kind as in format.h. */
 struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site);
@@ -35,13 +42,22 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind);
 /* As recorder_find(), also a dead one. */
 uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind);
+#define GLIBC_MUTEX_ROBUST 16 /* bit of __kind, see objects.c */
 /* What the C library's objects tell (objects.c): attributes, owner's kernel id (0 none or unknown), destruction mark,
  * whether a mutex is robust, whether one seems to be locked. */
 struct lock_attributes object_attributes(const void *address, uint8_t kind);
 uint32_t object_owner(const void *address, uint8_t kind);
 bool object_destroyed(const void *address, uint8_t kind);
-bool object_robust(const void *mutex);
 bool object_taken(const void *mutex);
+static inline bool object_robust(const void *mutex)
+{
+#ifdef __GLIBC__
+	return ((const pthread_mutex_t *)mutex)->__data.__kind & GLIBC_MUTEX_ROBUST;
+#else
+	(void)mutex;
+	return false;
+#endif
+}
 /* Counts something that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
 /* A destruction that succeeded. */
@@ -101,7 +117,7 @@ uint32_t thread_count(void);
 struct thread *thread_at(uint32_t i);
 
 /* A use whose record and cell lie where readers do not look, for the calibration. */
-struct use recorder_scratch(const void *address);
+struct use recorder_scratch(const void *address, uintptr_t site);
 
 /* Process start and fork, called by wrappers/init.c and process.c. */
 void recorder_start(int argc, char **argv);

@@ -31,13 +31,17 @@ enum thread_mode {
 	MODE_CONTENDED,
 };
 
-/* Direct-mapped and lossy: finds the cell of a (lock address, call site). cell and lock stand in the order
- * of struct held, which takes both with one store. A lock whose acquisitions need more than the plain path (a
- * recursive or robust mutex) is entered under key | 1, where only the slow path looks. */
+/* Lossy: finds the cell of a (lock address, call site, side), and has what an acquisition needs to know of it. See hot.h. */
 struct l1_slot {
-	uint64_t key;
-	uint32_t cell, lock;
-};
+	uint64_t address; /* with a mark in the lowest two bits; 0: free */
+	uint64_t ip;
+	uint32_t cell, lock; /* in the order of struct held, which takes both at once */
+	uint32_t acquired;   /* lower half of the cell's */
+	uint32_t stamp;      /* epoch of the address when all this was known to be right, with STAMP_* */
+} __attribute__((aligned(32)));
+
+/* A slot's place is one of four, which lie in two neighbouring cache lines. */
+#define L1_WAYS 4u
 
 /* Takes items of one size out of chunks of the session. */
 struct arena {
@@ -71,7 +75,9 @@ struct thread {
 		};
 		uint16_t away; /* both at once: not 0 keeps the thread off the hot paths */
 	};
+	uint8_t hot; /* in the middle of a hot path. Not part of "away": the processor forwards a store to a load of its size */
 	uint32_t ref; /* of rec */
+	uint32_t booked_cell; /* of the last hold that was booked, or kept to be */
 	struct l1_slot *l1;
 	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
 	struct held *held_first, *held_last;
@@ -137,6 +143,6 @@ struct recorder {
 extern struct recorder recorder;
 
 #define REF_POINTER(ref) ((void *)(recorder.base + (uint64_t)(ref) * REF_UNIT))
-#define POINTER_REF(pointer) ((uint32_t)(((const char *)(pointer) - recorder.base) / REF_UNIT))
+#define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer) - recorder.base) / REF_UNIT))
 
 #endif

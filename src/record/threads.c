@@ -201,8 +201,11 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	t->sample_hold = recorder.config.sample_hold;
 	t->sample_left = 1;
 	t->stack_low = stack_low;
-	for (struct held *h = t->held_first; h <= t->held_last && h <= t->top; h++)
+	for (struct held *h = t->held_first; h <= t->held_last && h <= t->top; h++) {
 		h->address = 0; /* the predecessor ended with locks held */
+		if (h->flags & HELD_COUNTED)
+			cell_catch_up(REF_POINTER(h->cell), h->acquired);
+	}
 	t->top = t->held_first - 1;
 	if (r->generation > 0)
 		cells_reset_l1(t);

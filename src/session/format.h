@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#define SESSION_FORMAT 1u
+#define SESSION_FORMAT 2u
 #define SESSION_BYTE_ORDER 0x01020304u
 #define SESSION_FILE_MAGIC "mutraceS"  /* first 8 bytes of the file "session" */
 #define SESSION_IMAGE_MAGIC "mutraceI" /* first 8 bytes of an image file */
@@ -219,7 +219,10 @@ struct lock_rec {
 	uint32_t first_stack;   /* of the first use */
 	uint32_t misuse_stack;  /* of the first misuse */
 	uint32_t waiters;       /* condition variable: threads waiting now (several writers, atomic) */
-	uint32_t other;         /* condition variable: ref of the mutex it is used with */
+	union {
+		uint32_t other; /* condition variable: ref of the mutex it is used with */
+		uint32_t sole;  /* other kinds: the recorder's business */
+	};
 	uint64_t instances;     /* times initialised, at least 1 */
 	uint32_t creator;       /* ref of the thread that owns this record's recycling; the recorder's business */
 	uint32_t next;          /* the recorder's business */
@@ -234,19 +237,20 @@ struct lock_rec {
  *   condition variable    acquired: signals; hold_total: broadcasts; hold_max: signals and broadcasts nobody waited for
  *   barrier               acquired: arrivals; owner_changes: times this thread came last
  *   once                  acquired: calls that found it done or ran it after waiting
- * Waits are in struct edge. 192 bytes, 64-aligned; the first 64 are what the hot path touches.
+ * Waits are in struct edge. 192 bytes, 64-aligned; the first 64, with the
+ * buckets of short holds, are what the hot path touches.
  */
 struct cell {
-	uint32_t lock;          /* ref of struct lock_rec */
-	uint32_t stack;         /* stack id of the first acquisition through this call site */
 	uint64_t site;          /* return address of the lock call */
 	uint64_t acquired;
 	uint64_t hold_total;    /* ticks */
 	uint64_t hold_max;      /* ticks */
+	uint32_t lock;          /* ref of struct lock_rec */
+	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
+	uint32_t stack;         /* stack id of the first acquisition through this call site */
 	uint64_t owner_changes; /* acquisitions whose predecessor was another thread */
 	uint64_t contended;     /* acquisitions (that succeeded) which had to wait */
 	uint64_t trylock_failed;
-	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
 	uint32_t release_stack; /* captured at the last release for which a thread waited */
 	uint32_t threads;       /* distinct threads that used this cell (a thread's record outlives it) */
 	uint32_t generation;    /* of the thread that used it last */
@@ -290,7 +294,11 @@ struct held {
 	uint32_t cell, lock;    /* refs */
 	uint32_t flags;         /* HELD_* */
 	uint32_t recursion;     /* further acquisitions of a recursive mutex */
-	uint64_t wait;          /* HELD_WAITED: ticks waited, not yet in an edge; all below likewise */
+	union {
+		uint64_t wait;  /* HELD_WAITED: ticks waited, not yet in an edge; all below likewise */
+		uint32_t acquired; /* HELD_COUNTED: lower half of the cell's count after this acquisition. It may be ahead
+		                      of the cell. Holds as well of an entry that is no longer in use. */
+	};
 	uint32_t wait_stack, hold_stack;
 	uint64_t hold_site;
 	uint32_t holder;
@@ -303,6 +311,7 @@ struct held {
 #define HELD_WANTED 0x04u    /* a thread waits for this (written by the waiter, atomic or) */
 #define HELD_UNTIMED 0x08u   /* this hold is not sampled */
 #define HELD_SHARED 0x10u
+#define HELD_COUNTED 0x40u
 #define HELD_SCALED 0x20u    /* sampled: counts for sample_hold holds */
 
 /* matrace: what a thread asked of the allocator. */
@@ -333,7 +342,14 @@ struct thread_rec {
 	uint64_t waits_booked;  /* sum of edge counts of this thread, for consistency checks */
 	char name[16];          /* NUL-padded; may be empty */
 	struct alloc_totals totals; /* matrace: while the thread was not realtime */
-	uint32_t reserved[10];
+	/*
+	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, ticks in the
+	 * lower. With booking_total not 0 it is being added, and is there as soon as the cell's hold_total is equal to that.
+	 * pending_acquired is as in struct held.
+	 */
+	uint64_t pending, booking_total;
+	uint32_t pending_acquired;
+	uint32_t reserved[5];
 };
 
 /*
