@@ -283,6 +283,7 @@ static void entry_print(const struct text_out *t, const struct report *r, const 
 	head_print(t, r, e);
 	if (entry_empty(e)) {
 		text_line(t, "it used no locks.");
+		text_losses(t, e);
 		return;
 	}
 	counts_print(t, e);
@@ -329,13 +330,14 @@ static void notes_print(const struct text_out *t, const struct report *r)
 static void lines_print(const struct text_out *t, const struct report *r, size_t from)
 {
 	char program[NAME_SIZE], wait[NUMBER_SIZE], number[NUMBER_SIZE];
-	size_t i, lines = 0, more = 0, empty = 0;
+	size_t i, lines = 0, more = 0;
+	bool empty = false;
 
 	for (i = from; i < r->n_processes; i++) {
 		const struct report_process *e = &r->processes[i];
 
 		if (entry_empty(e)) {
-			empty += e->n_processes;
+			empty = true;
 			continue;
 		}
 		if (lines >= ENTRIES_LINES) {
@@ -356,8 +358,8 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 	}
 	if (more)
 		text_line(t, "%zu more processes (see --json).", more);
-	if (empty)
-		text_line(t, "%zu other process%s %s.", empty, empty == 1 ? "" : "es",
+	if (empty) /* how many is not known: most of them left nothing behind */
+		text_line(t, "the other processes %s.",
 			  r->processes[0].first->config.watch ? "did nothing of what is watched" : "used no locks");
 }
 
