@@ -5,6 +5,8 @@
  * An image says which process it belongs to by pid and start time, so a pid that was used again is not mistaken. A
  * parent makes an image ready for its next child and may offer it again if that child recorded nothing; therefore
  * an image that was not made by its own process is looked at again as long as its maker lives.
+ *
+ * In another PID namespace a process knows itself under another number than we; that is looked up in /proc.
  */
 #include "src/cmd/follow.h"
 
@@ -22,13 +24,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "src/base/pidns.h"
 #include "src/base/table.h"
+#include "src/cmd/newcomers.h"
 #include "src/cmd/sessiondir.h"
 #include "src/session/format.h"
 #include "src/session/ticks.h"
 
 /* How long a child may take from its parent's fork, or from an exec, until it shows up. */
 #define BIRTH_NS 1000000000u
+/* Between two scans there is so many times the time that one takes. */
+#define SCAN_SHARE 20u
 
 enum phase {
 	PHASE_WAITING, /* made ready, no process has it yet */
@@ -39,7 +45,10 @@ enum phase {
 
 struct tracked {
 	uint32_t maker, serial; /* from the file's name */
+	uint32_t maker_here;    /* the maker's number in our namespace, 0: not there */
+	uint32_t maker_namespace;
 	uint32_t pid;           /* 0: none yet */
+	uint32_t pid_here;      /* the same process in our namespace, 0: not there */
 	uint64_t start;         /* of the process, as /proc has it; 0 unknown */
 	uint64_t since_ns;      /* when it was first seen, seen to be over, or to have called exec */
 	int pidfd;              /* -1: none */
@@ -51,7 +60,10 @@ struct tracked {
 
 struct follow {
 	int dir, epoll;
+	uint32_t namespace; /* ours, as image_header.pid_namespace */
 	uint32_t program;
+	uint64_t newcomers_since_ns; /* when a process without an image was first seen; 0: none was */
+	uint64_t next_scan_ns;
 	struct table known; /* (maker, serial) -> index in tracked */
 	struct tracked *tracked;
 	size_t n, capacity;
@@ -65,6 +77,7 @@ struct follow *follow_new(int dir)
 	if (f == NULL)
 		return NULL;
 	f->dir = dir;
+	f->namespace = pidns_own();
 	f->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (f->epoll < 0) {
 		free(f);
@@ -143,8 +156,11 @@ static uint64_t start_time(uint32_t pid, bool *ret_gone)
 static bool lives(const struct tracked *t)
 {
 	bool gone;
-	uint64_t start = start_time(t->pid, &gone);
+	uint64_t start;
 
+	if (t->pid_here == 0)
+		return false;
+	start = start_time(t->pid_here, &gone);
 	return !gone && (t->start == 0 || start == 0 || start == t->start);
 }
 
@@ -198,14 +214,17 @@ static void remove_image(struct follow *f, struct tracked *t)
 /* The program itself, whose image stays even if it holds nothing; not what it was before an exec. */
 static bool is_program(const struct follow *f, const struct image_header *h)
 {
-	return h->pid == f->program && h->state != IMAGE_EXECED;
+	return h->pid == f->program && h->state != IMAGE_EXECED &&
+	       (h->pid_namespace == f->namespace || h->pid_namespace == 0);
 }
 
 static bool maker_lives(const struct tracked *t)
 {
 	bool gone;
 
-	start_time(t->maker, &gone);
+	if (t->maker_here == 0)
+		return false;
+	start_time(t->maker_here, &gone);
 	return !gone;
 }
 
@@ -259,6 +278,10 @@ static void look(struct follow *f, size_t index)
 		return;
 	}
 	close(fd);
+	if (h.maker_namespace != t->maker_namespace) {
+		t->maker_namespace = h.maker_namespace;
+		t->maker_here = pidns_here(t->maker, h.maker_namespace);
+	}
 	if (h.pid == 0)
 		return; /* nobody's yet, or nobody's again */
 	if (t->phase == PHASE_OVER && h.pid == t->pid)
@@ -266,10 +289,13 @@ static void look(struct follow *f, size_t index)
 	if (t->phase == PHASE_WAITING || h.pid != t->pid) {
 		forget_pidfd(t);
 		t->pid = h.pid;
+		t->pid_here = t->maker == h.pid && h.pid_namespace == h.maker_namespace ?
+				      t->maker_here :
+				      pidns_here(h.pid, h.pid_namespace);
 		t->start = h.process_start;
 		t->phase = PHASE_ALIVE;
 		t->births = false;
-		t->pidfd = (int)syscall(SYS_pidfd_open, (pid_t)t->pid, 0);
+		t->pidfd = t->pid_here == 0 ? -1 : (int)syscall(SYS_pidfd_open, (pid_t)t->pid_here, 0);
 		/* asked after the descriptor was made: it now belongs to the process that was meant, or is useless */
 		if (!lives(t)) {
 			end_image(f, t);
@@ -314,6 +340,7 @@ static void add_new(struct follow *f)
 		t = &f->tracked[f->n++];
 		*t = (struct tracked){
 			.maker = maker,
+			.maker_here = maker,
 			.serial = serial,
 			.pidfd = -1,
 			.phase = PHASE_WAITING,
@@ -323,15 +350,23 @@ static void add_new(struct follow *f)
 	closedir(dir);
 }
 
-void follow_scan(struct follow *f)
+void follow_ended(struct follow *f)
 {
 	struct epoll_event events[64];
-	uint64_t now;
 	int n;
 
 	while ((n = epoll_wait(f->epoll, events, 64, 0)) > 0)
 		for (int i = 0; i < n; i++)
 			end_image(f, &f->tracked[events[i].data.u64]);
+}
+
+void follow_scan(struct follow *f, bool now_please)
+{
+	uint64_t start = ticks_monotonic_ns(), now;
+
+	follow_ended(f);
+	if (!now_please && start < f->next_scan_ns)
+		return;
 	add_new(f);
 	for (size_t i = 0; i < f->n; i++) {
 		struct tracked *t = &f->tracked[i];
@@ -353,12 +388,13 @@ void follow_scan(struct follow *f)
 		if (fd >= 0)
 			close(fd);
 	}
+	f->next_scan_ns = now + SCAN_SHARE * (now - start);
 }
 
-static bool has_living_image(const struct follow *f, uint32_t pid)
+static bool has_living_image(const struct follow *f, uint32_t pid_here)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].pid == pid && f->tracked[i].phase == PHASE_ALIVE)
+		if (f->tracked[i].pid_here == pid_here && f->tracked[i].phase == PHASE_ALIVE)
 			return true;
 	return false;
 }
@@ -371,9 +407,19 @@ static bool awaits_birth(const struct follow *f, const struct tracked *t)
 	if (ticks_monotonic_ns() - t->since_ns > BIRTH_NS)
 		return false;
 	if (t->phase == PHASE_EXECED)
-		return !has_living_image(f, t->pid);
+		return !has_living_image(f, t->pid_here);
 	/* A process that has just made its file and not yet written into it; else the file is for a child. */
-	return t->phase == PHASE_WAITING && !has_living_image(f, t->maker) && maker_lives(t);
+	return t->phase == PHASE_WAITING && !has_living_image(f, t->maker_here) && maker_lives(t);
+}
+
+static bool known(const void *data, pid_t pid)
+{
+	const struct follow *f = data;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].pid_here == (uint32_t)pid)
+			return true;
+	return false;
 }
 
 bool follow_busy(const struct follow *f)
@@ -384,13 +430,22 @@ bool follow_busy(const struct follow *f)
 	return false;
 }
 
+bool follow_newcomers(struct follow *f, const char *session)
+{
+	if (!newcomers_exist(session, known, f))
+		return false;
+	if (f->newcomers_since_ns == 0)
+		f->newcomers_since_ns = ticks_monotonic_ns();
+	return ticks_monotonic_ns() - f->newcomers_since_ns <= BIRTH_NS;
+}
+
 unsigned int follow_living(const struct follow *f, pid_t *ret_one)
 {
 	unsigned int living = 0;
 
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tracked[i].phase == PHASE_ALIVE) {
-			*ret_one = (pid_t)f->tracked[i].pid;
+			*ret_one = (pid_t)f->tracked[i].pid_here;
 			living++;
 		}
 	return living;

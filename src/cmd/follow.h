@@ -16,13 +16,19 @@ struct follow *follow_new(int dir);
 void follow_free(struct follow *f);
 void follow_program(struct follow *f, pid_t program);
 
-/* Readable when a process ended; then, and now and then, follow_scan() is due. */
+/* Readable when a process ended; then follow_ended() is due, and now and then follow_scan(). */
 int follow_fd(const struct follow *f);
-/* Looks for new images and for ended processes; writes the time of its end into the image of one that could not do so
- * itself, and removes the images of those that recorded nothing. */
-void follow_scan(struct follow *f);
+/* Sees to the images of those that ended: writes the time of its end into the image of one that could not do so itself,
+ * and removes that of one that recorded nothing. */
+void follow_ended(struct follow *f);
+/* The same, and looks for new images and at all others, unless that was done a moment ago and not "now" is asked for: what it
+ * costs grows with the number of images, and with ten thousand processes that end one by one it would grow with the square. */
+void follow_scan(struct follow *f, bool now);
 /* Whether processes live, or may be about to be born. As of the last scan. */
 bool follow_busy(const struct follow *f);
+/* Whether processes run in this session (its path) that no image tells of, or not yet; of those that never do, such as
+ * static programs, it says so for a second. */
+bool follow_newcomers(struct follow *f, const char *session);
 /* How many of the session's processes live, and one of them. As of the last scan. */
 unsigned int follow_living(const struct follow *f, pid_t *ret_one);
 /* Whether there is anything to report: a process that registered, and did not only go on as something that did not.

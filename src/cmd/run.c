@@ -133,7 +133,7 @@ static void wait_for_program(struct run *r)
 {
 	while (!r->child.ended) {
 		wait_a_while(r, SCAN_MS);
-		follow_scan(r->follow);
+		follow_scan(r->follow, false);
 	}
 }
 
@@ -142,10 +142,17 @@ static void wait_for_children(struct run *r)
 	uint64_t start = ticks_monotonic_ns();
 	bool said = false;
 
-	while (!r->hurry && follow_busy(r->follow)) {
+	while (!r->hurry) {
 		pid_t one = 0;
-		unsigned int living = follow_living(r->follow, &one);
+		unsigned int living;
 
+		follow_scan(r->follow, false);
+		if (!follow_busy(r->follow)) {
+			follow_scan(r->follow, true);
+			if (!follow_busy(r->follow) && !follow_newcomers(r->follow, r->session.path))
+				break;
+		}
+		living = follow_living(r->follow, &one);
 		if (living != 0 && !said && ticks_monotonic_ns() - start > PATIENCE_NS) {
 			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM to %s "
 			    "reports now, --no-follow does not wait",
@@ -153,7 +160,6 @@ static void wait_for_children(struct run *r)
 			said = true;
 		}
 		wait_a_while(r, living != 0 ? SCAN_MS : BIRTH_MS);
-		follow_scan(r->follow);
 	}
 	while (r->reporter != 0)
 		wait_a_while(r, SCAN_MS);
@@ -205,7 +211,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	if (!r->options->no_follow)
 		wait_for_children(r);
 	else
-		follow_scan(r->follow);
+		follow_scan(r->follow, true);
 	follow_clean(r->follow);
 	sessiondir_finish(&r->session, r->child.status);
 	live_end(live);

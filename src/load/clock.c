@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pidns.h"
 #include "load/tables.h"
 #include "session/ticks.h"
 
@@ -113,10 +114,12 @@ static uint64_t process_start_now(uint32_t pid)
 
 bool image_alive(const struct image_header *h, bool same_boot)
 {
+	uint32_t pid;
 	uint64_t start;
 
 	if (!same_boot || h->end_ticks || h->observed_end_ticks || h->state != IMAGE_RUNNING)
 		return false;
-	start = process_start_now(h->pid);
+	pid = pidns_here(h->pid, h->pid_namespace);
+	start = pid == 0 ? 0 : process_start_now(pid);
 	return start != 0 && (h->process_start == 0 || start == h->process_start);
 }

@@ -182,6 +182,8 @@ static int create(char *path, char **ret_base, uint64_t *ret_mapped, uint64_t *r
 		goto fail;
 	}
 	raw_close(fd);
+	((struct image_header *)base)->pid_namespace = ((struct image_header *)base)->maker_namespace =
+		procinfo_pid_namespace();
 	*ret_base = base;
 	*ret_mapped = size;
 	*ret_populated = first;
@@ -381,6 +383,8 @@ void image_claim(void)
 	spare.claimed = h != NULL && __atomic_compare_exchange_n(&h->pid, &nobody, (uint32_t)getpid(), false,
 								 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	if (spare.claimed) {
+		/* The first of a namespace; others are in the maker's. No call more, for what forks in a sandbox. */
+		h->pid_namespace = h->pid == 1 ? procinfo_pid_namespace() : h->maker_namespace;
 		h->process_start = 0;
 		h->clock_kind = recorder.header->clock_kind;
 		h->start_ticks = clock_now();

@@ -2,10 +2,12 @@
 /* What the recorder reads from /proc, see procinfo.h. Runs at start and at the start of threads; takes no lock. */
 #include "src/record/procinfo.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "src/record/raw.h"
@@ -47,6 +49,16 @@ uint64_t procinfo_start_time(void)
 	while (*p >= '0' && *p <= '9')
 		v = v * 10 + (uint64_t)(*p++ - '0');
 	return v;
+}
+
+uint32_t procinfo_pid_namespace(void)
+{
+	struct stat st;
+	int saved = errno;
+	uint32_t r = stat("/proc/self/ns/pid", &st) == 0 ? (uint32_t)st.st_ino : 0;
+
+	errno = saved;
+	return r;
 }
 
 static int hex_digit(char c)

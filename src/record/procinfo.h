@@ -8,6 +8,8 @@
 
 /* Field 22 of /proc/self/stat, 0 if unknown. */
 uint64_t procinfo_start_time(void);
+/* Inode number of this process's PID namespace, 0 if unknown. errno stays. */
+uint32_t procinfo_pid_namespace(void);
 /* 16 zero bytes if unknown. */
 void procinfo_boot_id(uint8_t id[16]);
 /* Path of the program's file; empty if unknown. */

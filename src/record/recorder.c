@@ -146,6 +146,7 @@ static void child_start(void)
 	locks_reset();
 	threads_reset();
 	if (image_adopt() < 0) {
+		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */
 		recorder.state = RECORDER_OFF;
 		return;
 	}

@@ -89,7 +89,8 @@ struct session_file {
 	X(REENTRANT, "locking inside the recorder or before it was ready") \
 	X(STACK, "stack could not be captured") \
 	X(THREAD, "thread could not be registered") \
-	X(FOREIGN, "released by another thread than the one that acquired")
+	X(FOREIGN, "released by another thread than the one that acquired") \
+	X(CHILD, "child processes that could not record: a sandbox, another user or root directory, no space")
 
 enum loss {
 #define X(id, text) LOSS_##id,
@@ -133,12 +134,12 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t parent_image;    /* 1: started by fork without exec (program and arguments are the parent's) */
 	uint32_t threads_started; /* threads ever seen in this image (atomic) */
 	uint32_t modules_generation;
-	uint32_t reserved;
+	uint32_t pid_namespace;   /* inode number of the one that pid is meant in; 0 unknown */
 	uint8_t boot_id[16];
 	char program[1024];       /* absolute path if known, NUL-terminated */
 	char arguments[1024];     /* NUL-separated, ends with an empty string; cut if too long */
 	uint32_t watch_epoch;     /* matrace: alloc_sites of an earlier one were before MATRACE_START, and do not count */
-	uint32_t reserved2;
+	uint32_t maker_namespace; /* the same for the pid in the file's name */
 };
 
 enum chunk_type {

@@ -71,6 +71,25 @@ if unshare -pf --mount-proc true 2>/dev/null; then
 	[ "$(cat out)" = 0 ] || fail "$(cat out) zombies"
 fi
 
+# In another PID namespace a process goes by another number: its image is not taken for a dead one's, nor is an
+# unrelated process of that number waited for.
+if unshare -pf --mount-proc true 2>/dev/null; then
+	expect 0 timeout 60 "$mutrace" --json=json unshare -pf --mount-proc sh -c '"$0" late & "$0" late; wait' "$workloads/children"
+	check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"]) == 6' \
+		'all(q["complete"] for q in d["processes"])'
+fi
+
+# A child that exists, but has not come to its first step when its parent is gone, and of which no fork tells.
+for i in 1 2 3 4 5; do
+	expect 0 "$mutrace" --json=json "$workloads/children" spawn "$truth"
+	check_json json 'lock("guilty_lock")["acquired"] == 400'
+done
+
+# Children that cannot record are said.
+expect 0 "$mutrace" --json=json "$workloads/children" sealed
+says "2 (child processes that could not record"
+check_json json 'p["losses"] == {"child": 2}' 'lock("sealed_lock")["acquired"] == 1'
+
 # Handlers of fork() that lock before and after ours: an image each, nothing lost, nothing taken for a misuse.
 expect 0 "$mutrace" --json=json "$workloads/atfork"
 [ "$(cat out)" = 3 ] || fail "atfork's children"

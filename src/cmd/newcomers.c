@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * See newcomers.h. What a process was executed with stays readable in /proc/PID/environ; mutrace itself does not have the
+ * session in its own.
+ */
+#include "src/cmd/newcomers.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/session/format.h"
+
+#define ENVIRON_MAX (256u * 1024)
+
+#define KERNEL_THREAD 0x00200000u /* in field 9 of /proc/PID/stat */
+
+/* In the middle of exec() a process has no environment yet: not an empty one, but none at a place in its memory. */
+static bool being_executed(const char *pid)
+{
+	char path[64], text[2048], state, *p, *rest;
+	unsigned long long field[52] = { 0 };
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	p = strrchr(text, ')'); /* the name before it may hold anything */
+	if (p == NULL || p[1] == '\0' || p[2] == '\0')
+		return false;
+	state = p[2];
+	p += 3;
+	for (int i = 4; i < 52; i++, p = rest) {
+		field[i] = strtoull(p, &rest, 10);
+		if (rest == p)
+			return false;
+	}
+	return state != 'Z' && state != 'X' && !(field[9] & KERNEL_THREAD) && field[50] == 0;
+}
+
+static bool has_session(const char *pid, const char *session, char *text)
+{
+	char path[64];
+	size_t length = 0, name = strlen(SESSION_ENV "=");
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/environ", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false; /* another user's: not of this session */
+	while (length < ENVIRON_MAX && (n = read(fd, text + length, ENVIRON_MAX - length)) > 0)
+		length += (size_t)n;
+	close(fd);
+	if (length == 0)
+		return being_executed(pid);
+	text[length] = '\0';
+	for (const char *p = text; p < text + length; p += strlen(p) + 1)
+		if (strncmp(p, SESSION_ENV "=", name) == 0)
+			return strcmp(p + name, session) == 0;
+	return false;
+}
+
+bool newcomers_exist(const char *session, bool (*known)(const void *, pid_t), const void *data)
+{
+	char *text = malloc(ENVIRON_MAX + 1);
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool found = false;
+
+	while (text != NULL && dir != NULL && !found && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' && has_session(entry->d_name, session, text))
+			found = !known(data, (pid_t)atoi(entry->d_name));
+	if (dir != NULL)
+		closedir(dir);
+	free(text);
+	return found;
+}
