@@ -4,6 +4,9 @@
  * watched.def; here stand those of functions with a variable list of arguments, and of those that do not sleep
  * if told so. In libmatrace-all.so only, so that a program that is watched for allocations alone pays for nothing else.
  */
+/* The headers have bodies of vprintf(), getchar() and others too; clang puts those first. */
+#define __NO_INLINE__ 1
+
 #include "src/record/watch.h"
 #include "wrappers/real.h"
 
@@ -206,12 +209,14 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 	WATCHED_PRINT(__dprintf_chk, format, __vdprintf_chk(fd, flag, format, a));
 }
 
+__attribute__((format(printf, 2, 0)))
 static int log_list(int priority, const char *format, va_list a)
 {
 	vsyslog(priority, format, a);
 	return 0;
 }
 
+__attribute__((format(printf, 4, 0)))
 static int print_log(struct site site, enum watched function, int priority, const char *format, va_list a)
 {
 	struct watch w;
@@ -234,6 +239,7 @@ EXPORT void syslog(int priority, const char *format, ...)
 	va_end(a);
 }
 
+__attribute__((format(printf, 3, 4)))
 void __syslog_chk(int priority, int flag, const char *format, ...);
 EXPORT void __syslog_chk(int priority, int flag, const char *format, ...)
 {
