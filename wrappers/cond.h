@@ -6,13 +6,7 @@
 #include <pthread.h>
 
 #include "wrappers/acquire.h"
-
-/* Where the C library still exports the layout of before 2.3.2 under another version of the same names. */
-#if defined(__x86_64__)
-#define COND_OLD_VERSIONS "GLIBC_2.2.5"
-#elif defined(__i386__)
-#define COND_OLD_VERSIONS "GLIBC_2.0"
-#endif
+#include "wrappers/real.h"
 
 /* The originals of one version. */
 struct cond_calls {

@@ -6,7 +6,7 @@
 #include "wrappers/cond.h"
 #include "wrappers/real.h"
 
-#ifdef COND_OLD_VERSIONS
+#ifdef OLD_VERSION
 #include <dlfcn.h>
 
 static struct {
@@ -22,12 +22,12 @@ static void need_old(void)
 	if (__builtin_expect(old.broadcast != NULL, 1))
 		return;
 	real_need();
-	*(void **)&old.calls.wait = dlvsym(RTLD_NEXT, "pthread_cond_wait", COND_OLD_VERSIONS);
-	*(void **)&old.calls.timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", COND_OLD_VERSIONS);
-	*(void **)&old.init = dlvsym(RTLD_NEXT, "pthread_cond_init", COND_OLD_VERSIONS);
-	*(void **)&old.destroy = dlvsym(RTLD_NEXT, "pthread_cond_destroy", COND_OLD_VERSIONS);
-	*(void **)&old.signal = dlvsym(RTLD_NEXT, "pthread_cond_signal", COND_OLD_VERSIONS);
-	__atomic_store_n((void **)&old.broadcast, dlvsym(RTLD_NEXT, "pthread_cond_broadcast", COND_OLD_VERSIONS),
+	*(void **)&old.calls.wait = dlvsym(RTLD_NEXT, "pthread_cond_wait", OLD_VERSION);
+	*(void **)&old.calls.timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", OLD_VERSION);
+	*(void **)&old.init = dlvsym(RTLD_NEXT, "pthread_cond_init", OLD_VERSION);
+	*(void **)&old.destroy = dlvsym(RTLD_NEXT, "pthread_cond_destroy", OLD_VERSION);
+	*(void **)&old.signal = dlvsym(RTLD_NEXT, "pthread_cond_signal", OLD_VERSION);
+	__atomic_store_n((void **)&old.broadcast, dlvsym(RTLD_NEXT, "pthread_cond_broadcast", OLD_VERSION),
 			 __ATOMIC_RELEASE);
 }
 

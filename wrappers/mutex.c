@@ -449,3 +449,9 @@ EXPORT int pthread_mutex_consistent(pthread_mutex_t *m)
 				   __ATOMIC_RELAXED);
 	return r;
 }
+
+SYNONYM(__pthread_mutex_init, pthread_mutex_init)
+SYNONYM(__pthread_mutex_destroy, pthread_mutex_destroy)
+SYNONYM(__pthread_mutex_lock, pthread_mutex_lock)
+SYNONYM(__pthread_mutex_trylock, pthread_mutex_trylock)
+SYNONYM(__pthread_mutex_unlock, pthread_mutex_unlock)

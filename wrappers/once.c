@@ -59,3 +59,5 @@ EXPORT void call_once(once_flag *control, void (*routine)(void))
 	else
 		wait_at(control, routine, true, SITE_HERE);
 }
+
+SYNONYM(__pthread_once, pthread_once)

@@ -60,6 +60,21 @@ static inline void real_need(void)
 #define REAL(name) real.name
 
 #define EXPORT __attribute__((visibility("default")))
+
+/* Where the C library still has names and, of conditions, a layout for old programs, and under which version. */
+#if defined(__x86_64__)
+#define OLD_VERSION "GLIBC_2.2.5"
+#elif defined(__i386__)
+#define OLD_VERSION "GLIBC_2.0"
+#endif
+
+/* A second name of a function defined before, by which programs built for a glibc before 2.34 may call it. As in the C
+ * library it exists in that version only, so that dlsym() still does not find it. */
+#ifdef OLD_VERSION
+#define SYNONYM(name, of) __asm__(".symver " #of ", " #name "@" OLD_VERSION);
+#else
+#define SYNONYM(name, of)
+#endif
 #define COLD __attribute__((noinline, cold))
 
 #endif

@@ -265,3 +265,11 @@ EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *rw)
 		recorder_destroyed(t, rw, KIND_RWLOCK);
 	return r;
 }
+
+SYNONYM(__pthread_rwlock_init, pthread_rwlock_init)
+SYNONYM(__pthread_rwlock_destroy, pthread_rwlock_destroy)
+SYNONYM(__pthread_rwlock_rdlock, pthread_rwlock_rdlock)
+SYNONYM(__pthread_rwlock_tryrdlock, pthread_rwlock_tryrdlock)
+SYNONYM(__pthread_rwlock_wrlock, pthread_rwlock_wrlock)
+SYNONYM(__pthread_rwlock_trywrlock, pthread_rwlock_trywrlock)
+SYNONYM(__pthread_rwlock_unlock, pthread_rwlock_unlock)

@@ -149,12 +149,23 @@ EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *t)
 		return r; \
 	} while (0)
 
-EXPORT int pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
+/* Conditions of the old layout are left alone: only the current version is exported where there are two. */
+#ifdef OLD_VERSION
+#define CURRENT(name) name##_current
+__asm__(".symver pthread_cond_wait_current, pthread_cond_wait@@GLIBC_2.3.2");
+__asm__(".symver pthread_cond_timedwait_current, pthread_cond_timedwait@@GLIBC_2.3.2");
+#else
+#define CURRENT(name) name
+#endif
+int CURRENT(pthread_cond_wait)(pthread_cond_t *c, pthread_mutex_t *m);
+int CURRENT(pthread_cond_timedwait)(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t);
+
+EXPORT int CURRENT(pthread_cond_wait)(pthread_cond_t *c, pthread_mutex_t *m)
 {
 	WAITING(pthread_cond_wait, (c, m));
 }
 
-EXPORT int pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t)
+EXPORT int CURRENT(pthread_cond_timedwait)(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *t)
 {
 	WAITING(pthread_cond_timedwait, (c, m, t));
 }

@@ -1,8 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The conformance suite: every case of the programs beside this script must come out the same with libmutrace.so as
-# without. Also as children of a profiled process that do not exec, and in the lighter modes. What differs
-# is printed ("<" without the profiler, ">" with it).
+# without. Also as children of a profiled process that do not exec, in the lighter modes, and with matrace's library that
+# wraps most. What differs is printed ("<" without the profiler, ">" with it).
+#
+# LIBMUTRACE=LIBRARY runs all with another library, CONFORM_FRONT=mutrace also below the command; make check-conform does.
 #
 # run.sh [NAME-OR-PREFIX...]; CONFORM_STABLE=N runs the cases N times without the profiler instead, and they must
 # come out the same each time: what flickers by itself proves nothing.
@@ -75,6 +77,20 @@ for program in conform conform-cxx; do
 	with "$program" profiled "$@"
 	with "$program" contended-only -c contended_only=1 "$@"
 	with "$program" sampled -c sample_hold=4 "$@"
+	if [ -z "${LIBMUTRACE:-}" ]; then
+		library=$top_builddir/.libs/libmatrace-all.so
+		with "$program" "under matrace" "$@"
+		library=$top_builddir/.libs/libmutrace.so
+	fi
+	if [ -n "${CONFORM_FRONT:-}" ]; then
+		"$CONFORM_FRONT" --json="$work/json" "$programs/$program" -j $jobs "$@" >"$work/got" 2>"$work/report" || {
+			echo "$program below $CONFORM_FRONT: the runner failed"
+			status=1
+		}
+		sed -i "s|: _=$CONFORM_FRONT\$|: _=$programs/$program|" "$work/got" # that is bash
+		compare "$program below $CONFORM_FRONT"
+		tail -n 1 "$work/report"
+	fi
 
 	# the children of a profiled process that do not exec
 	"$programs/$program" -j $jobs -f "$@" >"$work/plain" || exit 99

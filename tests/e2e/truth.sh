@@ -36,3 +36,28 @@ check_json "$work/json" \
 grep -E '^ +1 +guilty_lock +mutex ' "$work/err" | grep -qE '\b200 */? +400\b' || fail "the table's first row"
 grep -q "wait_for_lock truth.c:$waits" "$work/err" || fail "the waiter in the text"
 grep -q "hold_lock truth.c:$holds" "$work/err" || fail "the holder in the text"
+
+# Names that only programs built long ago call locks by.
+if [ "$(uname -m)" = x86_64 ]; then
+	cat >old.c <<'C'
+#include <pthread.h>
+#define OLD(name) extern __typeof(pthread_##name) old_##name; __asm__(".symver old_" #name ", __pthread_" #name "@GLIBC_2.2.5")
+OLD(mutex_lock);
+OLD(mutex_trylock);
+OLD(mutex_unlock);
+OLD(rwlock_rdlock);
+OLD(rwlock_wrlock);
+OLD(rwlock_unlock);
+pthread_mutex_t old_lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_rwlock_t old_rwlock = PTHREAD_RWLOCK_INITIALIZER;
+int main(void)
+{
+	return old_mutex_lock(&old_lock) || old_mutex_unlock(&old_lock) || old_mutex_trylock(&old_lock) ||
+	       old_mutex_unlock(&old_lock) || old_rwlock_rdlock(&old_rwlock) || old_rwlock_unlock(&old_rwlock) ||
+	       old_rwlock_wrlock(&old_rwlock) || old_rwlock_unlock(&old_rwlock);
+}
+C
+	${CC:-cc} -g -o old old.c -lpthread || exit 99
+	expect 0 "$mutrace" ./old
+	says "2 locks, 4 acquisitions"
+fi
