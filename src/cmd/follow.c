@@ -228,6 +228,17 @@ static bool maker_lives(const struct tracked *t)
 	return !gone;
 }
 
+/* A file is as long as the recorder may have needed at most. Cut to what is in it, it can be copied about. */
+static void shorten(int fd, const struct image_header *h)
+{
+	struct stat st;
+
+	if (h->used >= CHUNK_ALIGN && fstat(fd, &st) == 0 && (uint64_t)st.st_size > h->used &&
+	    ftruncate(fd, (off_t)h->used) < 0) {
+		/* then it stays long */
+	}
+}
+
 /* The process is seen dead: what it could not write itself is written now. */
 static void end_image(struct follow *f, struct tracked *t)
 {
@@ -255,6 +266,8 @@ static void end_image(struct follow *f, struct tracked *t)
 	if (!is_program(f, &h) && !t->births && (t->maker == t->pid || !maker_lives(t)) &&
 	    !recorded_anything(fd, &h))
 		remove_image(f, t);
+	else if (t->final)
+		shorten(fd, &h); /* at once: a build has thousands */
 	close(fd);
 }
 
@@ -454,17 +467,6 @@ unsigned int follow_living(const struct follow *f, pid_t *ret_one)
 bool follow_any(const struct follow *f)
 {
 	return f->any;
-}
-
-/* A file is as long as the recorder may have needed at most. Cut to what is in it, it can be copied about. */
-static void shorten(int fd, const struct image_header *h)
-{
-	struct stat st;
-
-	if (h->used >= CHUNK_ALIGN && fstat(fd, &st) == 0 && (uint64_t)st.st_size > h->used &&
-	    ftruncate(fd, (off_t)h->used) < 0) {
-		/* then it stays long */
-	}
 }
 
 void follow_clean(struct follow *f)

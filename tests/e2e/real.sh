@@ -9,13 +9,13 @@
 
 megabytes=${MUTRACE_REAL_MB:-12}
 small="pbzip2 xz python3 memcached git redis-server nginx make jemalloc tcmalloc"
-large="ffmpeg node java mariadbd chromium"
+large="ffmpeg node java mariadbd chromium tree"
 
 [ "${1-}" != all ] || set -- $small $large
 tried=
 for program in ${@:-$small}; do
 	case $program in
-	jemalloc | tcmalloc) ;; # looks for itself
+	jemalloc | tcmalloc | tree) ;; # looks for itself
 	*) command -v $program >/dev/null || continue ;;
 	esac
 	echo "== $program"
