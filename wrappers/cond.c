@@ -67,7 +67,7 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 		if (other == 0)
 			l->other = h->lock;
 		else if (other != h->lock && l->waiters != 0)
-			__atomic_fetch_or(&l->state, STATE_TWO_MUTEXES, __ATOMIC_RELAXED);
+			recorder_misuse(t, x.use.lock, STATE_TWO_MUTEXES, site);
 		x.mutex_use = (struct use){ h->cell, h->lock };
 		if (h->recursion == 0) { /* else the C library releases one level of several: it stays held */
 			open = hold_end(t, h, site, &closed, &now);

@@ -134,6 +134,8 @@ EXPORT int sem_destroy(sem_t *s)
 
 	real_need();
 	t = recorder_enter();
+	if (t != NULL && t->mode != MODE_CONTENDED && object_waited(s))
+		recorder_misuse(t, recorder_find(t, s, KIND_SEM), STATE_DESTROY_WAITED, SITE_HERE);
 	r = REAL(sem_destroy)(s);
 	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)
 		recorder_destroyed(t, s, KIND_SEM);

@@ -48,6 +48,16 @@ bool object_taken(const void *mutex)
 	return __atomic_load_n(&((const pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) & 0x3fffffff;
 }
 
+bool object_waited(const void *sem)
+{
+#ifdef __LP64__
+	return __atomic_load_n((const uint64_t *)sem, __ATOMIC_RELAXED) >> 32; /* the value is below */
+#else
+	(void)sem;
+	return false;
+#endif
+}
+
 uint32_t object_owner(const void *address, uint8_t kind)
 {
 	if (kind == KIND_MUTEX)
@@ -75,6 +85,12 @@ bool object_destroyed(const void *address, uint8_t kind)
 bool object_taken(const void *mutex)
 {
 	(void)mutex;
+	return false;
+}
+
+bool object_waited(const void *sem)
+{
+	(void)sem;
 	return false;
 }
 

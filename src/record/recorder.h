@@ -58,6 +58,7 @@ static inline bool object_robust(const void *mutex)
 	return false;
 #endif
 }
+bool object_waited(const void *sem);
 /* Counts something that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
 /* A destruction that succeeded. */
