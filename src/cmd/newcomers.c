@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/session/format.h"
 
-#define ENVIRON_MAX (256u * 1024)
+#define ENVIRON_MAX (256 * 1024)
+#define EXEC_LOOKS 100 /* of a millisecond each */
 
 #define KERNEL_THREAD 0x00200000u /* in field 9 of /proc/PID/stat */
 
@@ -48,23 +50,38 @@ static bool being_executed(const char *pid)
 	return state != 'Z' && state != 'X' && !(field[9] & KERNEL_THREAD) && field[50] == 0;
 }
 
-static bool has_session(const char *pid, const char *session, char *text)
+/* Its length, -1: we may not read it. */
+static ssize_t read_environ(const char *pid, char *text)
 {
 	char path[64];
-	size_t length = 0, name = strlen(SESSION_ENV "=");
+	ssize_t length = 0;
 	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%.20s/environ", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false; /* another user's: not of this session */
-	while (length < ENVIRON_MAX && (n = read(fd, text + length, ENVIRON_MAX - length)) > 0)
-		length += (size_t)n;
+		return -1; /* another user's: not of this session */
+	while (length < ENVIRON_MAX && (n = read(fd, text + length, (size_t)(ENVIRON_MAX - length))) > 0)
+		length += n;
 	close(fd);
-	if (length == 0)
-		return being_executed(pid);
 	text[length] = '\0';
+	return length;
+}
+
+static bool has_session(const char *pid, const char *session, char *text)
+{
+	const struct timespec pause = { .tv_nsec = 1000000 };
+	size_t name = strlen(SESSION_ENV "=");
+	ssize_t length = read_environ(pid, text);
+
+	/* A busy machine always has some that are being executed; most are soon seen to be none of ours. */
+	for (int look = 0; length == 0 && being_executed(pid); look++) {
+		if (look == EXEC_LOOKS)
+			return true;
+		nanosleep(&pause, NULL);
+		length = read_environ(pid, text);
+	}
 	for (const char *p = text; p < text + length; p += strlen(p) + 1)
 		if (strncmp(p, SESSION_ENV "=", name) == 0)
 			return strcmp(p + name, session) == 0;
