@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Any bytes as an image file, through loader, analysis and all renderers: nothing may crash, hang or be written out of
- * bounds. libFuzzer calls it (tests/fuzz/run.sh); built as a program (-DREPLAY) it is an ordinary test: an image with
- * everything in it, the files and folders of the command line, and of each cuts and changed bytes. --seed FILE writes
- * that image for libFuzzer to begin with. Without symbols: the symbolizer has tests of its own for hostile files.
+ * bounds; the text steers no terminal, and the JSON can be parsed. Bytes are changed with knowledge of the format: a
+ * reference becomes another one, a number one at the edge of its range. Names come from a symbolizer that means ill; the
+ * real one has tests of its own for hostile files.
  */
-#include <dirent.h>
 #include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,12 +14,27 @@
 #include "analysis/report.h"
 #include "load/tables.h"
 #include "render/render.h"
+#include "session/watched.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/unit/fake_symbols.h"
 #include "tests/unit/make_session.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct renderer *const renderers[] = { &render_text, &render_json, &render_folded, &render_pprof,
 						     &render_csv };
+
+static const struct fake_function functions[] = {
+	{ 0x1000, 0x2000, "plain", "/src/plain.c", 1, "outer\033]0;title\a", 2 },
+	{ 0x2000, 0x3000, "template<\033[31m>::operator()(int\n)", "/src/\033[2J.c", 4294967295u, NULL, 0 },
+	{ 0x3000, 0x4000, "std::mutex::lock()", NULL, 0, NULL, 0 },
+	{ 0x4000, 0x5000, "start_thread", "\xc2\x9b\xff", 0, NULL, 0 },
+	{ 0x5000, 0x6000, "", "", 0, "", 0 },
+	{ 0, 0, NULL, NULL, 0, NULL, 0 },
+};
+static const struct fake_variable variables[] = {
+	{ 0x100000, 0x100100, "lock\033[0m;a b", "/src/plain.c", 3 },
+	{ 0x100100, 0x110000, "table\r\n", NULL, 0 },
+	{ 0, 0, NULL, NULL, 0 },
+};
 
 static void report_all(struct model *m, size_t variant)
 {
@@ -34,16 +46,22 @@ static void report_all(struct model *m, size_t variant)
 	if (!sink)
 		sink = fopen("/dev/null", "we");
 	report_options_init(&o);
-	o.no_symbols = true;
+	o.no_symbols = variant & 8;
 	o.all = true;
 	o.debug_info = variant & 1;
 	o.per_instance = variant & 4;
 	ro.width = variant & 2 ? 80 : 0;
-	ro.color = variant & 2;
 	if (!sink || report_new(m, &o, &r) < 0)
 		abort();
+	if (render_text.render(fuzz_text_open(), r, &ro) < 0)
+		abort();
+	fuzz_text_check();
+	if (render_json.render(fuzz_text_open(), r, &ro) < 0)
+		abort();
+	fuzz_json_check();
+	ro.color = true;
 	for (size_t i = 0; i < sizeof(renderers) / sizeof(renderers[0]); i++) {
-		if (renderers[i]->render(sink, r, &ro) < 0)
+		if (renderers[i] != &render_json && renderers[i]->render(sink, r, &ro) < 0)
 			abort();
 	}
 	report_free(r);
@@ -57,6 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct model *m;
 	int r;
 
+	fake_functions = functions;
+	fake_variables = variables;
 	if (fd < 0)
 		fd = memfd_create("image", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, data, size, 0) != (ssize_t)size || model_new(&m) < 0)
@@ -68,60 +88,153 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		m->sessions[0].path = m->sessions[0].version = "fuzz";
 		m->n_sessions = 1;
-		report_all(m, size);
-	} else if (error[0] == 0 && r != -ENODATA) {
-		abort();
+		report_all(m, size ? data[size / 2] ^ (size >> 3) : 0);
+	} else if (r != -ENODATA) {
+		fuzz_error_check(error);
 	}
 	model_free(m);
 	return 0;
 }
 
-#ifdef REPLAY
-static unsigned int replayed;
+#define CHUNKS_MAX 256
 
-/* The bytes themselves, cut at some places, and with more and more of them changed; the same ones each time. Most of an
- * image is empty: what is not 0 is changed more often. */
-static void replay_bytes(uint8_t *data, size_t size, int changes)
+/* The chunks of an image as the loader would find them. */
+static size_t chunks_find(uint8_t *data, size_t size, struct chunk **ret)
 {
-	uint64_t random = 88172645463325252u;
-	int i;
+	size_t at = CHUNK_ALIGN, n = 0;
 
-	LLVMFuzzerTestOneInput(data, size);
-	for (i = 1; i < 64; i++)
-		LLVMFuzzerTestOneInput(data, size * (size_t)i / 64);
-	for (i = 0; size > 0 && i < changes; i++) {
-		size_t at, tries;
+	while (at + CHUNK_ALIGN <= size && n < CHUNKS_MAX) {
+		struct chunk *c = (struct chunk *)(data + at);
 
-		random ^= random << 13;
-		random ^= random >> 7;
-		random ^= random << 17;
-		at = random % size;
-		for (tries = 0; data[at] == 0 && tries < size && random >> 60 != 0; tries++)
-			at = (at + 1) % size;
-		data[at] ^= (uint8_t)(1u << (random >> 40) % 8);
-		LLVMFuzzerTestOneInput(data, size);
-		if (at < sizeof(struct image_header)) /* else nothing more would be read */
-			data[at] ^= (uint8_t)(1u << (random >> 40) % 8);
+		if (c->magic != CHUNK_MAGIC || c->size < CHUNK_ALIGN || c->size % CHUNK_ALIGN || c->size > size - at) {
+			at += CHUNK_ALIGN;
+			continue;
+		}
+		ret[n++] = c;
+		at += c->size;
 	}
-	replayed++;
+	return n;
 }
 
-static void replay(const char *path)
+/* An item of a chunk that has some; NULL if luck has it otherwise. */
+static uint8_t *item_choose(struct chunk **chunks, size_t n, uint64_t *random, uint32_t *ret_size)
 {
-	uint8_t *data;
-	FILE *f = fopen(path, "re");
-	long size;
+	struct chunk *c = n ? chunks[fuzz_random(random) % n] : NULL;
+	uint64_t used;
 
-	if (!f || fseek(f, 0, SEEK_END) < 0 || (size = ftell(f)) < 0)
-		exit(99);
-	rewind(f);
-	data = malloc((size_t)size + 1);
-	if (!data || fread(data, 1, (size_t)size, f) != (size_t)size)
-		exit(99);
-	fclose(f);
-	replay_bytes(data, (size_t)size, 64);
-	free(data);
+	if (!c || c->item_size < 8 || c->used == 0 || (uint64_t)c->item_size * c->used > c->size - sizeof(*c))
+		return NULL;
+	used = c->used;
+	*ret_size = c->item_size;
+	if (c->type == CHUNK_THREAD) /* its held[] follow */
+		used = (c->size - sizeof(*c)) / (*ret_size = sizeof(struct held));
+	return (uint8_t *)(c + 1) + fuzz_random(random) % (used < 64 ? used : 64) * *ret_size;
 }
+
+static uint64_t value_choose(const uint8_t *data, struct chunk **chunks, size_t n, uint64_t old, uint64_t *random)
+{
+	uint64_t r = fuzz_random(random);
+	uint32_t size;
+	const uint8_t *item;
+
+	switch (r % 8) {
+	case 0:
+		return r >> 8;
+	case 1:
+		return old + (r >> 8) % 17 - 8;
+	case 2:
+		return old ^ 1ull << (r >> 8) % 64;
+	case 3:
+		return (1ull << (r >> 8) % 64) - (r >> 16) % 3;
+	case 4:
+		return 0;
+	case 5:
+		return (r >> 8) % 300;
+	default: /* a reference to something that is there */
+		item = item_choose(chunks, n, random, &size);
+		return item ? (uint64_t)(item - data) / REF_UNIT : UINT32_MAX;
+	}
+}
+
+static void number_change(uint8_t *data, uint8_t *at, struct chunk **chunks, size_t n, uint64_t *random)
+{
+	size_t width = (size_t[]){ 4, 4, 8, 8, 2, 1, 4, 8 }[fuzz_random(random) % 8];
+	uint64_t value = 0;
+
+	at -= (size_t)(at - data) % width;
+	memcpy(&value, at, width);
+	value = value_choose(data, chunks, n, value, random);
+	memcpy(at, &value, width);
+}
+
+static void image_change(uint8_t *data, size_t size, uint64_t *random)
+{
+	struct chunk *chunks[CHUNKS_MAX];
+	size_t n = chunks_find(data, size, chunks);
+	uint32_t item_size, other_size;
+	uint8_t *item, *other;
+
+	if (size < CHUNK_ALIGN || n == 0)
+		return;
+	switch (fuzz_random(random) % 16) {
+	case 0: /* below the names, above what would only make it no image */
+		number_change(data, data + 20 + *random / 16 % (offsetof(struct image_header, program) - 20), chunks, n,
+			      random);
+		break;
+	case 1:
+		number_change(data, (uint8_t *)chunks[*random / 16 % n] + *random / 4096 % sizeof(struct chunk), chunks, n,
+			      random);
+		break;
+	case 2:
+	case 3:
+		item = item_choose(chunks, n, random, &item_size);
+		other = item_choose(chunks, n, random, &other_size);
+		if (item && other && item_size == other_size)
+			memmove(item, other, item_size);
+		break;
+	case 4: /* names */
+		item = item_choose(chunks, n, random, &item_size);
+		if (item)
+			item[fuzz_random(random) % item_size] = (uint8_t)(*random >> 32);
+		break;
+	default:
+		item = item_choose(chunks, n, random, &item_size);
+		if (item)
+			number_change(data, item + fuzz_random(random) % item_size, chunks, n, random);
+	}
+}
+
+const fuzz_changer fuzz_change = image_change;
+
+#ifndef REPLAY
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	uint64_t random = seed | 1ull << 40;
+	uint64_t r = fuzz_random(&random);
+	struct chunk *chunks[CHUNKS_MAX], *c;
+	size_t n;
+
+	if (size < 2 * CHUNK_ALIGN || r % 32 == 0)
+		return LLVMFuzzerMutate(data, size, max_size);
+	n = chunks_find(data, size, chunks);
+	if (r % 32 == 1 && n) { /* one chunk twice */
+		c = chunks[(r >> 8) % n];
+		if (size % CHUNK_ALIGN == 0 && c->size <= max_size - size) {
+			memcpy(data + size, c, c->size);
+			c = (struct chunk *)(data + size);
+			c->offset = size;
+			size += c->size;
+			((struct image_header *)data)->used = size;
+		}
+	}
+	for (r = r >> 16 & 7; r < 8; r++)
+		image_change(data, size, &random);
+	return size;
+}
+#endif
 
 /* Something of every type of record, each referring to others in every way that the format has. */
 static struct image_maker *seed_make(void)
@@ -178,53 +291,24 @@ static struct image_maker *seed_make(void)
 		t[i]->waiting_since = 1600000000;
 		t[i]->waiting_stack = other;
 	}
+	for (uint32_t function = 0; function < WATCHED_MAX; function += 7) {
+		struct alloc_site *a = image_maker_alloc(m, thread[2], function, 3);
+
+		a->stack = stack;
+		a->bytes = a->time_total = a->time_max = 100;
+		a->realtime = 1 + function % 3;
+	}
+	image_maker_header(m)->config.watch = 1;
 	return m;
 }
 
-static void replay_seed(void)
+void fuzz_seeds(fuzz_take take)
 {
 	struct image_maker *m = seed_make();
 	const void *bytes;
-	uint8_t *copy;
 	size_t size;
 
 	bytes = image_maker_bytes(m, &size);
-	copy = malloc(size);
-	if (!copy)
-		exit(99);
-	memcpy(copy, bytes, size);
-	replay_bytes(copy, size, 2000);
-	free(copy);
+	take("everything", bytes, size, 2000);
 	image_maker_free(m);
 }
-
-int main(int argc, char **argv)
-{
-	if (argc == 3 && strcmp(argv[1], "--seed") == 0) {
-		image_maker_write(seed_make(), ".", argv[2]);
-		return 0;
-	}
-	replay_seed();
-	for (int i = 1; i < argc; i++) {
-		struct dirent *e;
-		DIR *d = opendir(argv[i]);
-		char *path;
-
-		if (!d) {
-			replay(argv[i]);
-			continue;
-		}
-		while ((e = readdir(d))) {
-			if (e->d_name[0] == '.')
-				continue;
-			if (asprintf(&path, "%s/%s", argv[i], e->d_name) < 0)
-				return 99;
-			replay(path);
-			free(path);
-		}
-		closedir(d);
-	}
-	printf("%u files replayed\n", replayed);
-	return replayed ? 0 : 99;
-}
-#endif

@@ -273,6 +273,17 @@ struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t l
 	return e;
 }
 
+struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function, uint64_t count)
+{
+	struct alloc_site *a = item(m, CHUNK_ALLOCS, thread, sizeof(*a));
+
+	a->function = function;
+	a->realtime = REALTIME_BY_POLICY;
+	a->tid_count = 1;
+	a->count = count;
+	return a;
+}
+
 const void *image_maker_bytes(struct image_maker *m, size_t *ret_size)
 {
 	*ret_size = m->size;

@@ -34,6 +34,7 @@ struct held *image_maker_held(struct image_maker *m, struct thread_rec *t, uint3
 /* Items of the arena of a thread. */
 uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t acquired, struct cell **ret);
 struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count, uint64_t wait);
+struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function, uint64_t count);
 /* The file's bytes as they are now, and how many. */
 const void *image_maker_bytes(struct image_maker *m, size_t *ret_size);
 void *image_maker_at(struct image_maker *m, uint32_t ref);
