@@ -273,7 +273,7 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 	r->priv->model = m;
 	r->priv->options = o;
 	for (i = 0; i < m->n_sessions; i++)
-		r->foreign = r->foreign || (m->sessions[i].foreign && !o->trust_foreign);
+		r->foreign = r->foreign || m->sessions[i].foreign;
 	e = symbols_open(r->priv, r->foreign);
 	if (e == 0)
 		e = symbols_resolve_all(r->priv);
@@ -293,6 +293,11 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 		qsort(r->processes, r->n_processes, sizeof(*r->processes), entry_compare);
 	*ret = r;
 	return 0;
+}
+
+unsigned int report_outputs(const struct report_options *o)
+{
+	return (o->json_path != NULL) + (o->folded_path != NULL) + (o->pprof_path != NULL) + (o->csv_path != NULL);
 }
 
 static int text_write(const struct report *r, const struct report_options *o)
@@ -384,7 +389,7 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 	if (o->text) {
 		int t = text_write(r, o);
 
-		if (t < 0 && e == 0) {
+		if (t < 0 && e == 0 && report_outputs(o) == 0) { /* else it can be read there */
 			e = t;
 			snprintf(error, MODEL_ERROR_SIZE, "the report could not be written: %s", strerror(-t));
 		}

@@ -41,7 +41,6 @@ struct report_options {
 	const char *const *debug_dirs; /* NULL-terminated, NULL: default */
 	const char *const *helpers;    /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
 	bool no_symbols;
-	bool trust_foreign;            /* open files named by a session of another user */
 
 	/* output */
 	FILE *text;                    /* NULL: no text */
@@ -221,6 +220,9 @@ struct report {
 	bool foreign;              /* files were not opened because the session is another user's */
 	struct report_private *priv;
 };
+
+/* How many files are asked for besides the text. */
+unsigned int report_outputs(const struct report_options *o);
 
 /* Adds up, names and ranks. 0 or -errno. The model must outlive the report; it gets some more stacks. */
 int report_new(struct model *m, const struct report_options *o, struct report **ret);

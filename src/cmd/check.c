@@ -45,7 +45,7 @@ static int run_once(struct check *c, char **argv)
 	size_t before = c->n_runs;
 	int status, wait_status;
 
-	status = run_program(&c->options, argv, session_done, c, &wait_status);
+	status = run_program(&c->options, argv, true, session_done, c, &wait_status);
 	if (wait_status == -1) {
 		snprintf(c->trouble, sizeof(c->trouble), "%s could not be run", argv[0]);
 		return status != 0 ? status : STATUS_TROUBLE;

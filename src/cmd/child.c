@@ -35,6 +35,8 @@ static void passed_on(sigset_t *set)
 		sigdelset(set, ours[i]);
 }
 
+static const int end_signals[CHILD_END_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
 int child_take_signals(struct child *c, int *ret_fd)
 {
 	static struct child first; /* what we were started with: check runs several programs */
@@ -53,6 +55,9 @@ int child_take_signals(struct child *c, int *ret_fd)
 	sigaction(SIGCHLD, &action, &c->chld);
 	action.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &action, &c->pipe);
+	sigaction(SIGXFSZ, &action, &c->xfsz);
+	for (size_t i = 0; i < CHILD_END_SIGNALS; i++)
+		sigaction(end_signals[i], NULL, &c->end[i]);
 	/* One descriptor is kept for each living process of the session. */
 	if (getrlimit(RLIMIT_NOFILE, &c->files) == 0 && !known) {
 		files = c->files;
@@ -62,6 +67,7 @@ int child_take_signals(struct child *c, int *ret_fd)
 	if (known) {
 		c->chld = first.chld;
 		c->pipe = first.pipe;
+		c->xfsz = first.xfsz;
 		c->files = first.files;
 	}
 	first = *c;
@@ -70,14 +76,59 @@ int child_take_signals(struct child *c, int *ret_fd)
 	return 0;
 }
 
-void child_give_signals_back(const struct child *c, int fd)
+/* What came in was for the program, which is no more. */
+static void forget_signals(int fd)
 {
 	struct signalfd_siginfo info;
 
-	/* What came in meanwhile was for the program, which is no more. */
 	while (read(fd, &info, sizeof(info)) > 0)
 		;
+}
+
+/* The first one does nothing but make way for the second. */
+static void heed_not(int number)
+{
+	struct sigaction action;
+
+	(void)number;
+	for (size_t i = 0; i < CHILD_END_SIGNALS; i++) {
+		sigaction(end_signals[i], NULL, &action);
+		if (action.sa_handler != heed_not)
+			continue;
+		action = (struct sigaction){ .sa_handler = SIG_DFL };
+		sigaction(end_signals[i], &action, NULL);
+	}
+}
+
+void child_guard_report(struct child *c, int fd)
+{
+	struct sigaction action = { .sa_handler = heed_not, .sa_flags = SA_RESTART };
+	sigset_t set;
+
+	forget_signals(fd);
+	sigemptyset(&set);
+	for (size_t i = 0; i < CHILD_END_SIGNALS; i++) {
+		if (sigismember(&c->mask, end_signals[i]))
+			continue;
+		if (c->end[i].sa_handler == SIG_DFL)
+			sigaction(end_signals[i], &action, NULL);
+		sigaddset(&set, end_signals[i]);
+	}
+	if (!sigismember(&c->mask, SIGTSTP))
+		sigaddset(&set, SIGTSTP);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+void child_give_signals_back(const struct child *c, int fd)
+{
+	sigset_t set;
+
+	passed_on(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	forget_signals(fd);
 	close(fd);
+	for (size_t i = 0; i < CHILD_END_SIGNALS; i++)
+		sigaction(end_signals[i], &c->end[i], NULL);
 	sigprocmask(SIG_SETMASK, &c->mask, NULL);
 }
 
@@ -99,17 +150,11 @@ static int set_environment(const char *library, const char *session)
 	return r;
 }
 
-/* In the child. Only returns if it fails. */
-static int execute(const struct child *c, const char *path, char **argv, const char *library, const char *session)
+/* Only returns if it fails: -errno. */
+static int execute(const char *path, char **argv)
 {
-	int r = set_environment(library, session);
+	int r;
 
-	if (r < 0)
-		return r;
-	setrlimit(RLIMIT_NOFILE, &c->files);
-	sigaction(SIGCHLD, &c->chld, NULL);
-	sigaction(SIGPIPE, &c->pipe, NULL);
-	sigprocmask(SIG_SETMASK, &c->mask, NULL);
 	execve(path, argv, environ);
 	r = -errno;
 	if (r == -ENOEXEC) { /* text without #!, which execvp() gives to the shell too */
@@ -129,6 +174,33 @@ static int execute(const struct child *c, const char *path, char **argv, const c
 		r = -errno;
 	}
 	return r;
+}
+
+static int not_executed(const char *path, int error)
+{
+	say("%s: %s", path, strerror(error));
+	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+}
+
+int child_become(const char *path, char **argv)
+{
+	return not_executed(path, -execute(path, argv));
+}
+
+/* In the child. Only returns if it fails: -errno. */
+static int execute_watched(const struct child *c, const char *path, char **argv, const char *library,
+			   const char *session)
+{
+	int r = set_environment(library, session);
+
+	if (r < 0)
+		return r;
+	setrlimit(RLIMIT_NOFILE, &c->files);
+	sigaction(SIGCHLD, &c->chld, NULL);
+	sigaction(SIGPIPE, &c->pipe, NULL);
+	sigaction(SIGXFSZ, &c->xfsz, NULL);
+	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+	return execute(path, argv);
 }
 
 int child_start(struct child *c, const char *path, char **argv, const char *library, const char *session)
@@ -152,7 +224,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 	}
 	if (c->pid == 0) {
 		close(fds[0]);
-		error = -execute(c, path, argv, library, session);
+		error = -execute_watched(c, path, argv, library, session);
 		n = write(fds[1], &error, sizeof(error));
 		_exit(n == (ssize_t)sizeof(error) ? STATUS_NOT_EXECUTABLE : STATUS_TROUBLE);
 	}
@@ -167,8 +239,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 		;
 	c->ended = true;
 	witness_end(c->witness);
-	say("%s: %s", path, strerror(error));
-	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
+	return not_executed(path, error);
 }
 
 /* Whether the program is stopped, without taking the news away from child_look(). */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,8 +41,13 @@ static char *own_directory(void)
 	char path[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
-	if (n <= 0)
-		return NULL;
+	if (n <= 0) { /* no /proc */
+		const char *name = (const char *)getauxval(AT_EXECFN);
+
+		if (name == NULL || realpath(name, path) == NULL)
+			return NULL;
+		n = (ssize_t)strlen(path);
+	}
 	path[n] = '\0';
 	slash = strrchr(path, '/');
 	if (slash == NULL || path[0] != '/')

@@ -22,17 +22,11 @@ struct watched_run {
 static int done(const char *session, void *data)
 {
 	struct watched_run *w = data;
-	char error[MODEL_ERROR_SIZE];
+	int r;
 
-	w->options.report.text = stderr;
-	w->options.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
-	if (report_run(&session, 1, &w->options.report, error) < 0) {
-		say("%s", error);
-		return -1;
-	}
-	fflush(stderr);
-	w->reported = true;
-	return 0;
+	r = run_report(&w->options, session);
+	w->reported = r != REPORT_FAILED;
+	return r;
 }
 
 /* The status to exit with: --fail's if there is something to fail for, else the program's. Does not return if that
@@ -80,7 +74,7 @@ static int command_watch(int argc, char **argv)
 		}
 	o->config.watch |= 1u << WATCH_CLASS_alloc;
 	o->report.found = &w.found;
-	status = run_program(o, argv + first, done, &w, &program_status);
+	status = run_program(o, argv + first, o->fail_status != 0, done, &w, &program_status);
 finish:
 	status = end(&w, status, program_status);
 	options_free(o);

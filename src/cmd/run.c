@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * mutrace PROGRAM: makes a session, runs the program in it, waits for it and for what it leaves running, reports.
- * Single-threaded; sleeps in one poll(), in which signals arrive as data, so no handler of ours ever runs.
+ * Single-threaded; sleeps in one poll(), in which signals arrive as data, so no handler of ours runs meanwhile.
  */
 #include "src/cmd/command.h"
 
@@ -43,17 +43,21 @@ struct run {
 	bool hurry;    /* the user does not want to wait for children */
 };
 
-static int report(struct options *o, const char *session)
+int run_report(struct options *o, const char *session)
 {
 	char error[MODEL_ERROR_SIZE];
+	bool elsewhere = report_outputs(&o->report) > 0;
+	int r;
 
 	o->report.text = stderr;
 	o->report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
-	if (report_run(&session, 1, &o->report, error) < 0) {
+	r = report_run(&session, 1, &o->report, error);
+	if (fflush(stderr) != 0 || ferror(stderr)) /* a closed pipe, a terminal that is gone */
+		return r < 0 || !elsewhere ? REPORT_UNREAD : 0;
+	if (r < 0) {
 		say("%s", error);
-		return -1;
+		return ferror(stdout) ? 0 : REPORT_FAILED; /* the text was read */
 	}
-	fflush(stderr);
 	return 0;
 }
 
@@ -68,7 +72,7 @@ static void report_now(struct run *r)
 		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
 		r->options->report.json_path = r->options->report.folded_path = NULL;
 		r->options->report.pprof_path = r->options->report.csv_path = NULL;
-		_exit(report(r->options, r->session.path) < 0 ? STATUS_TROUBLE : 0);
+		_exit(run_report(r->options, r->session.path) < 0 ? STATUS_TROUBLE : 0);
 	}
 	if (r->reporter < 0)
 		r->reporter = 0;
@@ -200,7 +204,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	status = child_start(&r->child, path, argv, library, r->session.path);
 	if (status != 0) {
 		r->session.keep = false;
-		goto finish;
+		return status;
 	}
 	follow_program(r->follow, r->child.pid);
 	sessiondir_started(&r->session, r->child.pid);
@@ -215,20 +219,17 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	follow_clean(r->follow);
 	sessiondir_finish(&r->session, r->child.status);
 	live_end(live);
-	child_give_signals_back(&r->child, r->signals);
-	r->signals = -1;
-	if (!follow_any(r->follow)) {
+	child_guard_report(&r->child, r->signals);
+	if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) > 0) {
+		say("nothing was recorded of %s: there was no room for it in %s", argv[0], r->session.path);
+	} else if (!follow_any(r->follow)) {
 		say("nothing was recorded: %s, or what it went on as, never loaded %s. Does it clear the environment "
 		    "(env -i, sudo), or start a program that is statically linked?",
 		    argv[0], library);
-	} else if (r->done(r->session.path, r->done_data) < 0 && !r->session.keep && !ferror(stderr) && !ferror(stdout)) {
-		/* Not if only nobody reads: a closed pipe or a terminal that is gone. */
-		r->session.keep = true;
+	} else if (r->done(r->session.path, r->done_data) < 0 && !r->session.keep) {
+		r->session.keep = true; /* if nobody reads this either, mutrace report lists it */
 		say("the session is kept in %s", r->session.path);
 	}
-finish:
-	if (r->signals >= 0)
-		child_give_signals_back(&r->child, r->signals);
 	return status;
 }
 
@@ -241,12 +242,12 @@ static const char *library_for(const struct session_config *c)
 	return c->watch == 1u << WATCH_CLASS_alloc ? "libmatrace" : "libmatrace-all";
 }
 
-int run_program(struct options *o, char **argv, run_done done, void *data, int *ret_wait_status)
+int run_program(struct options *o, char **argv, bool needed, run_done done, void *data, int *ret_wait_status)
 {
 	struct run r = { .options = o, .done = done, .done_data = data, .signals = -1 };
 	const struct report_options *report = &o->report;
 	char *path = NULL, *library = NULL;
-	int status;
+	int status, made;
 
 	*ret_wait_status = -1;
 	status = program_find(argv[0], &path);
@@ -257,11 +258,18 @@ int run_program(struct options *o, char **argv, run_done done, void *data, int *
 	if (library == NULL || check_output(report->json_path) < 0 || check_output(report->folded_path) < 0 ||
 	    check_output(report->pprof_path) < 0 || check_output(report->csv_path) < 0)
 		goto finish;
-	if (sessiondir_make(&r.session, &o->config, o->rt_threads, o->output) < 0)
+	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);
+	if (made == SESSION_NO_ROOM && !needed) { /* a machine that is short of something must not stop a server */
+		say("%s runs without being recorded", argv[0]);
+		status = child_become(path, argv);
+	}
+	if (made < 0)
 		goto finish;
 	status = run_in_session(&r, path, argv, library, ret_wait_status);
 	follow_free(r.follow);
 	sessiondir_close(&r.session);
+	if (r.signals >= 0)
+		child_give_signals_back(&r.child, r.signals);
 finish:
 	free(path);
 	free(library);
@@ -270,7 +278,7 @@ finish:
 
 static int report_done(const char *session, void *data)
 {
-	return report(data, session);
+	return run_report(data, session);
 }
 
 int command_run(int argc, char **argv)
@@ -295,7 +303,7 @@ int command_run(int argc, char **argv)
 		say("no program named; usage: mutrace [OPTION...] PROGRAM [ARGUMENT...], see 'mutrace --help'");
 		goto finish;
 	}
-	status = run_program(&o, argv + first, report_done, &o, &program_status);
+	status = run_program(&o, argv + first, false, report_done, &o, &program_status);
 finish:
 	options_free(&o);
 	if (program_status != -1)

@@ -9,25 +9,24 @@
 #include <unistd.h>
 
 #include "src/cmd/tool.h"
+#include "src/render/clean.h"
 
 void say(const char *format, ...)
 {
-	char line[4096];
+	char text[4096], line[4 * sizeof(text)];
 	size_t length, done = 0;
 	va_list args;
 	int n;
 
-	length = (size_t)snprintf(line, sizeof(line), "%s: ", tool.name);
 	va_start(args, format);
-	n = vsnprintf(line + length, sizeof(line) - 1 - length, format, args);
+	n = vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	if (n < 0)
 		return;
+	length = (size_t)snprintf(line, sizeof(line), "%s: ", tool.name);
+	/* Names of files may hold anything; none of it shall steer the user's terminal. */
+	clean_text(line + length, sizeof(line) - 1 - length, text);
 	length = strlen(line);
-	/* Names of files may hold anything; none of it shall steer the user's terminal. Bytes above 127 stay: UTF-8. */
-	for (size_t i = 0; i < length; i++)
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
 	line[length++] = '\n';
 	/* One write(), not stdio: lines stay whole beside those of the program. */
 	while (done < length) {

@@ -11,7 +11,7 @@
 #define STATUS_NOT_EXECUTABLE 126
 #define STATUS_NOT_FOUND 127
 
-/* One line, whatever is in the arguments: control characters are shown as '?'. A stderr that is closed or gone
+/* One line, whatever is in the arguments: control characters are shown as numbers. A stderr that is closed or gone
  * is not an error. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

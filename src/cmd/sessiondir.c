@@ -10,9 +10,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -24,45 +26,32 @@
 #define SHM "/dev/shm"
 /* A session of a large program takes some ten megabytes; less room than this is left to others. */
 #define SHM_ROOM (128ull << 20)
+#define OTHER_ROOM (16ull << 20)
 /* The recorder keeps the path in a buffer of 512 bytes. */
 #define PATH_LONGEST 440
 
-/* /dev/shm first: no disk ever writes these pages back, which would stall the program's counters. */
-static bool shm_has_room(void)
+static bool has_room(const char *place, uint64_t bytes)
 {
 	struct statvfs fs;
 
-	return statvfs(SHM, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize >= SHM_ROOM &&
-	       access(SHM, W_OK | X_OK) == 0;
+	return statvfs(place, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize >= bytes;
 }
 
 static char *make_in(const char *place)
 {
-	char *path, *absolute;
+	char *path, *absolute = realpath(place, NULL); /* first: a link may not come in afterwards */
+	int r;
 
-	if (asprintf(&path, "%s/mutrace-XXXXXX", place) < 0)
+	if (absolute == NULL)
+		return NULL;
+	r = asprintf(&path, "%s/mutrace-XXXXXX", absolute);
+	free(absolute);
+	if (r < 0)
 		return NULL;
 	if (mkdtemp(path) == NULL) {
 		free(path);
 		return NULL;
 	}
-	absolute = realpath(path, NULL);
-	if (absolute == NULL)
-		rmdir(path);
-	free(path);
-	return absolute;
-}
-
-static char *make_unnamed(void)
-{
-	const char *places[] = { shm_has_room() ? SHM : NULL, getenv("TMPDIR"), "/tmp", SHM };
-	char *path = NULL;
-
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && path == NULL; i++)
-		if (places[i] != NULL && places[i][0] != '\0')
-			path = make_in(places[i]);
-	if (path == NULL)
-		say("cannot make a directory for the session in %s, $TMPDIR or /tmp: %s", SHM, strerror(errno));
 	return path;
 }
 
@@ -80,29 +69,26 @@ static bool is_empty(const char *path)
 	return empty;
 }
 
+/* NULL with errno; 0: it was said already. */
 static char *make_named(const char *output)
 {
 	struct stat st;
-	char *path;
 
 	if (mkdir(output, 0700) < 0) {
-		if (errno != EEXIST) {
-			say("%s: %s", output, strerror(errno));
+		if (errno != EEXIST)
 			return NULL;
-		}
 		if (lstat(output, &st) < 0 || !S_ISDIR(st.st_mode) || !is_empty(output)) {
 			say("%s exists already; name a new or an empty directory", output);
+			errno = 0;
 			return NULL;
 		}
 		if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
 			say("%s must be yours alone (chmod 700): the session tells what the program does", output);
+			errno = 0;
 			return NULL;
 		}
 	}
-	path = realpath(output, NULL);
-	if (path == NULL)
-		say("%s: %s", output, strerror(errno));
-	return path;
+	return realpath(output, NULL);
 }
 
 uint64_t sessiondir_ticks(uint32_t clock_kind)
@@ -134,78 +120,6 @@ static void read_boot_id(uint8_t id[16])
 	}
 }
 
-static int write_content(struct sessiondir *s)
-{
-	const struct session_file content = s->content;
-	ssize_t n = pwrite(s->file, &content, sizeof(content), 0);
-
-	return n == (ssize_t)sizeof(content) ? 0 : n < 0 ? -errno : -ENOSPC;
-}
-
-int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
-		    const char *output)
-{
-	struct session_file *c = &s->content;
-	struct timespec now;
-	int r;
-
-	*s = (struct sessiondir){ .dir = -1, .file = -1, .keep = output != NULL };
-	s->path = output != NULL ? make_named(output) : make_unnamed();
-	if (s->path == NULL)
-		return -1;
-	if (strlen(s->path) > PATH_LONGEST) {
-		say("%s: the path is too long for a session", s->path);
-		goto fail;
-	}
-	memcpy(c->magic, SESSION_FILE_MAGIC, sizeof(c->magic));
-	c->format = SESSION_FORMAT;
-	c->byte_order = SESSION_BYTE_ORDER;
-	c->pid = (uint32_t)getpid();
-	c->uid = (uint32_t)getuid();
-	clock_gettime(CLOCK_REALTIME, &now);
-	c->start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	c->start_ns = ticks_monotonic_ns();
-	read_boot_id(c->boot_id);
-	c->config = *config;
-	if (rt_threads != NULL)
-		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
-	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
-
-	s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->dir < 0 || fchmod(s->dir, 0700) < 0)
-		goto fail_say;
-	s->file = openat(s->dir, SESSION_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (s->file < 0 || fchmod(s->file, 0600) < 0)
-		goto fail_say;
-	r = -posix_fallocate(s->file, 0, 4096);
-	if (r == 0)
-		r = write_content(s);
-	if (r == 0)
-		return 0;
-	errno = -r;
-fail_say:
-	say("%s: %s", s->path, strerror(errno));
-fail:
-	s->keep = false;
-	sessiondir_close(s);
-	return -1;
-}
-
-void sessiondir_started(struct sessiondir *s, pid_t program)
-{
-	s->content.program_pid = (uint32_t)program;
-	write_content(s);
-}
-
-void sessiondir_finish(struct sessiondir *s, int wait_status)
-{
-	s->content.wait_status = (uint32_t)wait_status;
-	s->content.end_ticks = sessiondir_ticks(ticks_have_counter() ? CLOCK_KIND_TSC : CLOCK_KIND_NS);
-	s->content.end_ns = ticks_monotonic_ns();
-	s->content.finished = 1;
-	write_content(s);
-}
-
 /* Only what a session consists of: a directory that the user put other things into stays. */
 static void remove_files(int directory)
 {
@@ -223,6 +137,158 @@ static void remove_files(int directory)
 		    strncmp(entry->d_name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
 			unlinkat(directory, entry->d_name, 0);
 	closedir(dir);
+}
+
+static int write_at(const struct sessiondir *s, size_t from, size_t to)
+{
+	const struct session_file content = s->content;
+	ssize_t n = pwrite(s->file, (const char *)&content + from, to - from, (off_t)from);
+
+	return n == (ssize_t)(to - from) ? 0 : n < 0 ? -errno : -ENOSPC;
+}
+
+/* The files of a directory that was just made. 0 or -errno. */
+static int fill(struct sessiondir *s)
+{
+	struct rlimit size;
+	struct stat st;
+	int r;
+
+	s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->dir < 0)
+		return -errno;
+	/* Whoever owns the place may have put another one there. */
+	if (fstat(s->dir, &st) < 0 || st.st_uid != geteuid())
+		return -EPERM;
+	if (fchmod(s->dir, 0700) < 0)
+		return -errno;
+	s->file = openat(s->dir, SESSION_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (s->file < 0 || fchmod(s->file, 0600) < 0)
+		return -errno;
+	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE)
+		return -EFBIG; /* to try it would raise SIGXFSZ */
+	r = -posix_fallocate(s->file, 0, SESSION_FILE_SIZE);
+	return r < 0 ? r : write_at(s, 0, sizeof(s->content));
+}
+
+/* As far as it came. */
+static void unmake(struct sessiondir *s)
+{
+	if (s->dir >= 0)
+		remove_files(s->dir);
+	if (s->path != NULL)
+		rmdir(s->path);
+	if (s->file >= 0)
+		close(s->file);
+	if (s->dir >= 0)
+		close(s->dir);
+	free(s->path);
+	s->path = NULL;
+	s->dir = s->file = -1;
+}
+
+/* Where there is ample room, /dev/shm first: no disk ever writes these pages back, which would stall the program's
+ * counters. Else where there is any. 0 or -errno of the last place. */
+static int make_unnamed(struct sessiondir *s)
+{
+	const char *places[] = { SHM, getenv("TMPDIR"), "/tmp" };
+	int r = -ENOENT;
+
+	for (int any = 0; any < 2; any++) {
+		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+			if (places[i] == NULL || places[i][0] == '\0' ||
+			    (!any && !has_room(places[i], i == 0 ? SHM_ROOM : OTHER_ROOM)))
+				continue;
+			s->path = make_in(places[i]);
+			r = s->path == NULL ? -errno : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG : fill(s);
+			if (r == 0)
+				return 0;
+			unmake(s);
+		}
+	}
+	say("cannot make a session in %s, $TMPDIR or /tmp: %s", SHM, strerror(-r));
+	return r;
+}
+
+static bool no_room(int error)
+{
+	static const int errors[] = { ENOSPC, EDQUOT, EROFS, EFBIG, EMFILE, ENFILE, ENOMEM, EIO };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++)
+		if (error == errors[i])
+			return true;
+	return false;
+}
+
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
+		    const char *output)
+{
+	struct session_file *c = &s->content;
+	struct timespec now;
+	int r = 0;
+
+	*s = (struct sessiondir){ .dir = -1, .file = -1, .keep = output != NULL };
+	memcpy(c->magic, SESSION_FILE_MAGIC, sizeof(c->magic));
+	c->format = SESSION_FORMAT;
+	c->byte_order = SESSION_BYTE_ORDER;
+	c->pid = (uint32_t)getpid();
+	c->uid = (uint32_t)getuid();
+	clock_gettime(CLOCK_REALTIME, &now);
+	c->start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	c->start_ns = ticks_monotonic_ns();
+	read_boot_id(c->boot_id);
+	c->config = *config;
+	if (rt_threads != NULL)
+		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
+	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
+
+	if (output != NULL) {
+		s->path = make_named(output);
+		if (s->path == NULL && errno == 0)
+			return -1;
+		if (s->path != NULL && strlen(s->path) > PATH_LONGEST) {
+			say("%s: the path is too long for a session", s->path);
+			unmake(s);
+			return -1;
+		}
+		r = s->path == NULL ? -errno : fill(s);
+		if (r == 0)
+			return 0;
+		unmake(s);
+		say("%s: %s", output, strerror(-r));
+		if (!no_room(-r))
+			return -1;
+	}
+	r = make_unnamed(s);
+	if (r < 0)
+		return SESSION_NO_ROOM;
+	if (output != NULL)
+		say("the session is kept in %s", s->path);
+	return 0;
+}
+
+/* Only what is ours to write: processes count themselves in this file, see unrecorded. */
+void sessiondir_started(struct sessiondir *s, pid_t program)
+{
+	s->content.program_pid = (uint32_t)program;
+	write_at(s, offsetof(struct session_file, program_pid), offsetof(struct session_file, wait_status));
+}
+
+void sessiondir_finish(struct sessiondir *s, int wait_status)
+{
+	s->content.wait_status = (uint32_t)wait_status;
+	s->content.end_ticks = sessiondir_ticks(ticks_have_counter() ? CLOCK_KIND_TSC : CLOCK_KIND_NS);
+	s->content.end_ns = ticks_monotonic_ns();
+	s->content.finished = 1;
+	write_at(s, offsetof(struct session_file, end_ticks), offsetof(struct session_file, version));
+	write_at(s, offsetof(struct session_file, finished), offsetof(struct session_file, unrecorded));
+}
+
+unsigned int sessiondir_unrecorded(const struct sessiondir *s)
+{
+	uint32_t n;
+
+	return pread(s->file, &n, sizeof(n), offsetof(struct session_file, unrecorded)) == (ssize_t)sizeof(n) ? n : 0;
 }
 
 int sessiondir_remove(const char *path)
@@ -243,10 +309,9 @@ int sessiondir_remove(const char *path)
 
 void sessiondir_close(struct sessiondir *s)
 {
-	if (s->path != NULL && !s->keep) {
-		if (s->dir >= 0)
-			remove_files(s->dir);
-		rmdir(s->path);
+	if (!s->keep) {
+		unmake(s);
+		return;
 	}
 	if (s->file >= 0)
 		close(s->file);

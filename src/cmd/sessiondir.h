@@ -16,14 +16,19 @@ struct sessiondir {
 	struct session_file content;
 };
 
-/* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is room). 0, or -1
- * after saying what is wrong, with nothing left behind. */
+#define SESSION_NO_ROOM -2
+
+/* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is room); also
+ * elsewhere if there is no room in it. 0, -1 if "output" cannot be meant, or SESSION_NO_ROOM if it can be made nowhere:
+ * after saying so, with nothing left behind. */
 int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
 		    const char *output);
 /* Writes down which process the program is. */
 void sessiondir_started(struct sessiondir *s, pid_t program);
 /* Writes down that all is over, and how the program ended. */
 void sessiondir_finish(struct sessiondir *s, int wait_status);
+/* How many processes found no room for their image. */
+unsigned int sessiondir_unrecorded(const struct sessiondir *s);
 /* Closes; removes the directory with all that is in it unless it is to be kept. */
 void sessiondir_close(struct sessiondir *s);
 /* Removes a session of this user by name. 0 or -errno. */

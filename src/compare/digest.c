@@ -316,6 +316,8 @@ static int report_take(struct digest *d, const json_t *document, const char *nam
 		if (r == -EBADMSG)
 			snprintf(error, MODEL_ERROR_SIZE, "%s: a lock lacks its identity, name or kind", name);
 	}
+	d->lost += (uint64_t)number_of(document, "unrecorded_processes") +
+		   (uint64_t)number_of(document, "unreadable_recordings");
 	table_free(&numbers);
 	strings_free(&identities);
 	if (r == 0)

@@ -169,6 +169,7 @@ struct model_session {
 	uint64_t start_realtime_ns;
 	size_t skipped;      /* image files that could not be read */
 	const char *skipped_why; /* of the first of them, NULL if none */
+	uint32_t unrecorded; /* processes that found no room for their image */
 };
 
 struct model_tables; /* look-up tables behind the shared arrays, private to src/load */

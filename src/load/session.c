@@ -244,6 +244,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	s.version = strings_intern(&m->tables->strings, c->file.version);
 	s.finished = c->file.finished;
 	s.program_pid = c->file.program_pid;
+	s.unrecorded = c->file.unrecorded;
 	s.wait_status = (int)c->file.wait_status;
 	s.start_realtime_ns = c->file.start_realtime_ns;
 	r = array_grow(&m->sessions, m->n_sessions, &m->tables->cap_sessions, sizeof(*m->sessions));

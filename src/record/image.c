@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -229,6 +230,37 @@ void clock_sync(void)
 	h->sync.last_ticks = clock_now();
 }
 
+/* A descriptor or -1 with errno. */
+static int open_session_file(const char *directory, int flags)
+{
+	char path[PATH_SIZE + 16];
+
+	stpcpy(stpcpy(path, directory), "/" SESSION_FILE);
+	return raw_open(path, flags | O_NOFOLLOW, 0);
+}
+
+/* Says in the session that there is one more process of which nothing will be found in it. */
+static void count_unrecorded(void)
+{
+	struct session_file s;
+	struct rlimit size;
+	int fd;
+
+	if (getrlimit(RLIMIT_FSIZE, &size) != 0 || size.rlim_cur < SESSION_FILE_SIZE)
+		return; /* the file is there, but the kernel would raise SIGXFSZ */
+	fd = open_session_file(session_path, O_RDWR);
+	if (fd < 0)
+		return;
+	/* Through no mapping: the file may be shorter than it should be. */
+	if (pread(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s)) {
+		s.unrecorded++;
+		if (pwrite(fd, &s.unrecorded, sizeof(s.unrecorded), offsetof(struct session_file, unrecorded)) < 0) {
+			/* then nobody hears of it */
+		}
+	}
+	raw_close(fd);
+}
+
 /* Reads the file "session" of a directory that must be a private one of ours. 0 or -errno. */
 static int read_session(const char *path)
 {
@@ -245,8 +277,8 @@ static int read_session(const char *path)
 		raw_close(dir);
 		return -EPERM;
 	}
-	fd = (int)syscall(SYS_openat, dir, SESSION_FILE, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	raw_close(dir);
+	raw_close(dir); /* a program may have no second descriptor left */
+	fd = open_session_file(path, O_RDONLY);
 	if (fd < 0)
 		return -errno;
 	if (raw_read(fd, &s, sizeof(s)) == (ssize_t)sizeof(s) &&
@@ -267,6 +299,16 @@ static int read_session(const char *path)
 	return 0;
 }
 
+/* One that was just made by us and came to nothing. */
+static void remove_session(const char *path)
+{
+	char file[PATH_SIZE + 16];
+
+	stpcpy(stpcpy(file, path), "/" SESSION_FILE);
+	unlink(file);
+	rmdir(path);
+}
+
 /* Preloaded by hand: a session of our own. 0 or -errno. */
 static int make_session(void)
 {
@@ -275,8 +317,11 @@ static int make_session(void)
 	unsigned char random[12];
 	struct session_file s = { .format = SESSION_FORMAT, .byte_order = SESSION_BYTE_ORDER };
 	char path[PATH_SIZE];
+	struct rlimit size;
 	int fd, r = -ENOENT;
 
+	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE)
+		return -EFBIG;
 	memcpy(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic));
 	s.uid = (uint32_t)getuid();
 	s.start_ns = ticks_monotonic_ns();
@@ -307,15 +352,19 @@ static int make_session(void)
 	strcat(path, "/" SESSION_FILE);
 	fd = raw_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return -errno;
-	if (raw_write(fd, &s, sizeof(s)) != (ssize_t)sizeof(s) || ftruncate(fd, 4096) != 0)
+		r = -errno;
+	else if (fchmod(fd, 0600) != 0 || raw_write(fd, &s, sizeof(s)) != (ssize_t)sizeof(s) ||
+		 ftruncate(fd, SESSION_FILE_SIZE) != 0)
 		r = -ENOSPC;
-	raw_close(fd);
+	if (fd >= 0)
+		raw_close(fd);
 	path[strlen(path) - strlen("/" SESSION_FILE)] = '\0';
 	if (r == 0)
 		r = read_session(path);
 	if (r == 0)
 		session_is_ours = true;
+	else
+		remove_session(path);
 	return r;
 }
 
@@ -346,8 +395,14 @@ int image_attach(bool make)
 	if (r < 0)
 		return r;
 	r = create(image_path, &base, &mapped, &populated, FIRST_STEP);
-	if (r < 0)
+	if (r < 0) {
+		if (session_is_ours)
+			remove_session(session_path);
+		else
+			count_unrecorded();
+		session_is_ours = false;
 		return r;
+	}
 	take_over(base, mapped, populated);
 	fill_header(recorder.header);
 	return 0;

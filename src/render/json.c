@@ -601,6 +601,22 @@ static void process(struct json_out *j, const struct report_process *e, const st
 	put_text(j, "}");
 }
 
+/* Of the sessions, what no process can tell. */
+static void missing(struct json_out *j, const struct model *m)
+{
+	uint64_t unrecorded = 0, unreadable = 0;
+	bool first = false;
+
+	for (size_t i = 0; i < m->n_sessions; i++) {
+		unrecorded += m->sessions[i].unrecorded;
+		unreadable += m->sessions[i].skipped;
+	}
+	if (unrecorded)
+		member(j, &first, "unrecorded_processes", count(unrecorded));
+	if (unreadable)
+		member(j, &first, "unreadable_recordings", count(unreadable));
+}
+
 static int json_render(FILE *out, const struct report *r, const struct render_options *o)
 {
 	struct json_out j = { .f = out, .buffer = malloc(BUFFER_SIZE) };
@@ -614,7 +630,9 @@ static int json_render(FILE *out, const struct report *r, const struct render_op
 		put_text(&j, i ? ",\n" : "\n");
 		process(&j, &r->processes[i], o);
 	}
-	put_text(&j, "]}\n");
+	put_text(&j, "]");
+	missing(&j, r->model);
+	put_text(&j, "}\n");
 	flush(&j);
 	free(j.buffer);
 	if (fflush(out) != 0 && j.error == 0)

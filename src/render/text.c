@@ -282,7 +282,7 @@ static void entry_print(const struct text_out *t, const struct report *r, const 
 	text_deadlocks(t, e);
 	head_print(t, r, e);
 	if (entry_empty(e)) {
-		text_line(t, "it used no locks.");
+		text_line(t, e->lost_events ? "nothing of it could be recorded." : "it used no locks.");
 		text_losses(t, e);
 		return;
 	}
@@ -317,6 +317,9 @@ static void notes_print(const struct text_out *t, const struct report *r)
 	for (i = 0; i < r->model->n_sessions; i++) {
 		const struct model_session *s = &r->model->sessions[i];
 
+		if (s->unrecorded)
+			text_line(t, "%u process%s could not be recorded: there was no room in the session for it.",
+				  s->unrecorded, s->unrecorded == 1 ? "" : "es");
 		if (s->skipped == 0)
 			continue;
 		clean_text(name, sizeof(name), s->skipped_why ? s->skipped_why : "");
@@ -332,12 +335,14 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 	char program[NAME_SIZE], wait[NUMBER_SIZE], number[NUMBER_SIZE];
 	size_t i, lines = 0, more = 0;
 	bool empty = false;
+	uint64_t lost = 0;
 
 	for (i = from; i < r->n_processes; i++) {
 		const struct report_process *e = &r->processes[i];
 
 		if (entry_empty(e)) {
 			empty = true;
+			lost += e->lost_events;
 			continue;
 		}
 		if (lines >= ENTRIES_LINES) {
@@ -361,6 +366,8 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 	if (empty) /* how many is not known: most of them left nothing behind */
 		text_line(t, "the other processes %s.",
 			  r->processes[0].first->config.watch ? "did nothing of what is watched" : "used no locks");
+	if (lost)
+		text_line(t, "%s events of such were lost.", number_count(number, lost));
 }
 
 static int text_render(FILE *out, const struct report *r, const struct render_options *o)

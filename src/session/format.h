@@ -62,7 +62,8 @@ struct session_config {
 	uint32_t reserved[4];
 };
 
-/* The file "session": 4096 bytes. Written once by whoever makes the session; the fields from
+#define SESSION_FILE_SIZE 4096u
+/* The file "session": so many bytes. Written once by whoever makes the session; the fields from
  * "finished" on are filled in by the front end when the program ended. */
 struct session_file {
 	char magic[8];
@@ -75,7 +76,7 @@ struct session_file {
 	uint32_t finished;     /* 1: the program ended and end_* are valid */
 	uint32_t program_pid;  /* the process that mutrace started */
 	uint32_t wait_status;  /* of that process, as waitpid() gives it */
-	uint32_t reserved;
+	uint32_t unrecorded;   /* processes that found no room for an image (written by them, atomic) */
 	uint64_t end_ticks, end_ns;
 	char version[32];      /* of the writer, NUL-terminated */
 	char rt_threads[128];  /* matrace: threads with such a name (a glob) count as realtime; empty: none */
