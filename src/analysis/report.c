@@ -384,6 +384,8 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 			o->found->calls += r->processes[i].watched_calls;
 			o->found->suppressed += r->processes[i].suppressed_calls;
 		}
+		for (i = 0; i < m->n_sessions; i++)
+			o->found->unrecorded += m->sessions[i].unrecorded;
 	}
 	e = outputs_write(r, o, error);
 	if (o->text) {

@@ -60,6 +60,7 @@ struct report_options {
 /* What matrace found in all processes together, for --fail. */
 struct report_found {
 	uint64_t calls, suppressed;
+	uint64_t unrecorded; /* processes */
 };
 
 void report_options_init(struct report_options *o);

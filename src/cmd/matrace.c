@@ -25,7 +25,7 @@ static int done(const char *session, void *data)
 	int r;
 
 	r = run_report(&w->options, session);
-	w->reported = r != REPORT_FAILED;
+	w->reported = r != REPORT_FAILED && (w->found.calls != 0 || w->found.unrecorded == 0);
 	return r;
 }
 

@@ -220,9 +220,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	sessiondir_finish(&r->session, r->child.status);
 	live_end(live);
 	child_guard_report(&r->child, r->signals);
-	if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) > 0) {
-		say("nothing was recorded of %s: there was no room for it in %s", argv[0], r->session.path);
-	} else if (!follow_any(r->follow)) {
+	if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) == 0) {
 		say("nothing was recorded: %s, or what it went on as, never loaded %s. Does it clear the environment "
 		    "(env -i, sudo), or start a program that is statically linked?",
 		    argv[0], library);

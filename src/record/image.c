@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -242,20 +241,18 @@ static int open_session_file(const char *directory, int flags)
 /* Says in the session that there is one more process of which nothing will be found in it. */
 static void count_unrecorded(void)
 {
-	struct session_file s;
-	struct rlimit size;
-	int fd;
+	struct session_file *s;
+	struct stat st;
+	int fd = open_session_file(session_path, O_RDWR);
 
-	if (getrlimit(RLIMIT_FSIZE, &size) != 0 || size.rlim_cur < SESSION_FILE_SIZE)
-		return; /* the file is there, but the kernel would raise SIGXFSZ */
-	fd = open_session_file(session_path, O_RDWR);
 	if (fd < 0)
 		return;
-	/* Through no mapping: the file may be shorter than it should be. */
-	if (pread(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s)) {
-		s.unrecorded++;
-		if (pwrite(fd, &s.unrecorded, sizeof(s.unrecorded), offsetof(struct session_file, unrecorded)) < 0) {
-			/* then nobody hears of it */
+	/* write() might raise SIGXFSZ. The page is there since the file was made. */
+	if (fstat(fd, &st) == 0 && st.st_size >= (off_t)SESSION_FILE_SIZE) {
+		s = mmap(NULL, SESSION_FILE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		if (s != MAP_FAILED) {
+			__atomic_fetch_add(&s->unrecorded, 1, __ATOMIC_RELAXED);
+			munmap(s, SESSION_FILE_SIZE);
 		}
 	}
 	raw_close(fd);
