@@ -282,7 +282,7 @@ int diff_json(FILE *out, const struct diff *d)
 		if (json_array_append_new(locks, lock_json(&d->locks[i])) < 0)
 			goto out;
 	if (json_object_set(o, "locks", locks) == 0)
-		r = json_dumpf(o, out, JSON_INDENT(1)) < 0 || fputc('\n', out) == EOF || fflush(out) != 0 ? -EIO : 0;
+		r = json_dumpf(o, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0 || fputc('\n', out) == EOF || fflush(out) != 0 ? -EIO : 0;
 out:
 	json_decref(locks);
 	json_decref(o);

@@ -177,7 +177,8 @@ int baseline_write(const struct digest *d, const char *path, char *error)
 	}
 	mask = umask(0);
 	umask(mask);
-	r = json_dumpf(document, f, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_REAL_PRECISION(DIGITS)) < 0 ||
+	/* ASCII: also a terminal may be shown it, by git diff */
+	r = json_dumpf(document, f, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(DIGITS)) < 0 ||
 			    fputc('\n', f) < 0 || fchmod(fd, 0666 & ~mask) < 0 ?
 		    -EIO :
 		    0;
