@@ -7,6 +7,7 @@
  */
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 
 #define THREADS 4
 #define MUTEXES 4
-enum { WRITE = MUTEXES, READ, FRESH, FAILED, KINDS };
+enum { WRITE = MUTEXES, READ, FRESH, FAILED, POST, WAIT, SIGNAL, KINDS };
 
 /* tests/hostile/deaths.py knows this layout */
 struct truth {
@@ -37,6 +38,8 @@ static pthread_mutex_t lock_2 = PTHREAD_MUTEX_INITIALIZER, lock_3 = PTHREAD_MUTE
 static pthread_mutex_t *const mutexes[MUTEXES] = { &lock_0, &lock_1, &lock_2, &lock_3 };
 static pthread_rwlock_t table_lock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_mutex_t exit_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
+static sem_t tokens;
 static const char *how;
 static unsigned long calls = 20000;
 static char **arguments;
@@ -89,6 +92,19 @@ static void one_call(int thread, unsigned int random)
 			pthread_mutex_destroy(m);
 			free(m);
 		}
+		break;
+	case 12:
+		begin(thread, POST);
+		sem_post(&tokens);
+		done(thread, POST);
+		begin(thread, WAIT);
+		sem_wait(&tokens);
+		done(thread, WAIT);
+		break;
+	case 13:
+		begin(thread, SIGNAL);
+		pthread_cond_signal(&news);
+		done(thread, SIGNAL);
 		break;
 	case 11:
 		kind = (int)(random >> 8 & 3);
@@ -216,6 +232,7 @@ int main(int argc, char **argv)
 	setrlimit(RLIMIT_CORE, &no_core);
 	if (strcmp(how, "return") == 0)
 		return 7;
+	sem_init(&tokens, 0, 0);
 	atomic_store(&truth->pid, (uint64_t)getpid());
 	pthread_mutex_lock(&exit_lock);
 	if (pthread_create(&thread, NULL, waiter, &tid) != 0)

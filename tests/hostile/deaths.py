@@ -18,8 +18,8 @@ build = os.environ.get("top_builddir", ".")
 mutrace = os.environ.get("MUTRACE") or os.path.join(build, "mutrace")
 program = os.path.join(build, "tests/hostile/deaths")
 kills = int(os.environ.get("KILLS", "30"))
-THREADS, KINDS = 5, 8
-NAMES = ["lock_0", "lock_1", "lock_2", "lock_3", "table_lock", "table_lock (rd)", "fresh", "trylock"]
+THREADS, KINDS = 5, 11
+NAMES = ["lock_0", "lock_1", "lock_2", "lock_3", "table_lock", "table_lock (rd)", "fresh", "trylock", "tokens, posts", "tokens", "news"]
 for variable in ("LD_PRELOAD", "MUTRACE_SESSION"):
     os.environ.pop(variable, None)
 
@@ -68,6 +68,8 @@ def compare(truth, what, stderr):
         elif lock["name"] != "exit_lock":
             seen[6] += lock["acquired"]
         seen[7] += lock["trylock_failed"]
+        seen[8] += lock.get("posts", 0)
+    seen[10] = sum(c["signals"] for c in p["conditions"])
     for kind, (begun, done) in enumerate(truth.bounds()):
         if not done <= seen[kind] <= begun:
             fail("%s: %s acquired %d times, says the report; %d finished, %d begun"
@@ -92,7 +94,7 @@ def memory_group():
     return None
 
 
-def run(how, calls, wait_for=None, group=None):
+def run(how, calls, wait_for=None, group=None, options=()):
     truth = Truth()
     if os.path.exists(json_path):
         os.unlink(json_path)
@@ -100,7 +102,7 @@ def run(how, calls, wait_for=None, group=None):
         command = [program, shared_path, how, str(calls)]
         if group:
             command = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group] + command
-        child = subprocess.Popen([mutrace, "--json=" + json_path] + command, stdout=subprocess.DEVNULL, stderr=err)
+        child = subprocess.Popen([mutrace, "--json=" + json_path, *options] + command, stdout=subprocess.DEVNULL, stderr=err)
         if wait_for:
             deadline = time.time() + 60
             while truth.pid() == 0 and time.time() < deadline and child.poll() is None:
@@ -155,10 +157,11 @@ def main():
     random.seed(seed)
     begun = 0
     for i in range(kills):
-        truth, status, stderr = run("wait", 1 << 40, kill_at_random)
+        options = random.choice([[], [], ["--sample-hold=5"], ["-r"]])
+        truth, status, stderr = run("wait", 1 << 40, kill_at_random, options=options)
         if status != -signal.SIGKILL:
             fail("kill: status %s" % status, stderr)
-        compare(truth, "kill %d of seed %d" % (i, seed), stderr)
+        compare(truth, "kill %d of seed %d, %s" % (i, seed, options), stderr)
         begun += sum(b for b, _ in truth.bounds())
     print("%d of %d killed at random moments; %d calls on average, all of them in the report" %
           (kills, kills, begun / max(kills, 1)))
