@@ -70,6 +70,7 @@ int child_take_signals(struct child *c, int *ret_fd)
 		c->xfsz = first.xfsz;
 		c->files = first.files;
 	}
+	c->taken = true;
 	first = *c;
 	known = true;
 	*ret_fd = fd;
@@ -182,8 +183,20 @@ static int not_executed(const char *path, int error)
 	return error == ENOENT ? STATUS_NOT_FOUND : STATUS_NOT_EXECUTABLE;
 }
 
-int child_become(const char *path, char **argv)
+/* For the program: as we found it. */
+static void as_before(const struct child *c)
 {
+	setrlimit(RLIMIT_NOFILE, &c->files);
+	sigaction(SIGCHLD, &c->chld, NULL);
+	sigaction(SIGPIPE, &c->pipe, NULL);
+	sigaction(SIGXFSZ, &c->xfsz, NULL);
+	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+}
+
+int child_become(const struct child *c, const char *path, char **argv)
+{
+	if (c->taken)
+		as_before(c);
 	return not_executed(path, -execute(path, argv));
 }
 
@@ -195,11 +208,7 @@ static int execute_watched(const struct child *c, const char *path, char **argv,
 
 	if (r < 0)
 		return r;
-	setrlimit(RLIMIT_NOFILE, &c->files);
-	sigaction(SIGCHLD, &c->chld, NULL);
-	sigaction(SIGPIPE, &c->pipe, NULL);
-	sigaction(SIGXFSZ, &c->xfsz, NULL);
-	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+	as_before(c);
 	return execute(path, argv);
 }
 
@@ -211,7 +220,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 	/* Tells why exec failed; closed by it if it did not. */
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		say("cannot start %s: %s", argv[0], strerror(errno));
-		return STATUS_TROUBLE;
+		return CHILD_NO_PROCESS;
 	}
 	c->witness = witness_start();
 	c->pid = fork();
@@ -220,7 +229,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 		say("cannot start %s: %s", argv[0], strerror(errno));
 		close(fds[0]);
 		close(fds[1]);
-		return STATUS_TROUBLE;
+		return CHILD_NO_PROCESS;
 	}
 	if (c->pid == 0) {
 		close(fds[0]);

@@ -18,6 +18,7 @@ struct child {
 	int status;          /* with ended, as of waitpid() */
 	bool stop_asked;     /* the terminal (or somebody) told the whole job to stop */
 	/* what mutrace changed for itself and gives back to the program */
+	bool taken;
 	sigset_t mask;
 	struct sigaction chld, pipe, xfsz;
 	struct sigaction end[CHILD_END_SIGNALS]; /* while the report is made, see child_guard_report() */
@@ -37,8 +38,10 @@ void child_give_signals_back(const struct child *c, int fd);
 
 /* Becomes the program, without library or session. Only returns if that fails: the status to exit with after saying
  * why. */
-int child_become(const char *path, char **argv);
-/* Starts the program with our library and session. 0, or the status to exit with after saying why. */
+int child_become(const struct child *c, const char *path, char **argv);
+/* Starts the program with our library and session. 0, or the status to exit with after saying why, or CHILD_NO_PROCESS if
+ * there can be none. */
+#define CHILD_NO_PROCESS -1
 int child_start(struct child *c, const char *path, char **argv, const char *library, const char *session);
 /* A signal other than SIGCHLD arrived at mutrace: what the program gets of it. */
 void child_pass_on(struct child *c, const struct signalfd_siginfo *info);

@@ -185,7 +185,8 @@ static int check_output(const char *path)
 	return 0;
 }
 
-/* All that happens in a session. Returns the status to exit with; *ret_status is the program's if it ran. */
+/* All that happens in a session. Returns the status to exit with, or CHILD_NO_PROCESS; *ret_status is the program's if it
+ * ran. */
 static int run_in_session(struct run *r, const char *path, char **argv, const char *library, int *ret_status)
 {
 	int status, error;
@@ -194,12 +195,14 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	r->follow = follow_new(r->session.dir);
 	if (r->follow == NULL) {
 		say("cannot watch processes: %s", strerror(errno));
-		return STATUS_TROUBLE;
+		r->session.keep = false;
+		return CHILD_NO_PROCESS;
 	}
 	error = child_take_signals(&r->child, &r->signals);
 	if (error < 0) {
 		say("cannot wait for signals: %s", strerror(-error));
-		return STATUS_TROUBLE;
+		r->session.keep = false;
+		return CHILD_NO_PROCESS;
 	}
 	status = child_start(&r->child, path, argv, library, r->session.path);
 	if (status != 0) {
@@ -257,17 +260,20 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 	    check_output(report->pprof_path) < 0 || check_output(report->csv_path) < 0)
 		goto finish;
 	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);
-	if (made == SESSION_NO_ROOM && !needed) { /* a machine that is short of something must not stop a server */
-		say("%s runs without being recorded", argv[0]);
-		status = child_become(path, argv);
+	if (made == 0) {
+		status = run_in_session(&r, path, argv, library, ret_wait_status);
+		follow_free(r.follow);
+		sessiondir_close(&r.session);
+		if (r.signals >= 0)
+			child_give_signals_back(&r.child, r.signals);
 	}
-	if (made < 0)
-		goto finish;
-	status = run_in_session(&r, path, argv, library, ret_wait_status);
-	follow_free(r.follow);
-	sessiondir_close(&r.session);
-	if (r.signals >= 0)
-		child_give_signals_back(&r.child, r.signals);
+	if (made == SESSION_NO_ROOM || status == CHILD_NO_PROCESS) {
+		status = STATUS_TROUBLE;
+		if (!needed) { /* a machine that is short of something must not stop a server */
+			say("%s runs without being recorded", argv[0]);
+			status = child_become(&r.child, path, argv);
+		}
+	}
 finish:
 	free(path);
 	free(library);

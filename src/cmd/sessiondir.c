@@ -174,14 +174,14 @@ static int fill(struct sessiondir *s)
 /* As far as it came. */
 static void unmake(struct sessiondir *s)
 {
-	if (s->dir >= 0)
+	if (s->file >= 0)
+		close(s->file); /* before another descriptor is needed */
+	if (s->dir >= 0) {
 		remove_files(s->dir);
+		close(s->dir);
+	}
 	if (s->path != NULL)
 		rmdir(s->path);
-	if (s->file >= 0)
-		close(s->file);
-	if (s->dir >= 0)
-		close(s->dir);
 	free(s->path);
 	s->path = NULL;
 	s->dir = s->file = -1;

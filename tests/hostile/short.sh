@@ -10,8 +10,11 @@ if [ -z "${IN_NAMESPACE:-}" ]; then
 		fi
 	done
 fi
-# What follows makes /tmp read-only for itself.
-[ $IN_NAMESPACE = yes ] && mount -t tmpfs tmpfs /mnt && export TMPDIR=/mnt
+# What follows makes /tmp read-only for itself, and looks whether /dev/shm is empty in the end.
+if [ $IN_NAMESPACE = yes ]; then
+	mount -t tmpfs tmpfs /mnt && mount -t tmpfs -o size=256m tmpfs /dev/shm || exit 99
+	export TMPDIR=/mnt
+fi
 . "$(dirname "$0")/../e2e/lib.sh"
 short=$top_builddir/tests/hostile/short
 mkdir fs tmp
@@ -60,6 +63,10 @@ for blocks in 0 1 4 64; do # of mutrace itself
 	else
 		adds_up
 	fi
+done
+for n in 4 5 6 7 8 9 10 12; do
+	result bash -c "ulimit -n $n; exec \"\$0\" \"\$@\"" "$mutrace" "$short" 100 3
+	echo "$n descriptors: $(grep -m1 -E 'runs without|acquisitions|room' err)"
 done
 result bash -c 'ulimit -f 0; LD_PRELOAD=$0 exec "$@"' "$top_builddir/.libs/libmutrace.so" "$short" 1000 3
 
@@ -122,7 +129,8 @@ expect 0 "$mutrace" report --remove-session "$(sed -n 's/.*is kept in //p' err |
 umount fs
 
 # No /dev/shm: $TMPDIR. No /proc: the same report.
-umount /dev/shm 2>/dev/null || mount -t tmpfs -o mode=000,ro tmpfs /dev/shm
+[ -z "$(find /dev/shm tmp -mindepth 1)" ] || fail "left behind: $(find /dev/shm tmp -mindepth 1)"
+mount -t tmpfs -o mode=000,ro tmpfs /dev/shm || exit 99
 result "$mutrace" --json=json "$short" 100 3
 adds_up
 mount -t tmpfs -o ro tmpfs /proc || exit 99
