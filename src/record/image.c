@@ -315,12 +315,15 @@ static int make_session(void)
 	struct session_file s = { .format = SESSION_FORMAT, .byte_order = SESSION_BYTE_ORDER };
 	char path[PATH_SIZE];
 	struct rlimit size;
+	struct timespec now;
 	int fd, r = -ENOENT;
 
 	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE)
 		return -EFBIG;
 	memcpy(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic));
 	s.uid = (uint32_t)getuid();
+	clock_gettime(CLOCK_REALTIME, &now);
+	s.start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	s.start_ns = ticks_monotonic_ns();
 	procinfo_boot_id(s.boot_id);
 	s.config.frames = FRAMES_DEFAULT;

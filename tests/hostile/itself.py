@@ -96,6 +96,23 @@ def killed():
     check_session("killed")
 
 
+def killed_by_hand():
+    """Without mutrace: the program that is killed leaves its session."""
+    library = os.environ.get("MUTRACE_LIBRARY") or os.path.join(build, ".libs/libmutrace.so")
+    fresh()
+    child = subprocess.Popen([truth, "then-die"], env=dict(os.environ, LD_PRELOAD=library), stdout=subprocess.DEVNULL)
+    if child.wait(timeout=60) != -signal.SIGKILL:
+        fail("killed by hand: status %s" % child.returncode)
+    lines = [line for line in listed().splitlines() if time.strftime("begun %Y-%m-%d") in line]
+    for line in lines:
+        where = line.split()[1].rstrip(",")
+        if [name for name in os.listdir(where) if name.startswith("image.%d." % child.pid)]:
+            with open("where", "w") as f:
+                f.write(where)
+            return check_session("killed, preloaded by hand")
+    fail("killed by hand: not listed: %s" % listed())
+
+
 def stopped():
     child = start(stderr=subprocess.PIPE, text=True)
     os.kill(child.pid, signal.SIGSTOP)
@@ -200,6 +217,7 @@ def signals_at_the_end():
 
 try:
     killed()
+    killed_by_hand()
     stopped()
     terminal_closed()
     stderr_gone()
