@@ -20,11 +20,15 @@
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 
+#define HEADERS_MAX 16
+
 struct module {
 	uintptr_t base, start, end;
-	const ElfW(Phdr) *phdr;
-	uint16_t phnum;
+	const ElfW(Phdr) *phdr; /* where the object has them; not to be read, it may be gone */
+	ElfW(Phdr) headers[HEADERS_MAX]; /* those that unwinding needs */
+	uint16_t n_headers;
 	bool loaded;
+	bool nameless; /* the vdso, which the loader does not find */
 	uint32_t ref; /* of its module_rec in the present image */
 	uint32_t flags;
 	uint8_t build_id[BUILD_ID_MAX];
@@ -36,23 +40,52 @@ struct module {
 /* Ordinary memory, so that a forked child can list its objects without asking the loader. */
 static struct module *modules;
 static uint32_t module_count;
+static bool any_gone; /* since the last sweep */
 static struct arena module_arena;
 
 #ifdef HAVE_DL_FIND_OBJECT
 extern int _dl_find_object(void *, struct dl_find_object *) __attribute__((weak));
 #endif
 
+/*
+ * The wrapper of dlclose() does not see all: the C library unloads converters and the like by itself, and another thread
+ * may be in dlclose() now. Notes it if the object is gone.
+ */
+static bool is_gone(struct module *m)
+{
+#ifdef HAVE_DL_FIND_OBJECT
+	struct dl_find_object found;
+
+	if (!m->loaded)
+		return true;
+	if (_dl_find_object == NULL || m->path == NULL)
+		return false;
+	if (_dl_find_object((void *)m->start, &found) == 0 ?
+		    found.dlfo_link_map->l_addr == m->base &&
+			    (m->flags & MODULE_MAIN || found.dlfo_link_map->l_name == m->path) :
+		    m->nameless)
+		return false;
+	m->loaded = false;
+	any_gone = true;
+	if (m->ref != 0)
+		((struct module_rec *)REF_POINTER(m->ref))->unloaded_ticks = clock_now();
+	return true;
+#else
+	return !m->loaded;
+#endif
+}
+
 static struct module *known(uintptr_t ip)
 {
 	for (uint32_t i = 0; i < module_count; i++)
-		if (modules[i].loaded && ip >= modules[i].start && ip < modules[i].end)
+		if (modules[i].loaded && ip >= modules[i].start && ip < modules[i].end && !is_gone(&modules[i]))
 			return &modules[i];
 	return NULL;
 }
 
-static void read_build_id(struct module *m)
+static void read_build_id(struct module *m, uint16_t phnum)
 {
-	for (int i = 0; i < m->phnum; i++) {
+	for (int i = 0; i < phnum; i++) {
 		const ElfW(Phdr) *p = &m->phdr[i];
 		const char *at, *end;
 
@@ -106,7 +139,7 @@ static void write_record(struct module *m, uint32_t tid)
 static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum, const char *path, uint32_t tid)
 {
 	static char self_marker;
-	struct module m = { .base = base, .phdr = phdr, .phnum = phnum, .path = path, .loaded = true };
+	struct module m = { .base = base, .phdr = phdr, .path = path, .loaded = true };
 	struct module *place = NULL;
 	bool first = true;
 
@@ -120,6 +153,9 @@ static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum
 				m.end = to;
 			first = false;
 		}
+		if ((phdr[i].p_type == PT_LOAD || phdr[i].p_type == PT_DYNAMIC || phdr[i].p_type == PT_GNU_EH_FRAME) &&
+		    m.n_headers < HEADERS_MAX)
+			m.headers[m.n_headers++] = phdr[i];
 	}
 	if (first)
 		return NULL;
@@ -142,7 +178,8 @@ static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum
 		m.flags |= MODULE_OURS;
 	if (phdr == (const ElfW(Phdr) *)getauxval(AT_PHDR))
 		m.flags |= MODULE_MAIN;
-	read_build_id(&m);
+	m.nameless = m.flags == 0 && path != NULL && path[0] == '\0';
+	read_build_id(&m, phnum);
 	write_record(&m, tid);
 	*place = m;
 	if (place == &modules[module_count])
@@ -193,29 +230,19 @@ uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new)
 
 bool modules_sweep(void)
 {
-	bool any = false;
+	bool any;
 
-#ifdef HAVE_DL_FIND_OBJECT
-	if (_dl_find_object == NULL)
-		return false;
-	for (uint32_t i = 0; i < module_count; i++) {
-		struct module *m = &modules[i];
-		struct dl_find_object found;
-
-		if (!m->loaded || m->path == NULL)
-			continue;
-		if (_dl_find_object((void *)m->start, &found) == 0 && found.dlfo_link_map->l_addr == m->base &&
-		    (m->flags & MODULE_MAIN || found.dlfo_link_map->l_name == m->path))
-			continue;
-		if (_dl_find_object((void *)m->start, &found) != 0 && m->flags == 0 && m->path[0] == '\0')
-			continue;
-		m->loaded = false;
-		if (m->ref != 0)
-			((struct module_rec *)REF_POINTER(m->ref))->unloaded_ticks = clock_now();
-		any = true;
-	}
-#endif
+	for (uint32_t i = 0; i < module_count; i++)
+		if (modules[i].loaded)
+			is_gone(&modules[i]);
+	any = any_gone;
+	any_gone = false;
 	return any;
+}
+
+bool modules_gone(void)
+{
+	return any_gone;
 }
 
 void modules_rewrite(uint32_t tid)
@@ -223,7 +250,7 @@ void modules_rewrite(uint32_t tid)
 	memset(&module_arena, 0, sizeof(module_arena));
 	for (uint32_t i = 0; i < module_count; i++) {
 		modules[i].ref = 0;
-		if (modules[i].loaded)
+		if (!is_gone(&modules[i]))
 			write_record(&modules[i], tid);
 	}
 }
@@ -239,12 +266,12 @@ int modules_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void
 		struct dl_phdr_info info = {
 			.dlpi_addr = modules[i].base,
 			.dlpi_name = "/dev/null/none",
-			.dlpi_phdr = modules[i].phdr,
-			.dlpi_phnum = modules[i].phnum,
+			.dlpi_phdr = modules[i].headers,
+			.dlpi_phnum = modules[i].n_headers,
 			.dlpi_adds = 1,
 		};
 
-		if (modules[i].loaded)
+		if (!is_gone(&modules[i]))
 			r = callback(&info, sizeof(info), data);
 	}
 	return r;

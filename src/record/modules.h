@@ -14,6 +14,8 @@ void modules_scan(uint32_t tid);
 uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new);
 /* Marks those that are gone or replaced. True if any was. */
 bool modules_sweep(void);
+/* Whether one was found to be gone meanwhile: a sweep is due. */
+bool modules_gone(void);
 /* Writes all that are still loaded into a new image. */
 void modules_rewrite(uint32_t tid);
 int modules_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);

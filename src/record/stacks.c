@@ -142,6 +142,20 @@ static bool stack_suffices(const struct thread *t, uintptr_t here)
 	return true;
 }
 
+/* Objects are gone: what is known of their addresses holds no longer. With unwind_lock held. */
+static void modules_forget(void)
+{
+	if (!modules_sweep())
+		return;
+	capture_flush();
+	/* Emptied, not replaced: programs load and unload all the time, and old tables are never given back. */
+	for (uint32_t i = 0; table != NULL && i <= table->mask; i++)
+		__atomic_store_n(&table->slots[i], 0, __ATOMIC_RELAXED);
+	if (table != NULL)
+		table->count = 0;
+	recorder.header->modules_generation++;
+}
+
 /* Unwinds and enters the whole stack; with unwind_lock held. */
 static uint32_t unwind(struct thread *t, struct site site)
 {
@@ -184,6 +198,8 @@ static uint32_t unwind(struct thread *t, struct site site)
 	}
 	if (n != NULL && end && n->depth == count)
 		n->flags |= FRAME_END;
+	if (modules_gone())
+		modules_forget();
 	return n != NULL ? POINTER_REF(n) : 0;
 }
 
@@ -281,12 +297,7 @@ void stacks_modules_changed(struct thread *t)
 
 	t->busy = 1;
 	if (pilock_lock(&unwind_lock, t->tid)) {
-		if (modules_sweep()) {
-			/* What is known of their addresses holds no longer. */
-			capture_flush();
-			__atomic_store_n(&table, NULL, __ATOMIC_RELEASE);
-			recorder.header->modules_generation++;
-		}
+		modules_forget();
 		pilock_unlock(&unwind_lock, t->tid);
 	}
 	t->busy = busy;

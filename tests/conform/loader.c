@@ -10,6 +10,7 @@
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER, other = PTHREAD_MUTEX_INITIALIZER;
@@ -83,6 +84,39 @@ static void constructor_waits(long arg)
 	}
 }
 
+static int wait_in_callback(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void)info;
+	(void)size;
+	worker_mark(data);
+	pthread_mutex_lock(&mutex);
+	pthread_mutex_unlock(&mutex);
+	return 1;
+}
+
+static void iterating_body(struct worker *w)
+{
+	w->result = dl_iterate_phdr(wait_in_callback, w);
+}
+
+/*
+ * Likewise below dl_iterate_phdr(), which holds the lock of the list of objects meanwhile. libunwind asks for that list
+ * at the first sight of a place: whoever lets it have the C library's hangs here.
+ */
+static void callback_waits(long arg)
+{
+	struct worker w;
+
+	(void)arg;
+	TRY(pthread_mutex_lock(&mutex));
+	worker_start(&w, iterating_body, NULL, 0);
+	worker_asleep(&w, 1);
+	contend(&other);
+	TRY(pthread_mutex_unlock(&mutex));
+	worker_join(&w);
+	VALUE(w.result);
+}
+
 static atomic_int stop;
 
 static void cycling_body(struct worker *w)
@@ -118,6 +152,24 @@ static void cycled(long arg)
 	for (int i = 0; i < 2; i++)
 		worker_join(&busy[i]);
 	VALUE(w.result);
+}
+
+/*
+ * What the C library unloads by itself, converters and the like, no wrapper of dlclose() sees. Whoever then goes through
+ * his list of objects, on behalf of one that came later, must not read the one that is gone.
+ */
+static void unloaded_unseen(long arg)
+{
+	int (*unload)(void *) = (int (*)(void *))dlsym(dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD), "dlclose");
+	void *lib = load();
+	Dl_info info;
+
+	(void)arg;
+	VALUE(dladdr(dlsym(lib, "late_use"), &info) != 0);
+	VALUE(unload(lib));
+	VALUE(mmap(info.dli_fbase, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+	lib = dlopen("conform-found.so", RTLD_NOW);
+	VALUE(((int (*)(void))dlsym(lib, "late_use"))());
 }
 
 /* The name alone is found by the run path of the program that calls dlopen(), not by that of who wraps it. */
@@ -222,7 +274,9 @@ void family_loader(void)
 	case_add(loaded, 0, "loader/loaded");
 	case_add(loaded, 1, "loader/loaded_and_left");
 	CASE("loader", constructor_waits);
+	CASE("loader", callback_waits);
 	CASE("loader", cycled);
+	CASE("loader", unloaded_unseen);
 	CASE("loader", by_run_path);
 	CASE("loader", by_name);
 #ifdef OLDEST
