@@ -23,6 +23,15 @@ static void holders_free(struct holders *h)
 	free(h->thread);
 }
 
+/* Whether what a thread held when it ended is held still: nobody has made the lock anew, or inherited it, since then. */
+static bool left_behind(const struct model_process *p, uint32_t thread, const struct model_held *held)
+{
+	const struct model_lock *l = &p->locks[held->lock];
+
+	return !(l->state & (STATE_DEAD | STATE_INCONSISTENT)) &&
+	       (held->side == SIDE_SHARED || l->last_owner == thread);
+}
+
 static int holders_make(const struct model_process *p, struct holders *h)
 {
 	size_t i, j;
@@ -42,7 +51,7 @@ static int holders_make(const struct model_process *p, struct holders *h)
 
 			h->thread[j] = (uint32_t)i;
 			h->next[j] = MODEL_NONE;
-			if (lock == MODEL_NONE || p->threads[i].ended)
+			if (lock == MODEL_NONE || (p->threads[i].ended && !left_behind(p, (uint32_t)i, &p->held[j])))
 				continue;
 			h->next[j] = h->first[lock];
 			h->first[lock] = (uint32_t)j;
@@ -75,6 +84,19 @@ static uint32_t holder_of(const struct model_process *p, const struct holders *h
 	return shared;
 }
 
+static void holder_set(struct report_private *v, struct report_wait *w, const struct model_process *p,
+		       const struct holders *h, uint32_t held)
+{
+	const struct model_thread *holder = &p->threads[h->thread[held]];
+
+	w->held_by = holder->tid;
+	w->holder_name = thread_name(v, holder);
+	w->held_at = symbols_stack(v, p->held[held].stack);
+	w->held_since_ns = p->held[held].since_ns;
+	w->certain = true;
+	w->holder_ended = holder->ended;
+}
+
 static int wait_take(struct report_private *v, struct report_process *e, const struct row_map *map, size_t process,
 		     const struct holders *h, uint32_t thread)
 {
@@ -103,13 +125,7 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 		w->stack = symbols_stack(v, stack);
 	}
 	if (held != MODEL_NONE) {
-		const struct model_thread *holder = &p->threads[h->thread[held]];
-
-		w->held_by = holder->tid;
-		w->holder_name = thread_name(v, holder);
-		w->held_at = symbols_stack(v, p->held[held].stack);
-		w->held_since_ns = p->held[held].since_ns;
-		w->certain = true;
+		holder_set(v, w, p, h, held);
 	} else if (t->waiting_holder != MODEL_NONE && w->row->kind != KIND_COND) {
 		w->held_by = p->threads[t->waiting_holder].tid;
 		w->holder_name = thread_name(v, &p->threads[t->waiting_holder]);
@@ -125,6 +141,7 @@ struct search {
 	uint32_t *wait_of; /* by thread: its entry in e->waits, MODEL_NONE: it does not wait for a lock with holders */
 	uint8_t *color;    /* 0 new, 1 on the path, 2 done */
 	uint32_t *path, *edge; /* threads, and the held entry that each is tried with next */
+	uint32_t *used;        /* the one that led on from each */
 	uint32_t depth;
 };
 
@@ -154,8 +171,11 @@ static int cycle_take(struct report_private *v, struct report_process *e, const 
 	c->waits = pool_take(&v->pool, c->n * sizeof(*c->waits));
 	if (!c->waits)
 		return -ENOMEM;
-	for (i = from; i < s->depth; i++)
+	for (i = from; i < s->depth; i++) {
 		c->waits[i - from] = &e->waits[s->wait_of[s->path[i]]];
+		/* of several readers the one that closes the circle */
+		holder_set(v, c->waits[i - from], s->p, s->h, s->used[i]);
+	}
 	e->n_cycles++;
 	return 0;
 }
@@ -178,6 +198,7 @@ static int search_from(struct report_private *v, struct report_process *e, struc
 			continue;
 		}
 		s->edge[at] = s->h->next[held];
+		s->used[at] = held;
 		next = s->h->thread[held];
 		if (!keeps_out(&s->p->threads[s->path[at]], &s->p->held[held]) ||
 		    !settled(s->p, s->p->held[held].since_ns) || s->color[next] == 2)
@@ -218,8 +239,9 @@ static int process_hang(struct report_private *v, struct report_process *e, cons
 	s.wait_of = malloc((p->n_threads + 1) * sizeof(*s.wait_of));
 	s.path = malloc((p->n_threads + 1) * sizeof(*s.path));
 	s.edge = malloc((p->n_threads + 1) * sizeof(*s.edge));
+	s.used = malloc((p->n_threads + 1) * sizeof(*s.used));
 	s.color = calloc(p->n_threads + 1, 1);
-	r = s.wait_of && s.path && s.edge && s.color ? 0 : -ENOMEM;
+	r = s.wait_of && s.path && s.edge && s.used && s.color ? 0 : -ENOMEM;
 	for (i = 0; i < p->n_threads && r == 0; i++) {
 		size_t before = e->n_waits;
 
@@ -237,6 +259,7 @@ static int process_hang(struct report_private *v, struct report_process *e, cons
 	free(s.wait_of);
 	free(s.path);
 	free(s.edge);
+	free(s.used);
 	free(s.color);
 	holders_free(&h);
 	return r;

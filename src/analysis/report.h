@@ -121,6 +121,7 @@ struct report_wait { /* a thread that waits now */
 	const struct report_stack *held_at; /* NULL unknown */
 	uint64_t held_since_ns;
 	bool certain;             /* the holder holds it still, by its own books */
+	bool holder_ended;        /* it ended without releasing it */
 };
 
 struct report_cycle {

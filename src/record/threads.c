@@ -17,6 +17,7 @@
 
 #define THREADS_MAX (1u << 16)
 #define STACK_AMPLE (256u * 1024)
+#define LEFT_BEHIND_MAX 256u
 /* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
 #define POLICY_LOOKS 64u
 
@@ -114,16 +115,22 @@ struct thread *thread_prepare(void)
 	return t;
 }
 
-void thread_abandon(struct thread *t)
+/* For the next thread that starts. */
+static void give_back(struct thread *t)
 {
 	uint32_t tid = thread_self->tid ? thread_self->tid : (uint32_t)gettid();
 
-	__atomic_fetch_sub(&prepared, 1, __ATOMIC_RELAXED);
 	if (!pilock_lock(&threads_lock, tid))
 		return; /* a block less */
 	t->next = free_threads;
 	free_threads = t;
 	pilock_unlock(&threads_lock, tid);
+}
+
+void thread_abandon(struct thread *t)
+{
+	__atomic_fetch_sub(&prepared, 1, __ATOMIC_RELAXED);
+	give_back(t);
 }
 
 static bool is_realtime(long policy)
@@ -231,13 +238,28 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	errno = saved;
 }
 
+/*
+ * Who waits for a lock whose holder has ended waits for ever, and the report is to say so: the block of such a holder is
+ * not used again, up to a number.
+ */
+static bool keeps_locks(const struct thread *t)
+{
+	static uint32_t kept;
+
+	for (const struct held *h = t->top; h >= t->held_first; h--)
+		if (h->address != 0)
+			return __atomic_fetch_add(&kept, 1, __ATOMIC_RELAXED) < LEFT_BEHIND_MAX;
+	return false;
+}
+
 void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
 	t->mode = MODE_OFF;
 	thread_self = &thread_none;
 	t->rec->end_ticks = clock_now();
-	thread_abandon(t);
+	if (!keeps_locks(t))
+		give_back(t);
 }
 
 void thread_begin(struct thread *t)

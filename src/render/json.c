@@ -205,6 +205,8 @@ static json_t *waiting(struct json_out *j, const struct report_row *row)
 		set_count(j, o, "waited_ns", w->waited_ns);
 		if (w->held_by)
 			set_count(j, o, "held_by", w->held_by);
+		if (w->holder_ended)
+			set_bool(j, o, "holder_ended", true);
 		set(j, o, "stack", stack(j, w->stack));
 		if (w->held_at)
 			set(j, o, "held_at", stack(j, w->held_at));

@@ -205,8 +205,9 @@ static void wait_print(const struct text_out *t, const struct report_wait *w, co
 		w->row->kind != KIND_RWLOCK ? "" : w->side == SIDE_SHARED ? " to read" : " to write",
 		number_ns(number, w->waited_ns));
 	if (w->held_by)
-		fprintf(t->f, ", %s by %s", w->certain ? "held" : "last held",
-			text_thread(holder, w->held_by, w->holder_name));
+		fprintf(t->f, ", %s by %s%s", w->certain ? "held" : "last held",
+			text_thread(holder, w->held_by, w->holder_name),
+			w->holder_ended ? ", which ended without releasing it" : "");
 	fputc('\n', t->f);
 	if (w->stack) {
 		fputs(t->o->report->debug_info ? "      waits at\n" : "      waits at ", t->f);
