@@ -303,19 +303,39 @@ static void spread_take(const struct model_process *p, struct row_map *map, cons
 	}
 }
 
-/* A thread that used many of the locks of one row is one thread of the row: only what its cell adds to those
- * counted before. */
-static int threads_new(struct table *seen, uint32_t row, size_t process, const struct model_cell *c, uint64_t *ret)
-{
-	uint64_t key = (uint64_t)process << 32 | c->thread;
-	uint32_t before = table_get(seen, row, key);
+/* Who used the locks of a row that has many. */
+struct row_threads {
+	struct table users;    /* (row, thread record, generation) */
+	struct table distinct; /* (row, thread record): how many generations of it are known */
+	struct table counted;  /* (row, thread record): how many threads of the row it was counted as */
+};
 
+/*
+ * A thread that used many of the locks of a row is one thread of the row. A cell knows the last thread that used it and how
+ * many did: that is exact unless threads came one after another to one lock, and never too much. Gives what the cell
+ * adds to those counted before.
+ */
+static int threads_new(struct row_threads *x, uint32_t row, size_t process, const struct model_cell *c, uint64_t *ret)
+{
+	uint64_t key = (uint64_t)process << 32 | c->thread, user = (uint64_t)c->generation << 32 | row;
+	uint32_t distinct = table_get(&x->distinct, row, key), before = table_get(&x->counted, row, key), now;
+
+	distinct = distinct == TABLE_NONE ? 0 : distinct;
 	before = before == TABLE_NONE ? 0 : before;
-	*ret = c->threads > before ? c->threads - before : 0;
-	return c->threads > before ? table_put(seen, row, key, c->threads) : 0;
+	*ret = 0;
+	if (table_get(&x->users, user, key) == TABLE_NONE) {
+		distinct++;
+		if (table_put(&x->users, user, key, 0) < 0 || table_put(&x->distinct, row, key, distinct) < 0)
+			return -ENOMEM;
+	}
+	now = distinct > c->threads ? distinct : c->threads;
+	if (now <= before)
+		return 0;
+	*ret = now - before;
+	return table_put(&x->counted, row, key, now);
 }
 
-static int cells_collect(const struct model_process *p, struct row_map *map, size_t process, struct table *seen)
+static int cells_collect(const struct model_process *p, struct row_map *map, size_t process, struct row_threads *seen)
 {
 	size_t i;
 	int r;
@@ -355,7 +375,7 @@ static int records_count(const struct report_process *e, struct row_map *map)
 
 static int counters_collect(struct report_process *e, struct row_map *map)
 {
-	struct table seen = { 0 };
+	struct row_threads seen = { 0 };
 	uint64_t *before = calloc(map->n_all + 1, sizeof(*before));
 	uint32_t *mark = calloc(map->n_all + 1, sizeof(*mark));
 	size_t i, j;
@@ -370,7 +390,9 @@ static int counters_collect(struct report_process *e, struct row_map *map)
 		if (r == 0)
 			spread_take(p, map, map->rows[i], before, mark, (uint32_t)i + 1);
 	}
-	table_free(&seen);
+	table_free(&seen.users);
+	table_free(&seen.distinct);
+	table_free(&seen.counted);
 	free(before);
 	free(mark);
 	return r;

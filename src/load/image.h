@@ -70,5 +70,7 @@ unsigned int bucket_of(uint64_t ticks);
 int items_read(struct image *im);
 /* Turns refs into indices and ticks into ns, and adds the waits that are not in an edge yet. */
 int items_resolve(struct image *im);
+/* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
+int stack_locks_split(struct image *im);
 
 #endif

@@ -222,6 +222,8 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 		.trylock_failed = r->trylock_failed,
 		.release_stack = r->release_stack,
 		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,
+		.generation = r->generation,
+		.owner = r->owner,
 		.side = r->side == SIDE_SHARED,
 		.realtime = r->flags & CELL_REALTIME,
 		.ordinary = r->flags & CELL_ORDINARY,

@@ -97,6 +97,8 @@ struct model_cell {
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
 	uint32_t release_stack;
 	uint32_t threads;            /* already 0 where another cell counts them */
+	uint32_t generation;         /* of the thread that used it last */
+	uint16_t owner;              /* a lock on the stack: the frame that it lies in, 1 the innermost; 0 unknown */
 	uint8_t side;
 	bool realtime, sampled;
 	bool ordinary;               /* used by a thread while it was not realtime */

@@ -268,6 +268,10 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 			.count = 1,
 			.wait_total = ticks_span(&im->rate, w->wait),
 			.side = w->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
+			.holder_side = w->holder_side == SIDE_SHARED,
+			.inverted = w->inverted & EDGE_INVERTED,
+			.waiter_priority = w->waiter_priority,
+			.holder_priority = w->holder_priority,
 		};
 		e->wait_max = e->wait_total;
 		e->hist[bucket_of(w->wait)] = 1;
@@ -404,5 +408,6 @@ int items_resolve(struct image *im)
 	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = allocs_resolve(im)) < 0)
 		return r;
 	cells_compact(im->process);
-	return spares_drop(im->process);
+	r = stack_locks_split(im);
+	return r < 0 ? r : spares_drop(im->process);
 }

@@ -191,7 +191,7 @@ static void count_thread(struct thread *t, struct cell *c, bool lock_known)
 	}
 }
 
-struct cell *cells_use(struct thread *t, uint32_t lock, uint8_t side, struct site site)
+struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site)
 {
 	struct cell *c, *found = NULL;
 	bool lock_known = false;
@@ -223,6 +223,8 @@ struct cell *cells_use(struct thread *t, uint32_t lock, uint8_t side, struct sit
 		found->site = site.ip;
 		found->side = side;
 		found->stack = stack;
+		if (((struct lock_rec *)REF_POINTER(lock))->flags & LOCK_STACK)
+			found->owner = stacks_owner(stack, site, address);
 		if (t->mode == MODE_SAMPLED)
 			found->flags |= CELL_SAMPLED;
 		count_thread(t, found, lock_known);
@@ -268,7 +270,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		thread_policy_changed(t); /* somebody outside may have changed it */
 	t->busy = 1;
 	fresh.lock = locks_use(t, address, kind, site);
-	c = fresh.lock ? cells_use(t, fresh.lock, side, site) : NULL;
+	c = fresh.lock ? cells_use(t, fresh.lock, address, side, site) : NULL;
 	if (c != NULL) {
 		l = REF_POINTER(fresh.lock);
 		fresh.cell = POINTER_REF(c);

@@ -21,7 +21,7 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);
 
 /* cells.c */
-struct cell *cells_use(struct thread *t, uint32_t lock, uint8_t side, struct site site);
+struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);
 void cells_reset_l1(struct thread *t);
 /* Takes back the count of a cell whose first acquisition has just been booked. */
 void cells_uncount(struct thread *t, struct use use, const void *address);

@@ -263,6 +263,26 @@ uint32_t stacks_capture(struct thread *t, struct site site)
 	return id;
 }
 
+uint16_t stacks_owner(uint32_t stack, struct site site, const void *object)
+{
+	const struct frame_node *frames[FRAMES_MAX];
+	uintptr_t slot = (uintptr_t)site.slot;
+	unsigned int n = 0;
+
+	for (const struct frame_node *f; stack != 0 && n < FRAMES_MAX; stack = f->inner)
+		frames[n++] = f = REF_POINTER(stack);
+	if (n == 0 || slot == 0 || slot >= (uintptr_t)object)
+		return 0;
+	for (unsigned int i = 1; i < n; i++) { /* frames[n - i] is the function whose return address stands at slot */
+		if (frames[n - i]->caller_distance <= 0)
+			return 0;
+		slot += (uintptr_t)frames[n - i]->caller_distance * sizeof(slot);
+		if ((uintptr_t)object < slot)
+			return (uint16_t)i;
+	}
+	return 0;
+}
+
 void stacks_start(uint32_t tid)
 {
 	recorder.header->unwinder = capture_open() == 0;

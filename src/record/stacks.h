@@ -31,6 +31,8 @@ struct site {
 
 /* The stack id of the calling thread from the site outwards; 0 if not even one frame could be stored. */
 uint32_t stacks_capture(struct thread *t, struct site site);
+/* Which frame of a stack captured there an object on the stack lies in: 1 the innermost, 0 if that is not known. */
+uint16_t stacks_owner(uint32_t stack, struct site site, const void *object);
 
 /* Finds libunwind and lists the loaded objects. At start, before any other thread. */
 void stacks_start(uint32_t tid);

@@ -258,7 +258,7 @@ struct cell {
 	uint32_t generation;    /* of the thread that used it last */
 	uint8_t side;           /* enum lock_side */
 	uint8_t flags;          /* CELL_* */
-	uint16_t reserved;
+	uint16_t owner;         /* LOCK_STACK: which frame of "stack" the lock lies in, 1 the innermost; 0 unknown */
 };
 #define CELL_FIRST_OF_THREAD 0x01u /* "threads" of this cell counts for the lock; clear: another cell of the same
                                       thread and lock counts it */

@@ -44,6 +44,16 @@ for path in sorted(glob.glob(sys.argv[1] + "/*.json")):
     pairs = [r for r in rows if r["name"].startswith("pair_new")]
     if len(pairs) != 2 or any(r["instances"] != 40 or r["acquired"] != 40 or not r["destroyed"] for r in pairs):
         complain(path, "pairs:", [(r["name"], r["instances"], r["acquired"]) for r in pairs])
+    stay = [r for r in rows if r["name"].startswith("left_new")]
+    if len(stay) != 2 or any(r["instances"] != 4 or r["threads"] != 4 or r["destroyed"] for r in stay):
+        complain(path, "left:", [(r["name"], r["instances"], r["threads"]) for r in stay])
+    # without inlining both lock in one place of the C++ library, and cannot be told apart
+    local = [r for r in rows if "_local" in r["name"]]
+    if "-O2" in path and (sorted(r["name"].split(" ")[0] for r in local) != ["first_local", "second_local"] or
+                          any(r["acquired"] != 20 or r["threads"] != 1 for r in local)):
+        complain(path, "locals:", [(r["name"], r["acquired"], r["threads"]) for r in local])
+    if sum(r["acquired"] for r in local) != 40 or not all(r.get("address_reused") for r in local):
+        complain(path, "locals:", [(r["name"], r["acquired"], r.get("address_reused")) for r in local])
     by_name = {r["name"]: r for r in rows}
     if by_name["global"]["type"] != "recursive" or by_name["global"]["acquired"] != 300:
         complain(path, "global:", by_name["global"]["type"], by_name["global"]["acquired"])

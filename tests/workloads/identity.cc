@@ -87,8 +87,36 @@ static void nested(int depth)
 		std::lock_guard<std::mutex> inner(local);
 }
 
+// Each has its lock where the other had its own.
+__attribute__((noinline)) static void first_local(int &n)
+{
+	std::mutex local;
+	std::lock_guard<std::mutex> guard(local);
+	n++;
+}
+
+__attribute__((noinline)) static void second_local(int &n)
+{
+	std::mutex local;
+	std::lock_guard<std::mutex> guard(local);
+	n += 2;
+}
+
+static Pair *left[4];
+
+__attribute__((noinline)) static Pair *left_new()
+{
+	Pair *p = new Pair;
+
+	pthread_mutex_init(&p->two, nullptr); // the other way round, or the compiler makes both functions one
+	pthread_mutex_init(&p->one, nullptr);
+	return p;
+}
+
 int main()
 {
+	int n = 0;
+
 #ifdef GROWN
 	if (unrelated(5) < 0)
 		return 1;
@@ -119,6 +147,18 @@ int main()
 	}
 	for (auto &t : threads)
 		t.join();
+	for (auto &p : left) { // threads one after another, each with locks that stay
+		std::thread([&] {
+			p = left_new();
+			pair_use(p);
+		}).join();
+	}
+	for (int i = 0; i < 20; i++) {
+		first_local(n);
+		second_local(n);
+	}
+	if (n != 60)
+		return 1;
 	std::unique_lock<std::mutex> lock(counter.lock);
 	counter.changed.wait(lock, [] { return counter.value == 100; });
 	return 0;
