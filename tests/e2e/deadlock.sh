@@ -35,3 +35,33 @@ wait $pid
 head -n 1 err | grep -q DEADLOCK || fail "the report at the end does not begin with the deadlock"
 "$mutrace" report --json=dead.json kept >dead.txt 2>dead.err || fail "report of the dead: $(cat dead.err)"
 check dead
+
+# Other hangs. cycles(N...): whether there are deadlocks of so many threads each.
+hang() {
+	rm -f out
+	"$mutrace" -o "kept-$1" "$workloads/deadlock" "$1" 2>err >out &
+	pid=$!
+	until_true 10 grep -qs stuck out
+	"$mutrace" report --json=hang.json "kept-$1" >hang.txt 2>hang.err || fail "report of $1: $(cat hang.err)"
+	program=$(/usr/bin/python3 -c 'import json; print(json.load(open("hang.json"))["processes"][0]["pid"])')
+	kill -9 "$program"
+	wait $pid
+	shift
+	check_json hang.json '[globals().__setitem__("cycles", lambda *n: [len(c) for c in p.get("deadlocks", [])] == list(n))]' "$@"
+}
+
+hang self 'cycles(1)'
+grep -q "DEADLOCK.*a thread waits for a lock that it holds itself" hang.txt || fail "self"
+hang upgrade 'cycles(1, 1)'
+[ "$(sed -nE 's/.*\(([0-9]+)\) waits for table to write .*held by [^(]*\(([0-9]+)\).*/\1 \2/p' hang.txt |
+	awk '$1 == $2' | wc -l)" = 2 ] || fail "upgrade: each waits for itself: $(head -n 8 hang.txt)"
+hang readers 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["fork_a", "table"]'
+grep -A 2 "waits for table to write" hang.txt | grep -q "taken at read_and_want" || fail "readers: the wrong one: $(head hang.txt)"
+hang recursive 'cycles(2)'
+hang ended 'cycles()' 'lock("fork_a")["waiting_now"][0]["holder_ended"]' \
+	"lock('fork_a')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "NEVER RELEASED")"
+grep -q "waits for fork_a .*, which ended without releasing it" hang.txt || fail "ended: $(cat hang.txt)"
+hang condition 'cycles()' '"holder_ended" not in lock("fork_a")["waiting_now"][0]' \
+	'functions(lock("fork_a")["waiting_now"][0]["held_at"])[0] == "wait_for_news"'
+grep -q DEADLOCK hang.txt && fail "a wait for a condition is no deadlock"
+exit 0

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without being part
- * of it. Says "stuck" on stdout when all four are seen asleep.
+ * of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of which the last two are no
+ * deadlocks:
+ *   self       a thread wants the lock that it has
+ *   upgrade    two threads that read want to write
+ *   readers    a reader wants a mutex whose holder wants to write; another one reads too
+ *   recursive  two recursive mutexes, each locked twice
+ *   ended      a thread waits for a lock whose holder has ended; others have come and gone since
+ *   condition  a thread waits for a lock whose holder waits for a condition
  */
 #include <pthread.h>
 
@@ -47,16 +54,144 @@ static void *guest(void *argument)
 	return argument;
 }
 
-int main(void)
-{
-	static void *(*const who[])(void *) = { first, second, third, guest };
-	pthread_t thread;
+static pthread_rwlock_t table = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_mutex_t again_a = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP,
+		       again_b = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 
-	for (int i = 0; i < 4; i++) {
-		if (pthread_create(&thread, NULL, who[i], NULL) != 0)
+/* What both have is had before either wants more. */
+static void meet(int seat)
+{
+	atomic_fetch_add(&ready, 1);
+	await_step(&ready, 2);
+	atomic_store(&tids[seat], own_tid());
+}
+
+static void *lock_twice(void *argument)
+{
+	pthread_mutex_lock(&fork_a);
+	atomic_store(&tids[0], own_tid());
+	pthread_mutex_lock(&fork_a);
+	return argument;
+}
+
+static void *upgrade(void *seat)
+{
+	pthread_rwlock_rdlock(&table);
+	meet(*(int *)seat);
+	pthread_rwlock_wrlock(&table);
+	return NULL;
+}
+
+static void *read_on(void *argument)
+{
+	pthread_rwlock_rdlock(&table);
+	atomic_fetch_add(&ready, 1);
+	for (;;)
+		sleep_us(1000);
+	return argument;
+}
+
+static void *read_and_want(void *seat)
+{
+	pthread_rwlock_rdlock(&table);
+	meet(*(int *)seat);
+	pthread_mutex_lock(&fork_a);
+	return NULL;
+}
+
+static void *write_want(void *seat)
+{
+	pthread_mutex_lock(&fork_a);
+	meet(*(int *)seat);
+	pthread_rwlock_wrlock(&table);
+	return NULL;
+}
+
+static void *lock_again(void *seat)
+{
+	pthread_mutex_t *mine = *(int *)seat ? &again_a : &again_b;
+
+	pthread_mutex_lock(mine);
+	pthread_mutex_lock(mine);
+	meet(*(int *)seat);
+	pthread_mutex_lock(*(int *)seat ? &again_b : &again_a);
+	return NULL;
+}
+
+static void *take_and_end(void *argument)
+{
+	pthread_mutex_lock(&fork_a); /* NEVER RELEASED */
+	return argument;
+}
+
+static void *pass(void *argument)
+{
+	pthread_mutex_lock(&fork_b);
+	pthread_mutex_unlock(&fork_b);
+	return argument;
+}
+
+static void *want(void *seat)
+{
+	await_step(&ready, 1);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_mutex_lock(&fork_a);
+	return NULL;
+}
+
+static void *wait_for_news(void *seat)
+{
+	pthread_mutex_lock(&fork_a);
+	pthread_mutex_lock(&fork_b);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	atomic_fetch_add(&ready, 1);
+	pthread_cond_wait(&never, &fork_b);
+	return NULL;
+}
+
+static const struct {
+	const char *name;
+	void *(*before[2])(void *); /* these run one after another, and end */
+	void *(*aside)(void *);     /* runs beside */
+	void *(*who[4])(void *);
+} hangs[] = {
+	{ "", { NULL }, NULL, { first, second, third, guest } },
+	{ "self", { NULL }, NULL, { lock_twice } },
+	{ "upgrade", { NULL }, NULL, { upgrade, upgrade } },
+	{ "readers", { NULL }, read_on, { read_and_want, write_want } },
+	{ "recursive", { NULL }, NULL, { lock_again, lock_again } },
+	{ "ended", { take_and_end, pass }, pass, { want } },
+	{ "condition", { NULL }, NULL, { wait_for_news, want } },
+};
+
+int main(int argc, char **argv)
+{
+	static int seats[4] = { 0, 1, 2, 3 };
+	pthread_t thread;
+	size_t h = 0;
+
+	while (argc > 1 && h < sizeof(hangs) / sizeof(hangs[0]) - 1 && strcmp(hangs[h].name, argv[1]) != 0)
+		h++;
+	for (int i = 0; i < 2 && hangs[h].before[i]; i++) {
+		if (pthread_create(&thread, NULL, hangs[h].before[i], NULL) != 0)
+			return 99;
+		pthread_join(thread, NULL);
+	}
+	if (hangs[h].aside) {
+		if (pthread_create(&thread, NULL, hangs[h].aside, NULL) != 0)
+			return 99;
+		if (hangs[h].aside == pass)
+			pthread_join(thread, NULL);
+		else
+			await_step(&ready, 1);
+		atomic_store(&ready, hangs[h].aside == pass);
+	}
+	for (int i = 0; i < 4 && hangs[h].who[i]; i++) {
+		if (pthread_create(&thread, NULL, hangs[h].who[i], &seats[i]) != 0)
 			return 99;
 	}
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 4 && hangs[h].who[i]; i++) {
 		while (atomic_load(&tids[i]) == 0)
 			sleep_us(100);
 		await_asleep(atomic_load(&tids[i]));
