@@ -116,6 +116,28 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	h->address = (uintptr_t)address;
 }
 
+/* An rwlock notes the last reader that let go while a writer waited: it is the one that kept the writer out. Both halves
+ * at once, since any reader may be the last. */
+typedef uint64_t __attribute__((may_alias)) two_refs;
+_Static_assert(offsetof(struct lock_rec, reader_cell) == offsetof(struct lock_rec, reader) + 4 &&
+		       offsetof(struct lock_rec, reader) % 8 == 0, "two refs are one word");
+
+static void last_reader_set(struct lock_rec *l, uint32_t thread, uint32_t cell)
+{
+	const uint32_t refs[2] = { thread, cell };
+
+	__atomic_store_n((two_refs *)&l->reader, *(const two_refs *)refs, __ATOMIC_RELAXED);
+}
+
+static uint32_t last_reader(const struct lock_rec *l, uint32_t *ret_cell)
+{
+	uint32_t refs[2];
+
+	*(two_refs *)refs = __atomic_load_n((const two_refs *)&l->reader, __ATOMIC_RELAXED);
+	*ret_cell = refs[1];
+	return refs[0];
+}
+
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
 {
 	if (h->recursion > 0) {
@@ -128,6 +150,8 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 
 		if (stack != 0)
 			__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
+		if (h->flags & HELD_SHARED)
+			last_reader_set(REF_POINTER(h->lock), t->ref, h->cell);
 	}
 	*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
 	*ret = *h;
@@ -213,6 +237,14 @@ static int priority_of(const struct thread_rec *r)
 	return r->realtime ? (r->policy == 6 /* SCHED_DEADLINE */ ? 127 : r->priority) : 0;
 }
 
+static void set_holder(struct wait *w, const struct thread_rec *r, uint32_t cell, bool shared)
+{
+	w->holder = POINTER_REF(r);
+	w->holder_cell = cell;
+	w->holder_side = shared ? SIDE_SHARED : SIDE_EXCLUSIVE;
+	w->hold_site = cell != 0 ? ((struct cell *)REF_POINTER(cell))->site : 0;
+}
+
 /*
  * Whoever had it last, if nobody is seen to have it: at the beginning of a wait because that one has just let go, or
  * has the lock and has not noted it yet; then at the end again.
@@ -225,61 +257,80 @@ static void find_last_holder(const struct thread *t, struct wait *w)
 
 	if (owner == 0 || owner == t->ref || cell == 0 || (l->kind == KIND_RWLOCK && w->side == SIDE_EXCLUSIVE))
 		return; /* a writer may as well have waited for readers */
-	w->holder = owner;
-	w->holder_cell = cell;
-	w->holder_side = SIDE_EXCLUSIVE;
-	w->hold_site = ((struct cell *)REF_POINTER(cell))->site;
+	set_holder(w, REF_POINTER(owner), cell, false);
+}
+
+/* Readers leave no trace in the lock. The first of them will do for a report of the moment; all are asked to say when they
+ * let go. */
+static bool find_readers(const struct thread *t, const void *address, struct wait *w)
+{
+	uint32_t n = thread_count();
+	bool any = false;
+
+	for (uint32_t i = 0; i < n && i < THREADS_SEARCHED; i++) {
+		struct thread *other = thread_at(i);
+		struct held *h, *top;
+
+		if (other == NULL || other == t || other->rec == NULL)
+			continue;
+		top = __atomic_load_n(&other->top, __ATOMIC_RELAXED);
+		if (top < other->held_first || top > other->held_last)
+			continue; /* it holds nothing, or it is just moving its entries */
+		for (h = top; h >= other->held_first && (h->address != (uintptr_t)address || h->lock != w->lock);)
+			h--;
+		if (h < other->held_first)
+			continue;
+		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
+		if (!any)
+			set_holder(w, other->rec, h->cell, h->flags & HELD_SHARED);
+		any = true;
+		if (w->side == SIDE_SHARED)
+			break; /* it waits for one writer */
+	}
+	return any;
+}
+
+/* Whether a realtime thread waits for one of lower priority. */
+static void find_inversion(const struct thread *t, struct wait *w)
+{
+	const struct thread_rec *r = REF_POINTER(w->holder);
+	int mine, theirs = -1;
+
+	w->flags &= (uint8_t)~EDGE_INVERTED;
+	if (!t->rec->realtime)
+		return;
+	mine = priority_of(t->rec);
+	if (recorder.config.track_rt && r->end_ticks == 0)
+		theirs = thread_priority_now(r->tid); /* somebody else may have changed it */
+	if (theirs < 0)
+		theirs = priority_of(r);
+	if (theirs < mine) {
+		w->flags |= EDGE_INVERTED;
+		w->waiter_priority = (int8_t)mine;
+		w->holder_priority = (int8_t)theirs;
+	}
 }
 
 /* Whom does this thread wait for? */
 static void find_holder(struct thread *t, struct lock_rec *l, const void *address, struct wait *w)
 {
-	struct thread_rec *r = NULL;
-	struct held *h = NULL;
 	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
+	struct held *h = NULL;
 
-	if (owner != 0 && owner != t->ref) {
-		r = REF_POINTER(owner);
-		h = held_of(r, (uintptr_t)address, w->lock);
-	}
-	if (h == NULL && l->kind == KIND_RWLOCK) { /* readers leave no trace in the lock */
-		uint32_t n = thread_count();
-
-		for (uint32_t i = 0; i < n && i < THREADS_SEARCHED && h == NULL; i++) {
-			struct thread *other = thread_at(i);
-
-			if (other == NULL || other == t || other->rec == NULL)
-				continue;
-			r = other->rec;
-			h = held_of(r, (uintptr_t)address, w->lock);
-		}
-	}
+	if (owner != 0 && owner != t->ref)
+		h = held_of(REF_POINTER(owner), (uintptr_t)address, w->lock);
 	if (h != NULL) {
 		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
-		w->holder = POINTER_REF(r);
-		w->holder_cell = h->cell;
-		w->holder_side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE;
-		if (h->cell != 0)
-			w->hold_site = ((struct cell *)REF_POINTER(h->cell))->site;
+		set_holder(w, REF_POINTER(owner), h->cell, h->flags & HELD_SHARED);
+	} else if (l->kind == KIND_RWLOCK) {
+		last_reader_set(l, 0, 0);
+		if (!find_readers(t, address, w))
+			find_last_holder(t, w);
 	} else {
 		find_last_holder(t, w);
-		if (w->holder == 0)
-			return;
-		r = REF_POINTER(w->holder);
 	}
-	if (t->rec->realtime) {
-		int mine = priority_of(t->rec), theirs = -1;
-
-		if (recorder.config.track_rt && r->end_ticks == 0)
-			theirs = thread_priority_now(r->tid); /* somebody else may have changed it */
-		if (theirs < 0)
-			theirs = priority_of(r);
-		if (theirs < mine) {
-			w->flags |= EDGE_INVERTED;
-			w->waiter_priority = (int8_t)mine;
-			w->holder_priority = (int8_t)theirs;
-		}
-	}
+	if (w->holder != 0)
+		find_inversion(t, w);
 }
 
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
@@ -304,6 +355,14 @@ void wait_end(struct thread *t, struct wait *w)
 {
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
+	if (w->side == SIDE_EXCLUSIVE && ((struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_RWLOCK) {
+		uint32_t cell, reader = last_reader(REF_POINTER(w->lock), &cell);
+
+		if (reader != 0 && reader != t->ref) {
+			set_holder(w, REF_POINTER(reader), cell, true);
+			find_inversion(t, w);
+		}
+	}
 	if (w->holder == 0)
 		find_last_holder(t, w);
 	if (w->holder_cell != 0) {

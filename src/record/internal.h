@@ -14,7 +14,7 @@ void locks_memory_gone(struct thread *t, uintptr_t address);
 /* Whether lock_rec.sole says who uses a lock: 0 nobody yet, the ref of its only thread, or SOLE_NONE for several. */
 static inline bool lock_has_sole(const struct lock_rec *l)
 {
-	return l->kind == KIND_MUTEX || l->kind == KIND_RWLOCK || l->kind == KIND_SPIN;
+	return l->kind == KIND_MUTEX || l->kind == KIND_SPIN; /* in a rwlock there is no room for it */
 }
 /* The thread is about to use the lock through some call site for the first time. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);

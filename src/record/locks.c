@@ -148,7 +148,7 @@ static void set_dead(struct lock_rec *l, uint32_t how)
 static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t address)
 {
 	if (!lock_has_sole(l) || l->sole != t->ref)
-		l->sole = 0;
+		l->waiters = l->other = 0; /* or what stands in their place */
 	l->last_owner = 0;
 	l->last_cell = 0;
 	l->instances++;
@@ -282,6 +282,8 @@ static void record_put(struct thread *t, struct lock_rec *l)
 
 static void set_attributes(struct lock_rec *l, struct lock_attributes a)
 {
+	if (l->kind != a.kind)
+		l->waiters = l->other = 0; /* they mean another thing now */
 	l->kind = a.kind;
 	l->type = a.type;
 	l->protocol = a.protocol;

@@ -220,10 +220,18 @@ struct lock_rec {
 	uint32_t created_stack; /* 0: not initialised by call */
 	uint32_t first_stack;   /* of the first use */
 	uint32_t misuse_stack;  /* of the first misuse */
-	uint32_t waiters;       /* condition variable: threads waiting now (several writers, atomic) */
 	union {
-		uint32_t other; /* condition variable: ref of the mutex it is used with */
-		uint32_t sole;  /* other kinds: the recorder's business */
+		struct {
+			uint32_t waiters; /* condition variable: threads waiting now (several writers, atomic) */
+			uint32_t other;   /* condition variable: ref of the mutex it is used with */
+		};
+		struct { /* rwlock: the last reader that let go while a writer waited; the recorder's business */
+			uint32_t reader, reader_cell;
+		};
+		struct {
+			uint32_t unused;
+			uint32_t sole;    /* mutex, spin lock: the recorder's business */
+		};
 	};
 	uint64_t instances;     /* times initialised, at least 1 */
 	uint32_t creator;       /* ref of the thread that owns this record's recycling; the recorder's business */

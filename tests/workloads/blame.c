@@ -2,7 +2,8 @@
 /*
  * Who is to blame? busy_lock is contended most often, but each wait for it is short. costly_lock is contended seldom and
  * costs the most: hoard() holds it while customer() waits, and waits the most of all threads though nothing
- * is wrong with it. All contention is by agreement, so the counts are exact: 300 and 20.
+ * is wrong with it. All contention is by agreement, so the counts are exact: 300 and 20. Then, ten times, a writer waits
+ * for two readers, of which study() is the last to let go, and a reader waits for the writer.
  */
 #include <pthread.h>
 
@@ -53,6 +54,85 @@ static __attribute__((noinline)) void hoard(int round)
 	await_step(&step, 3 * round + 3);
 }
 
+#define TABLE_ROUNDS 10
+static pthread_rwlock_t table_lock = PTHREAD_RWLOCK_INITIALIZER;
+static atomic_int turn, writing, reading, main_tid, reader_tid;
+
+static __attribute__((noinline)) void browse(int from)
+{
+	await_step(&turn, from + 1);
+	pthread_rwlock_rdlock(&table_lock);
+	atomic_store(&turn, from + 2);
+	await_step(&turn, from + 4);
+	pthread_rwlock_unlock(&table_lock);
+	atomic_store(&turn, from + 5);
+}
+
+static __attribute__((noinline)) void look(int round)
+{
+	await_step(&turn, 8 * round + 6);
+	atomic_store(&reading, round + 1);
+	pthread_rwlock_rdlock(&table_lock); /* LOOK WAITS */
+	pthread_rwlock_unlock(&table_lock);
+	atomic_store(&turn, 8 * round + 7);
+}
+
+static void *browser(void *argument)
+{
+	atomic_store(&reader_tid, own_tid());
+	for (int round = 0; round < TABLE_ROUNDS; round++) {
+		browse(8 * round);
+		look(round);
+	}
+	return argument;
+}
+
+static __attribute__((noinline)) void study(int round)
+{
+	await_step(&turn, 8 * round + 2);
+	pthread_rwlock_rdlock(&table_lock); /* STUDY TAKES */
+	atomic_store(&turn, 8 * round + 3);
+	await_step(&writing, round + 1);
+	await_asleep(atomic_load(&main_tid));
+	atomic_store(&turn, 8 * round + 4);
+	await_step(&turn, 8 * round + 5);
+	pthread_rwlock_unlock(&table_lock);
+}
+
+static void *student(void *argument)
+{
+	for (int round = 0; round < TABLE_ROUNDS; round++)
+		study(round);
+	return argument;
+}
+
+static __attribute__((noinline)) void rewrite(int round)
+{
+	atomic_store(&turn, 8 * round + 1);
+	await_step(&turn, 8 * round + 3);
+	atomic_store(&writing, round + 1);
+	pthread_rwlock_wrlock(&table_lock); /* REWRITE WAITS */
+	atomic_store(&turn, 8 * round + 6);
+	await_step(&reading, round + 1);
+	await_asleep(atomic_load(&reader_tid));
+	pthread_rwlock_unlock(&table_lock);
+	await_step(&turn, 8 * round + 7);
+}
+
+static int share_table(void)
+{
+	pthread_t threads[2];
+
+	atomic_store(&main_tid, own_tid());
+	if (pthread_create(&threads[0], NULL, browser, NULL) != 0 || pthread_create(&threads[1], NULL, student, NULL) != 0)
+		return 99;
+	for (int round = 0; round < TABLE_ROUNDS; round++)
+		rewrite(round);
+	pthread_join(threads[0], NULL);
+	pthread_join(threads[1], NULL);
+	return 0;
+}
+
 int main(void)
 {
 	pthread_t thread;
@@ -65,5 +145,5 @@ int main(void)
 	for (; round < 320; round++)
 		hoard(round);
 	pthread_join(thread, NULL);
-	return 0;
+	return share_table();
 }
