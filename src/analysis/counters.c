@@ -144,6 +144,11 @@ uint64_t durations_percentile(const struct durations *d, double share)
 			high = (double)d->max_ns / d->ns_per_tick; /* nothing lies above the greatest */
 		if (high < low)
 			high = low;
+		if (n == total) { /* all in one: the average tells where */
+			double average = (double)d->total_ns / (double)d->count / d->ns_per_tick;
+
+			low = 2 * average - high > low ? 2 * average - high : low;
+		}
 		value = (low + (high - low) * (target - below) / n) * d->ns_per_tick;
 		return value < (double)d->max_ns ? (uint64_t)value : d->max_ns;
 	}

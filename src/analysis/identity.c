@@ -310,6 +310,7 @@ int identities_name(struct identities *n, const struct model_process *p, const s
 		ret->file = place->stack->frames[0].file;
 		ret->line = place->stack->frames[0].line;
 		ret->named_by = place->named_by;
+		ret->place = place->stack;
 		return 0;
 	}
 	text = pool_printf(&n->v->pool, "0x%llx", (unsigned long long)l->address);

@@ -68,6 +68,7 @@ struct lock_name {
 	const char *identity, *name, *module, *file;
 	unsigned int line;
 	enum named_by named_by;
+	const struct report_stack *place; /* that it is named after; NULL: none */
 };
 struct identities; /* of one entry of the report */
 int identities_new(struct report_private *v, struct identities **ret);
@@ -85,6 +86,7 @@ struct row_map { /* row of each lock of each process of an entry */
 	uint32_t *records; /* how many locks of the model are in each row */
 	uint32_t *place;   /* where the row went: bit 31 condition, rest index */
 };
+int rows_tell_apart(struct report_private *v, struct report_process *e);
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
 /* realtime.c. Waits of realtime threads for others, collected by blame_make(); locks that risk them. */

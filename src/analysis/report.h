@@ -67,6 +67,9 @@ void report_options_init(struct report_options *o);
 
 /* "mutex", "rwlock", ... as JSON and text call it. */
 const char *lock_kind_name(enum lock_kind kind);
+struct report_row;
+/* Whether anything was done with it besides making it. */
+bool report_row_used(const struct report_row *row);
 /* "memory-allocator", "locks", ... by enum watch_class; NULL at the end */
 const char *report_watch_class(unsigned int class);
 /* Length of a demangled function's name without its parameters. */
@@ -134,6 +137,8 @@ struct report_row { /* a lock or a condition variable, or several made in one pl
 	uint32_t rank;            /* 1.. in the order asked for, locks and conditions each; hidden rows included */
 	const char *identity;
 	const char *name;
+	const struct report_stack *place; /* that it is named after, NULL: none */
+	const char *via;          /* which caller tells it from others of this name, NULL: there are none, or none does */
 	enum named_by named_by;
 	enum lock_kind kind;
 	uint8_t type, protocol, flags; /* of the first one; see session/format.h */

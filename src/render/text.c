@@ -162,8 +162,8 @@ static void head_print(const struct text_out *t, const struct report *r, const s
 		now += e->waits[i].waited_ns;
 	}
 	if (n && now >= e->thread_time_ns / 100)
-		text_line(t, "besides, %zu thread%s in a wait that had not ended, together for %s.", n,
-			  n == 1 ? " was" : "s were each", number_ns(wait, now));
+		text_line(t, "besides, %zu thread%s in a wait that had not ended, %sfor %s.", n,
+			  n == 1 ? " was" : "s were each", n == 1 ? "" : "together ", number_ns(wait, now));
 }
 
 /* "2 locks make 99 % of the wait" */
@@ -212,28 +212,38 @@ static void counts_print(const struct text_out *t, const struct report_process *
 		n += e->locks[i].instances;
 	concentration(e, few, sizeof(few));
 	if (e->first->config.contended_only)
-		text_line(t, "%s lock%s, %s contended acquisitions; others were not counted (--contended-only).%s",
-			  number_count(locks, n), n == 1 ? "" : "s", number_count(contended, e->total.contended), few);
+		text_line(t, "%s lock%s, %s contended acquisition%s; others were not counted (--contended-only).%s",
+			  number_count(locks, n), n == 1 ? "" : "s", number_count(contended, e->total.contended),
+			  e->total.contended == 1 ? "" : "s", few);
 	else
-		text_line(t, "%s lock%s, %s acquisitions, %s contended (%s).%s", number_count(locks, n), n == 1 ? "" : "s",
-			  number_count(acquired, e->total.acquired), number_count(contended, e->total.contended),
-			  number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
+		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n), n == 1 ? "" : "s",
+			  number_count(acquired, e->total.acquired), e->total.acquired == 1 ? "" : "s",
+			  number_count(contended, e->total.contended), number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
 	if (e->first->config.sample_hold > 1)
 		text_line(t, "hold times are scaled from a sample: one in %u uncontended holds was timed (--sample-hold).",
 			  e->first->config.sample_hold);
 }
 
-/* Rows that the minima or the limit kept out. */
+/* Rows that the minima or the limit kept out, and locks that were made and not used. */
 static void hidden_print(const struct text_out *t, const struct report_process *e)
 {
-	size_t i, hidden = 0;
+	size_t i, hidden = 0, unused = 0;
 	char number[NUMBER_SIZE];
 
-	for (i = 0; i < e->n_locks; i++)
-		hidden += !e->locks[i].shown;
+	for (i = 0; i < e->n_locks; i++) {
+		if (e->locks[i].shown)
+			continue;
+		if (report_row_used(&e->locks[i]))
+			hidden++;
+		else
+			unused++;
+	}
 	if (hidden)
-		fprintf(t->f, "  (%s more lock%s not shown; --all or --max=N)\n", number_count(number, hidden),
+		fprintf(t->f, "  (%s more row%s not shown; --all or --max=N)\n", number_count(number, hidden),
 			hidden == 1 ? "" : "s");
+	if (unused)
+		fprintf(t->f, "  (%s row%s of locks that were not used; --all)\n", number_count(number, unused),
+			unused == 1 ? "" : "s");
 }
 
 static void foot_print(const struct text_out *t, const struct report_process *e)
@@ -256,7 +266,8 @@ static void foot_print(const struct text_out *t, const struct report_process *e)
 	if (torn)
 		text_line(t, "the recording is cut off: what stood in the rest of the file is missing.");
 	if (e->damaged)
-		text_line(t, "%s records of the recording are damaged and were left out.", number_count(number, e->damaged));
+		text_line(t, "%s record%s of the recording %s damaged and left out.", number_count(number, e->damaged),
+			  e->damaged == 1 ? "" : "s", e->damaged == 1 ? "was" : "were");
 	if (!e->first->unwinder)
 		text_line(t, "libunwind was not found in the program: stacks have one frame.");
 	text_losses(t, e);
@@ -350,19 +361,20 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 			continue;
 		}
 		if (e->first->config.watch) {
-			text_line(t, "%s (%s %zu): %s watched calls.", text_program(program, e),
+			text_line(t, "%s (%s %zu): %s watched call%s.", text_program(program, e),
 				  e->n_processes > 1 ? "images" : "PID", e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
-				  number_count(number, e->watched_calls));
+				  number_count(number, e->watched_calls), e->watched_calls == 1 ? "" : "s");
 			lines++;
 			continue;
 		}
-		text_line(t, "%s (%s %zu): waited %s, %s acquisitions.", text_program(program, e),
+		text_line(t, "%s (%s %zu): waited %s, %s acquisition%s.", text_program(program, e),
 			  e->n_processes > 1 ? "images" : "PID", e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
-			  number_ns(wait, e->total.wait.total_ns), number_count(number, e->total.acquired));
+			  number_ns(wait, e->total.wait.total_ns), number_count(number, e->total.acquired),
+			  e->total.acquired == 1 ? "" : "s");
 		lines++;
 	}
 	if (more)
-		text_line(t, "%zu more processes (see --json).", more);
+		text_line(t, "%zu more process%s (see --json).", more, more == 1 ? "" : "es");
 	if (empty) /* how many is not known: most of them left nothing behind */
 		text_line(t, "the other processes %s.",
 			  r->processes[0].first->config.watch ? "did nothing of what is watched" : "used no locks");

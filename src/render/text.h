@@ -22,6 +22,8 @@ const char *text_program(char *out, const struct report_process *e);
 void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent);
 /* The first frame only. */
 void text_frame(const struct text_out *t, const struct report_frame *f);
+/* A row's name, with the caller that tells it from others of that name; into out of NAME_SIZE. */
+const char *text_name(char *out, const struct report_row *row);
 /* "worker (4712)" */
 const char *text_thread(char *out, uint32_t tid, const char *name);
 

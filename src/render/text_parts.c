@@ -28,6 +28,19 @@ const char *text_thread(char *out, uint32_t tid, const char *name)
 	return out;
 }
 
+const char *text_name(char *out, const struct report_row *row)
+{
+	size_t n;
+
+	clean_text(out, 200, row->name);
+	if (row->via) {
+		n = strlen(out);
+		n += (size_t)snprintf(out + n, NAME_SIZE - n, " < ");
+		clean_text(out + n, 200, row->via);
+	}
+	return out;
+}
+
 /* "normal mutex", "recursive mutex, priority inheriting, robust", "rwlock that prefers writers" */
 static void kind_print(const struct text_out *t, const struct report_row *row)
 {
@@ -148,7 +161,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 
 		if (!row->shown || (!t->o->report->debug_info && (done >= most || row->n_waiters == 0)))
 			continue;
-		clean_text(name, 200, row->name);
+		text_name(name, row);
 		fprintf(t->f, "\n  %sLock %u: %s%s, ", t->bold, row->rank, name, t->plain);
 		kind_print(t, row);
 		origin_print(t, row);
@@ -180,7 +193,7 @@ void text_condition_details(const struct text_out *t, const struct report_proces
 
 		if (!row->shown)
 			continue;
-		clean_text(name, 200, row->name);
+		text_name(name, row);
 		fprintf(t->f, "\n  %sCondition %u: %s%s", t->bold, row->rank, name, t->plain);
 		if (row->other) {
 			clean_text(name, 200, row->other);
@@ -200,7 +213,7 @@ static void wait_print(const struct text_out *t, const struct report_wait *w, co
 {
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
 
-	clean_text(name, 200, w->row->name);
+	text_name(name, w->row);
 	fprintf(t->f, "  %s %s for %s%s (%s)", text_thread(thread, w->tid, w->thread_name), verb, name,
 		w->row->kind != KIND_RWLOCK ? "" : w->side == SIDE_SHARED ? " to read" : " to write",
 		number_ns(number, w->waited_ns));
@@ -324,7 +337,7 @@ void text_misuse(const struct text_out *t, const struct report_process *e)
 
 			if (!(row->state & (STATE_MISUSE | STATE_INCONSISTENT)))
 				continue;
-			clean_text(name, 200, row->name);
+			text_name(name, row);
 			fprintf(t->f, "%s  ! %s: ", any ? "" : "\n", name);
 			any = true;
 			for (k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {

@@ -37,7 +37,7 @@ static void inversion_print(const struct text_out *t, const struct report_row *r
 	char name[NAME_SIZE], times[NUMBER_SIZE], total[NUMBER_SIZE], max[NUMBER_SIZE];
 	size_t i;
 
-	clean_text(name, 200, row->name);
+	text_name(name, row);
 	fprintf(t->f, "  ! %s: priority inversion%s, a realtime thread waited for one of lower priority %s time%s, "
 		"%s in all, %s at most\n", name, row->protocol == PROTOCOL_INHERIT ? " (bounded: priority is inherited)" : "",
 		number_count(times, row->inversions), row->inversions == 1 ? "" : "s", number_ns(total, row->inversion_ns),

@@ -44,11 +44,11 @@ static void cell_rank(char *out, const struct line *l)
 static void cell_name(char *out, const struct line *l)
 {
 	const char *tail = "";
-	char clean[CELL_SIZE];
+	char clean[NAME_SIZE];
 
 	if (l->row->kind == KIND_RWLOCK)
 		tail = l->side == SIDE_SHARED ? " (rd)" : " (wr)";
-	clean_text(clean, 200, l->row->name);
+	text_name(clean, l->row);
 	/* a variable has one instance in each image, which is no news */
 	if (l->row->instances > 1 && !l->second &&
 	    (l->row->named_by != NAMED_BY_VARIABLE || l->process->n_processes == 1))
@@ -139,6 +139,8 @@ static char flag_state(const struct report_row *r)
 {
 	if (r->state & (STATE_MISUSE | STATE_INCONSISTENT))
 		return '!';
+	if (r->state & STATE_ADDRESS_REUSED)
+		return '~';
 	return r->state & STATE_DEAD ? 'x' : '-';
 }
 
@@ -388,7 +390,7 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 	} meanings[] = {
 		{ 0, 'M', "mutex" }, { 0, 'W', "rwlock" }, { 0, 'C', "condition" }, { 0, 'P', "spinlock" },
 		{ 0, 'S', "semaphore" }, { 0, 'B', "barrier" }, { 0, 'O', "once" }, { 1, 'x', "destroyed" },
-		{ 1, '!', "misused or inconsistent" }, { 2, 'R', "used by a realtime thread" },
+		{ 1, '!', "misused or inconsistent" }, { 1, '~', "perhaps several that followed one another" }, { 2, 'R', "used by a realtime thread" },
 		{ 3, 'r', "recursive" }, { 3, 'e', "error-checking" }, { 3, 'a', "adaptive" },
 		{ 4, 'i', "priority inherited" }, { 4, 'p', "priority protected" }, { 5, 'r', "prefers readers" },
 		{ 5, 'w', "prefers writers" }, { 5, 'W', "prefers writers, not recursive" },

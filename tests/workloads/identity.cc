@@ -113,6 +113,12 @@ __attribute__((noinline)) static Pair *left_new()
 	return p;
 }
 
+__attribute__((noinline)) static void other_caller()
+{
+	pair_use(left_new());
+	asm volatile("");
+}
+
 int main()
 {
 	int n = 0;
@@ -153,6 +159,7 @@ int main()
 			pair_use(p);
 		}).join();
 	}
+	other_caller();
 	for (int i = 0; i < 20; i++) {
 		first_local(n);
 		second_local(n);
