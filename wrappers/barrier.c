@@ -25,7 +25,15 @@ EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
 	/* lock_rec.waiters counts arrivals, lock_rec.other is how many make a round (0: initialised before us) */
 	nth = __atomic_add_fetch(&l->waiters, 1, __ATOMIC_RELAXED);
 	last = l->other != 0 && nth % l->other == 0;
+	if (last) { /* before the others go on and look */
+		__atomic_store_n(&l->last_owner, t->ref, __ATOMIC_RELAXED);
+		__atomic_store_n(&l->last_cell, use.cell, __ATOMIC_RELAXED);
+	}
 	wait_begin(t, use, b, SIDE_EXCLUSIVE, site, &w);
+	w.holder = 0; /* nobody knows yet who will be the last: wait_end() does */
+	w.holder_cell = 0;
+	w.flags = 0;
+	t->rec->waiting_holder = 0;
 	r = REAL(pthread_barrier_wait)(b);
 	wait_end(t, &w);
 	if (r != 0 && r != PTHREAD_BARRIER_SERIAL_THREAD)

@@ -123,7 +123,7 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 		if (t->o->report->debug_info)
 			continue;
 		if (holders && g[i].stack)
-			fprintf(t->f, " held it");
+			fputs(row->kind == KIND_BARRIER ? " came last" : " held it", t->f);
 		fprintf(t->f, " (%s, max %s)\n", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
 	}
 	if (n > limit) {

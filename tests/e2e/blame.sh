@@ -27,9 +27,12 @@ check_json "$work/json" \
 	'sorted((functions(w["stack"])[0], w["side"], w["count"]) for w in lock("table_lock")["waiters"]) == [("look", "read", 10), ("rewrite", "write", 10)]' \
 	'sorted((functions(h["stack"])[0], h["side"], h["count"]) for h in lock("table_lock")["holders"]) == [("rewrite", "write", 10), ("study", "read", 10)]' \
 	"$(line_of $source "STUDY TAKES") in [h['stack'][0]['line'] for h in lock('table_lock')['holders']]"
+check_json "$work/json" \
+	'[functions(w["stack"])[0] for w in lock("meeting")["waiters"]] == ["be_in_time"]' \
+	"[h['stack'][0]['line'] for h in lock('meeting')['holders']] == [$(line_of $source "LATE HERE")]"
 
 head -n 5 "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
-head -n 13 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " || fail "hoard is not blamed at the top"
+head -n 14 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " || fail "hoard is not blamed at the top"
 
 # In contention's own order the other lock comes first.
 expect 0 "$mutrace" --mutex-order=n-contended "$workloads/blame"

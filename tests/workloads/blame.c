@@ -3,7 +3,8 @@
  * Who is to blame? busy_lock is contended most often, but each wait for it is short. costly_lock is contended seldom and
  * costs the most: hoard() holds it while customer() waits, and waits the most of all threads though nothing
  * is wrong with it. All contention is by agreement, so the counts are exact: 300 and 20. Then, ten times, a writer waits
- * for two readers, of which study() is the last to let go, and a reader waits for the writer.
+ * for two readers, of which study() is the last to let go, and a reader waits for the writer. In the end one thread comes
+ * to a barrier in time and one is late.
  */
 #include <pthread.h>
 
@@ -77,6 +78,21 @@ static __attribute__((noinline)) void look(int round)
 	atomic_store(&turn, 8 * round + 7);
 }
 
+static pthread_barrier_t meeting;
+
+static __attribute__((noinline)) void be_in_time(void)
+{
+	atomic_store(&reading, TABLE_ROUNDS + 1);
+	pthread_barrier_wait(&meeting);
+}
+
+static __attribute__((noinline)) void be_late(void)
+{
+	await_step(&reading, TABLE_ROUNDS + 1);
+	await_asleep(atomic_load(&reader_tid));
+	pthread_barrier_wait(&meeting); /* LATE HERE */
+}
+
 static void *browser(void *argument)
 {
 	atomic_store(&reader_tid, own_tid());
@@ -84,6 +100,7 @@ static void *browser(void *argument)
 		browse(8 * round);
 		look(round);
 	}
+	be_in_time();
 	return argument;
 }
 
@@ -124,10 +141,12 @@ static int share_table(void)
 	pthread_t threads[2];
 
 	atomic_store(&main_tid, own_tid());
+	pthread_barrier_init(&meeting, NULL, 2);
 	if (pthread_create(&threads[0], NULL, browser, NULL) != 0 || pthread_create(&threads[1], NULL, student, NULL) != 0)
 		return 99;
 	for (int round = 0; round < TABLE_ROUNDS; round++)
 		rewrite(round);
+	be_late();
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
 	return 0;
