@@ -11,12 +11,30 @@
 #include <unistd.h>
 
 #include "src/record/recorder.h"
+#ifdef MATRACE
+#include "src/record/watch.h"
+#endif
 #include "src/session/format.h"
 #include "wrappers/real.h"
 
-static void leave(void)
+#ifdef MATRACE
+/* Counted as over at once: it does not return, and after vfork() the thread's record is the parent's. */
+static void note(struct site site)
+{
+	struct watch w;
+
+	if (recorder.config.watch >> WATCH_CLASS_threads & 1 && !watch_plain() &&
+	    watch_begin(&w, WATCHED_execve, site, 0, 0))
+		watch_end(&w);
+}
+#else
+#define note(site) (void)(site)
+#endif
+
+static void leave(struct site site)
 {
 	real_need();
+	note(site);
 	recorder_ended(IMAGE_EXECED);
 }
 
@@ -29,37 +47,37 @@ static int stay(int r)
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	leave();
+	leave(SITE_HERE);
 	return stay(REAL(execve)(path, argv, envp));
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-	leave();
+	leave(SITE_HERE);
 	return stay(REAL(execv)(path, argv));
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
-	leave();
+	leave(SITE_HERE);
 	return stay(REAL(execvp)(file, argv));
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	leave();
+	leave(SITE_HERE);
 	return stay(REAL(execvpe)(file, argv, envp));
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	leave();
+	leave(SITE_HERE);
 	return stay(REAL(fexecve)(fd, argv, envp));
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	leave();
+	leave(SITE_HERE);
 	if (REAL(execveat) == NULL) /* a C library before 2.34 */
 		return stay((int)syscall(SYS_execveat, dir, path, argv, envp, flags));
 	return stay(REAL(execveat)(dir, path, argv, envp, flags));
@@ -72,7 +90,7 @@ enum list_call { LIST_PATH, LIST_FILE, LIST_PATH_ENVIRONMENT };
  * The variadic ones: their arguments as an array on this function's stack, since malloc() is not allowed here. The
  * NULL that ends them is followed by the environment, if there is one.
  */
-static int exec_list(enum list_call call, const char *path, const char *first, va_list *more)
+static int exec_list(enum list_call call, const char *path, const char *first, va_list *more, struct site site)
 {
 	char *const *envp = NULL;
 	char **argv;
@@ -93,7 +111,7 @@ static int exec_list(enum list_call call, const char *path, const char *first, v
 		argv[i] = va_arg(*more, char *);
 	if (call == LIST_PATH_ENVIRONMENT)
 		envp = va_arg(*more, char *const *);
-	leave();
+	leave(site);
 	if (call == LIST_PATH_ENVIRONMENT)
 		return stay(REAL(execve)(path, argv, envp));
 	return stay(call == LIST_FILE ? REAL(execvp)(path, argv) : REAL(execv)(path, argv));
@@ -105,7 +123,7 @@ EXPORT int execl(const char *path, const char *first, ...)
 	int r;
 
 	va_start(more, first);
-	r = exec_list(LIST_PATH, path, first, &more);
+	r = exec_list(LIST_PATH, path, first, &more, SITE_HERE);
 	va_end(more);
 	return r;
 }
@@ -116,7 +134,7 @@ EXPORT int execlp(const char *file, const char *first, ...)
 	int r;
 
 	va_start(more, first);
-	r = exec_list(LIST_FILE, file, first, &more);
+	r = exec_list(LIST_FILE, file, first, &more, SITE_HERE);
 	va_end(more);
 	return r;
 }
@@ -127,7 +145,7 @@ EXPORT int execle(const char *path, const char *first, ...)
 	int r;
 
 	va_start(more, first);
-	r = exec_list(LIST_PATH_ENVIRONMENT, path, first, &more);
+	r = exec_list(LIST_PATH_ENVIRONMENT, path, first, &more, SITE_HERE);
 	va_end(more);
 	return r;
 }

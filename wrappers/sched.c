@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include "src/record/recorder.h"
+#ifdef MATRACE
+#include "src/record/watch.h"
+#endif
 #include "wrappers/real.h"
 
 /* own: the change was to the calling thread. */
@@ -79,8 +82,43 @@ EXPORT int sched_setparam(pid_t tid, const struct sched_param *p)
 }
 
 /*
- * The C library had no sched_setattr() until 2.41: programs make the system call. Arguments of syscall() are passed on
- * as they are; six is what the original takes from where the caller has put them, whether it did or not.
+ * The C library had none until 2.41, and what it has since then is this call. The original is not looked for: looking for
+ * what does not exist makes the loader allocate, perhaps in an allocator's own first lock call.
+ */
+struct sched_attr;
+int sched_setattr(pid_t tid, struct sched_attr *a, unsigned int flags);
+EXPORT int sched_setattr(pid_t tid, struct sched_attr *a, unsigned int flags)
+{
+	int r;
+
+	real_need();
+	r = (int)REAL(syscall)(SYS_sched_setattr, tid, a, flags);
+	if (r == 0)
+		changed(is_self(tid));
+	return r;
+}
+
+static inline long call(long number, const long a[6], struct site site)
+{
+#ifdef MATRACE
+	/* the recorder makes system calls too */
+	if (recorder.config.watch >> WATCH_CLASS_files & 1 && !watch_is_ours(site.ip)) {
+		struct watch w;
+		bool begun = !watch_plain() && watch_begin(&w, WATCHED_syscall, site, 0, 0);
+		long r = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+
+		if (begun)
+			watch_end(&w);
+		return r;
+	}
+#endif
+	(void)site;
+	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/*
+ * Without it programs make the system call. Arguments of syscall() are passed on as they are; six is what the original
+ * takes from where the caller has put them, whether it did or not.
  */
 EXPORT long syscall(long number, ...)
 {
@@ -92,7 +130,7 @@ EXPORT long syscall(long number, ...)
 		a[i] = va_arg(args, long);
 	va_end(args);
 	real_need();
-	r = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	r = call(number, a, SITE_HERE);
 	if (__builtin_expect(number == SYS_sched_setattr || number == SYS_sched_setscheduler ||
 			     number == SYS_sched_setparam, 0) && r == 0)
 		changed(is_self((pid_t)a[0]));

@@ -251,6 +251,26 @@ EXPORT void __syslog_chk(int priority, int flag, const char *format, ...)
 	va_end(a);
 }
 
+/* ---- of no value ---- */
+
+#define WATCHED_VOID(name, parameters, arguments) \
+	EXPORT void name parameters \
+	{ \
+		struct watch w; \
+		bool begun; \
+\
+		real_need(); \
+		begun = !watch_plain() && watch_begin(&w, WATCHED_##name, SITE_HERE, 0, 0); \
+		REAL(name) arguments; \
+		if (begun) \
+			watch_end(&w); \
+	}
+
+WATCHED_VOID(setbuf, (FILE *f, char *p), (f, p))
+WATCHED_VOID(setbuffer, (FILE *f, char *p, size_t n), (f, p, n))
+WATCHED_VOID(setlinebuf, (FILE *f), (f))
+WATCHED_VOID(rewind, (FILE *f), (f))
+
 /* ---- waiting for descriptors: a look without waiting is no sleep ---- */
 
 #define WATCHED_WAIT(name, waits, call) \

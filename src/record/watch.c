@@ -59,6 +59,11 @@ void watch_setup(void)
 	watch_loader.size = end;
 }
 
+bool watch_is_ours(uintptr_t ip)
+{
+	return ip - ours.start < ours.size;
+}
+
 /* Whether a call is not the program's but the loader's or ours. */
 static bool is_foreign(uintptr_t ip)
 {

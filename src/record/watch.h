@@ -28,6 +28,8 @@ void watch_end(struct watch *w);
 bool watch_wanted(enum watch_class class);
 /* Called when the thread's class may change or it ends: adds up its page faults. */
 void watch_faults(struct thread *t);
+/* Whether a call came out of this library. */
+bool watch_is_ours(uintptr_t ip);
 /* MATRACE_RT_BEGIN, MATRACE_RT_END, MATRACE_START */
 void watch_region(int by);
 void watch_start(void);

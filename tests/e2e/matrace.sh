@@ -125,6 +125,31 @@ check "$work/json" \
 expect 0 "$matrace" --also=sleep,locks --json="$work/json" "$watched" also
 check "$work/json" '{a["class"] for a in every} == {"memory-allocator", "locks", "sleep"}' \
 	"calls('poll') == 1 and calls('pthread_mutex_lock') == 1"
+expect 0 "$matrace" --also=all --json="$work/json" "$watched" more
+check "$work/json" \
+	'[calls(f) for f in ("setvbuf", "rewind", "ftell", "timerfd_create", "timerfd_gettime", "epoll_create1")] == [1] * 6' \
+	'[calls(f) for f in ("inotify_init1", "getsockopt", "syscall", "sched_getaffinity", "waitpid")] == [1] * 5' \
+	"calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
+# All that RealtimeSanitizer takes exception to on Linux, but for the functions that cannot wait.
+if [ -e "$(dirname "$matrace")/.libs/libmatrace-all.so" ]; then
+	nm -D --defined-only "$(dirname "$matrace")/.libs/libmatrace-all.so" | sed -n 's/^[0-9a-f]* T //p' | sort -u >exported
+	for f in calloc free malloc realloc valloc aligned_alloc posix_memalign mmap mmap64 mremap munmap madvise \
+		posix_madvise mprotect msync mincore shm_open shm_unlink memfd_create memalign pvalloc open open64 openat \
+		openat64 close chdir fchdir readlink readlinkat unlink unlinkat symlink symlinkat truncate ftruncate \
+		truncate64 ftruncate64 fopen fopen64 freopen64 fread read write pread pread64 preadv preadv64 readv pwrite \
+		pwrite64 pwritev pwritev64 writev fwrite fclose fcntl fcntl64 creat creat64 puts fputs fflush pipe2 fdopen \
+		freopen fopencookie open_memstream fmemopen setbuf setvbuf setlinebuf setbuffer fgetpos fseek fseeko fsetpos \
+		ftell ftello rewind fgetpos64 fseeko64 fsetpos64 ftello64 lseek lseek64 dup dup2 chmod fchmod mkdir rmdir \
+		umask ioctl pthread_spin_lock pthread_create pthread_mutex_lock pthread_join pthread_cond_wait \
+		pthread_cond_timedwait pthread_rwlock_rdlock pthread_rwlock_wrlock sleep usleep nanosleep sched_yield \
+		sched_getaffinity sched_setaffinity accept bind connect getaddrinfo getnameinfo listen recv recvfrom recvmsg \
+		recvmmsg send sendmsg sendmmsg sendto shutdown socket accept4 getsockname getpeername getsockopt setsockopt \
+		socketpair select pselect poll epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait ppoll \
+		inotify_init inotify_init1 inotify_add_watch inotify_rm_watch timerfd_create timerfd_settime \
+		timerfd_gettime eventfd pipe mkfifo fork execve process_vm_readv process_vm_writev syscall; do
+		grep -qx $f exported || fail "$f is not watched"
+	done
+fi
 expect 2 "$matrace" --also=naps true
 says_only "there is no 'naps'"
 

@@ -43,6 +43,7 @@ check_json "$work/json" \
 	'lock("before_lock")["realtime"] is False' \
 	'lock("given_lock")["realtime"] is True' \
 	'lock("syscall_lock")["realtime"] is True' \
+	'lock("function_lock")["realtime"] is True' \
 	'lock("ordinary_lock")["realtime"] is False' \
 	'lock("attribute_lock")["realtime"] is True' \
 	'lock("outside_lock")["realtime"] is True'

@@ -3,6 +3,7 @@
  * Ways for a thread to become realtime, each followed by the use of a lock of its own. The locks were all used before
  * by the same thread through the same line, so that a profiler knows them already.
  */
+#include <dlfcn.h>
 #include <pthread.h>
 #include <sched.h>
 
@@ -11,6 +12,7 @@
 static pthread_mutex_t before_lock = PTHREAD_MUTEX_INITIALIZER;    /* used while not realtime */
 static pthread_mutex_t given_lock = PTHREAD_MUTEX_INITIALIZER;     /* another thread said so */
 static pthread_mutex_t syscall_lock = PTHREAD_MUTEX_INITIALIZER;   /* sched_setattr() as a system call */
+static pthread_mutex_t function_lock = PTHREAD_MUTEX_INITIALIZER;  /* sched_setattr() as a function, if there is one */
 static pthread_mutex_t ordinary_lock = PTHREAD_MUTEX_INITIALIZER;  /* ordinary again */
 static pthread_mutex_t attribute_lock = PTHREAD_MUTEX_INITIALIZER; /* from its attributes */
 static pthread_mutex_t outside_lock = PTHREAD_MUTEX_INITIALIZER;   /* by chrt, from outside */
@@ -33,6 +35,7 @@ static __attribute__((noinline)) void use(pthread_mutex_t *m)
 static void *thread(void *argument)
 {
 	struct attributes a = { .size = sizeof(a), .policy = SCHED_OTHER };
+	int (*set)(int, struct attributes *, unsigned int);
 	char command[64];
 
 	use(&before_lock);
@@ -49,6 +52,17 @@ static void *thread(void *argument)
 	if (syscall(SYS_sched_setattr, 0, &a, 0) != 0)
 		exit(99);
 	use(&syscall_lock);
+	a.policy = SCHED_OTHER;
+	a.priority = 0;
+	if (syscall(SYS_sched_setattr, 0, &a, 0) != 0)
+		exit(99);
+	use(&function_lock);
+	set = (int (*)(int, struct attributes *, unsigned int))dlsym(RTLD_DEFAULT, "sched_setattr");
+	a.policy = SCHED_FIFO;
+	a.priority = 2;
+	if (set && set(0, &a, 0) != 0)
+		exit(99);
+	use(&function_lock);
 	a.policy = SCHED_OTHER;
 	a.priority = 0;
 	if (syscall(SYS_sched_setattr, 0, &a, 0) != 0)

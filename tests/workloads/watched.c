@@ -7,6 +7,7 @@
  *   name     an ordinary thread called audio-1
  *   start    as alloc, twice: MATRACE_START between them
  *   also     one call of each other class, in the realtime thread
+ *   more     further functions, one call of each, and a child that executes "true"
  *   clean    the realtime thread does nothing that is watched
  *   key      the realtime thread allocates in a destructor of its thread-specific data
  *   load     it loads the library named by the second argument, whose constructor allocates
@@ -20,7 +21,12 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 #include "include/matrace.h"
@@ -126,6 +132,34 @@ static __attribute__((noinline)) void do_other_things(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+static __attribute__((noinline)) void do_more(void)
+{
+	socklen_t n = sizeof(int);
+	struct itimerspec t;
+	cpu_set_t set;
+	int fd, status;
+	pid_t pid;
+
+	umask(umask(022));
+	setvbuf(stdin, NULL, _IONBF, 0);
+	rewind(stdin);
+	ftell(stdin);
+	fd = timerfd_create(CLOCK_MONOTONIC, 0);
+	timerfd_gettime(fd, &t);
+	epoll_create1(0);
+	inotify_init1(0);
+	getsockopt(fd, SOL_SOCKET, SO_TYPE, &status, &n);
+	syscall(SYS_gettid);
+	sched_getaffinity(0, sizeof(set), &set);
+	pid = fork(); /* FORK HERE */
+	if (pid == 0) {
+		execlp("true", "true", (char *)NULL); /* EXEC HERE */
+		_exit(127);
+	}
+	if (waitpid(pid, &status, 0) != pid || status != 0)
+		exit(99);
+}
+
 static __attribute__((noinline)) void block(void)
 {
 	pthread_mutex_lock(&mutex); /* BLOCKS HERE */
@@ -169,6 +203,10 @@ static void *work(void *argument)
 	if (strcmp(mode, "load") == 0) {
 		if (dlopen(library, RTLD_NOW) == NULL)
 			exit(99);
+		return argument;
+	}
+	if (strcmp(mode, "more") == 0) {
+		do_more();
 		return argument;
 	}
 	if (strcmp(mode, "also") == 0) {
