@@ -3,6 +3,7 @@
  * Changes of the scheduling policy, so that no lock operation has to ask for it: the thread that they concern reads it
  * again at its next call; where it is not known which that is, all do. In libmutrace.so and libmatrace.so.
  */
+#include <linux/futex.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
@@ -98,13 +99,35 @@ EXPORT int sched_setattr(pid_t tid, struct sched_attr *a, unsigned int flags)
 	return r;
 }
 
+#ifdef MATRACE
+/* What a system call is watched as; WATCHED_MAX: not at all. A futex that is woken does not make its waker wait. */
+static enum watched watched_as(long number, long operation)
+{
+	uint32_t watch = recorder.config.watch;
+
+	if (number != SYS_futex)
+		return watch >> WATCH_CLASS_files & 1 ? WATCHED_syscall : WATCHED_MAX;
+	switch (operation & FUTEX_CMD_MASK) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_WAIT_REQUEUE_PI:
+		return watch >> WATCH_CLASS_locks & 1 ? WATCHED_futex_wait : WATCHED_MAX;
+	default:
+		return WATCHED_MAX;
+	}
+}
+#endif
+
 static inline long call(long number, const long a[6], struct site site)
 {
 #ifdef MATRACE
-	/* the recorder makes system calls too */
-	if (recorder.config.watch >> WATCH_CLASS_files & 1 && !watch_is_ours(site.ip)) {
+	enum watched as = watched_as(number, a[1]);
+
+	if (as != WATCHED_MAX && !watch_is_ours(site.ip)) { /* the recorder makes system calls too */
 		struct watch w;
-		bool begun = !watch_plain() && watch_begin(&w, WATCHED_syscall, site, 0, 0);
+		bool begun = !watch_plain() && watch_begin(&w, as, site, 0, 0);
 		long r = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 
 		if (begun)

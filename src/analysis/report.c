@@ -14,7 +14,6 @@
 #include "render/render.h"
 
 #define FOLD_IMAGES_DEFAULT 8
-#define MAX_DEFAULT 10
 #define FRAMES_SHOWN_DEFAULT 4
 
 const char *const report_time_names[TIME_MAX + 1] = { "wait", "hold", "blocked", NULL };
@@ -22,7 +21,7 @@ const char *const report_time_names[TIME_MAX + 1] = { "wait", "hold", "blocked",
 void report_options_init(struct report_options *o)
 {
 	*o = (struct report_options){
-		.max = MAX_DEFAULT,
+		.max = REPORT_MAX_USUAL,
 		.frames = FRAMES_SHOWN_DEFAULT,
 		.fold_images = FOLD_IMAGES_DEFAULT,
 		.pprof_of = TIME_BLOCKED, /* as Go's mutex profile */

@@ -20,10 +20,12 @@ struct symbolizer;
 enum report_time { TIME_WAIT, TIME_HOLD, TIME_BLOCKED, TIME_MAX };
 extern const char *const report_time_names[TIME_MAX + 1]; /* as options have it; NULL at the end */
 
+#define REPORT_MAX_USUAL UINT32_MAX /* of report_options.max: what is usual for the report */
+
 /* What the user asked for; fill with report_options_init() first. */
 struct report_options {
 	/* choosing and ordering rows (of the text; JSON has every lock unless json_cut) */
-	unsigned int max;              /* rows of locks and of conditions, each; 0: no limit */
+	unsigned int max;              /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
 	bool all;                      /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
 	uint64_t wait_min;              /* conditions: waited on at least this often (as the old mutrace has it) */

@@ -10,6 +10,7 @@
 #include "analysis/identity.h"
 
 #define PLACE_CONDITION 0x80000000u
+#define MAX_USUAL 10
 
 /* What makes two locks one row: a name that is the same, and for a variable the same one (two static
  * variables may have one name; rows of several builds become one later). Without folding every lock is its own. */
@@ -495,6 +496,7 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 {
 	const struct report_options *o = v->options;
 	const struct order *order = conditions ? o->cond_order : o->lock_order;
+	unsigned int max = o->max == REPORT_MAX_USUAL ? MAX_USUAL : o->max;
 	struct report_row *rows;
 	struct sorted *sorted;
 	size_t i, n = 0, shown = 0;
@@ -517,7 +519,7 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 	for (i = 0; i < n; i++) {
 		rows[i] = map->all[sorted[i].number];
 		rows[i].rank = (uint32_t)i + 1;
-		rows[i].shown = row_passes(o, &rows[i]) && (o->all || o->max == 0 || shown < o->max);
+		rows[i].shown = row_passes(o, &rows[i]) && (o->all || max == 0 || shown < max);
 		shown += rows[i].shown;
 		map->place[sorted[i].number] = (uint32_t)i | (conditions ? PLACE_CONDITION : 0);
 	}

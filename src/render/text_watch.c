@@ -8,7 +8,13 @@
 
 #include "render/text.h"
 
-#define ROWS_DEFAULT 25
+#define MAX_USUAL 25
+#define WIDE 120 /* narrower, the stack has a line of its own */
+
+static bool narrow(const struct text_out *t)
+{
+	return t->o->width && t->o->width < WIDE;
+}
 
 static const char *plural(uint64_t n)
 {
@@ -36,17 +42,17 @@ static void head(const struct text_out *t, const struct report_process *e, size_
 			  number_ns(total, e->watched_ns), number_ns(max, e->watched_max_ns));
 }
 
-static void row(const struct text_out *t, unsigned int rank, const struct report_alloc *a)
+static void row(const struct text_out *t, unsigned int rank, const struct report_alloc *a, int function)
 {
 	char calls[NUMBER_SIZE], bytes[NUMBER_SIZE], total[NUMBER_SIZE], average[NUMBER_SIZE], max[NUMBER_SIZE];
 	bool timed = a->total_ns != 0;
 
-	fprintf(t->f, "%4u  %-22s %9s %11s %9s %9s %9s %4u  ", rank, a->function, number_count(calls, a->count),
+	fprintf(t->f, "%4u  %-*s %9s %10s %9s %9s %9s %3u", rank, function, a->function, number_count(calls, a->count),
 		a->bytes ? number_count(bytes, a->bytes) : "-", timed ? number_ns(total, a->total_ns) : "-",
 		timed ? number_ns(average, a->total_ns / a->count) : "-", timed ? number_ns(max, a->max_ns) : "-",
 		a->tid_count);
+	fputs(t->o->report->debug_info ? "\n" : narrow(t) ? "\n        " : "  ", t->f);
 	if (t->o->report->debug_info) {
-		fputc('\n', t->f);
 		if (a->stack)
 			text_stack(t, a->stack, "        ");
 		return;
@@ -54,7 +60,7 @@ static void row(const struct text_out *t, unsigned int rank, const struct report
 	if (a->stack)
 		text_stack(t, a->stack, "");
 	else
-		fputs("-", t->f);
+		fputs("(places are not known)", t->f);
 	fputc('\n', t->f);
 }
 
@@ -74,17 +80,21 @@ static void totals(const struct text_out *t, const struct report_process *e)
 
 void text_watch(const struct text_out *t, const struct report_process *e)
 {
-	size_t most = t->o->report->max > 10 || t->o->report->max == 0 ? t->o->report->max : ROWS_DEFAULT, n = 0, i;
+	size_t most = t->o->report->max == REPORT_MAX_USUAL ? MAX_USUAL : t->o->report->max, n = 0, i;
+	int function = 8; /* width of that column */
 	char number[NUMBER_SIZE];
 
 	while (n < e->n_allocs && !e->allocs[n].suppressed)
 		n++;
+	for (i = 0; i < n && (most == 0 || t->o->report->all || i < most); i++)
+		if ((int)strlen(e->allocs[i].function) > function)
+			function = (int)strlen(e->allocs[i].function);
 	head(t, e, n);
 	if (n)
-		fprintf(t->f, "\n%s%4s  %-22s %9s %11s %9s %9s %9s %4s  %s%s\n", t->bold, "#", "Function", "Calls", "Bytes",
-			"Time", "Avg", "Max", "Thr", "From", t->plain);
+		fprintf(t->f, "\n%s%4s  %-*s %9s %10s %9s %9s %9s %3s%s%s\n", t->bold, "#", function, "Function", "Calls",
+			"Bytes", "Time", "Avg", "Max", "Thr", narrow(t) || t->o->report->debug_info ? "" : "  From", t->plain);
 	for (i = 0; i < n && (most == 0 || t->o->report->all || i < most); i++)
-		row(t, (unsigned int)i + 1, &e->allocs[i]);
+		row(t, (unsigned int)i + 1, &e->allocs[i], function);
 	if (i < n)
 		fprintf(t->f, "      (%zu more; --all or --max=N)\n", n - i);
 	fputc('\n', t->f);

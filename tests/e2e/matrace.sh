@@ -109,6 +109,8 @@ says_only "nowhere"
 expect 0 "$matrace" -o kept "$watched"
 expect 0 "$matrace" report --json="$work/json" kept
 check "$work/json" "$once" "$each"
+expect 0 "$matrace" report --max=5 kept
+[ "$(grep -cE "^ +[0-9]+  [a-z]" out)" = 5 ] && grep -q "more; --all" out || fail "--max=5"
 expect 0 "$matrace" report --suppress=known kept
 grep -q "53 calls were suppressed" out || fail "suppressions in a later report"
 
@@ -129,7 +131,7 @@ expect 0 "$matrace" --also=all --json="$work/json" "$watched" more
 check "$work/json" \
 	'[calls(f) for f in ("setvbuf", "rewind", "ftell", "timerfd_create", "timerfd_gettime", "epoll_create1")] == [1] * 6' \
 	'[calls(f) for f in ("inotify_init1", "getsockopt", "syscall", "sched_getaffinity", "waitpid")] == [1] * 5' \
-	"calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
+	"at('futex wait') == {$(line FUTEX): 1}" "calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
 # All that RealtimeSanitizer takes exception to on Linux, but for the functions that cannot wait.
 if [ -e "$(dirname "$matrace")/.libs/libmatrace-all.so" ]; then
 	nm -D --defined-only "$(dirname "$matrace")/.libs/libmatrace-all.so" | sed -n 's/^[0-9a-f]* T //p' | sort -u >exported

@@ -16,6 +16,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <linux/futex.h>
 #include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
@@ -134,6 +135,7 @@ static __attribute__((noinline)) void do_other_things(void)
 
 static __attribute__((noinline)) void do_more(void)
 {
+	struct timespec little = { 0, 1000 };
 	socklen_t n = sizeof(int);
 	struct itimerspec t;
 	cpu_set_t set;
@@ -150,6 +152,8 @@ static __attribute__((noinline)) void do_more(void)
 	inotify_init1(0);
 	getsockopt(fd, SOL_SOCKET, SO_TYPE, &status, &n);
 	syscall(SYS_gettid);
+	syscall(SYS_futex, &fd, FUTEX_WAKE, 1, NULL, NULL, 0); /* does not wait */
+	syscall(SYS_futex, &fd, FUTEX_WAIT, fd, &little, NULL, 0); /* FUTEX HERE */
 	sched_getaffinity(0, sizeof(set), &set);
 	pid = fork(); /* FORK HERE */
 	if (pid == 0) {
