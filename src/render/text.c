@@ -298,6 +298,7 @@ static void entry_print(const struct text_out *t, const struct report *r, const 
 		return;
 	}
 	counts_print(t, e);
+	text_inversions_head(t, e);
 	text_lock_table(t, e);
 	hidden_print(t, e);
 	text_lock_details(t, e);

@@ -36,6 +36,8 @@ void text_condition_details(const struct text_out *t, const struct report_proces
 void text_deadlocks(const struct text_out *t, const struct report_process *e);
 void text_waiting(const struct text_out *t, const struct report_process *e);
 void text_misuse(const struct text_out *t, const struct report_process *e);
+/* text_realtime.c: in a line at the top, and one by one */
+void text_inversions_head(const struct text_out *t, const struct report_process *e);
 void text_inversions(const struct text_out *t, const struct report_process *e);
 void text_losses(const struct text_out *t, const struct report_process *e);
 /* text_watch.c: a process that matrace watched; suppressions that nothing fell under */

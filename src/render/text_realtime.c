@@ -52,7 +52,29 @@ static void inversion_print(const struct text_out *t, const struct report_row *r
 		thread_print(t, v->holder_tid, v->holder_name, v->holder_priority, v->holder, "held it");
 	}
 	if (i < row->n_inverted)
-		fprintf(t->f, "      and %zu other pairs of places (-d)\n", row->n_inverted - i);
+		fprintf(t->f, "      and %zu other pair%s of places (-d)\n", row->n_inverted - i,
+			row->n_inverted - i == 1 ? "" : "s");
+}
+
+void text_inversions_head(const struct text_out *t, const struct report_process *e)
+{
+	char times[NUMBER_SIZE], total[NUMBER_SIZE], max[NUMBER_SIZE];
+	uint64_t count = 0, ns = 0, most = 0;
+	size_t i, locks = 0;
+
+	for (i = 0; i < e->n_locks; i++) {
+		const struct report_row *row = &e->locks[i];
+
+		locks += row->inversions != 0;
+		count += row->inversions;
+		ns += row->inversion_ns;
+		most = row->inversion_max_ns > most ? row->inversion_max_ns : most;
+	}
+	if (locks)
+		text_line(t, "%sPRIORITY INVERSION%s: realtime threads waited %s time%s for threads of lower priority, for %zu "
+			     "lock%s, %s in all, %s at most.",
+			  t->red, t->plain, number_count(times, count), count == 1 ? "" : "s", locks, locks == 1 ? "" : "s",
+			  number_ns(total, ns), number_ns(max, most));
 }
 
 void text_inversions(const struct text_out *t, const struct report_process *e)
@@ -73,15 +95,17 @@ void text_inversions(const struct text_out *t, const struct report_process *e)
 		if (!e->locks[i].risk)
 			continue;
 		if (risks++ == 0)
-			fprintf(t->f, "\n  Realtime and other threads share these locks, which inherit no priority, so the former may"
-				      " wait for the latter:\n");
+			fprintf(t->f, "\n  %sealtime and other threads share these locks without PTHREAD_PRIO_INHERIT, so the former"
+				      " may wait until the latter get to run:\n",
+				n ? "R" : "No realtime thread waited for one of lower priority. But r");
 		if (risks > RISKS_SHOWN && !t->o->report->all)
 			continue;
-		clean_text(name, 200, e->locks[i].name);
+		text_name(name, &e->locks[i]);
 		fprintf(t->f, "    %s (%s)\n", name, lock_kind_name(e->locks[i].kind));
 	}
 	if (risks > RISKS_SHOWN && !t->o->report->all)
 		fprintf(t->f, "    and %zu more (--all)\n", risks - RISKS_SHOWN);
 	if (n == 0 && risks == 0)
-		fprintf(t->f, "\n  No realtime thread waited for one of lower priority, and no lock is shared by both kinds.\n");
+		fprintf(t->f, "\n  No realtime thread waited for one of lower priority, and no lock is shared by both kinds of "
+			      "threads without PTHREAD_PRIO_INHERIT.\n");
 }
