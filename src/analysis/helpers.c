@@ -117,14 +117,16 @@ static bool library_header(const struct report_frame *f)
 	return f->file && strstr(f->file, "/include/") && strstr(f->file, "/c++/");
 }
 
-/* Functions without a name in libraries that start threads: libstdc++ and GLib keep theirs to themselves. */
+/* Functions without a name in libraries that start threads: libstdc++ and GLib keep theirs to themselves, and the C
+ * library may not be there (--sysroot). */
 static bool library_nameless(const struct report_frame *f)
 {
 	const char *slash = f->module ? strrchr(f->module, '/') : NULL, *name = slash ? slash + 1 : f->module;
 
 	return !f->function && name &&
 	       (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||
-		strncmp(name, "libglib-2.0.so", 14) == 0);
+		strncmp(name, "libglib-2.0.so", 14) == 0 || strncmp(name, "libc.so", 7) == 0 ||
+		strncmp(name, "libpthread.so", 13) == 0);
 }
 
 bool helper_on_top(const struct report_options *o, const struct report_frame *f)
