@@ -218,6 +218,8 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 			uint64_t now;
 			int r;
 
+			if (unlikely(((struct lock_rec *)REF_POINTER(h->lock))->reader != 0) && h->flags & HELD_SHARED)
+				hold_last_reader(t, h->lock, h->cell);
 			h->address = 0;
 			now = clock_now();
 			hot_enter(t);

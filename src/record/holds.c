@@ -116,8 +116,8 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	h->address = (uintptr_t)address;
 }
 
-/* An rwlock notes the last reader that let go while a writer waited: it is the one that kept the writer out. Both halves
- * at once, since any reader may be the last. */
+/* An rwlock for which a writer waits notes the last reader that let go: it is the one that kept the writer out. Both
+ * halves at once, since any reader may be the last. */
 typedef uint64_t __attribute__((may_alias)) two_refs;
 _Static_assert(offsetof(struct lock_rec, reader_cell) == offsetof(struct lock_rec, reader) + 4 &&
 		       offsetof(struct lock_rec, reader) % 8 == 0, "two refs are one word");
@@ -129,13 +129,51 @@ static void last_reader_set(struct lock_rec *l, uint32_t thread, uint32_t cell)
 	__atomic_store_n((two_refs *)&l->reader, *(const two_refs *)refs, __ATOMIC_RELAXED);
 }
 
+/* 0 if no reader has let go since the writer asked. */
 static uint32_t last_reader(const struct lock_rec *l, uint32_t *ret_cell)
 {
 	uint32_t refs[2];
 
 	*(two_refs *)refs = __atomic_load_n((const two_refs *)&l->reader, __ATOMIC_RELAXED);
 	*ret_cell = refs[1];
-	return refs[0];
+	return refs[0] == READER_AWAITED ? 0 : refs[0];
+}
+
+/* Writers that wait, by lock (those of several are counted together): readers have to note themselves as long as any does. */
+#define WRITERS 256u
+static uint32_t writers_waiting[WRITERS];
+
+static inline bool awaits_readers(const struct wait *w)
+{
+	return w->side == SIDE_EXCLUSIVE && ((struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_RWLOCK;
+}
+
+static void writer_begins(uint32_t lock)
+{
+	if (__atomic_fetch_add(&writers_waiting[lock * 0x9e3779b1u >> 24], 1, __ATOMIC_RELAXED) == 0 ||
+	    ((struct lock_rec *)REF_POINTER(lock))->reader == 0)
+		last_reader_set(REF_POINTER(lock), READER_AWAITED, 0);
+}
+
+static void writer_ends(uint32_t lock)
+{
+	/* the writer that goes on is one that the others wait for now, not the reader before it */
+	bool last = __atomic_sub_fetch(&writers_waiting[lock * 0x9e3779b1u >> 24], 1, __ATOMIC_RELAXED) == 0;
+
+	last_reader_set(REF_POINTER(lock), last ? 0 : READER_AWAITED, 0);
+}
+
+void holds_reset(void)
+{
+	memset(writers_waiting, 0, sizeof(writers_waiting));
+}
+
+void hold_last_reader(struct thread *t, uint32_t lock, uint32_t cell)
+{
+	struct lock_rec *l = REF_POINTER(lock);
+
+	if (l->reader != t->ref || l->reader_cell != cell)
+		last_reader_set(l, t->ref, cell);
 }
 
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
@@ -150,9 +188,9 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 
 		if (stack != 0)
 			__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
-		if (h->flags & HELD_SHARED)
-			last_reader_set(REF_POINTER(h->lock), t->ref, h->cell);
 	}
+	if (h->flags & HELD_SHARED && ((struct lock_rec *)REF_POINTER(h->lock))->reader != 0)
+		hold_last_reader(t, h->lock, h->cell);
 	*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
 	*ret = *h;
 	if (h != t->top) {
@@ -255,8 +293,8 @@ static void find_last_holder(const struct thread *t, struct wait *w)
 	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
 	uint32_t cell = __atomic_load_n(&l->last_cell, __ATOMIC_RELAXED);
 
-	if (owner == 0 || owner == t->ref || cell == 0 || (l->kind == KIND_RWLOCK && w->side == SIDE_EXCLUSIVE))
-		return; /* a writer may as well have waited for readers */
+	if (owner == 0 || owner == t->ref || cell == 0)
+		return;
 	set_holder(w, REF_POINTER(owner), cell, false);
 }
 
@@ -323,8 +361,8 @@ static void find_holder(struct thread *t, struct lock_rec *l, const void *addres
 		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
 		set_holder(w, REF_POINTER(owner), h->cell, h->flags & HELD_SHARED);
 	} else if (l->kind == KIND_RWLOCK) {
-		last_reader_set(l, 0, 0);
-		if (!find_readers(t, address, w))
+		/* what a writer waits for if no reader is seen to have it, its end will tell */
+		if (!find_readers(t, address, w) && w->side == SIDE_SHARED)
 			find_last_holder(t, w);
 	} else {
 		find_last_holder(t, w);
@@ -342,6 +380,8 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	if (recorder.config.track_rt)
 		thread_policy_changed(t);
 	w->stack = stacks_capture(t, site);
+	if (awaits_readers(w))
+		writer_begins(w->lock);
 	find_holder(t, REF_POINTER(use.lock), address, w);
 	r->waiting_stack = w->stack;
 	r->waiting_since = w->start;
@@ -355,9 +395,10 @@ void wait_end(struct thread *t, struct wait *w)
 {
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
-	if (w->side == SIDE_EXCLUSIVE && ((struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_RWLOCK) {
+	if (awaits_readers(w)) {
 		uint32_t cell, reader = last_reader(REF_POINTER(w->lock), &cell);
 
+		writer_ends(w->lock);
 		if (reader != 0 && reader != t->ref) {
 			set_holder(w, REF_POINTER(reader), cell, true);
 			find_inversion(t, w);

@@ -19,6 +19,7 @@ static inline bool lock_has_sole(const struct lock_rec *l)
 /* The thread is about to use the lock through some call site for the first time. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);
+void holds_reset(void);
 
 /* cells.c */
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);

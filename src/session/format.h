@@ -225,8 +225,8 @@ struct lock_rec {
 			uint32_t waiters; /* condition variable: threads waiting now (several writers, atomic) */
 			uint32_t other;   /* condition variable: ref of the mutex it is used with */
 		};
-		struct { /* rwlock: the last reader that let go while a writer waited; the recorder's business */
-			uint32_t reader, reader_cell;
+		struct { /* rwlock: the last reader that let go while a writer waits; the recorder's business */
+			uint32_t reader, reader_cell; /* 0: none waits; READER_AWAITED: none has let go */
 		};
 		struct {
 			uint32_t unused;
@@ -239,6 +239,8 @@ struct lock_rec {
 	uint32_t misuses;       /* how often, all kinds together (several writers, atomic) */
 	uint32_t last_cell;     /* ref of the cell of last_owner's last acquisition; written like it; 0 unknown */
 };
+
+#define READER_AWAITED 1u
 
 /*
  * Counters of one (thread, lock, call site, side). What they mean, by kind:
