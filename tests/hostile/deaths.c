@@ -40,6 +40,7 @@ static pthread_rwlock_t table_lock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_mutex_t exit_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 static sem_t tokens;
+static atomic_int all_there;
 static const char *how;
 static unsigned long calls = 20000;
 static char **arguments;
@@ -194,6 +195,7 @@ static void *worker(void *data)
 	int thread = (int)(intptr_t)data;
 	unsigned int random = (unsigned int)thread * 2654435761u + 1;
 
+	await_step(&all_there, 1); /* who execs while others are being created makes that fail */
 	for (unsigned long n = 0;; n++) {
 		random = random * 1103515245u + 12345;
 		one_call(thread, random >> 8);
@@ -242,6 +244,7 @@ int main(int argc, char **argv)
 	for (intptr_t i = 0; i < THREADS; i++)
 		if (pthread_create(&thread, NULL, worker, (void *)i) != 0)
 			return 99;
+	atomic_store(&all_there, 1);
 	if (strcmp(how, "pthread_exit") == 0) {
 		pthread_mutex_unlock(&exit_lock);
 		pthread_exit(NULL);
