@@ -85,6 +85,9 @@ static const struct {
 	{ "pipe", (uintptr_t)probe_pipe },     { "pipe2", (uintptr_t)probe_pipe2 },
 	{ "close", (uintptr_t)probe_close },   { "read", (uintptr_t)probe_read },
 	{ "write", (uintptr_t)probe_write },   { "syscall", (uintptr_t)probe_syscall },
+	/* Its own locks are not the program's: 0 is the original behind our wrapper. */
+	{ "pthread_mutex_lock", 0 },           { "pthread_mutex_unlock", 0 },
+	{ "pthread_mutex_init", 0 },           { "pthread_once", 0 },
 };
 
 /* What of the dynamic section is needed. */
@@ -141,9 +144,13 @@ static void replace_all(const struct link_map *map, const struct dynamic *d, con
 			continue;
 		for (size_t k = 0; k < sizeof(replaced) / sizeof(replaced[0]); k++)
 			if (strcmp(name, replaced[k].name) == 0)
-				replace((uintptr_t *)(map->l_addr + table[i].r_offset), replaced[k].function);
+				replace((uintptr_t *)(map->l_addr + table[i].r_offset),
+					replaced[k].function ? replaced[k].function :
+							       (uintptr_t)dlsym(RTLD_NEXT, name));
 	}
 }
+
+bool probe_installed;
 
 void probe_install(void *handle)
 {
@@ -159,4 +166,5 @@ void probe_install(void *handle)
 		return; /* i386 and other users of the short form keep the pipe */
 	replace_all(map, &d, d.plt, d.plt_count);
 	replace_all(map, &d, d.other, d.other_count);
+	probe_installed = true;
 }

@@ -287,32 +287,28 @@ static int unlock_contended(pthread_mutex_t *m, struct site site)
 static __attribute__((noinline)) int unlock_timed(pthread_mutex_t *m, struct site site)
 {
 	struct thread *t = thread_self;
-	struct held *h = t->top;
-	uint64_t now, ticks;
-	uint32_t flags = h->flags;
+	struct held *h;
+	uint64_t now;
 	int r;
 
-	if (unlikely(!hot_free(t)) || unlikely(h->address != (uintptr_t)m) ||
-	    unlikely((flags & ~(HELD_UNTIMED | HELD_SCALED | HELD_COUNTED)) != 0))
+	if (unlikely(!hot_free(t)) ||
+	    unlikely((h = hot_releasing(t, m, HELD_UNTIMED | HELD_SCALED | HELD_COUNTED)) == NULL))
 		return mutex_unlock_at(m, site);
 	h->address = 0;
-	if (flags & HELD_UNTIMED) {
-		t->top = h - 1;
+	if (h->flags & HELD_UNTIMED) {
+		hot_released(t, h);
 		return REAL(pthread_mutex_unlock)(m);
 	}
 	now = clock_now();
-	hot_enter(t);
 	r = REAL(pthread_mutex_unlock)(m);
-	ticks = now - h->since;
-	if (likely(flags & HELD_COUNTED)) {
-		hot_book_counted(t, h->cell, h->acquired, ticks);
+	if (likely(h->flags & HELD_COUNTED)) {
+		hot_book_counted(t, h->cell, h->acquired, now - h->since);
 	} else {
-		hot_book(REF_POINTER(h->cell), ticks);
-		if (flags & HELD_SCALED) /* one stands for so many */
-			((struct cell *)REF_POINTER(h->cell))->hold_total += ticks * (recorder.config.sample_hold - 1);
+		hot_book(REF_POINTER(h->cell), now - h->since);
+		if (h->flags & HELD_SCALED) /* one stands for so many */
+			((struct cell *)REF_POINTER(h->cell))->hold_total += (now - h->since) * (recorder.config.sample_hold - 1);
 	}
-	t->top = h - 1; /* only now, or a signal handler could overwrite it */
-	hot_leave(t);
+	hot_released(t, h);
 	return r;
 }
 

@@ -210,30 +210,23 @@ static COLD int unlock_at(pthread_rwlock_t *rw, struct site site)
 EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 {
 	struct thread *t = thread_self;
+	struct held *h;
+	uint64_t now;
+	int r;
 
-	if (hot_open(t)) {
-		struct held *h = t->top;
-
-		if (likely(h->address == (uintptr_t)rw) && likely((h->flags & ~(HELD_SHARED | HELD_COUNTED)) == 0)) {
-			uint64_t now;
-			int r;
-
-			if (unlikely(((struct lock_rec *)REF_POINTER(h->lock))->reader != 0) && h->flags & HELD_SHARED)
-				hold_last_reader(t, h->lock, h->cell);
-			h->address = 0;
-			now = clock_now();
-			hot_enter(t);
-			r = REAL(pthread_rwlock_unlock)(rw);
-			if (likely(h->flags & HELD_COUNTED))
-				hot_book_counted(t, h->cell, h->acquired, now - h->since);
-			else
-				hot_book(REF_POINTER(h->cell), now - h->since);
-			t->top = h - 1;
-			hot_leave(t);
-			return r;
-		}
-	}
-	return unlock_at(rw, SITE_HERE);
+	if (!hot_open(t) || unlikely((h = hot_releasing(t, rw, HELD_SHARED | HELD_COUNTED)) == NULL))
+		return unlock_at(rw, SITE_HERE);
+	if (unlikely(((struct lock_rec *)REF_POINTER(h->lock))->reader != 0) && h->flags & HELD_SHARED)
+		hold_last_reader(t, h->lock, h->cell);
+	h->address = 0;
+	now = clock_now();
+	r = REAL(pthread_rwlock_unlock)(rw);
+	if (likely(h->flags & HELD_COUNTED))
+		hot_book_counted(t, h->cell, h->acquired, now - h->since);
+	else
+		hot_book(REF_POINTER(h->cell), now - h->since);
+	hot_released(t, h);
+	return r;
 }
 
 EXPORT int pthread_rwlock_init(pthread_rwlock_t *rw, const pthread_rwlockattr_t *a)

@@ -96,13 +96,13 @@ void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l
 		s = home;
 	slot_write_back(s);
 	s->address = 0; /* a signal handler may look */
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	signal_fence();
 	s->ip = what->ip;
 	s->cell = what->cell;
 	s->lock = what->lock;
 	s->acquired = what->acquired;
 	s->stamp = what->stamp;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	signal_fence();
 	s->address = (uintptr_t)address | mark;
 }
 
@@ -122,13 +122,19 @@ static void l1_grow(struct thread *t)
 	fresh = memory_map(sizeof(*fresh) << log);
 	if (fresh == NULL)
 		return;
-	t->l1 = fresh;
+	t->l1 = fresh; /* first: the hot path reads them the other way round */
+	signal_fence();
 	t->l1_shift = (uint8_t)(64 - log);
 	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
 		if (old[i].address != 0)
 			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3, &old[i]);
-	if (old_bytes >= 4096)
-		memory_unmap(old, old_bytes);
+	if (old_bytes < 4096)
+		return; /* from a slab */
+	/* If this is a signal handler, the call that it interrupted may be about to read the old one. */
+	memory_empty(old, old_bytes);
+	memory_unmap(t->l1_before, t->l1_before_bytes);
+	t->l1_before = old;
+	t->l1_before_bytes = old_bytes;
 }
 
 /* Whether the lock knows that this thread uses it. */
@@ -259,13 +265,20 @@ static struct l1_slot *recall(struct thread *t, const void *address, uint8_t sid
 
 struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site)
 {
-	const struct l1_slot *s = recall(t, address, side, site);
 	struct l1_slot fresh = { .ip = site.ip };
+	const struct l1_slot *s;
+	uint8_t hot = t->hot;
 	struct lock_rec *l;
 	struct cell *c;
 
+	hot_enter(t);
+	s = recall(t, address, side, site);
 	if (s != NULL)
-		return (struct use){ s->cell, s->lock };
+		fresh = *s;
+	signal_fence();
+	t->hot = hot;
+	if (s != NULL)
+		return (struct use){ fresh.cell, fresh.lock };
 	if (recorder.config.track_rt && t->policy_looks-- == 0)
 		thread_policy_changed(t); /* somebody outside may have changed it */
 	t->busy = 1;

@@ -11,8 +11,8 @@
 #define HELD_LIMIT (1u << 16)
 #define THREADS_SEARCHED 256u
 
-/* Moves the held stack to one twice as long. */
-static bool held_grow(struct thread *t)
+/* Moves the held stack to one twice as long. No handler may use it meanwhile. */
+static bool held_move(struct thread *t)
 {
 	uint32_t n = (uint32_t)(t->held_last - t->held_first + 1), capacity = n * 2;
 	struct chunk *c;
@@ -37,16 +37,32 @@ static bool held_grow(struct thread *t)
 	return true;
 }
 
+static bool held_grow(struct thread *t)
+{
+	uint8_t busy = t->busy;
+	bool r;
+
+	t->busy = 1;
+	signal_fence();
+	r = t->top != t->held_last || held_move(t); /* a handler may just have done it */
+	signal_fence();
+	t->busy = busy;
+	return r;
+}
+
 void hold_overflow(struct thread *t, struct use use, const void *address, uint64_t now, uint32_t flags)
 {
-	struct held *h;
+	uint8_t busy = t->busy;
 
 	if (!held_grow(t)) {
 		image_lost(LOSS_HELD);
 		return;
 	}
-	h = hot_raise(t);
-	hot_fill(h, use, address, now, flags);
+	t->busy = 1; /* no handler may move it again before the entry is whole */
+	signal_fence();
+	hot_fill(hot_raise(t), use, address, now, flags);
+	signal_fence();
+	t->busy = busy;
 }
 
 struct held *hold_find(struct thread *t, const void *address)
@@ -57,7 +73,7 @@ struct held *hold_find(struct thread *t, const void *address)
 	return NULL;
 }
 
-void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
+static void begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
 {
 	struct cell *c = REF_POINTER(use.cell);
 	struct lock_rec *l = REF_POINTER(use.lock);
@@ -114,6 +130,18 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 		h->flags = flags | HELD_WAITED;
 	}
 	h->address = (uintptr_t)address;
+}
+
+/* The entries found and filled here may not be moved by a handler. */
+void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
+{
+	uint8_t busy = t->busy;
+
+	t->busy = 1;
+	signal_fence();
+	begin(t, use, address, side, w);
+	signal_fence();
+	t->busy = busy;
 }
 
 /* An rwlock for which a writer waits notes the last reader that let go: it is the one that kept the writer out. Both
@@ -176,23 +204,9 @@ void hold_last_reader(struct thread *t, uint32_t lock, uint32_t cell)
 		last_reader_set(l, t->ref, cell);
 }
 
-bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
+/* Takes an entry off the held stack. */
+static void close_gap(struct thread *t, struct held *h)
 {
-	if (h->recursion > 0) {
-		h->recursion--;
-		return false;
-	}
-	if (h->flags & HELD_WANTED) {
-		struct cell *c = REF_POINTER(h->cell);
-		uint32_t stack = stacks_capture(t, site);
-
-		if (stack != 0)
-			__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
-	}
-	if (h->flags & HELD_SHARED && ((struct lock_rec *)REF_POINTER(h->lock))->reader != 0)
-		hold_last_reader(t, h->lock, h->cell);
-	*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
-	*ret = *h;
 	if (h != t->top) {
 		/* a half moved entry must not give a count to another's cell */
 		for (struct held *e = h; e <= t->top; e++) {
@@ -203,8 +217,38 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 		memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
 	}
 	t->top->address = 0;
-	t->top--;
-	return true;
+	hot_lower(t);
+}
+
+bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
+{
+	uint8_t busy = t->busy;
+	bool ended;
+
+	if (h->recursion == 0 && h->flags & HELD_WANTED) {
+		struct cell *c = REF_POINTER(h->cell);
+		uint32_t stack = stacks_capture(t, site);
+
+		if (stack != 0)
+			__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
+	}
+	if (h->flags & HELD_SHARED && ((struct lock_rec *)REF_POINTER(h->lock))->reader != 0)
+		hold_last_reader(t, h->lock, h->cell);
+	t->busy = 1;
+	signal_fence();
+	if (h < t->held_first || h > t->top) /* moved by a handler since it was found */
+		h = hold_find(t, (const void *)(uintptr_t)h->address);
+	ended = h != NULL && h->recursion == 0;
+	if (ended) {
+		*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
+		*ret = *h;
+		close_gap(t, h);
+	} else if (h != NULL) {
+		h->recursion--;
+	}
+	signal_fence();
+	t->busy = busy;
+	return ended;
 }
 
 void hold_book(struct thread *t, const struct held *h, uint64_t now)

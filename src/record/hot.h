@@ -4,7 +4,8 @@
  * block, one line of its cache and one of the cell, and the lock's record only if several threads use the lock.
  * Between acquire and release stand a clock reading and a dozen stores; the arithmetic comes
  * after the release. A signal handler may interrupt anywhere and lock other locks: the held stack is
- * raised before an entry is written and read before it is lowered.
+ * raised before an entry is written and read before it is lowered. The handler may even be the one that moves it to
+ * a longer one (held_grow), so the top goes up and down in place, by one instruction, and never by what was read before.
  *
  * Epochs say whether what a thread remembers of a lock still holds without a look at the lock's record. An address
  * has an epoch (shared with others by hashing). It moves on when a lock there ends, and when a second thread comes to a lock
@@ -73,12 +74,12 @@ static inline bool hot_free(const struct thread *t)
 static inline void hot_enter(struct thread *t)
 {
 	t->hot = 1;
-	__asm__ volatile("" ::: "memory");
+	signal_fence();
 }
 
 static inline void hot_leave(struct thread *t)
 {
-	__asm__ volatile("" ::: "memory");
+	signal_fence();
 	t->hot = 0;
 }
 
@@ -133,18 +134,27 @@ static inline struct held *hot_raise(struct thread *t)
 
 	if (unlikely(h == t->held_last))
 		return NULL;
-	__asm__ volatile("" ::: "memory");
-	t->top = ++h;
+	signal_fence();
+	t->top++;
+	signal_fence();
+	h = t->top;
 	h->flags = 0; /* its last count is booked, or pending */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return h;
+}
+
+static inline void hot_lower(struct thread *t)
+{
+	signal_fence();
+	t->top--;
+	signal_fence();
 }
 
 /* Whoever reads the entry at any time finds its count with the cell that it belongs to. */
 static inline void hot_fill(struct held *h, struct use use, const void *address, uint64_t now, uint32_t flags)
 {
 	h->cell = use.cell;
-	__asm__ volatile("" ::: "memory"); /* or compilers join the two in a vector register, which takes longer */
+	signal_fence(); /* or compilers join the two in a vector register, which takes longer */
 	h->lock = use.lock;
 	h->since = now;
 	h->recursion = 0;
@@ -179,9 +189,9 @@ static inline void hot_book_pending(struct thread_rec *r)
 
 	cell_catch_up(c, r->pending_acquired);
 	__atomic_store_n(&r->booking_total, c->hold_total + ticks, __ATOMIC_RELAXED);
-	__asm__ volatile("" ::: "memory");
+	signal_fence();
 	hot_book(c, ticks);
-	__asm__ volatile("" ::: "memory");
+	signal_fence();
 }
 
 /*
@@ -257,12 +267,14 @@ static inline __attribute__((always_inline)) void hot_acquired(struct thread *t,
 		hold_overflow(t, use, address, clock_now(), flags & ~HELD_COUNTED);
 		return;
 	}
-	if (mode == MODE_EXACT)
-		h->acquired = acquired;
-	if (flags & HELD_UNTIMED)
-		hot_fill(h, use, address, 0, flags);
-	else
-		hot_fill(h, use, address, clock_now(), flags);
+	do {
+		if (mode == MODE_EXACT)
+			h->acquired = acquired;
+		if (flags & HELD_UNTIMED)
+			hot_fill(h, use, address, 0, flags);
+		else
+			hot_fill(h, use, address, clock_now(), flags);
+	} while (unlikely(h != t->top) && (h = t->top)); /* a handler has moved the stack meanwhile */
 }
 
 /* The same in the thread's mode. */
@@ -272,6 +284,28 @@ static inline void hot_count(struct thread *t, struct l1_slot *s, const void *ad
 		hot_acquired(t, MODE_EXACT, s, address, side);
 	else
 		hot_acquired(t, MODE_SAMPLED, s, address, side);
+}
+
+/* Begins a release if it is the plain case: the entry of the lock held last, which needs nothing but "allowed". */
+static inline struct held *hot_releasing(struct thread *t, const void *address, uint32_t allowed)
+{
+	struct held *h;
+
+	hot_enter(t);
+	h = t->top;
+	if (likely(h->address == (uintptr_t)address) && likely((h->flags & ~allowed) == 0))
+		return h;
+	hot_leave(t);
+	return NULL;
+}
+
+/* Ends it: takes the entry off the stack. Only now, or a signal handler could overwrite it. */
+static inline void hot_released(struct thread *t, struct held *h)
+{
+	if (unlikely(h != t->top)) /* a handler has moved the stack meanwhile */
+		t->top->address = 0;
+	hot_lower(t);
+	hot_leave(t);
 }
 
 #endif

@@ -48,6 +48,14 @@ void *memory_map(size_t size)
 	return p;
 }
 
+void memory_empty(void *p, size_t size)
+{
+	int saved = errno;
+
+	madvise(p, size, MADV_DONTNEED);
+	errno = saved;
+}
+
 void memory_unmap(void *p, size_t size)
 {
 	int saved = errno;
@@ -61,14 +69,6 @@ void memory_unmap(void *p, size_t size)
 		}
 	}
 	munmap(p, size);
-	errno = saved;
-}
-
-void memory_clear(void *p, size_t size)
-{
-	int saved = errno;
-
-	madvise(p, size, MADV_DONTNEED);
 	errno = saved;
 }
 

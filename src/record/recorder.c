@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "backtrace/probe.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/procinfo.h"
@@ -184,7 +185,7 @@ struct thread *recorder_enter(void)
 		return t;
 	}
 	if (t->mode != MODE_OFF) {
-		if (!t->capturing) /* libunwind has locks of its own */
+		if (!t->capturing || probe_installed) /* else it may be libunwind with a lock of its own */
 			image_lost(LOSS_REENTRANT); /* a signal handler interrupted us */
 		return NULL;
 	}

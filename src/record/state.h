@@ -17,6 +17,8 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
+/* Between what a signal handler on this thread must see in this order. */
+#define signal_fence() __asm__ volatile("" ::: "memory")
 
 /* Of thread.stack_low: a thread whose creation we did not see; one that may be a signal handler of a thread that has
  * just been created, on a stack of any size. */
@@ -86,6 +88,8 @@ struct thread {
 	uint32_t sample_left; /* acquisitions until the next timed one */
 	uint32_t random;
 	uint32_t sample_hold;
+	struct l1_slot *l1_before; /* the one before the last growth, emptied: interrupted code may still look there */
+	size_t l1_before_bytes;
 
 	struct arena cells_arena, edges_arena, locks_arena;
 	struct ref_table cells; /* (lock, site, side) -> cell, clustered by lock */

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * A signal at every instruction of our wrappers: the processor's trap flag raises SIGTRAP after each one, and the
+ * handler locks, tries, posts. What the program itself counted it prints as NAME COUNT, for storm.sh to compare.
+ *
+ *	storm warm    calls that were seen before: nothing may be lost
+ *	storm cold    first uses of locks and call sites, in which handlers are passed by and must be counted as lost
+ *	storm full    the handler is the one for whom a thread's list of held locks grows, at each instruction of a call
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <ucontext.h>
+
+#include "tests/workloads/handshake.h"
+
+static pthread_mutex_t main_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t handler_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t both_lock = PTHREAD_MUTEX_INITIALIZER; /* the handler only tries */
+static pthread_mutex_t nested_locks[4] = {
+	PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER
+};
+static pthread_rwlock_t main_rwlock = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_cond_t main_cond = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t recursive_lock;
+static pthread_spinlock_t main_spin;
+static sem_t posted, main_sem;
+static long mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps;
+static __thread long strike; /* full: the trap that is to strike; it counts down */
+
+#ifdef __x86_64__
+static __attribute__((noinline)) void stepping(int on)
+{
+	if (on)
+		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
+				 ::: "memory", "cc");
+	else
+		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
+				 ::: "memory", "cc");
+}
+
+/* The next instruction blocks signals: not this one, or the kernel would end us for it. */
+static void keep_unblocked(ucontext_t *u)
+{
+	static __thread sigset_t mask;
+	greg_t *r = u->uc_mcontext.gregs;
+	const unsigned char *next = (const unsigned char *)r[REG_RIP];
+
+	if (next[0] != 0x0f || next[1] != 0x05 || r[REG_RAX] != SYS_rt_sigprocmask || r[REG_RSI] == 0)
+		return;
+	memcpy(&mask, (const void *)r[REG_RSI], 8);
+	sigdelset(&mask, SIGTRAP);
+	r[REG_RSI] = (greg_t)&mask;
+}
+
+static void work(void)
+{
+	posts++;
+	sem_post(&posted);
+	handlers++;
+	pthread_mutex_lock(&handler_lock);
+	pthread_mutex_unlock(&handler_lock);
+	if (pthread_mutex_trylock(&both_lock) == 0) {
+		both_taken++;
+		pthread_mutex_unlock(&both_lock);
+	} else {
+		both_failed++;
+	}
+}
+
+static void nest(void)
+{
+	for (int i = 0; i < 4; i++)
+		pthread_mutex_lock(&nested_locks[i]);
+	for (int i = 4; i-- > 0;)
+		pthread_mutex_unlock(&nested_locks[i]);
+}
+
+static void on_trap(int number, siginfo_t *info, void *context)
+{
+	int saved = errno;
+
+	(void)number;
+	(void)info;
+	keep_unblocked(context);
+	traps++;
+	if (strike == 0)
+		work();
+	else if (strike < 0)
+		((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
+	else if (--strike == 0) {
+		strike = -1;
+		nest();
+	}
+	errno = saved;
+}
+
+static void lock_main(void)
+{
+	mains++;
+	pthread_mutex_lock(&main_lock);
+	pthread_mutex_unlock(&main_lock);
+	both_taken++;
+	pthread_mutex_lock(&both_lock);
+	pthread_mutex_unlock(&both_lock);
+}
+
+static void others(void)
+{
+	static const struct timespec past = { 1, 0 };
+
+	rwlocks += 2;
+	pthread_rwlock_rdlock(&main_rwlock);
+	pthread_rwlock_unlock(&main_rwlock);
+	pthread_rwlock_wrlock(&main_rwlock);
+	pthread_rwlock_unlock(&main_rwlock);
+	pthread_mutex_lock(&recursive_lock);
+	pthread_mutex_lock(&recursive_lock);
+	pthread_cond_timedwait(&main_cond, &recursive_lock, &past);
+	pthread_mutex_unlock(&recursive_lock);
+	pthread_cond_timedwait(&main_cond, &recursive_lock, &past);
+	pthread_mutex_unlock(&recursive_lock);
+	pthread_cond_signal(&main_cond);
+	pthread_spin_lock(&main_spin);
+	pthread_spin_unlock(&main_spin);
+	sem_post(&main_sem);
+	sem_trywait(&main_sem);
+}
+
+static void warm(void)
+{
+	for (int round = 0; round < 20; round++) {
+		stepping(round > 1);
+		for (int i = 0; i < 5; i++)
+			lock_main();
+		stepping(0);
+		if (round == 0)
+			work();
+	}
+}
+
+/* A new stack for each depth; locks that come and go. */
+static __attribute__((noinline)) void cold(int depth)
+{
+	pthread_mutex_t own;
+
+	if (depth > 0)
+		cold(depth - 1);
+	pthread_mutex_init(&own, NULL);
+	pthread_mutex_lock(&own);
+	lock_main();
+	others();
+	pthread_mutex_unlock(&own);
+	pthread_mutex_destroy(&own);
+	__asm__ volatile("" ::: "memory");
+}
+
+/* Holds many locks, then takes another one and lets it go; the handler strikes at one instruction of that. Threads
+ * stay until the end: the list that grew would go to the next thread. */
+#define HELD_FIRST 54
+#define HELD_LAST 60
+#define STRIKES 240
+#define MORE 80 /* taken afterwards, on top */
+#define THREADS ((HELD_LAST - HELD_FIRST) * STRIKES)
+static pthread_mutex_t held_locks[HELD_LAST + MORE];
+static atomic_int ended;
+
+static __attribute__((noinline)) void lock_once(void)
+{
+	mains++;
+	pthread_mutex_lock(&main_lock);
+	pthread_mutex_unlock(&main_lock);
+	__asm__ volatile("" ::: "memory");
+}
+
+static void *holder(void *argument)
+{
+	int n = (int)(long)argument, first = HELD_FIRST + n / STRIKES;
+
+	strike = -1;
+	for (int i = 0; i < first; i++)
+		pthread_mutex_lock(&held_locks[i]);
+	lock_once(); /* the call is known then */
+	strike = n % STRIKES + 1;
+	stepping(1);
+	lock_once();
+	stepping(0);
+	strike = -1;
+	for (int i = first; i < first + MORE; i++)
+		pthread_mutex_lock(&held_locks[i]);
+	for (int i = first + MORE; i-- > 0;)
+		pthread_mutex_unlock(&held_locks[i]);
+	held += first + MORE;
+	atomic_fetch_add(&ended, 1);
+	while (atomic_load(&ended) < THREADS)
+		sleep_us(20000);
+	return NULL;
+}
+
+static void full(void)
+{
+	static pthread_t t[THREADS];
+	pthread_attr_t a;
+
+	pthread_attr_init(&a);
+	pthread_attr_setstacksize(&a, 65536);
+	for (int i = 0; i < HELD_LAST + MORE; i++)
+		pthread_mutex_init(&held_locks[i], NULL);
+	for (int i = 0; i < THREADS; i++) { /* one at a time: the locks are free, and the counts ours */
+		if (pthread_create(&t[i], &a, holder, (void *)(long)i) != 0)
+			exit(99);
+		while (atomic_load(&ended) <= i)
+			sleep_us(20);
+	}
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(t[i], NULL);
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction sa = { .sa_sigaction = on_trap, .sa_flags = SA_SIGINFO };
+	pthread_mutexattr_t a;
+
+	pthread_mutexattr_init(&a);
+	pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&recursive_lock, &a);
+	pthread_spin_init(&main_spin, 0);
+	sem_init(&posted, 0, 0);
+	sem_init(&main_sem, 0, 0);
+	sigaction(SIGTRAP, &sa, NULL);
+	if (argc < 2)
+		return 2;
+	if (strcmp(argv[1], "warm") == 0) {
+		warm();
+	} else if (strcmp(argv[1], "cold") == 0) {
+		stepping(1);
+		cold(2);
+		stepping(0);
+	} else {
+		full();
+	}
+	printf("mains %ld\nhandlers %ld\nboth_taken %ld\nboth_failed %ld\nposts %ld\nrwlocks %ld\nheld %ld\ntraps %ld\n",
+	       mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps);
+	return 0;
+}
+#else
+int main(void)
+{
+	return 77; /* no such flag here */
+}
+#endif

@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Signals whose handlers lock, at every instruction of our wrappers: what the interrupted program does is counted
+# exactly, and what its handlers do is counted or said to be lost.
+. "$(dirname "$0")/../e2e/lib.sh"
+
+storm=$top_builddir/tests/hostile/storm
+"$storm" warm >/dev/null
+[ $? = 77 ] && exit 77
+
+run() {
+	expect 0 timeout 120 "$mutrace" --json=json "$storm" "$@"
+	while read -r name count; do
+		printf -v "$name" %d "$count"
+	done <out
+	[ "$traps" -gt 1000 ] || fail "only $traps signals"
+}
+
+run warm
+check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
+	"lock('main_lock')['acquired'] == $mains" \
+	"lock('handler_lock')['acquired'] == $handlers" \
+	"lock('both_lock')['acquired'] == $both_taken" \
+	"lock('both_lock')['trylock_failed'] == $both_failed" \
+	"lock('posted')['posts'] == $posts"
+
+# Each trap is five calls, four if the lock could not be had.
+run cold
+check_json json 'p["complete"] and p["damaged_records"] == 0' \
+	"lock('main_lock')['acquired'] == $mains" \
+	"lock('main_rwlock')['acquired'] + lock('main_rwlock')['read']['acquired'] == $rwlocks" \
+	"lock('recursive_lock')['acquired'] == 3 * $mains" \
+	"lock('main_spin')['acquired'] == $mains and lock('main_sem')['acquired'] == $mains" \
+	"cond('main_cond')['waits'] == 2 * $mains" \
+	"0 < lock('handler_lock')['acquired'] < $handlers" \
+	"4 * ($handlers - lock('handler_lock')['acquired']) <= p['lost_events']" \
+	"p['lost_events'] <= 5 * ($handlers - lock('handler_lock')['acquired']) + $mains"
+
+run full
+check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
+	"lock('main_lock')['acquired'] == $mains" \
+	"lock('held_locks')['acquired'] == $mains / 2" \
+	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('held_locks')) == $held" \
+	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 2 * $mains" \
+	'not any(l.get("misuse") for l in p["locks"])'
