@@ -339,6 +339,9 @@ static void find_last_holder(const struct thread *t, struct wait *w)
 
 	if (owner == 0 || owner == t->ref || cell == 0)
 		return;
+	if (l->flags & LOCK_PSHARED && /* another process may have had it since */
+	    object_owner((const void *)(uintptr_t)l->address, l->kind) != ((struct thread_rec *)REF_POINTER(owner))->tid)
+		return;
 	set_holder(w, REF_POINTER(owner), cell, false);
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "src/record/heap.h"
 #include "src/record/internal.h"
@@ -388,14 +389,21 @@ static void lock_gone(struct thread *t, uint32_t ref)
 	record_put(t, l);
 }
 
-/* Whether an object lies on the calling thread's stack: between here and the thread's control block. */
-static bool on_stack(const void *address)
+#define STACK_USUAL (8u << 20)
+#define STACK_MAIN_LARGEST (64u << 20) /* the kernel leaves more than that between it and whatever is mapped below */
+
+/* Whether an object lies on the calling thread's stack: between here and its upper end. Not so if we are on the stack of
+ * a coroutine, which lies anywhere. */
+static bool on_stack(const struct thread *t, const void *address)
 {
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = (uintptr_t)__builtin_thread_pointer();
+	size_t size = t->stack_size ? t->stack_size : STACK_USUAL;
 
-	if (recorder.pid == thread_self->tid) /* the main thread's block is elsewhere */
-		end = here + (8u << 20);
-	return (uintptr_t)address > here && (uintptr_t)address < end;
+	if (recorder.pid == t->tid && (end < here || end - here > size)) { /* the main thread's block is elsewhere */
+		end = getauxval(AT_RANDOM);
+		size = STACK_MAIN_LARGEST;
+	}
+	return (uintptr_t)address > here && (uintptr_t)address < end && end - here < size;
 }
 
 void locks_memory_gone(struct thread *t, uintptr_t address)
@@ -469,7 +477,7 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	}
 	stack = stacks_capture(t, site);
 	attributes = object_attributes(address, kind);
-	if (!on_stack(address)) {
+	if (!on_stack(t, address)) {
 		heap_lock_seen(a);
 		return lock_make(t, a, attributes, 0, stack, ref);
 	}

@@ -267,6 +267,10 @@ void recorder_ended(uint32_t image_state)
 {
 	struct image_header *h = recorder.header;
 
+#ifdef MUTRACE_COVERAGE /* make coverage: not every program that we are loaded into comes to the end of exit() */
+	MUTRACE_COVERAGE();
+#endif
+
 	/* Not for such or a vfork child, nor for a child that has no image yet. */
 	if (recorder.state != RECORDER_ON || h->pid != (uint32_t)getpid())
 		return;

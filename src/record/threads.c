@@ -280,6 +280,7 @@ struct thread *thread_attach(void)
 
 	if (t == NULL)
 		return NULL;
+	t->stack_size = 0; /* the predecessor's */
 	if (own_stack_low != 0) /* again: a late destructor or handler, or a child that this thread forked */
 		low = own_stack_low == STACK_IS_AMPLE ? 0 : own_stack_low;
 	else if (gettid() != getpid())
