@@ -204,7 +204,7 @@ static int search_from(struct report_private *v, struct report_process *e, struc
 		    !settled(s->p, s->p->held[held].since_ns) || s->color[next] == 2)
 			continue;
 		if (s->color[next] == 1) {
-			for (i = 0; s->path[i] != next; i++)
+			for (i = 0; i < at && s->path[i] != next; i++)
 				;
 			r = cycle_take(v, e, s, i);
 			if (r < 0)

@@ -375,7 +375,7 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 	}
 	if (e == 0)
 		e = report_new(m, o, &r);
-	if (e < 0) {
+	if (e != 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "the report could not be made: %s", strerror(-e));
 		goto out;
 	}

@@ -167,6 +167,64 @@ static bool is_own_loader(const struct stat *st)
 	return same;
 }
 
+/* Where an address of the program lies in its file; -1 nowhere. */
+static off_t file_offset(int fd, const ElfW(Ehdr) *header, ElfW(Addr) address)
+{
+	for (unsigned int i = 0; i < header->e_phnum; i++) {
+		ElfW(Phdr) p;
+
+		if (pread(fd, &p, sizeof(p), (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize)) !=
+		    (ssize_t)sizeof(p))
+			break;
+		if (p.p_type == PT_LOAD && address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz)
+			return (off_t)(p.p_offset + (address - p.p_vaddr));
+	}
+	return -1;
+}
+
+/* Whether a program was built with gcc's -fsanitize=address: a library that wants to come before all others. */
+static bool needs_asan(int fd, const ElfW(Ehdr) *header)
+{
+	off_t dynamic = -1, strings = -1;
+	ElfW(Dyn) d;
+
+	for (unsigned int i = 0; i < header->e_phnum && dynamic < 0; i++) {
+		ElfW(Phdr) p;
+
+		if (pread(fd, &p, sizeof(p), (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize)) !=
+		    (ssize_t)sizeof(p))
+			return false;
+		if (p.p_type == PT_DYNAMIC)
+			dynamic = (off_t)p.p_offset;
+	}
+	for (int pass = 0; pass < 2 && dynamic >= 0; pass++) { /* first where the names are */
+		for (off_t at = dynamic; pread(fd, &d, sizeof(d), at) == (ssize_t)sizeof(d) && d.d_tag != DT_NULL;
+		     at += (off_t)sizeof(d)) {
+			char name[64] = "";
+
+			if (pass == 0 && d.d_tag == DT_STRTAB)
+				strings = file_offset(fd, header, d.d_un.d_ptr);
+			if (pass == 1 && d.d_tag == DT_NEEDED && strings >= 0 &&
+			    pread(fd, name, sizeof(name) - 1, strings + (off_t)d.d_un.d_val) > 0 &&
+			    (strncmp(name, "libasan.so", 10) == 0 || strncmp(name, "libclang_rt.asan", 16) == 0))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* It would refuse to run behind our library, where it works as well. Our own environment is the program's. */
+static void allow_asan(void)
+{
+	const char *options = getenv("ASAN_OPTIONS");
+	char *longer;
+
+	if (asprintf(&longer, "%s%sverify_asan_link_order=0", options ? options : "", options ? ":" : "") < 0)
+		return;
+	setenv("ASAN_OPTIONS", longer, 1);
+	free(longer);
+}
+
 static int check_elf(const char *path, int fd, const struct stat *st, const ElfW(Ehdr) *header)
 {
 	char name[4096];
@@ -189,6 +247,8 @@ static int check_elf(const char *path, int fd, const struct stat *st, const ElfW
 	}
 	if (gains_privileges(path, st))
 		return STATUS_TROUBLE;
+	if (needs_asan(fd, header))
+		allow_asan();
 	return 0;
 }
 

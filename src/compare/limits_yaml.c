@@ -88,7 +88,7 @@ static int limit_read(struct source *s, const yaml_node_t *node, int figure, str
 		s->limits->absolute = true;
 		return value_read(s, node, figure, &limit->max);
 	}
-	if (node->type != YAML_MAPPING_NODE)
+	if (!node || node->type != YAML_MAPPING_NODE)
 		return wrong(s, node, "%s takes a value, 'off', or {max: , factor: , slack: }", figure_specs[figure].name);
 	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && r == 0; pair++) {
 		const yaml_node_t *key = node_at(s, pair->key), *value = node_at(s, pair->value);

@@ -143,9 +143,8 @@ static void case_failure(xmlTextWriter *w, const struct finding *f, size_t n)
 			fprintf(out, "; %s", f[i].place->stack);
 		fputc('\n', out);
 	}
-	if (fclose(out) == 0) {
+	if (fclose(out) == 0 && (end = strchr(text, '\n')) != NULL) {
 		xmlTextWriterStartElement(w, BAD_CAST "failure");
-		end = strchr(text, '\n');
 		*end = '\0';
 		attribute(w, "message", text);
 		*end = '\n';

@@ -261,16 +261,45 @@ void recorder_after_fork_child(void)
 	errno = saved;
 }
 
+#ifdef MUTRACE_COVERAGE
+/* make coverage: not every program that we are loaded into comes to the end of exit(). What this locks is not the
+ * program's. */
+static void coverage_write(bool end)
+{
+	struct alloc_totals *plain;
+	struct thread *t;
+	uint8_t mode, was;
+	int saved;
+
+	if (recorder.state != RECORDER_ON || recorder.header->pid != (uint32_t)getpid())
+		return;
+	t = thread_self;
+	plain = t->plain;
+	mode = t->mode;
+	was = entering;
+	saved = errno;
+	entering = 1;
+	t->mode = MODE_OFF;
+	t->plain = NULL;
+	__gcov_dump();
+	if (!end)
+		__gcov_reset();
+	t->plain = plain;
+	t->mode = mode;
+	entering = was;
+	errno = saved;
+}
+#else
+#define coverage_write(end)
+#endif
+
 /* Also called by a child that shares our memory and has no thread block, not even an errno: chromium's zygote makes one
  * that way. So nothing thread-local here; none of what is called touches errno. */
 void recorder_ended(uint32_t image_state)
 {
 	struct image_header *h = recorder.header;
 
-#ifdef MUTRACE_COVERAGE /* make coverage: not every program that we are loaded into comes to the end of exit() */
-	MUTRACE_COVERAGE();
-#endif
-
+	coverage_write(image_state == IMAGE_EXITED);
 	/* Not for such or a vfork child, nor for a child that has no image yet. */
 	if (recorder.state != RECORDER_ON || h->pid != (uint32_t)getpid())
 		return;

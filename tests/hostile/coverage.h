@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Included first of all by "make coverage": processes that leave by _exit() or exec write down what they executed. In the
- * profiled program recorder_ended() does it.
+ * Included first of all by "make coverage": processes that leave by _exit() or exec write down what they
+ * executed. In the profiled program recorder_ended() does it.
  */
 #ifndef TESTS_HOSTILE_COVERAGE_H
 #define TESTS_HOSTILE_COVERAGE_H
@@ -15,12 +15,12 @@ void __gcov_reset(void);
 }
 #endif
 
-#define MUTRACE_COVERAGE() (__gcov_dump(), __gcov_reset())
+#define MUTRACE_COVERAGE
 
 #ifndef PIC /* the command, and tests */
 #include <unistd.h>
-#define _exit(status) (MUTRACE_COVERAGE(), _exit(status))
-#define execve(path, argv, envp) (MUTRACE_COVERAGE(), execve(path, argv, envp))
+#define _exit(status) (__gcov_dump(), __gcov_reset(), _exit(status))
+#define execve(path, argv, envp) (__gcov_dump(), __gcov_reset(), execve(path, argv, envp))
 #endif
 
 #endif

@@ -282,6 +282,108 @@ static void test_errors(void **state)
 	session_dir_remove(dir);
 }
 
+/* What no recorder writes, but a file may say. */
+static void test_improbable(void **state)
+{
+	char *dir = session_dir_make(), *path;
+	struct image_maker *im = image_maker_new(8);
+	struct image_header *h = image_maker_header(im);
+	uint32_t lock, thread, stack, n;
+	struct session_file f;
+	struct alloc_site *a;
+	struct thread_rec *t;
+	struct lock_rec *l;
+	struct chunk *c;
+	struct model *m;
+	struct edge *e;
+	FILE *boot;
+
+	(void)state;
+	session_file_init(&f);
+	f.byte_order = 7;
+	session_file_write(dir, &f);
+	load_fails(dir, -EBADMSG, "is damaged");
+	assert_true(asprintf(&path, "%s/session", dir) > 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	load_fails(dir, -ENOTSUP, "no regular file");
+	assert_int_equal(unlink(path), 0);
+
+	/* A counter of which nothing is known but that it runs now, on this machine. */
+	h->clock_kind = CLOCK_KIND_TSC;
+	h->sync.last_ticks = h->sync.first_ticks;
+	h->sync.last_ns = h->sync.first_ns;
+	boot = fopen("/proc/sys/kernel/random/boot_id", "r");
+	for (size_t i = 0; boot != NULL && i < sizeof(h->boot_id);) {
+		unsigned int byte;
+		int dash;
+
+		if (fscanf(boot, "%2x", &byte) == 1)
+			h->boot_id[i++] = (uint8_t)byte;
+		dash = fgetc(boot);
+		if (dash != '-')
+			ungetc(dash, boot);
+	}
+	if (boot != NULL)
+		fclose(boot);
+	lock = image_maker_lock(im, KIND_MUTEX, 0x1000, &l);
+	stack = image_maker_stack(im, (uint64_t[]){ 1, 2, 0 });
+	((struct frame_node *)image_maker_at(im, stack))->depth = 0;
+	l->first_stack = stack;
+	thread = image_maker_thread(im, 101, &t);
+	t->held_ref = UINT32_MAX;
+	t->depth = 3;
+	thread = image_maker_thread(im, 102, &t);
+	t->start_ticks = t->end_ticks + 1;
+	image_maker_cell(im, thread, lock, 5, NULL);
+	e = image_maker_edge(im, thread, lock, 1, 1); /* its chunk becomes one of calls, with a call that does not exist */
+	c = (struct chunk *)((char *)e - sizeof(*c));
+	assert_int_equal(c->magic, CHUNK_MAGIC);
+	assert_true(c->item_size >= sizeof(*a));
+	c->type = CHUNK_ALLOCS;
+	memset(e, 0, c->item_size);
+	a = (struct alloc_site *)e;
+	a->count = 1;
+	a->epoch = h->watch_epoch;
+	a->function = UINT16_MAX;
+	n = image_maker_module(im, "/nowhere/prog", 0x400000, 0x10000, MODULE_MAIN);
+	c = (struct chunk *)((char *)image_maker_at(im, n) - sizeof(*c));
+	assert_int_equal(c->magic, CHUNK_MAGIC);
+	c->item_size = REF_UNIT; /* too small for one */
+	image_maker_write(im, dir, "image.1.0");
+
+	/* one that was never used, and one that nobody can have written */
+	im = image_maker_new(1);
+	image_maker_header(im)->state = IMAGE_EMPTY;
+	image_maker_write(im, dir, "image.2.0");
+	image_maker_write(image_maker_new(1), dir, "image.3.0");
+	free(path);
+	assert_true(asprintf(&path, "%s/image.3.0", dir) > 0);
+	assert_int_equal(truncate(path, (off_t)65 << 30), 0);
+	load_fails(path, -EFBIG, "larger than any recording");
+	write_session(dir);
+	free(path);
+	assert_true(asprintf(&path, "%s/session", dir) > 0);
+	if (geteuid() == 0) {
+		char *image;
+
+		assert_true(asprintf(&image, "%s/image.1.0", dir) > 0);
+		assert_int_equal(chown(path, 1, 1), 0);
+		assert_int_equal(chown(image, 1, 1), 0);
+		free(image);
+	}
+	m = load(path); /* the session, by its file */
+	assert_int_equal(m->n_processes, 1);
+	assert_int_equal(m->sessions[0].skipped, 1);
+	assert_int_equal(m->sessions[0].foreign, geteuid() == 0);
+	assert_int_equal(m->processes[0].damaged, 4);
+	assert_int_equal(m->processes[0].n_threads, 2);
+	assert_int_equal(m->processes[0].threads[1].life_ns, 0);
+	model_free(m);
+	free(path);
+	session_dir_remove(dir);
+}
+
 /* One bad image does not spoil the others, and is said. */
 static void test_one_bad_image(void **state)
 {
@@ -379,6 +481,7 @@ int main(void)
 		cmocka_unit_test(test_unbooked_waits),	   cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_errors),		   cmocka_unit_test(test_one_bad_image),
 		cmocka_unit_test(test_truncation),	   cmocka_unit_test(test_ticks),
+		cmocka_unit_test(test_improbable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# "make check-sanitizers": the recorder under memcheck and helgrind, preloaded, and under ThreadSanitizer, linked to a program
+# under other names, since its functions would come before the sanitizer's own. Each exception is justified in
+# tests/hostile/*-suppressions. What is not installed is left out and said.
+. "$(dirname "$0")/../e2e/lib.sh"
+
+stress=$top_builddir/tests/hostile/stress
+here=$top_srcdir/tests/hostile
+
+under() {
+	local tool=$1 program=$2
+	"$mutrace" --json=json valgrind --tool="$tool" --error-exitcode=70 --suppressions="$here/valgrind-suppressions" \
+		--log-file=valgrind.%p "${@:3}" "$program" >out 2>err
+}
+
+if command -v valgrind >/dev/null; then
+	for program in "$stress" "$workloads/truth"; do
+		for tool in memcheck helgrind; do
+			under $tool "$program" || {
+				cat valgrind.*
+				fail "$tool: $program"
+			}
+			check_json json 'p["complete"] and p["damaged_records"] == 0 and p["locks"]'
+			rm -f valgrind.*
+			echo "$tool: $(basename "$program") is clean"
+		done
+	done
+	# And it finds what is wrong with a program that we are in.
+	cat >wrong.c <<'C'
+#include <pthread.h>
+#include <stdlib.h>
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static int shared;
+static void *run(void *a)
+{
+	shared++;
+	pthread_mutex_lock(&m);
+	pthread_mutex_unlock(&m);
+	return a;
+}
+int main(void)
+{
+	pthread_t t[2];
+	volatile char *p = malloc(3);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, run, NULL);
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+	free((void *)p);
+	shared += p[1] != 0;
+	return 0;
+}
+C
+	$CC -g -O0 -w wrong.c -o wrong -lpthread || exit 99
+	for tool in memcheck helgrind; do
+		under $tool ./wrong
+		[ $? = 70 ] || fail "$tool finds nothing in a program that is wrong"
+	done
+else
+	echo "no valgrind"
+fi
+
+names=$(sed -n 's/^WRAP([a-z0-9]*, [^,]*, \(pthread_[a-z_]*\|sem_[a-z]*\|mtx_[a-z]*\|cnd_[a-z]*\|thrd_create\|call_once\),.*/\1/p' \
+	"$top_srcdir/wrappers/wrappers.def" | grep -v sched)
+renamed=
+for name in $names; do
+	case $name in
+	pthread_cond_clockwait) renamed="$renamed -D$name=recorded_$name" ;;
+	pthread_cond_*) renamed="$renamed -D$name=${name}_current" ;; # as wrappers/cond.c calls them
+	*) renamed="$renamed -D$name=recorded_$name" ;;
+	esac
+done
+sources=$(cd "$top_srcdir" && ls backtrace/capture.c backtrace/probe.c src/record/*.c \
+	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/hostile/stress.c | grep -v watch.c)
+tried=0
+for cc in gcc clang; do
+	# shellcheck disable=SC2086
+	(cd "$top_srcdir" && $cc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -DBINDIR='""' \
+		$renamed $sources -o "$work/harness" -lpthread -ldl) 2>log || continue
+	for round in 1 2 3; do
+		rm -rf session tsan.*
+		"$top_builddir/tests/conform/conform" -S session || exit 99
+		MUTRACE_SESSION=$PWD/session \
+			TSAN_OPTIONS="log_path=tsan exitcode=70 suppressions=$here/tsan-suppressions" timeout 300 ./harness >out 2>err || {
+			cat tsan.* 2>/dev/null
+			fail "ThreadSanitizer of $cc, round $round"
+		}
+		expect 0 "$mutrace" report --json=json session
+		check_json json 'sum(l["acquired"] for l in p["locks"]) > 4000 and sum(l["contended"] for l in p["locks"]) > 0'
+	done
+	tried=$((tried + 1))
+	echo "ThreadSanitizer of $cc: clean"
+done
+[ $tried -gt 0 ] || echo "no ThreadSanitizer"
