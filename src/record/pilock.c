@@ -16,6 +16,7 @@ bool pilock_wait(uint32_t *word)
 		r = syscall(SYS_futex, word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
 	while (r < 0 && (errno == EINTR || errno == EAGAIN));
 	errno = saved;
+	__atomic_load_n(word, __ATOMIC_ACQUIRE); /* the kernel has seen to it; ThreadSanitizer cannot see the kernel */
 	return r == 0;
 }
 
@@ -23,6 +24,7 @@ void pilock_wake(uint32_t *word)
 {
 	int saved = errno;
 
+	__atomic_fetch_or(word, 0, __ATOMIC_RELEASE); /* as above */
 	syscall(SYS_futex, word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
 	errno = saved;
 }

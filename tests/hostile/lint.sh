@@ -42,7 +42,7 @@ if command -v clang-tidy >/dev/null; then
 fi
 if command -v cppcheck >/dev/null; then
 	tools=$((tools + 1))
-	cppcheck --enable=warning,performance,portability --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ -I. -Isrc \
+	cppcheck --enable=warning,performance,portability --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ '-DElfW(t)=Elf64_##t' -I. -Isrc \
 		--suppress=missingIncludeSystem --template='{file}:{line}:{column}: {severity}: {message} [{id}]' \
 		src backtrace wrappers 2>>"$out"
 fi
@@ -51,6 +51,7 @@ fi
 new=0
 while IFS= read -r finding; do
 	finding=${finding#"$PWD"/}
+	finding=${finding#./}
 	finding=${finding//[‘’]/\'}
 	accepted=
 	while IFS= read -r line; do

@@ -73,23 +73,22 @@ for name in $names; do
 done
 sources=$(cd "$top_srcdir" && ls backtrace/capture.c backtrace/probe.c src/record/*.c \
 	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/hostile/stress.c | grep -v watch.c)
-tried=0
-for cc in gcc clang; do
-	# shellcheck disable=SC2086
-	(cd "$top_srcdir" && $cc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -DBINDIR='""' \
-		$renamed $sources -o "$work/harness" -lpthread -ldl) 2>log || continue
-	for round in 1 2 3; do
+# gcc's: the sanitizer in a library behind the program, where originals are looked for. clang's would be in the program.
+# shellcheck disable=SC2086
+if (cd "$top_srcdir" && gcc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -DBINDIR='""' \
+	-DCOND_VERSION=NULL $renamed $sources -o "$work/harness" -lpthread -ldl) 2>log; then
+	for round in 1 2 3 4 5; do
 		rm -rf session tsan.*
 		"$top_builddir/tests/conform/conform" -S session || exit 99
 		MUTRACE_SESSION=$PWD/session \
 			TSAN_OPTIONS="log_path=tsan exitcode=70 suppressions=$here/tsan-suppressions" timeout 300 ./harness >out 2>err || {
 			cat tsan.* 2>/dev/null
-			fail "ThreadSanitizer of $cc, round $round"
+			fail "ThreadSanitizer, round $round"
 		}
 		expect 0 "$mutrace" report --json=json session
 		check_json json 'sum(l["acquired"] for l in p["locks"]) > 4000 and sum(l["contended"] for l in p["locks"]) > 0'
 	done
-	tried=$((tried + 1))
-	echo "ThreadSanitizer of $cc: clean"
-done
-[ $tried -gt 0 ] || echo "no ThreadSanitizer"
+	echo "ThreadSanitizer: clean"
+else
+	echo "no ThreadSanitizer"
+fi

@@ -1,0 +1,27 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Every family of calls before our library began, in its time, and when the session has no more room (see rare.c): the
+# program sees nothing of it, and what cannot be recorded is counted.
+. "$(dirname "$0")/../e2e/lib.sh"
+
+flags="-g -O1 -D_GNU_SOURCE -fno-optimize-sibling-calls"
+# shellcheck disable=SC2086
+{
+	$CC $flags "$top_srcdir/tests/hostile/rare.c" -o rare -lpthread || exit 99
+	$CC $flags -DEARLY -shared -fPIC "$top_srcdir/tests/hostile/rare.c" -o rare.so -lpthread || exit 99
+}
+expect 0 ./rare full
+
+LD_PRELOAD=$work/rare.so expect 0 "$mutrace" --json=json ./rare
+check_json json 'p["complete"] and p["lost_events"] == 1' \
+	'lock("waiting_lock")["acquired"] >= 2 and cond("waiting_cond")["misuse"] == ["destroy-waited"]' \
+	'all(l["instances"] == 1 for l in p["locks"])'
+expect 0 "$mutrace" --session-size=1M --json=json ./rare full
+check_json json 'p["complete"] and p["lost_events"] > 8000 and p["damaged_records"] == 0' \
+	'lock("waiting_lock")["acquired"] >= 2'
+expect 142 "$mutrace" --json=json ./rare relock
+check_json json 'lock("relocked")["misuse"] == ["relock"]'
+
+matrace=$(dirname "$mutrace")/matrace
+[ -x "$matrace" ] || exit 0
+LD_PRELOAD=$work/rare.so expect 0 "$matrace" --also=all ./rare
