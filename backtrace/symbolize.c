@@ -125,7 +125,8 @@ static int find_file(struct symbolizer *s, const char *path, const uint8_t *buil
 	for (size_t i = *bucket; i; i = s->files[i - 1].next) {
 		const struct sym_spec *is = sym_file_spec(s->files[i - 1].file);
 
-		if (!strcmp(is->path, path) && is->build_id_size == size && !memcmp(is->build_id, build_id, size)) {
+		if (!strcmp(is->path, path) && is->build_id_size == size &&
+		    (size == 0 || !memcmp(is->build_id, build_id, size))) {
 			*ret = i - 1;
 			return 0;
 		}
