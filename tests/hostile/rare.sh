@@ -25,3 +25,9 @@ check_json json 'lock("relocked")["misuse"] == ["relock"]'
 matrace=$(dirname "$mutrace")/matrace
 [ -x "$matrace" ] || exit 0
 LD_PRELOAD=$work/rare.so expect 0 "$matrace" --also=all ./rare
+# shellcheck disable=SC2086
+if $CC $flags "$top_srcdir/tests/hostile/rare-watched.c" -o watched -lpthread -lstdc++ 2>log; then
+	expect 0 ./watched
+	expect 0 "$matrace" --also=all ./watched
+	[ "$(cat out)" = "$(printf '1\n2\n3')" ] || fail "what it prints"
+fi
