@@ -31,3 +31,15 @@ if $CC $flags "$top_srcdir/tests/hostile/rare-watched.c" -o watched -lpthread -l
 	expect 0 "$matrace" --also=all ./watched
 	[ "$(cat out)" = "$(printf '1\n2\n3')" ] || fail "what it prints"
 fi
+
+# A program in C loads a library in C++, whose operators new and delete were in nobody's sight before.
+echo '#include <vector>
+static int sum; static __attribute__((constructor)) void begin() { std::vector<int> v(1000, 1); for (int i : v) sum += i; }
+extern "C" int total() { return sum; }' >plugin.cc
+echo '#include <dlfcn.h>
+int main(void) { void *p = dlopen("./plugin.so", RTLD_NOW); return p == 0 || ((int (*)(void))dlsym(p, "total"))() != 1000; }' >loads.c
+# shellcheck disable=SC2086
+if $CXX $flags -shared -fPIC plugin.cc -o plugin.so 2>log && $CC $flags -w loads.c -o loads -ldl; then
+	expect 0 ./loads
+	expect 0 "$matrace" --also=all ./loads
+fi
