@@ -13,7 +13,9 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/select.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +74,7 @@ static void calls(void)
 	struct epoll_event event;
 	int fd, waiting, e = epoll_create1(0);
 	sem_t sem;
+	void *p;
 
 	MUST((fd = openat(AT_FDCWD, "made", O_RDWR | O_CREAT | O_TRUNC, 0600)) >= 0 && close(fd) == 0);
 	MUST((fd = openat64(AT_FDCWD, "made", O_RDONLY)) >= 0 && close(fd) == 0);
@@ -85,6 +88,9 @@ static void calls(void)
 	MUST(printf("%d\n", 1) == 2);
 	MUST(__printf_chk(1, "%d\n", 2) == 2);
 	MUST(__fprintf_chk(stdout, 1, "%d\n", 3) == 2);
+	syslog(LOG_DEBUG, "nothing to say");
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	MUST(p != MAP_FAILED && (p = mremap(p, 4096, 8192, MREMAP_MAYMOVE)) != MAP_FAILED && munmap(p, 8192) == 0);
 	__syslog_chk(7, 1, "nothing to say"); /* LOG_DEBUG */
 	MUST(select(0, NULL, NULL, NULL, &zero) == 0);
 	MUST(pselect(0, NULL, NULL, NULL, &none, NULL) == 0);

@@ -33,6 +33,13 @@ static void mutexes(void)
 	pthread_mutexattr_t a;
 
 	pthread_mutexattr_init(&a);
+	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+	MUST(pthread_mutex_init(&m, &a), 0);
+	MUST(pthread_mutex_lock(&m), 0);
+	MUST(pthread_mutex_timedlock(&m, &past), ETIMEDOUT);
+	MUST(pthread_mutex_unlock(&m), 0);
+	MUST(pthread_mutex_destroy(&m), 0);
+	pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_STALLED);
 	pthread_mutexattr_settype(&a, PTHREAD_MUTEX_ERRORCHECK);
 	MUST(pthread_mutex_init(&m, &a), 0);
 	MUST(pthread_mutex_lock(&m), 0);
@@ -199,7 +206,7 @@ static __attribute__((constructor)) void begin(void)
 }
 #else
 /* Someone waits while it is destroyed, which then waits itself until he has gone. */
-static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t waiting_lock = PTHREAD_MUTEX_INITIALIZER, other_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t waiting_cond = PTHREAD_COND_INITIALIZER;
 static int waiting;
 
@@ -230,6 +237,9 @@ static void destroyed(void)
 		pthread_mutex_unlock(&waiting_lock);
 		sched_yield();
 	}
+	pthread_mutex_lock(&other_lock); /* while he waits with another one */
+	MUST(pthread_cond_timedwait(&waiting_cond, &other_lock, &past), ETIMEDOUT);
+	pthread_mutex_unlock(&other_lock);
 	MUST(pthread_create(&destroyer, NULL, destroys, NULL), 0);
 	while ((waiting_cond.__data.__wrefs & 4) == 0) /* it has begun */
 		sched_yield();
