@@ -57,7 +57,7 @@ def main():
         text = open(os.path.join(source, name)).read().splitlines()
         for number, (count, function) in sorted(lines[name].items()):
             what = "%s: %s" % (name, text[number - 1].strip())
-            if count == 0 and what not in allowed:
+            if count == 0 and what not in allowed and "%s: %s()" % (name, function) not in allowed:
                 print("%s:%d: in %s not executed: %s" % (name, number, function, text[number - 1].strip()))
                 wrong += 1
     print("%d lines of %s not executed and not justified" % (wrong, " and ".join(WATCHED)))
