@@ -76,7 +76,7 @@ void *memory_piece(size_t size, uint32_t tid)
 {
 	char *p = NULL;
 
-	size = (size + 63) & ~(size_t)63;
+	size = (size + 127) & ~(size_t)127;
 	if (!pilock_lock(&memory_lock, tid))
 		return NULL;
 	if (slab_left < size) {

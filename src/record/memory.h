@@ -14,7 +14,7 @@ void *memory_map(size_t size);
 void memory_unmap(void *p, size_t size);
 /* Gives the memory back but stays readable, as zeros. */
 void memory_empty(void *p, size_t size);
-/* A zeroed piece out of a slab, 64-aligned, never freed; wiped in a forked child. tid: the caller's. */
+/* A zeroed piece out of a slab, 128-aligned, never freed; wiped in a forked child. tid: the caller's. */
 void *memory_piece(size_t size, uint32_t tid);
 /* In a forked child: forgets the slabs and releases all that memory_map() gave. */
 void memory_reset(void);
