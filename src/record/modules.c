@@ -25,7 +25,7 @@
 struct module {
 	uintptr_t base, start, end;
 	const ElfW(Phdr) *phdr; /* where the object has them; not to be read, it may be gone */
-	ElfW(Phdr) headers[HEADERS_MAX]; /* those that unwinding needs */
+	ElfW(Phdr) *headers; /* those that unwinding needs, room for HEADERS_MAX; goes with the place in the list */
 	uint16_t n_headers;
 	bool loaded;
 	bool nameless; /* the vdso, which the loader does not find */
@@ -136,6 +136,25 @@ static void write_record(struct module *m, uint32_t tid)
 	m->ref = POINTER_REF(r);
 }
 
+/* Room for an object's headers; like the list itself, fork copies it. NULL if there is none. */
+static ElfW(Phdr) *headers_take(void)
+{
+	static ElfW(Phdr) *pool;
+	static size_t left;
+	ElfW(Phdr) *taken;
+
+	if (left == 0) {
+		pool = mmap(NULL, 64 * 1024, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (pool == MAP_FAILED)
+			return NULL;
+		left = 64 * 1024 / (HEADERS_MAX * sizeof(*pool));
+	}
+	taken = pool;
+	pool += HEADERS_MAX;
+	left--;
+	return taken;
+}
+
 static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum, const char *path, uint32_t tid)
 {
 	static char self_marker;
@@ -153,9 +172,6 @@ static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum
 				m.end = to;
 			first = false;
 		}
-		if ((phdr[i].p_type == PT_LOAD || phdr[i].p_type == PT_DYNAMIC || phdr[i].p_type == PT_GNU_EH_FRAME) &&
-		    m.n_headers < HEADERS_MAX)
-			m.headers[m.n_headers++] = phdr[i];
 	}
 	if (first)
 		return NULL;
@@ -170,10 +186,14 @@ static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum
 			place = &modules[i];
 	if (place == NULL && modules != NULL && module_count < MODULES_MAX)
 		place = &modules[module_count];
-	if (place == NULL) {
+	m.headers = place == NULL ? NULL : place->headers != NULL ? place->headers : headers_take();
+	if (m.headers == NULL) {
 		image_lost(LOSS_MEMORY);
 		return NULL;
 	}
+	for (int i = 0; i < phnum && m.n_headers < HEADERS_MAX; i++)
+		if (phdr[i].p_type == PT_LOAD || phdr[i].p_type == PT_DYNAMIC || phdr[i].p_type == PT_GNU_EH_FRAME)
+			m.headers[m.n_headers++] = phdr[i];
 	if ((uintptr_t)&self_marker >= m.start && (uintptr_t)&self_marker < m.end)
 		m.flags |= MODULE_OURS;
 	if (phdr == (const ElfW(Phdr) *)getauxval(AT_PHDR))
