@@ -134,7 +134,7 @@ check "$work/json" \
 	"at('futex wait') == {$(line FUTEX): 1}" "calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
 # All that RealtimeSanitizer takes exception to on Linux, but for the functions that cannot wait.
 if [ -e "$(dirname "$matrace")/.libs/libmatrace-all.so" ]; then
-	nm -D --defined-only "$(dirname "$matrace")/.libs/libmatrace-all.so" | sed -n 's/^[0-9a-f]* T //p' | sort -u >exported
+	nm -D --defined-only "$(dirname "$matrace")/.libs/libmatrace-all.so" | sed -n 's/^[0-9a-f]* T //p' | sed 's/@.*//' | sort -u >exported
 	for f in calloc free malloc realloc valloc aligned_alloc posix_memalign mmap mmap64 mremap munmap madvise \
 		posix_madvise mprotect msync mincore shm_open shm_unlink memfd_create memalign pvalloc open open64 openat \
 		openat64 close chdir fchdir readlink readlinkat unlink unlinkat symlink symlinkat truncate ftruncate \

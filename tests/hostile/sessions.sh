@@ -36,10 +36,10 @@ refused() {
 	says_only "$1"
 }
 for file in session "$image"; do
-	put "$file" 8 '\2'
-	refused "format 2, written by a newer mutrace; this mutrace reads format 1"
-	put "$file" 8 '\0'
-	refused "format 0, of an older mutrace"
+	put "$file" 8 '\3'
+	refused "format 3, written by a newer mutrace; this mutrace reads format 2"
+	put "$file" 8 '\1'
+	refused "format 1, of an older mutrace"
 	put "$file" 8 '\0\0\0\1\1\2\3\4'
 	refused "was recorded on a machine of the other byte order"
 	put "$file" 12 'abcd'

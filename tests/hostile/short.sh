@@ -55,7 +55,7 @@ for limit in '-f 0' '-f 4' '-f 8' '-f 20' '-f 100' '-v 60000' '-v 200000' '-n 4'
 done
 result "$mutrace" --json=json "$short" 10 1 fork
 check_json json "p['losses'] == {'child': 1}"
-says 'child that could not be given an image'
+says 'child processes that could not record'
 for blocks in 0 1 4 64; do # of mutrace itself
 	result bash -c "ulimit -f $blocks; exec \"\$0\" \"\$@\"" "$mutrace" --json=json "$short" 1000 3
 	if [ $blocks -lt 4 ]; then
