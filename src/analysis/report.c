@@ -384,6 +384,7 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 		for (i = 0; i < r->n_processes; i++) {
 			o->found->calls += r->processes[i].watched_calls;
 			o->found->suppressed += r->processes[i].suppressed_calls;
+			o->found->lost += r->processes[i].lost_events;
 		}
 		for (i = 0; i < m->n_sessions; i++)
 			o->found->unrecorded += m->sessions[i].unrecorded;

@@ -63,6 +63,7 @@ struct report_options {
 struct report_found {
 	uint64_t calls, suppressed;
 	uint64_t unrecorded; /* processes */
+	uint64_t lost;       /* events of the others */
 };
 
 void report_options_init(struct report_options *o);

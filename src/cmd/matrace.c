@@ -25,7 +25,7 @@ static int done(const char *session, void *data)
 	int r;
 
 	r = run_report(&w->options, session);
-	w->reported = r != REPORT_FAILED && (w->found.calls != 0 || w->found.unrecorded == 0);
+	w->reported = r != REPORT_FAILED && (w->found.calls != 0 || (w->found.unrecorded == 0 && w->found.lost == 0));
 	return r;
 }
 
@@ -36,6 +36,8 @@ static int end(const struct watched_run *w, int status, int program_status)
 	if (program_status == -1)
 		return status;
 	if (w->options.fail_status != 0) {
+		if (!w->reported && w->found.lost != 0)
+			say("events were lost, so --fail cannot say that there was nothing to find");
 		if (!w->reported)
 			return STATUS_TROUBLE; /* what was not looked at has not passed */
 		if (w->found.calls != 0)
