@@ -137,7 +137,7 @@ static inline struct held *hot_raise(struct thread *t)
 	signal_fence();
 	t->top++;
 	signal_fence();
-	h = t->top;
+	h++; /* reading the top again would wait for the store; if a handler moved the stack the caller finds out */
 	h->flags = 0; /* its last count is booked, or pending */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return h;
