@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The hot path, inline in the wrappers: an uncontended acquisition and its release. It touches the thread's own
- * block, one line of its cache and one of the cell, and the lock's record only if several threads use the lock.
- * Between acquire and release stand a clock reading and a dozen stores; the arithmetic comes
- * after the release. A signal handler may interrupt anywhere and lock other locks: the held stack is
+ * block and one slot of its cache, and the lock's record only if several threads use the lock. Between acquire and
+ * release stand a clock reading and a dozen stores; the cell is written after the release. A signal handler may interrupt anywhere and lock other locks: the held stack is
  * raised before an entry is written and read before it is lowered. The handler may even be the one that moves it to
  * a longer one (held_grow), so the top goes up and down in place, by one instruction, and never by what was read before.
  *
