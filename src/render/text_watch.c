@@ -45,7 +45,7 @@ static void head(const struct text_out *t, const struct report_process *e, size_
 static void row(const struct text_out *t, unsigned int rank, const struct report_alloc *a, int function)
 {
 	char calls[NUMBER_SIZE], bytes[NUMBER_SIZE], total[NUMBER_SIZE], average[NUMBER_SIZE], max[NUMBER_SIZE];
-	bool timed = a->total_ns != 0;
+	bool timed = a->total_ns != 0 && a->count != 0; /* a damaged session can make the sum of counts come out as 0 */
 
 	fprintf(t->f, "%4u  %-*s %9s %10s %9s %9s %9s %3u", rank, function, a->function, number_count(calls, a->count),
 		a->bytes ? number_count(bytes, a->bytes) : "-", timed ? number_ns(total, a->total_ns) : "-",

@@ -302,6 +302,32 @@ static struct image_maker *seed_make(void)
 	return m;
 }
 
+/* Counts of which each may be, but whose sum is 0 again. */
+static struct image_maker *sums_make(void)
+{
+	struct image_maker *m = image_maker_new(8);
+	uint32_t lock = image_maker_lock(m, KIND_MUTEX, 0x500000, NULL), thread;
+
+	for (int i = 0; i < 2; i++) {
+		struct thread_rec *t;
+		struct alloc_site *a;
+		struct edge *e;
+		struct cell *c;
+
+		thread = image_maker_thread(m, 101 + (uint32_t)i, &t);
+		image_maker_cell(m, thread, lock, 1ull << 63, &c);
+		c->hold_total = c->hold_max = 1000;
+		c->hist[6] = 1;
+		e = image_maker_edge(m, thread, lock, 1ull << 63, 1000);
+		e->hist[6] = 1;
+		a = image_maker_alloc(m, thread, 0, 1ull << 63);
+		a->time_total = a->time_max = 1000;
+		a->realtime = 1;
+	}
+	image_maker_header(m)->config.watch = 1;
+	return m;
+}
+
 void fuzz_seeds(fuzz_take take)
 {
 	struct image_maker *m = seed_make();
@@ -310,5 +336,9 @@ void fuzz_seeds(fuzz_take take)
 
 	bytes = image_maker_bytes(m, &size);
 	take("everything", bytes, size, 2000);
+	image_maker_free(m);
+	m = sums_make();
+	bytes = image_maker_bytes(m, &size);
+	take("sums", bytes, size, 100);
 	image_maker_free(m);
 }
