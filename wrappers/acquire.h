@@ -24,12 +24,6 @@ static inline bool request_valid(const struct request *q)
 	return q->until != NULL && q->until->tv_nsec >= 0 && q->until->tv_nsec < 1000000000;
 }
 
-/* Whether hot paths are open to this thread. */
-static inline bool hot_open(const struct thread *t)
-{
-	return likely(t->mode == MODE_EXACT || t->mode == MODE_SAMPLED) && hot_free(t);
-}
-
 static inline struct use use_of(const struct l1_slot *s)
 {
 	return (struct use){ s->cell, s->lock };

@@ -124,74 +124,65 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 	return lock_wait(t, use, m, q, r, site);
 }
 
+/* The scratch mutex of the calibration is used from a place that is in no program. */
+#define NOWHERE ((struct site){ .ip = 1 })
+#define HERE(scratch) ((scratch) ? NOWHERE : SITE_HERE)
+
 static COLD int lock_plain(pthread_mutex_t *m, struct site site)
 {
 	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
 }
 
-/* --contended-only, where a call that need not wait is to cost next to nothing. */
-static int lock_contended(pthread_mutex_t *m, struct site site)
+/* The hot path. always_inline, so that the site is the exported function's; reading it again is cheaper than keeping it. */
+static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthread_mutex_t *m, bool scratch,
+							  uint8_t mode)
 {
-	if (likely(!object_robust(m))) {
-		int r = REAL(pthread_mutex_trylock)(m);
-
-		if (likely(r != EBUSY))
-			return r;
-	}
-	return lock_plain(m, site);
-}
-
-static inline __attribute__((always_inline)) int lock_in_mode(pthread_mutex_t *m, struct site site, uint8_t mode)
-{
-	struct thread *t = thread_self;
 	struct l1_slot *s;
 	struct use use;
 	int r;
 
-	if (unlikely(!hot_free(t)))
-		return lock_plain(m, site);
 	__builtin_prefetch(m, 1); /* while we look up what we know of it */
 	hot_enter(t);
-	s = hot_use(t, m, site.ip, SIDE_EXCLUSIVE);
+	s = hot_find(t, m, HERE(scratch).ip, SIDE_EXCLUSIVE);
 	if (unlikely(s == NULL)) {
 		hot_leave(t);
-		return lock_plain(m, site);
+		return lock_plain(m, HERE(scratch));
 	}
 	r = REAL(pthread_mutex_trylock)(m);
-	if (likely(r == 0)) {
-		hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE);
+	if (unlikely(r != 0)) {
+		use = use_of(s);
 		hot_leave(t);
+		return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, HERE(scratch));
+	}
+	if (unlikely(!hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE))) {
+		hot_leave(t);
+		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, HERE(scratch));
 		return 0;
 	}
-	use = use_of(s);
 	hot_leave(t);
-	return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, site);
+	return 0;
 }
 
-static __attribute__((noinline)) int lock_exact(pthread_mutex_t *m, struct site site)
+static inline __attribute__((always_inline)) int lock(pthread_mutex_t *m, bool scratch)
 {
-	return lock_in_mode(m, site, MODE_EXACT);
-}
+	struct thread *t = thread_self;
+	int r;
 
-static int lock_sampled(pthread_mutex_t *m, struct site site)
-{
-	return lock_in_mode(m, site, MODE_SAMPLED);
+	if (hot_open(t, MODE_EXACT))
+		return lock_hot(t, m, scratch, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return lock_hot(t, m, scratch, MODE_SAMPLED);
+	if (t->mode == MODE_CONTENDED && likely(!object_robust(m))) {
+		r = REAL(pthread_mutex_trylock)(m);
+		if (likely(r != EBUSY))
+			return r;
+	}
+	return lock_plain(m, HERE(scratch));
 }
-
-/* One body a mode: each is as short as it can be, and a jump leads there. */
-typedef int mutex_body(pthread_mutex_t *m, struct site site);
-static mutex_body *const lock_bodies[] = {
-	[MODE_OFF] = lock_plain,
-	[MODE_EXACT] = lock_exact,
-	[MODE_SAMPLED] = lock_sampled,
-	[MODE_CONTENDED] = lock_contended,
-};
 
 EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 {
-	uint8_t mode = thread_self->mode;
-
-	return likely(mode == MODE_EXACT) ? lock_exact(m, SITE_HERE) : lock_bodies[mode](m, SITE_HERE);
+	return lock(m, false);
 }
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
@@ -275,68 +266,69 @@ COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
 	return r;
 }
 
-static int unlock_contended(pthread_mutex_t *m, struct site site)
+/* The end of a hold that was timed, with --sample-hold. */
+static __attribute__((noinline)) int unlock_sampled(struct thread *t, struct held *h, pthread_mutex_t *m)
 {
-	const struct thread *t = thread_self;
+	uint64_t ticks = clock_now() - h->since;
+	int r = REAL(pthread_mutex_unlock)(m);
 
-	if (likely(t->top < t->held_first))
-		return REAL(pthread_mutex_unlock)(m);
-	return mutex_unlock_at(m, site);
+	hot_enter(t);
+	hot_book(REF_POINTER(h->cell), ticks);
+	if (h->flags & HELD_SCALED) /* one stands for so many */
+		((struct cell *)REF_POINTER(h->cell))->hold_total += ticks * (t->sample_hold - 1);
+	hot_released(t, h);
+	hot_leave(t);
+	return r;
 }
 
-static __attribute__((noinline)) int unlock_timed(pthread_mutex_t *m, struct site site)
+static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, bool scratch)
 {
 	struct thread *t = thread_self;
 	struct held *h;
 	uint64_t now;
 	int r;
 
-	if (unlikely(!hot_free(t)) ||
-	    unlikely((h = hot_releasing(t, m, HELD_UNTIMED | HELD_SCALED | HELD_COUNTED)) == NULL))
-		return mutex_unlock_at(m, site);
-	h->address = 0;
-	if (h->flags & HELD_UNTIMED) {
-		hot_released(t, h);
+	if (hot_open(t, MODE_EXACT)) {
+		hot_enter(t);
+		h = hot_held(t, m, HELD_COUNTED, 0);
+		if (likely(h != NULL)) {
+			h->address = 0;
+			now = ticks_counter();
+			r = REAL(pthread_mutex_unlock)(m);
+			hot_book_counted(t, h->cell, h->acquired, now - h->since);
+			hot_released(t, h);
+			hot_leave(t);
+			return r;
+		}
+		hot_leave(t);
+	} else if (hot_open(t, MODE_SAMPLED)) {
+		h = hot_held(t, m, 0, HELD_UNTIMED | HELD_SCALED);
+		if (likely(h != NULL)) {
+			h->address = 0;
+			if (unlikely(!(h->flags & HELD_UNTIMED)))
+				return unlock_sampled(t, h, m);
+			hot_released(t, h);
+			return REAL(pthread_mutex_unlock)(m);
+		}
+	} else if (t->mode == MODE_CONTENDED && likely(t->top < t->held_first)) {
 		return REAL(pthread_mutex_unlock)(m);
 	}
-	now = clock_now();
-	r = REAL(pthread_mutex_unlock)(m);
-	if (likely(h->flags & HELD_COUNTED)) {
-		hot_book_counted(t, h->cell, h->acquired, now - h->since);
-	} else {
-		hot_book(REF_POINTER(h->cell), now - h->since);
-		if (h->flags & HELD_SCALED) /* one stands for so many */
-			((struct cell *)REF_POINTER(h->cell))->hold_total += (now - h->since) * (recorder.config.sample_hold - 1);
-	}
-	hot_released(t, h);
-	return r;
+	return mutex_unlock_at(m, HERE(scratch));
 }
-
-static mutex_body *const unlock_bodies[] = {
-	[MODE_OFF] = mutex_unlock_at,
-	[MODE_EXACT] = unlock_timed,
-	[MODE_SAMPLED] = unlock_timed,
-	[MODE_CONTENDED] = unlock_contended,
-};
 
 EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 {
-	uint8_t mode = thread_self->mode;
-
-	return likely(mode == MODE_EXACT) ? unlock_timed(m, SITE_HERE) : unlock_bodies[mode](m, SITE_HERE);
+	return unlock(m, false);
 }
-
-/* A call site that is in no program. */
-#define NOWHERE ((struct site){ .ip = 1 })
 
 static __attribute__((noinline)) int scratch_lock(pthread_mutex_t *m)
 {
-	return lock_bodies[thread_self->mode](m, NOWHERE);
+	return lock(m, true);
 }
 
 static __attribute__((noinline)) int scratch_unlock(pthread_mutex_t *m)
 {
-	return unlock_bodies[thread_self->mode](m, NOWHERE);
+	return unlock(m, true);
 }
 
 #define CALIBRATE_BATCHES 8
@@ -354,7 +346,7 @@ void mutex_calibrate(void)
 	if (t == NULL)
 		return;
 	use = recorder_scratch(&scratch, NOWHERE.ip);
-	slot = l1_home(t, &scratch, NOWHERE.ip);
+	slot = l1_home(&scratch, NOWHERE.ip);
 	*slot = (struct l1_slot){ .address = (uintptr_t)&scratch,
 				  .ip = NOWHERE.ip,
 				  .cell = use.cell,

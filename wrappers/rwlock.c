@@ -83,40 +83,43 @@ static COLD int lock_at(pthread_rwlock_t *rw, uint8_t side, const struct request
 	return lock_wait(t, use, rw, side, q, r, site);
 }
 
-static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side, uintptr_t ip,
-							     struct site site)
+static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side, struct site site)
 {
 	struct thread *t = thread_self;
+	struct l1_slot *s;
+	struct use use;
+	bool counted;
+	int r;
 
-	if (hot_open(t)) {
-		struct l1_slot *s;
-
-		hot_enter(t);
-		s = hot_use(t, rw, ip, side);
-		if (likely(s != NULL)) {
-			struct use use = use_of(s);
-			int r = call_try(rw, side);
-
-			if (likely(r == 0))
-				hot_count(t, s, rw, side);
-			hot_leave(t);
-			if (likely(r == 0))
-				return 0;
-			return lock_wait(t, use, rw, side, &(struct request){ .call = CALL_PLAIN }, r, site);
-		}
+	if (!hot_open(t, MODE_EXACT) && !hot_open(t, MODE_SAMPLED))
+		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
+	hot_enter(t);
+	s = hot_find(t, rw, site.ip, side);
+	if (unlikely(s == NULL)) {
 		hot_leave(t);
+		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 	}
-	return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
+	r = call_try(rw, side);
+	if (likely(r == 0)) {
+		counted = hot_count(t, s, rw, side);
+		hot_leave(t);
+		if (unlikely(!counted))
+			hold_begin_late(t, rw, KIND_RWLOCK, side, site);
+		return 0;
+	}
+	use = use_of(s);
+	hot_leave(t);
+	return lock_wait(t, use, rw, side, &(struct request){ .call = CALL_PLAIN }, r, site);
 }
 
 EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *rw)
 {
-	return lock_plain(rw, SIDE_SHARED, (uintptr_t)__builtin_return_address(0), SITE_HERE);
+	return lock_plain(rw, SIDE_SHARED, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *rw)
 {
-	return lock_plain(rw, SIDE_EXCLUSIVE, (uintptr_t)__builtin_return_address(0), SITE_HERE);
+	return lock_plain(rw, SIDE_EXCLUSIVE, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *rw, const struct timespec *until)
@@ -214,18 +217,22 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 	uint64_t now;
 	int r;
 
-	if (!hot_open(t) || unlikely((h = hot_releasing(t, rw, HELD_SHARED | HELD_COUNTED)) == NULL))
+	if (!hot_open(t, MODE_EXACT))
 		return unlock_at(rw, SITE_HERE);
+	hot_enter(t);
+	h = hot_held(t, rw, HELD_COUNTED, HELD_SHARED);
+	if (unlikely(h == NULL)) {
+		hot_leave(t);
+		return unlock_at(rw, SITE_HERE);
+	}
 	if (unlikely(((struct lock_rec *)REF_POINTER(h->lock))->reader != 0) && h->flags & HELD_SHARED)
 		hold_last_reader(t, h->lock, h->cell);
 	h->address = 0;
-	now = clock_now();
+	now = ticks_counter();
 	r = REAL(pthread_rwlock_unlock)(rw);
-	if (likely(h->flags & HELD_COUNTED))
-		hot_book_counted(t, h->cell, h->acquired, now - h->since);
-	else
-		hot_book(REF_POINTER(h->cell), now - h->since);
+	hot_book_counted(t, h->cell, h->acquired, now - h->since);
 	hot_released(t, h);
+	hot_leave(t);
 	return r;
 }
 

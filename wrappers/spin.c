@@ -42,19 +42,19 @@ EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 {
 	struct thread *t = thread_self;
 	struct l1_slot *slot;
-	bool done;
+	bool done, counted = true;
 
-	if (hot_open(t)) {
-		hot_enter(t);
-		slot = hot_use(t, ADDRESS(s), (uintptr_t)__builtin_return_address(0), SIDE_EXCLUSIVE);
-		done = likely(slot != NULL) && likely(REAL(pthread_spin_trylock)(s) == 0);
-		if (done)
-			hot_count(t, slot, ADDRESS(s), SIDE_EXCLUSIVE);
-		hot_leave(t);
-		if (done)
-			return 0;
-	}
-	return lock_at(s, SITE_HERE);
+	if (!hot_open(t, MODE_EXACT) && !hot_open(t, MODE_SAMPLED))
+		return lock_at(s, SITE_HERE);
+	hot_enter(t);
+	slot = hot_find(t, ADDRESS(s), SITE_HERE.ip, SIDE_EXCLUSIVE);
+	done = likely(slot != NULL) && likely(REAL(pthread_spin_trylock)(s) == 0);
+	if (done)
+		counted = hot_count(t, slot, ADDRESS(s), SIDE_EXCLUSIVE);
+	hot_leave(t);
+	if (unlikely(!counted))
+		hold_begin_late(t, ADDRESS(s), KIND_SPIN, SIDE_EXCLUSIVE, SITE_HERE);
+	return done ? 0 : lock_at(s, SITE_HERE);
 }
 
 EXPORT int pthread_spin_trylock(pthread_spinlock_t *s)

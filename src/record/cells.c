@@ -55,15 +55,20 @@ bool table_reserve(struct ref_table *table, uint32_t tid, uint32_t (*hash)(uint3
 	return true;
 }
 
+static uint64_t l1_mask(uint32_t log)
+{
+	return (sizeof(struct l1_slot) << log) - sizeof(struct l1_slot);
+}
+
 static size_t l1_bytes(const struct thread *t)
 {
-	return sizeof(struct l1_slot) << (64 - t->l1_shift);
+	return (size_t)t->l1_mask + sizeof(struct l1_slot);
 }
 
 bool cells_setup(struct thread *t)
 {
 	t->l1 = memory_piece(sizeof(struct l1_slot) << L1_FIRST_LOG, t->tid);
-	t->l1_shift = 64 - L1_FIRST_LOG;
+	t->l1_mask = l1_mask(L1_FIRST_LOG);
 	return t->l1 != NULL;
 }
 
@@ -83,7 +88,7 @@ void cells_reset_l1(struct thread *t)
 
 void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what)
 {
-	struct l1_slot *home = l1_home(t, address, what->ip), *s = l1_find(t, address, what->ip, mark);
+	struct l1_slot *home = l1_home(address, what->ip), *s = l1_find(address, what->ip, mark);
 
 	if (((uintptr_t)address & 3) != 0) /* no room for the mark */
 		return;
@@ -109,22 +114,21 @@ void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l
 /* Keeps the table sparse, as what finds no place costs a walk through the slow path. */
 static void l1_grow(struct thread *t)
 {
-	uint32_t log = 64u - t->l1_shift;
 	struct l1_slot *fresh, *old = t->l1;
 	size_t old_bytes = l1_bytes(t);
+	uint32_t log = L1_FIRST_LOG;
 
-	while (log < L1_LAST_LOG && t->cells.count > (1u << log) / 2)
+	while (log < L1_LAST_LOG && (t->cells.count > (1u << log) / 2 || l1_mask(log) < t->l1_mask))
 		log++;
-	if (log == 64u - t->l1_shift || t->hot)
+	if (l1_mask(log) == t->l1_mask || t->hot)
 		return;
 	if (log < 8)
 		log = 8;
 	fresh = memory_map(sizeof(*fresh) << log);
 	if (fresh == NULL)
 		return;
-	t->l1 = fresh; /* first: the hot path reads them the other way round */
-	signal_fence();
-	t->l1_shift = (uint8_t)(64 - log);
+	t->l1 = thread_own.l1 = fresh;
+	t->l1_mask = thread_own.l1_mask = l1_mask(log);
 	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
 		if (old[i].address != 0)
 			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3, &old[i]);
@@ -164,25 +168,50 @@ static inline void slot_catch_up(const struct thread *t, struct l1_slot *s)
 	s->acquired = (uint32_t)c->acquired;
 }
 
-bool hot_renew(const struct thread *t, struct l1_slot *s)
+/* Whether acquiring a lock needs more than the plain path. */
+static inline bool needs_care(const struct lock_rec *l)
 {
-	uintptr_t address = s->address & ~3ull;
-	uint32_t epoch = __atomic_load_n(lock_epoch((const void *)address), __ATOMIC_ACQUIRE);
-	const struct lock_rec *l = REF_POINTER(s->lock);
+	return l->kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST);
+}
 
-	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != address || !claimed(t, l))
+/* Whether a slot is right after all; then it has the right count. */
+static inline bool renew(const struct thread *t, struct l1_slot *s, const struct lock_rec *l, const void *address)
+{
+	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != (uintptr_t)address || !claimed(t, l))
+		return false;
+	if ((s->address & 3) == 0 && needs_care(l)) /* it was none when the slot was made */
 		return false;
 	slot_catch_up(t, s);
+	return true;
+}
+
+bool hot_renew(struct thread *t, struct l1_slot *s)
+{
+	const void *address = (const void *)(uintptr_t)(s->address & ~3ull);
+	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+	struct lock_rec *l = REF_POINTER(s->lock);
+
+	if (!renew(t, s, l, address))
+		return false;
+	/* A lock that nobody has had yet, and nobody else knows: it is ours already, and the plain path will do. */
+	if (l->last_owner == 0 && l->sole == t->ref && lock_has_sole(l))
+		hot_own(t, l, REF_POINTER(s->cell), s->cell);
 	s->stamp = stamp(t, l, epoch);
 	return true;
 }
 
-void hot_settle(const struct thread *t, struct l1_slot *s)
+bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address)
 {
-	const void *address = (const void *)(uintptr_t)(s->address & ~3ull);
 	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+	struct lock_rec *l = REF_POINTER(s->lock);
+	bool settled = s->stamp == (epoch | STAMP_SETTLED);
 
-	s->stamp = stamp(t, REF_POINTER(s->lock), epoch);
+	if ((s->stamp ^ epoch) >= EPOCH_STEP && !renew(t, s, l, address))
+		return false;
+	hot_own(t, l, REF_POINTER(s->cell), s->cell);
+	if (unlikely(!settled))
+		s->stamp = stamp(t, l, epoch);
+	return true;
 }
 
 /* Counts the thread for the lock when it first uses it, or when another thread took over this record. */
@@ -255,12 +284,11 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 /* What the thread's cache knows, also of a lock whose acquisitions need more than the plain path. */
 static struct l1_slot *recall(struct thread *t, const void *address, uint8_t side, struct site site)
 {
-	struct l1_slot *s = hot_use(t, address, site.ip, side);
+	struct l1_slot *s = l1_find(address, site.ip, (uint32_t)side << 1);
 
-	if (s != NULL || side == SIDE_SHARED)
-		return s;
-	s = l1_find(t, address, site.ip, L1_SLOW);
-	return s != NULL && hot_renew(t, s) ? s : NULL;
+	if (s == NULL && side == SIDE_EXCLUSIVE)
+		s = l1_find(address, site.ip, L1_SLOW);
+	return s == NULL || hot_stale(t, s, address) ? NULL : s;
 }
 
 struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site)
@@ -291,10 +319,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		slot_catch_up(t, &fresh);
 		fresh.stamp = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
 		locks_claim(t, l, address);
-		l1_put(t, address,
-		       kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST) ? L1_SLOW :
-												       (uint32_t)side << 1,
-		       &fresh);
+		l1_put(t, address, needs_care(l) ? L1_SLOW : (uint32_t)side << 1, &fresh);
 	}
 	t->busy = 0;
 	return (struct use){ fresh.cell, fresh.cell ? fresh.lock : 0 };
@@ -303,11 +328,14 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 void cells_uncount(struct thread *t, struct use use, const void *address)
 {
 	struct cell *c = REF_POINTER(use.cell);
-	struct l1_slot *s = l1_find(t, address, c->site, (uint32_t)c->side << 1);
+	struct l1_slot *s;
 
+	t->busy = 1;
+	s = l1_find(address, c->site, (uint32_t)c->side << 1);
 	c->acquired = 0;
 	if (s != NULL)
 		s->acquired = 0;
 	if (t->top->flags & HELD_COUNTED)
 		t->top->acquired = 0;
+	t->busy = 0;
 }

@@ -50,19 +50,93 @@ static bool held_grow(struct thread *t)
 	return r;
 }
 
-void hold_overflow(struct thread *t, struct use use, const void *address, uint64_t now, uint32_t flags)
+void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags)
 {
 	uint8_t busy = t->busy;
 
+	cell_catch_up(REF_POINTER(use.cell), acquired);
 	if (!held_grow(t)) {
 		image_lost(LOSS_HELD);
 		return;
 	}
 	t->busy = 1; /* no handler may move it again before the entry is whole */
 	signal_fence();
-	hot_fill(hot_raise(t), use, address, now, flags);
+	hot_fill(hot_raise(t, true), use, address, flags & HELD_UNTIMED ? 0 : clock_now(), flags & ~HELD_COUNTED);
 	signal_fence();
 	t->busy = busy;
+}
+
+/* xorshift; the number of acquisitions until the next timed one, N on average. */
+static uint32_t sample_interval(struct thread *t)
+{
+	uint32_t x = t->random;
+
+	x ^= x << 13;
+	x ^= x >> 17;
+	x ^= x << 5;
+	t->random = x;
+	return 1 + (uint32_t)((uint64_t)x * (2 * t->sample_hold - 1) >> 32);
+}
+
+void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags)
+{
+	t->sample_left = sample_interval(t);
+	hot_acquired_full(t, use, address, acquired, flags | HELD_SCALED);
+}
+
+void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags)
+{
+	uint8_t busy = t->busy;
+
+	t->busy = 1; /* as above */
+	signal_fence();
+	t->top->flags = 0; /* the copy may still have those of the entry's last use */
+	signal_fence();
+	if (flags & HELD_COUNTED)
+		t->top->acquired = acquired;
+	hot_fill(t->top, use, address, flags & HELD_UNTIMED ? 0 : clock_now(), flags);
+	signal_fence();
+	t->busy = busy;
+}
+
+/* Adds the hold that is pending to its cell. */
+static void book_pending(struct thread_rec *r)
+{
+	struct cell *c = REF_POINTER(r->pending >> 32);
+	uint32_t ticks = (uint32_t)r->pending;
+
+	cell_catch_up(c, r->pending_acquired);
+	__atomic_store_n(&r->booking_total, c->hold_total + ticks, __ATOMIC_RELAXED);
+	signal_fence();
+	hot_book(c, ticks);
+	signal_fence();
+	__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
+}
+
+void hot_book_other(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
+{
+	struct thread_rec *r = t->rec;
+	uint32_t pending = r->pending >> 32;
+
+	if (likely(pending != 0))
+		book_pending(r);
+	if (likely(pending != cell) && likely(ticks >> 32 == 0)) {
+		t->booked_cell = 0;
+		r->pending_acquired = acquired;
+		__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
+		return;
+	}
+	cell_catch_up(REF_POINTER(cell), acquired);
+	hot_book(REF_POINTER(cell), ticks);
+	t->booked_cell = cell;
+}
+
+void hot_halve(struct cell *c, uint32_t *full)
+{
+	*full = UINT32_MAX;
+	for (unsigned int i = 0; i < HIST_BUCKETS; i++)
+		c->hist[i] /= 2;
 }
 
 struct held *hold_find(struct thread *t, const void *address)
@@ -91,15 +165,13 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		}
 		flags |= HELD_RECURSIVE;
 	}
-	s = l1_find(t, address, c->site, (uint32_t)side << 1);
+	s = l1_find(address, c->site, (uint32_t)side << 1);
 	if (s != NULL && s->cell == use.cell)
 		cell_catch_up(c, s->acquired);
 	else
 		s = NULL;
-	if (w == NULL && flags == 0 && s != NULL) {
-		hot_count(t, s, address, side);
+	if (w == NULL && flags == 0 && s != NULL && hot_count(t, s, address, side))
 		return;
-	}
 	now = w != NULL ? w->start + w->ticks : clock_now();
 	c->acquired++;
 	if (s != NULL)
@@ -114,7 +186,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		}
 		return;
 	}
-	h = hot_raise(t);
+	h = hot_raise(t, true);
 	hot_fill(h, use, 0, now, flags);
 	if (w != NULL) {
 		c->contended++;
@@ -142,6 +214,14 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	begin(t, use, address, side, w);
 	signal_fence();
 	t->busy = busy;
+}
+
+void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site)
+{
+	struct use use = recorder_use(t, address, kind, side, site);
+
+	if (use.cell != 0)
+		hold_begin(t, use, address, side, NULL);
 }
 
 /* An rwlock for which a writer waits notes the last reader that let go: it is the one that kept the writer out. Both
@@ -207,15 +287,14 @@ void hold_last_reader(struct thread *t, uint32_t lock, uint32_t cell)
 /* Takes an entry off the held stack. */
 static void close_gap(struct thread *t, struct held *h)
 {
-	if (h != t->top) {
-		/* a half moved entry must not give a count to another's cell */
-		for (struct held *e = h; e <= t->top; e++) {
-			if (e->flags & HELD_COUNTED)
-				cell_catch_up(REF_POINTER(e->cell), e->acquired);
-			e->flags &= ~HELD_COUNTED;
-		}
-		memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
+	/* A half moved entry must not give a count to another's cell; and a handler may use that of the top again. */
+	for (struct held *e = h; e <= t->top; e++) {
+		if (e->flags & HELD_COUNTED)
+			cell_catch_up(REF_POINTER(e->cell), e->acquired);
+		e->flags &= ~HELD_COUNTED;
 	}
+	if (h != t->top)
+		memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
 	t->top->address = 0;
 	hot_lower(t);
 }

@@ -13,6 +13,8 @@
 #ifndef MUTRACE_RECORD_HOT_H
 #define MUTRACE_RECORD_HOT_H
 
+#include <string.h>
+
 #include "src/record/clock.h"
 #include "src/record/recorder.h"
 
@@ -33,11 +35,12 @@ static inline uint32_t *lock_epoch(const void *address)
 }
 
 /* Where a slot stands first of all. Those of locks that lie side by side do so too: they are often used in turn. */
-static inline struct l1_slot *l1_home(const struct thread *t, const void *address, uintptr_t ip)
+static inline struct l1_slot *l1_home(const void *address, uintptr_t ip)
 {
 	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
 
-	return &t->l1[((page >> t->l1_shift) + ((uintptr_t)address >> 5 & 127)) & UINT64_MAX >> t->l1_shift];
+	return (struct l1_slot *)((char *)thread_own.l1 +
+				  (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct l1_slot))) & thread_own.l1_mask));
 }
 
 static inline struct l1_slot *l1_way(struct l1_slot *home, unsigned int i)
@@ -50,10 +53,10 @@ static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t
 	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
 }
 
-/* The slot of a lock and a call site, or NULL. */
-static inline struct l1_slot *l1_find(const struct thread *t, const void *address, uintptr_t ip, uint32_t mark)
+/* The calling thread's slot of a lock and a call site, or NULL. */
+static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_t mark)
 {
-	struct l1_slot *home = l1_home(t, address, ip);
+	struct l1_slot *home = l1_home(address, ip);
 
 	if (likely(l1_is(home, address, ip, mark)))
 		return home;
@@ -63,10 +66,11 @@ static inline struct l1_slot *l1_find(const struct thread *t, const void *addres
 	return NULL;
 }
 
-/* Whether hot paths are open to this thread, which is recorded in a mode that has them. */
-static inline bool hot_free(const struct thread *t)
+/* Whether the thread may take the hot path of a mode. */
+static inline bool hot_open(const struct thread *t, uint8_t mode)
 {
-	return likely(t->away == 0) && likely(t->hot == 0);
+	return likely(t->gate == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? mode : mode << 8)) &&
+	       likely(t->busy == 0) && likely(t->hot == 0);
 }
 
 /* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in place. */
@@ -83,22 +87,24 @@ static inline void hot_leave(struct thread *t)
 }
 
 /* Looks a second time, at the lock's record, when the epoch has moved on. */
-bool hot_renew(const struct thread *t, struct l1_slot *s);
-/* Remembers whether this thread alone uses the lock that it has just acquired. */
-void hot_settle(const struct thread *t, struct l1_slot *s);
+bool hot_renew(struct thread *t, struct l1_slot *s);
+
+/* Whether what a slot remembers is so no longer. */
+static inline bool hot_stale(struct thread *t, struct l1_slot *s, const void *address)
+{
+	return unlikely((s->stamp ^ __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED)) >= EPOCH_STEP) &&
+	       !hot_renew(t, s);
+}
 
 /* The slot of a lock and a call site, if the thread remembers it and nothing but the plain path is needed; else NULL. */
-static inline __attribute__((always_inline)) struct l1_slot *hot_use(const struct thread *t, const void *address,
-								     uintptr_t ip, uint8_t side)
+static inline struct l1_slot *hot_find(struct thread *t, const void *address, uintptr_t ip, uint8_t side)
 {
-	struct l1_slot *s = l1_find(t, address, ip, (uint32_t)side << 1);
+	struct l1_slot *s = l1_find(address, ip, (uint32_t)side << 1);
 
 	if (unlikely(s == NULL))
 		return NULL;
 	__builtin_prefetch(REF_POINTER(s->cell), 1);
-	if (unlikely((s->stamp ^ __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED)) >= EPOCH_STEP) && !hot_renew(t, s))
-		return NULL;
-	return s;
+	return hot_stale(t, s, address) ? NULL : s;
 }
 
 /* Brings a cell's count up to what is known elsewhere; never down. */
@@ -126,18 +132,24 @@ static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c,
 	}
 }
 
-/* An entry for the held stack, or NULL when it is full. */
-static inline struct held *hot_raise(struct thread *t)
-{
-	struct held *h = t->top;
+/* The same for a lock that this thread may not use alone. False: the slot is of no use any more. */
+bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address);
 
-	if (unlikely(h == t->held_last))
+/* An entry for the held stack, or NULL when it is full. counted: its last hold was HELD_COUNTED, perhaps. */
+static inline struct held *hot_raise(struct thread *t, bool counted)
+{
+	struct held *last = t->held_last, *h;
+
+	signal_fence(); /* a handler may move the stack to one with more room */
+	h = t->top;
+	if (unlikely(h == last))
 		return NULL;
 	signal_fence();
 	t->top++;
 	signal_fence();
 	h++; /* reading the top again would wait for the store; if a handler moved the stack the caller finds out */
-	h->flags = 0; /* its last count is booked, or pending */
+	if (counted)
+		h->flags = 0; /* its last count is booked, or pending */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return h;
 }
@@ -152,14 +164,19 @@ static inline void hot_lower(struct thread *t)
 /* Whoever reads the entry at any time finds its count with the cell that it belongs to. */
 static inline void hot_fill(struct held *h, struct use use, const void *address, uint64_t now, uint32_t flags)
 {
-	h->cell = use.cell;
+	const uint32_t state[2] = { flags, 0 };
+
+	memcpy(&h->cell, &use, sizeof(use));
 	signal_fence(); /* or compilers join the two in a vector register, which takes longer */
-	h->lock = use.lock;
-	h->since = now;
-	h->recursion = 0;
-	__atomic_store_n(&h->flags, flags, __ATOMIC_RELEASE);
+	if (!(flags & HELD_UNTIMED))
+		h->since = now;
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	memcpy(&h->flags, state, sizeof(state)); /* and recursion */
 	__atomic_store_n(&h->address, (uintptr_t)address, __ATOMIC_RELEASE);
 }
+
+/* After a bucket has overflowed. */
+void hot_halve(struct cell *c, uint32_t *full);
 
 /* Adds a hold to its cell. */
 static inline void hot_book(struct cell *c, uint64_t ticks)
@@ -173,25 +190,12 @@ static inline void hot_book(struct cell *c, uint64_t ticks)
 	if (bucket >= HIST_BUCKETS)
 		bucket = HIST_BUCKETS - 1;
 	h = &c->hist[bucket];
-	if (unlikely(++*h == 0)) {
-		*h = UINT32_MAX;
-		for (bucket = 0; bucket < HIST_BUCKETS; bucket++)
-			c->hist[bucket] /= 2;
-	}
+	if (unlikely(++*h == 0))
+		hot_halve(c, h);
 }
 
-/* Adds the last hold to its cell. */
-static inline void hot_book_pending(struct thread_rec *r)
-{
-	struct cell *c = REF_POINTER(r->pending >> 32);
-	uint32_t ticks = (uint32_t)r->pending;
-
-	cell_catch_up(c, r->pending_acquired);
-	__atomic_store_n(&r->booking_total, c->hold_total + ticks, __ATOMIC_RELAXED);
-	signal_fence();
-	hot_book(c, ticks);
-	signal_fence();
-}
+/* As hot_book_counted(), of another cell than last time. */
+void hot_book_other(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
 
 /*
  * Books a hold whose acquisition may not be counted in its cell yet. The cell of another lock than last time is left
@@ -200,111 +204,86 @@ static inline void hot_book_pending(struct thread_rec *r)
  */
 static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
 {
-	struct thread_rec *r = t->rec;
-	bool again = cell == t->booked_cell;
-
-	if (unlikely(r->pending != 0)) {
-		hot_book_pending(r);
-		__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
-		__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
-	}
-	if (again || unlikely(ticks >> 32)) {
-		cell_catch_up(REF_POINTER(cell), acquired);
-		hot_book(REF_POINTER(cell), ticks);
+	if (unlikely(cell != t->booked_cell)) {
+		hot_book_other(t, cell, acquired, ticks);
 		return;
 	}
-	t->booked_cell = cell;
-	r->pending_acquired = acquired;
-	__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
+	cell_catch_up(REF_POINTER(cell), acquired);
+	hot_book(REF_POINTER(cell), ticks);
 }
 
-/* xorshift; the number of acquisitions until the next timed one, N on average. */
-static inline uint32_t hot_sample_interval(struct thread *t)
-{
-	uint32_t x = t->random;
-
-	x ^= x << 13;
-	x ^= x >> 17;
-	x ^= x << 5;
-	t->random = x;
-	return 1 + (uint32_t)((uint64_t)x * (2 * t->sample_hold - 1) >> 32);
-}
+/* An acquisition for which the held stack has no room, one that is sampled, and one whose entry a handler has moved while it
+ * was filled. */
+void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags);
+void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags);
+void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags);
 
 /*
  * Books an acquisition that did not wait. The clock is read last: what we do before is not the program's hold. It is
  * also read only after all loads before it have come (on Intel), and locked instructions wait for stores, so with
- * MODE_EXACT the cell is not touched: its count stays behind until the hold is booked.
+ * MODE_EXACT the cell is not touched: its count stays behind until the hold is booked. The epoch is asked again under the
+ * lock: if another thread came and had it before us, its claim is seen now. False: the slot is out of date after all.
  */
-static inline __attribute__((always_inline)) void hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s,
+static inline __attribute__((always_inline)) bool hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s,
 							       const void *address, uint8_t side)
 {
-	struct use use = { s->cell, s->lock };
-	uint32_t acquired = ++s->acquired, flags = side == SIDE_SHARED ? HELD_SHARED : 0;
+	uint32_t acquired, flags = side == SIDE_SHARED ? HELD_SHARED : 0;
+	struct use use;
 	struct held *h;
 
-	if (mode == MODE_EXACT) {
-		flags |= HELD_COUNTED;
-	} else {
-		cell_catch_up(REF_POINTER(use.cell), acquired);
-		if (likely(--t->sample_left != 0)) {
-			flags |= HELD_UNTIMED;
-		} else {
-			t->sample_left = hot_sample_interval(t);
-			flags |= HELD_SCALED;
-		}
-	}
 	if (side == SIDE_EXCLUSIVE &&
-	    unlikely(s->stamp != (__atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED) | STAMP_SOLE))) {
-		/* Asked again under the lock: if another thread came and had it before us, its claim is seen now. */
-		hot_own(t, REF_POINTER(use.lock), REF_POINTER(use.cell), use.cell);
-		if (unlikely(!(s->stamp & STAMP_SETTLED)))
-			hot_settle(t, s);
-	}
-	h = hot_raise(t);
-	if (unlikely(h == NULL)) {
+	    unlikely(s->stamp != (__atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED) | STAMP_SOLE)) &&
+	    unlikely(!hot_own_shared(t, s, address)))
+		return false;
+	memcpy(&use, &s->cell, sizeof(use));
+	acquired = ++s->acquired;
+	if (mode == MODE_SAMPLED) {
+		if (unlikely(--t->sample_left == 0)) {
+			hot_acquired_sampled(t, use, address, acquired, flags);
+			return true;
+		}
 		cell_catch_up(REF_POINTER(use.cell), acquired);
-		hold_overflow(t, use, address, clock_now(), flags & ~HELD_COUNTED);
-		return;
+		flags |= HELD_UNTIMED;
+	} else {
+		flags |= HELD_COUNTED;
 	}
-	do {
-		if (mode == MODE_EXACT)
-			h->acquired = acquired;
-		if (flags & HELD_UNTIMED)
-			hot_fill(h, use, address, 0, flags);
-		else
-			hot_fill(h, use, address, clock_now(), flags);
-	} while (unlikely(h != t->top) && (h = t->top)); /* a handler has moved the stack meanwhile */
+	h = hot_raise(t, mode != MODE_SAMPLED);
+	if (unlikely(h == NULL)) {
+		hot_acquired_full(t, use, address, acquired, flags);
+		return true;
+	}
+	if (mode != MODE_SAMPLED)
+		h->acquired = acquired;
+	hot_fill(h, use, address, mode == MODE_EXACT ? ticks_counter() : mode == MODE_SAMPLED ? 0 : clock_now(), flags);
+	if (unlikely(h != t->top))
+		hot_acquired_moved(t, use, address, acquired, flags);
+	return true;
 }
 
 /* The same in the thread's mode. */
-static inline void hot_count(struct thread *t, struct l1_slot *s, const void *address, uint8_t side)
+static inline bool hot_count(struct thread *t, struct l1_slot *s, const void *address, uint8_t side)
 {
 	if (likely(t->mode == MODE_EXACT))
-		hot_acquired(t, MODE_EXACT, s, address, side);
-	else
-		hot_acquired(t, MODE_SAMPLED, s, address, side);
+		return hot_acquired(t, MODE_EXACT, s, address, side);
+	if (t->mode == MODE_SAMPLED)
+		return hot_acquired(t, MODE_SAMPLED, s, address, side);
+	return hot_acquired(t, MODE_EXACT_SLOWLY, s, address, side);
 }
 
-/* Begins a release if it is the plain case: the entry of the lock held last, which needs nothing but "allowed". */
-static inline struct held *hot_releasing(struct thread *t, const void *address, uint32_t allowed)
+/* The entry of the lock held last if that is the one and its flags are these but for "more"; else NULL. */
+static inline struct held *hot_held(const struct thread *t, const void *address, uint32_t flags, uint32_t more)
 {
-	struct held *h;
+	struct held *h = t->top;
 
-	hot_enter(t);
-	h = t->top;
-	if (likely(h->address == (uintptr_t)address) && likely((h->flags & ~allowed) == 0))
-		return h;
-	hot_leave(t);
-	return NULL;
+	return likely(h->address == (uintptr_t)address) && likely((h->flags & ~more) == flags) ? h : NULL;
 }
 
-/* Ends it: takes the entry off the stack. Only now, or a signal handler could overwrite it. */
+/* Takes it off the stack. After its booking, or a signal handler could overwrite it. */
 static inline void hot_released(struct thread *t, struct held *h)
 {
 	if (unlikely(h != t->top)) /* a handler has moved the stack meanwhile */
 		t->top->address = 0;
 	hot_lower(t);
-	hot_leave(t);
 }
 
 #endif

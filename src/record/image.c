@@ -203,7 +203,6 @@ static void fill_header(struct image_header *h)
 	h->byte_order = SESSION_BYTE_ORDER;
 	h->header_size = sizeof(*h);
 	h->pointer_size = sizeof(void *);
-	recorder.counter = (uint8_t)ticks_have_counter();
 	h->clock_kind = recorder.counter ? CLOCK_KIND_TSC : CLOCK_KIND_NS;
 	h->ppid = (uint32_t)getppid();
 	h->uid = (uint32_t)getuid();
@@ -375,8 +374,11 @@ static void take_over(char *base, uint64_t mapped, uint64_t populated)
 	recorder.populated = populated;
 	recorder.header = (struct image_header *)base;
 	recorder.pid = (uint32_t)getpid();
+	recorder.counter = (uint8_t)ticks_have_counter();
 	recorder.mode = recorder.config.contended_only ? MODE_CONTENDED :
-			recorder.config.sample_hold > 1 ? MODE_SAMPLED : MODE_EXACT;
+			recorder.config.sample_hold > 1 ? MODE_SAMPLED :
+			recorder.counter		? MODE_EXACT :
+							  MODE_EXACT_SLOWLY;
 }
 
 int image_attach(bool make)

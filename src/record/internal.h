@@ -32,6 +32,8 @@ bool cells_setup(struct thread *t);
 bool table_reserve(struct ref_table *table, uint32_t tid, uint32_t (*hash)(uint32_t ref));
 
 /* threads.c */
+/* The calling thread is not recorded, until recorder_enter() finds it again. */
+void thread_is_none(void);
 struct thread *thread_attach(void);
 void threads_reset(void);
 

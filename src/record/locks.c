@@ -434,9 +434,9 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 }
 
 /* The cache also leads from an address to its record, which may be a dead one. */
-static inline uint32_t l1_recall(struct thread *t, const void *address, uint8_t kind)
+static inline uint32_t l1_recall(const void *address, uint8_t kind)
 {
-	const struct l1_slot *s = l1_find(t, address, 0, L1_LIFE);
+	const struct l1_slot *s = l1_find(address, 0, L1_LIFE);
 	const struct lock_rec *l;
 
 	if (s == NULL)
@@ -453,7 +453,7 @@ static inline void l1_remember(struct thread *t, const void *address, uint32_t r
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
 {
 	uint64_t a = (uintptr_t)address;
-	uint32_t ref = l1_recall(t, address, kind), stack;
+	uint32_t ref = l1_recall(address, kind), stack;
 	struct lock_attributes attributes;
 	struct lock_rec *l;
 
@@ -515,11 +515,12 @@ static inline bool can_revive(const struct thread *t, const struct lock_rec *l, 
 
 void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site)
 {
-	uint32_t remembered = l1_recall(t, address, a.kind), ref = remembered, stack;
+	uint32_t remembered, ref, stack;
 	struct lock_rec *l;
 
 	a.flags |= LOCK_INITIALIZED;
 	t->busy = 1;
+	remembered = ref = l1_recall(address, a.kind);
 	stack = stacks_capture(t, site);
 	if (ref == 0)
 		ref = address_find(t, (uintptr_t)address);
@@ -541,9 +542,10 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 {
-	uint32_t ref = l1_recall(t, address, kind);
+	uint32_t ref;
 
-	t->busy = 1;
+	t->busy = 1; /* also before the cache is looked at: a handler might put another in its place */
+	ref = l1_recall(address, kind);
 	if (ref == 0 || is_dead(REF_POINTER(ref))) {
 		ref = recorder_find(t, address, kind);
 		if (ref != 0)

@@ -195,7 +195,7 @@ struct thread *recorder_enter(void)
 	if (t != &thread_none || recorder.state == RECORDER_CHILD) {
 		/* A child: the wiped block is still ours, or fork's handler has said so. A vfork child or a
 		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread exists. */
-		thread_self = &thread_none;
+		thread_is_none();
 		child_start();
 	}
 	t = NULL;
@@ -257,7 +257,7 @@ void recorder_after_fork_child(void)
 		return;
 	child_appeared();
 	recorder.state = RECORDER_CHILD;
-	thread_self = &thread_none;
+	thread_is_none();
 	errno = saved;
 }
 

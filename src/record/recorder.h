@@ -31,7 +31,7 @@ static inline struct thread *recorder_enter_quickly(void)
 {
 	struct thread *t = thread_self;
 
-	return likely(t->mode != MODE_OFF && t->away == 0) ? t : recorder_enter();
+	return likely(t->mode != MODE_OFF && !t->busy && !t->stale) ? t : recorder_enter();
 }
 
 /* The use of a lock through a call site; made if it is new. kind as in format.h. */
@@ -90,8 +90,8 @@ void wait_book(struct thread *t, const struct wait *w, bool timed_out);
 /* Opens a hold. w: the wait that preceded it (booked at release) or NULL. For exclusive sides also notes the owner. Counts the
  * acquisition. */
 void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w);
-/* Opens a hold when the held stack is full: makes it longer, or counts a loss. */
-void hold_overflow(struct thread *t, struct use use, const void *address, uint64_t now, uint32_t flags);
+/* The same for a lock that was acquired, without a wait, before its use was known. */
+void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site);
 /* The entry of a lock this thread holds, or NULL. */
 struct held *hold_find(struct thread *t, const void *address);
 /* The general way to release: one level of a recursive mutex, or closes the hold: removes the entry, hands it over in

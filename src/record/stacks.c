@@ -29,6 +29,7 @@ struct node_table {
 #define TABLE_FIRST 1024u
 
 static struct node_table *table;
+static uint32_t forgotten; /* how often the table was emptied */
 static uint32_t unwind_lock;
 static uint32_t unwind_forker; /* the thread that holds it while it forks; handlers of the program's may lock then */
 static struct arena frame_arena;
@@ -153,6 +154,7 @@ static void modules_forget(void)
 		__atomic_store_n(&table->slots[i], 0, __ATOMIC_RELAXED);
 	if (table != NULL)
 		table->count = 0;
+	__atomic_fetch_add(&forgotten, 1, __ATOMIC_RELEASE);
 	recorder.header->modules_generation++;
 }
 
@@ -204,13 +206,19 @@ static uint32_t unwind(struct thread *t, struct site site)
 }
 
 /* Recognises a stack seen before; 0 if it is not. */
-static inline uint32_t walk(struct site site)
+static inline uint32_t walk(struct thread *t, struct site site)
 {
 	const struct node_table *nodes = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
-	struct frame_node *n = node_find(nodes, 0, site.ip);
+	uint32_t generation = __atomic_load_n(&forgotten, __ATOMIC_ACQUIRE);
+	struct frame_node *n = t->walked;
 	const uintptr_t *slot = site.slot;
 	uintptr_t limit = (uintptr_t)__builtin_thread_pointer();
 
+	if (unlikely(n == NULL || n->ip != site.ip || t->walked_generation != generation)) {
+		n = node_find(nodes, 0, site.ip);
+		t->walked = n;
+		t->walked_generation = generation;
+	}
 	/* A thread's control block lies above its stack, in the same mapping. */
 	if ((uintptr_t)slot > limit)
 		limit = UINTPTR_MAX;
@@ -238,17 +246,14 @@ static inline uint32_t walk(struct site site)
 	return 0;
 }
 
-uint32_t stacks_capture(struct thread *t, struct site site)
+static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct site site)
 {
 	uint32_t id = 0;
 	uint8_t busy = t->busy;
-	int saved;
+	int saved = errno;
 
-	if (site.slot != NULL && (id = walk(site)) != 0)
-		return id;
 	if (recorder.full) /* a new stack could not be stored */
 		return 0;
-	saved = errno;
 	t->busy = 1;
 	if (unwind_forker == t->tid) {
 		id = unwind(t, site);
@@ -261,6 +266,13 @@ uint32_t stacks_capture(struct thread *t, struct site site)
 	t->busy = busy;
 	errno = saved;
 	return id;
+}
+
+uint32_t stacks_capture(struct thread *t, struct site site)
+{
+	uint32_t id = site.slot != NULL ? walk(t, site) : 0;
+
+	return likely(id != 0) ? id : capture_new(t, site);
 }
 
 uint16_t stacks_owner(uint32_t stack, struct site site, const void *object)

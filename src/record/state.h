@@ -31,6 +31,7 @@ enum thread_mode {
 	MODE_EXACT,
 	MODE_SAMPLED,
 	MODE_CONTENDED,
+	MODE_EXACT_SLOWLY, /* exact, by a clock that is not one instruction: no hot paths */
 };
 
 /* Lossy: finds the cell of a (lock address, call site, side), and has what an acquisition needs to know of it. See hot.h. */
@@ -68,19 +69,18 @@ struct class_list {
 };
 
 struct thread {
-	uint8_t mode; /* enum thread_mode */
-	uint8_t l1_shift;
 	union {
 		struct {
-			uint8_t busy;  /* inside the recorder: whatever is called now is not recorded */
+			uint8_t mode;  /* enum thread_mode */
 			uint8_t stale; /* set by other threads: the scheduling policy is to be read again */
 		};
-		uint16_t away; /* both at once: not 0 keeps the thread off the hot paths */
+		uint16_t gate; /* both at once */
 	};
-	uint8_t hot; /* in the middle of a hot path. Not part of "away": the processor forwards a store to a load of its size */
+	/* Written often and therefore not part of the gate: the processor forwards a store only to a load of its size. */
+	uint8_t busy; /* inside the recorder: whatever is called now is not recorded */
+	uint8_t hot;  /* in the middle of a hot path */
 	uint32_t ref; /* of rec */
-	uint32_t booked_cell; /* of the last hold that was booked, or kept to be */
-	struct l1_slot *l1;
+	uint32_t booked_cell; /* of the last hold that was booked; 0 when one is pending */
 	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
 	struct held *held_first, *held_last;
 	struct thread_rec *rec;
@@ -88,6 +88,8 @@ struct thread {
 	uint32_t sample_left; /* acquisitions until the next timed one */
 	uint32_t random;
 	uint32_t sample_hold;
+	struct l1_slot *l1;
+	uint64_t l1_mask;
 	struct l1_slot *l1_before; /* the one before the last growth, emptied: interrupted code may still look there */
 	size_t l1_before_bytes;
 
@@ -101,6 +103,8 @@ struct thread {
 	size_t stack_size;      /* as the program asked for, 0 the default */
 	uintptr_t stack_low;    /* lowest address of a small stack, 0 for others, or STACK_* */
 	int exit_rounds;        /* rounds of thread-specific data destructors seen */
+	struct frame_node *walked; /* innermost frame of the last stack that was recognised, */
+	uint32_t walked_generation; /* valid as long as no frame was forgotten since */
 	uint8_t capturing;      /* inside libunwind: dl_iterate_phdr answers from our list */
 	uint32_t policy_looks;  /* slow paths until the policy is read again */
 
@@ -117,9 +121,17 @@ struct thread {
 	struct thread *next;    /* of the free ones */
 };
 
-/* Never NULL; a thread that is not recorded has &thread_none, whose mode is MODE_OFF. initial-exec: the library
- * is always loaded at start, and this makes the access one instruction that cannot allocate. */
-extern __thread struct thread *thread_self __attribute__((tls_model("initial-exec")));
+/*
+ * What a thread finds without another look into memory: its block, and the cache of its block. initial-exec: the library is
+ * always loaded at start, and this makes the access one instruction that cannot allocate.
+ */
+struct thread_own {
+	struct thread *self; /* never NULL; a thread that is not recorded has &thread_none, whose mode is MODE_OFF */
+	struct l1_slot *l1;
+	uint64_t l1_mask; /* of an offset in bytes */
+};
+extern __thread struct thread_own thread_own __attribute__((tls_model("initial-exec")));
+#define thread_self ((struct thread *const)thread_own.self)
 extern struct thread thread_none;
 
 enum recorder_state {

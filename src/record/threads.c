@@ -22,7 +22,14 @@
 #define POLICY_LOOKS 64u
 
 struct thread thread_none;
-__thread struct thread *thread_self __attribute__((tls_model("initial-exec"))) = &thread_none;
+/* Not only for form: a handler that forks can return in the child in the middle of a hot path. */
+static struct l1_slot no_slots[L1_WAYS] __attribute__((aligned(128)));
+__thread struct thread_own thread_own __attribute__((tls_model("initial-exec"))) = { &thread_none, no_slots, 0 };
+
+void thread_is_none(void)
+{
+	thread_own = (struct thread_own){ &thread_none, no_slots, 0 };
+}
 
 static uint32_t threads_lock;
 static struct thread *free_threads;
@@ -144,6 +151,10 @@ void thread_policy_changed(struct thread *t)
 	int saved = errno;
 	long policy;
 
+	if (t->hot) { /* we are a handler: the cache must stay as it is */
+		t->stale = 1;
+		return;
+	}
 	t->stale = 0; /* before it is read: whoever changes it after that says so again */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	t->policy_looks = POLICY_LOOKS;
@@ -169,6 +180,8 @@ void threads_policy_stale(void)
 	for (uint32_t i = 0; i < n; i++) {
 		struct thread *t = thread_at(i);
 
+		if (t == NULL)
+			return; /* a cloned child before its first lock: the list was wiped */
 		__atomic_store_n(&t->stale, 1, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
 	}
@@ -202,6 +215,7 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	int saved = errno;
 
 	t->busy = 1;
+	t->hot = 0; /* the predecessor may have been cancelled anywhere */
 	t->tid = (uint32_t)gettid();
 	t->exit_rounds = 0;
 	t->random = t->tid * 2654435761u | 1;
@@ -231,8 +245,8 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	procinfo_thread_name(t->tid, r->name);
 	thread_policy_changed(t);
 	__atomic_fetch_add(&recorder.header->threads_started, 1, __ATOMIC_RELAXED);
-	thread_self = t;
-	__asm__ volatile("" ::: "memory");
+	thread_own = (struct thread_own){ t, t->l1, t->l1_mask };
+	signal_fence();
 	t->mode = recorder.mode;
 	t->busy = 0;
 	errno = saved;
@@ -256,7 +270,7 @@ void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
 	t->mode = MODE_OFF;
-	thread_self = &thread_none;
+	thread_is_none();
 	t->rec->end_ticks = clock_now();
 	if (!keeps_locks(t))
 		give_back(t);
@@ -296,5 +310,4 @@ void threads_reset(void)
 	prepared = 0;
 	all_threads = NULL;
 	all_count = 0;
-	thread_self = &thread_none;
 }

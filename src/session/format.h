@@ -302,7 +302,7 @@ struct edge {
  * are to be skipped (released out of order). 64 bytes. */
 struct held {
 	uint64_t address;
-	uint64_t since;         /* ticks */
+	uint64_t since;         /* ticks; not written with HELD_UNTIMED */
 	uint32_t cell, lock;    /* refs */
 	uint32_t flags;         /* HELD_* */
 	uint32_t recursion;     /* further acquisitions of a recursive mutex */

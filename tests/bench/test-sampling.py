@@ -4,7 +4,9 @@
 
 The load takes 16 locks a million times in all and times its own holds, so that each run has its own truth.
 A run in which the system interrupted holds for long is no evidence (sampling sees such a hold rarely, and
-then scales it) and is repeated.
+then scales it) and is repeated. With two threads, exact totals are themselves some 4 % farther from the truth than
+with one, sampled ones are not; there sampling may be nearer to the truth, but not farther from it than exact
+timing by more than those 3 %.
 """
 import random
 import statistics
@@ -12,14 +14,15 @@ import sys
 
 import benchlib
 
-ROUNDS = 5
+ROUNDS = 7
 TRIES = 25
-ITERATIONS = 500000  # per thread
+ITERATIONS = 1000000
 TOLERANCE = 0.03
 
 
-def measure(variant):
-    return benchlib.lockbench(["-t", 2, "-n", ITERATIONS, "-g", 500, "mix"], variant, preexec=benchlib.go_first)
+def measure(variant, threads):
+    return benchlib.lockbench(["-t", threads, "-n", ITERATIONS // threads, "-g", 500, "mix"], variant,
+                              preexec=benchlib.go_first)
 
 
 def compare(result):
@@ -40,15 +43,12 @@ def compare(result):
     return hold / truth
 
 
-def main():
-    benchlib.need_tools()
-    random.seed(1)
+def totals(threads):
+    """Medians of reported over true hold total, exact and sampled; None if the system did not let us."""
     ratios = {"exact": [], "sampled": []}
-    disturbed = 0
     for _ in range(TRIES):
-        runs = {v: measure(v) for v in ("exact", "sampled")}
+        runs = {v: measure(v, threads) for v in ratios}
         if any(r["interrupted_ns"] > 0.01 * r["hold_ns"] for r in runs.values()):
-            disturbed += 1
             continue
         for v, r in runs.items():
             ratios[v].append(compare(r))
@@ -56,19 +56,32 @@ def main():
             break
     else:
         print("only %d of %d runs were left alone by the system" % (len(ratios["exact"]), TRIES))
+        return None
+    medians = {v: statistics.median(r) for v, r in ratios.items()}
+    print("%d threads, hold totals over the program's own: %s" % (threads, "; ".join(
+        "%s %.4f (%s)" % (v, medians[v], " ".join("%.3f" % x for x in sorted(ratios[v]))) for v in ratios)))
+    return medians["exact"], medians["sampled"]
+
+
+def main():
+    benchlib.need_tools()
+    random.seed(1)
+    one, two = totals(1), totals(2)
+    if one is None or two is None:
         return 77
-    exact, sampled = (statistics.median(ratios[v]) for v in ("exact", "sampled"))
-    print("hold totals over the program's own: exact %.4f (%s), sampled %.4f (%s); %d runs disturbed" % (
-        exact, " ".join("%.3f" % r for r in sorted(ratios["exact"])), sampled,
-        " ".join("%.3f" % r for r in sorted(ratios["sampled"])), disturbed))
-    if abs(sampled / exact - 1) > TOLERANCE:
+    wrong = 0
+    for exact, sampled in (one, two):
+        # What the program times lies inside what the profiler times, by a clock reading and a call or two.
+        if not 0.99 < exact < 1.15:
+            print("the exact hold total is not that of the program")
+            wrong = 1
+        if not 1 - TOLERANCE < sampled < exact * (1 + TOLERANCE):
+            print("the sampled hold total is not that of the program")
+            wrong = 1
+    if abs(one[1] / one[0] - 1) > TOLERANCE:
         print("sampled and exact hold totals differ by more than %g" % TOLERANCE)
-        return 1
-    # What the program times lies inside what the profiler times, by a clock reading and a call or two.
-    if not 0.99 < exact < 1.15:
-        print("the exact hold total is not that of the program")
-        return 1
-    return 0
+        wrong = 1
+    return wrong
 
 
 if __name__ == "__main__":

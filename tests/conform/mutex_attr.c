@@ -258,6 +258,71 @@ static void errno_is_kept(long arg)
 	}
 }
 
+/* A lock call that knew one kind of mutex meets another in the same place. */
+enum other_kind { OWNER_DIED, NOT_RECOVERABLE, CEILING_REFUSED, RECURSIVE, OTHER_KINDS };
+static const char *const other_kinds[] = { "owner_died", "not_recoverable", "ceiling_refused", "recursive" };
+
+static pthread_mutex_t changing;
+
+static __attribute__((noinline)) void lock_changing(void)
+{
+	TRY(pthread_mutex_lock(&changing));
+}
+
+static void lock_and_end(struct worker *w)
+{
+	(void)w;
+	pthread_mutex_lock(&changing);
+}
+
+static void init_changing(const pthread_mutexattr_t *a)
+{
+	TRY(pthread_mutex_init(&changing, a));
+}
+
+/* arg: enum other_kind; as a second digit, whether both are initialised in one place. */
+static void becomes(long arg)
+{
+	enum other_kind kind = arg % 10;
+	pthread_mutexattr_t a;
+	struct worker w;
+
+	pthread_mutexattr_init(&a);
+	if (arg / 10)
+		init_changing(&a);
+	else
+		TRY(pthread_mutex_init(&changing, NULL));
+	for (int i = 0; i < 3; i++) {
+		lock_changing();
+		TRY(pthread_mutex_unlock(&changing));
+	}
+	TRY(pthread_mutex_destroy(&changing));
+	if (kind == CEILING_REFUSED) {
+		pthread_mutexattr_setprotocol(&a, PTHREAD_PRIO_PROTECT);
+		pthread_mutexattr_setprioceiling(&a, 50);
+	} else if (kind == RECURSIVE) {
+		pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+	} else {
+		pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+	}
+	init_changing(&a);
+	if (kind == OWNER_DIED || kind == NOT_RECOVERABLE) {
+		worker_start(&w, lock_and_end, NULL, 0);
+		worker_join(&w);
+	}
+	if (kind == NOT_RECOVERABLE) {
+		TRY(pthread_mutex_lock(&changing));
+		TRY(pthread_mutex_unlock(&changing)); /* not made consistent */
+	}
+	lock_changing();
+	if (kind == NOT_RECOVERABLE || kind == RECURSIVE)
+		lock_changing();
+	if (kind != CEILING_REFUSED) {
+		TRY(pthread_mutex_unlock(&changing));
+		TRY(pthread_mutex_unlock(&changing));
+	}
+}
+
 void family_mutex_attr(void)
 {
 	CASE("mutex", mutexattr_values);
@@ -270,6 +335,10 @@ void family_mutex_attr(void)
 	case_add(many_held, 0, "mutex/many_held/forward");
 	case_add(many_held, 1, "mutex/many_held/backward");
 	case_add(many_held, 2, "mutex/many_held/mixed");
+	for (int one_place = 0; one_place < 2; one_place++)
+		for (int kind = 0; kind < OTHER_KINDS; kind++)
+			case_add(becomes, kind + 10 * one_place, "mutex/becomes/%s%s", other_kinds[kind],
+				 one_place ? "/one_place" : "");
 	CASE("mutex", ceiling);
 	CASE("mutex", errno_is_kept);
 }

@@ -63,8 +63,10 @@ static void fork_bare(long how)
 	pid_t pid;
 
 	use_lock();
-	pid = how == 0 ? (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) : how == 1 ? _Fork() : fork();
+	pid = how == 1 ? _Fork() : how == 2 ? fork() : (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0) {
+		if (how == 3) /* before anything else */
+			TRYE(sched_setscheduler(getppid(), SCHED_OTHER, &(struct sched_param){ 0 }));
 		use_lock();
 		TRY(pthread_mutex_trylock(&mutex));
 		_exit(3);
@@ -397,11 +399,11 @@ void family_process(void)
 						 "sigkill", "sigsegv", "exit-in-thread", "exit_group",
 						 "large-status", "negative-status" };
 	static const char *const execs[] = { "execv", "execve", "fexecve", "execl", "execvp" };
-	static const char *const forks[] = { "clone", "_Fork", "fork" };
+	static const char *const forks[] = { "clone", "_Fork", "fork", "clone-then-sched" };
 
 	CASE("process", fork_plain);
 	case_add(fork_deep, 5, "process/fork_deep");
-	for (long i = 0; i < 3; i++)
+	for (long i = 0; i < 4; i++)
 		case_add(fork_bare, i, "process/fork_bare/%s", forks[i]);
 	CASE("process", fork_then_threads);
 	CASE("process", vfork_exit);
