@@ -125,8 +125,8 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 }
 
 /* The scratch mutex of the calibration is used from a place that is in no program. */
-#define NOWHERE ((struct site){ .ip = 1 })
-#define HERE(scratch) ((scratch) ? NOWHERE : SITE_HERE)
+#define NOWHERE 1u
+#define HERE(scratch) ((scratch) ? (struct site){ .ip = NOWHERE } : SITE_HERE)
 
 static COLD int lock_plain(pthread_mutex_t *m, struct site site)
 {
@@ -345,10 +345,10 @@ void mutex_calibrate(void)
 
 	if (t == NULL)
 		return;
-	use = recorder_scratch(&scratch, NOWHERE.ip);
-	slot = l1_home(&scratch, NOWHERE.ip);
+	use = recorder_scratch(&scratch, NOWHERE);
+	slot = l1_home(&scratch, NOWHERE);
 	*slot = (struct l1_slot){ .address = (uintptr_t)&scratch,
-				  .ip = NOWHERE.ip,
+				  .ip = NOWHERE,
 				  .cell = use.cell,
 				  .lock = use.lock,
 				  .stamp = *lock_epoch(&scratch) | STAMP_SOLE };

@@ -86,15 +86,39 @@ void cells_reset_l1(struct thread *t)
 	memset(t->l1, 0, l1_bytes(t));
 }
 
+static struct l1_slot *l1_far(const void *address, uintptr_t ip)
+{
+	return l1_home((const void *)((uintptr_t)address ^ (uintptr_t)ip << 12), ~ip);
+}
+
+struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark)
+{
+	struct l1_slot *far = l1_far(address, ip);
+
+	for (unsigned int i = 0; i < L1_WAYS; i++)
+		if (l1_is(l1_way(far, i), address, ip, mark))
+			return l1_way(far, i);
+	return NULL;
+}
+
+static struct l1_slot *l1_free(struct l1_slot *home)
+{
+	for (unsigned int i = 0; i < L1_WAYS; i++)
+		if (l1_way(home, i)->address == 0)
+			return l1_way(home, i);
+	return NULL;
+}
+
 void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what)
 {
 	struct l1_slot *home = l1_home(address, what->ip), *s = l1_find(address, what->ip, mark);
 
 	if (((uintptr_t)address & 3) != 0) /* no room for the mark */
 		return;
-	for (unsigned int i = 0; s == NULL && i < L1_WAYS; i++)
-		if (l1_way(home, i)->address == 0)
-			s = l1_way(home, i);
+	if (s == NULL)
+		s = l1_free(home);
+	if (s == NULL)
+		s = l1_free(l1_far(address, what->ip));
 	if (s == NULL && t->hot)
 		return;
 	if (s == NULL)
@@ -185,17 +209,14 @@ static inline bool renew(const struct thread *t, struct l1_slot *s, const struct
 	return true;
 }
 
-bool hot_renew(struct thread *t, struct l1_slot *s)
+bool hot_renew(const struct thread *t, struct l1_slot *s)
 {
 	const void *address = (const void *)(uintptr_t)(s->address & ~3ull);
 	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
-	struct lock_rec *l = REF_POINTER(s->lock);
+	const struct lock_rec *l = REF_POINTER(s->lock);
 
 	if (!renew(t, s, l, address))
 		return false;
-	/* A lock that nobody has had yet, and nobody else knows: it is ours already, and the plain path will do. */
-	if (l->last_owner == 0 && l->sole == t->ref && lock_has_sole(l))
-		hot_own(t, l, REF_POINTER(s->cell), s->cell);
 	s->stamp = stamp(t, l, epoch);
 	return true;
 }

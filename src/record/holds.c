@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "src/record/internal.h"
+#include "src/record/modules.h"
 
 #define HELD_LIMIT (1u << 16)
 #define THREADS_SEARCHED 256u
+#define EDGES_AMPLE 1024u /* of a thread */
 
 /* Moves the held stack to one twice as long. No handler may use it meanwhile. */
 static bool held_move(struct thread *t)
@@ -240,9 +242,10 @@ static void last_reader_set(struct lock_rec *l, uint32_t thread, uint32_t cell)
 /* 0 if no reader has let go since the writer asked. */
 static uint32_t last_reader(const struct lock_rec *l, uint32_t *ret_cell)
 {
+	two_refs both = __atomic_load_n((const two_refs *)&l->reader, __ATOMIC_RELAXED);
 	uint32_t refs[2];
 
-	*(two_refs *)refs = __atomic_load_n((const two_refs *)&l->reader, __ATOMIC_RELAXED);
+	memcpy(refs, &both, sizeof(refs));
 	*ret_cell = refs[1];
 	return refs[0] == READER_AWAITED ? 0 : refs[0];
 }
@@ -555,24 +558,56 @@ static uint32_t edge_hash(uint32_t ref)
 	return edge_key_hash(e->lock, e->wait_stack, e->hold_stack, e->side, e->flags);
 }
 
-static struct edge *edge_use(struct thread *t, const struct wait *w)
+static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
 {
-	uint32_t hash = edge_key_hash(w->lock, w->stack, w->hold_stack, w->side, w->flags), i;
-	struct edge *e;
-
-	for (i = hash & t->edges.mask; t->edges.slots != NULL && t->edges.slots[i] != 0;
+	for (uint32_t i = hash & t->edges.mask; t->edges.slots != NULL && t->edges.slots[i] != 0;
 	     i = (i + 1) & t->edges.mask) {
-		e = REF_POINTER(t->edges.slots[i]);
-		if (e->lock == w->lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack &&
-		    e->side == w->side && e->flags == w->flags)
+		struct edge *e = REF_POINTER(t->edges.slots[i]);
+
+		if (e->lock == lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack && e->side == w->side &&
+		    e->flags == w->flags)
 			return e;
 	}
+	return NULL;
+}
+
+/*
+ * The lock that stands for others that were made in the same place, as the buckets of a table are; the lock itself if
+ * there are none. Those of a loaded object's data are variables with names of their own.
+ */
+static uint32_t edge_lock(struct thread *t, uint32_t lock)
+{
+	const struct lock_rec *l = REF_POINTER(lock), *other;
+	uint32_t class = lock_class(l), *stands;
+
+	if (class == 0 || recorder.config.per_instance || modules_data((uintptr_t)l->address))
+		return lock;
+	stands = &t->edge_locks[class * 0x9e3779b1u >> (32 - EDGE_LOCKS_LOG)];
+	other = REF_POINTER(*stands);
+	if (*stands == 0 || lock_class(other) != class || other->kind != l->kind || modules_data((uintptr_t)other->address))
+		*stands = lock;
+	return *stands;
+}
+
+/* Waits for each lock are booked for themselves, until a thread has met very many. */
+static struct edge *edge_use(struct thread *t, const struct wait *w)
+{
+	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags), i;
+	struct edge *e = edge_find(t, w, lock, hash);
+
+	if (e == NULL && t->edges.count >= EDGES_AMPLE) {
+		lock = edge_lock(t, lock);
+		hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags);
+		e = edge_find(t, w, lock, hash);
+	}
+	if (e != NULL)
+		return e;
 	if (!table_reserve(&t->edges, t->tid, edge_hash))
 		return NULL;
 	e = arena_take(&t->edges_arena, CHUNK_EDGES, sizeof(*e), t->ref, t->tid);
 	if (e == NULL)
 		return NULL;
-	e->lock = w->lock;
+	e->lock = lock;
 	e->wait_stack = w->stack;
 	e->hold_stack = w->hold_stack;
 	e->side = w->side;

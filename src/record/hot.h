@@ -53,6 +53,9 @@ static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t
 	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
 }
 
+/* Among the four that are left when those are taken: where several call sites use an array of locks, many are. */
+struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark);
+
 /* The calling thread's slot of a lock and a call site, or NULL. */
 static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_t mark)
 {
@@ -63,7 +66,7 @@ static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_
 	for (unsigned int i = 1; i < L1_WAYS; i++)
 		if (l1_is(l1_way(home, i), address, ip, mark))
 			return l1_way(home, i);
-	return NULL;
+	return l1_find_far(address, ip, mark);
 }
 
 /* Whether the thread may take the hot path of a mode. */
@@ -87,17 +90,17 @@ static inline void hot_leave(struct thread *t)
 }
 
 /* Looks a second time, at the lock's record, when the epoch has moved on. */
-bool hot_renew(struct thread *t, struct l1_slot *s);
+bool hot_renew(const struct thread *t, struct l1_slot *s);
 
 /* Whether what a slot remembers is so no longer. */
-static inline bool hot_stale(struct thread *t, struct l1_slot *s, const void *address)
+static inline bool hot_stale(const struct thread *t, struct l1_slot *s, const void *address)
 {
 	return unlikely((s->stamp ^ __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED)) >= EPOCH_STEP) &&
 	       !hot_renew(t, s);
 }
 
 /* The slot of a lock and a call site, if the thread remembers it and nothing but the plain path is needed; else NULL. */
-static inline struct l1_slot *hot_find(struct thread *t, const void *address, uintptr_t ip, uint8_t side)
+static inline struct l1_slot *hot_find(const struct thread *t, const void *address, uintptr_t ip, uint8_t side)
 {
 	struct l1_slot *s = l1_find(address, ip, (uint32_t)side << 1);
 

@@ -16,6 +16,11 @@ static inline bool lock_has_sole(const struct lock_rec *l)
 {
 	return l->kind == KIND_MUTEX || l->kind == KIND_SPIN; /* in a rwlock there is no room for it */
 }
+/* What locks that were made in one place have in common: the stack of their creation, or of their first use. */
+static inline uint32_t lock_class(const struct lock_rec *l)
+{
+	return l->created_stack ? l->created_stack : l->first_stack;
+}
 /* The thread is about to use the lock through some call site for the first time. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);

@@ -157,12 +157,6 @@ static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t addre
 	__atomic_store_n(&l->address, address, __ATOMIC_RELEASE);
 }
 
-/* What records of one place of creation have in common. */
-static inline uint32_t class_of(const struct lock_rec *l)
-{
-	return l->created_stack ? l->created_stack : l->first_stack;
-}
-
 /* Takes a dead record off a list of this thread's; stale entries on the way fall off. */
 static uint32_t list_pop(struct class_list *list, uint32_t creator)
 {
@@ -273,7 +267,7 @@ static void record_put(struct thread *t, struct lock_rec *l)
 
 	if (l->next != 0) /* still in the list of the thread it came from, which will find it dead */
 		return;
-	mine = own_list(t, class_of(l));
+	mine = own_list(t, lock_class(l));
 	l->creator = t->ref;
 	l->next = mine->count++ ? mine->head : LIST_END;
 	mine->head = POINTER_REF(l);

@@ -248,6 +248,18 @@ uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new)
 	return m != NULL ? m->ref : 0;
 }
 
+bool modules_data(uintptr_t address)
+{
+#ifdef HAVE_DL_FIND_OBJECT
+	struct dl_find_object found;
+
+	if (_dl_find_object != NULL)
+		return _dl_find_object((void *)address, &found) == 0;
+#endif
+	(void)address;
+	return true;
+}
+
 bool modules_sweep(void)
 {
 	bool any;

@@ -61,6 +61,7 @@ struct ref_table {
 };
 
 #define CLASS_LISTS 32
+#define EDGE_LOCKS_LOG 5u
 /* Dead lock records of one place of creation that this thread may use again. */
 struct class_list {
 	uint32_t stack; /* 0: list not in use */
@@ -97,6 +98,7 @@ struct thread {
 	struct ref_table cells; /* (lock, site, side) -> cell, clustered by lock */
 	struct ref_table edges;
 	struct class_list classes[CLASS_LISTS];
+	uint32_t edge_locks[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see holds.c */
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;

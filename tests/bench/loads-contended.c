@@ -114,7 +114,22 @@ static struct {
 	int taken __attribute__((aligned(CACHE_LINE)));
 	int done __attribute__((aligned(CACHE_LINE)));
 	long yields;
+	pthread_mutex_t *mutexes; /* with LOCKS more than one */
 } contend = { .mutex = PTHREAD_MUTEX_INITIALIZER };
+
+static pthread_mutex_t *contend_mutex(int i)
+{
+	return contend.mutexes ? &contend.mutexes[i % options.locks] : &contend.mutex;
+}
+
+static void setup_contend(struct worker *w)
+{
+	if (w->index || options.locks == 1)
+		return;
+	contend.mutexes = bench_alloc((uint64_t)options.locks * sizeof(*contend.mutexes));
+	for (long i = 0; i < options.locks; i++)
+		pthread_mutex_init(&contend.mutexes[i], NULL);
+}
 
 static void announce(int *step, int value)
 {
@@ -139,13 +154,15 @@ static int somebody_waits(pthread_mutex_t *m)
 static void contend_holder(struct worker *w)
 {
 	for (int i = 1; i <= options.iters; i++) {
-		pthread_mutex_lock(&contend.mutex);
+		pthread_mutex_t *m = contend_mutex(i);
+
+		pthread_mutex_lock(m);
 		announce(&contend.taken, i);
-		while (!somebody_waits(&contend.mutex)) {
+		while (!somebody_waits(m)) {
 			sched_yield();
 			contend.yields++;
 		}
-		pthread_mutex_unlock(&contend.mutex);
+		pthread_mutex_unlock(m);
 		wait_for(&contend.done, i);
 	}
 	w->pairs = (uint64_t)options.iters;
@@ -154,9 +171,11 @@ static void contend_holder(struct worker *w)
 static void contend_waiter(struct worker *w)
 {
 	for (int i = 1; i <= options.iters; i++) {
+		pthread_mutex_t *m = contend_mutex(i);
+
 		wait_for(&contend.taken, i);
-		pthread_mutex_lock(&contend.mutex);
-		pthread_mutex_unlock(&contend.mutex);
+		pthread_mutex_lock(m);
+		pthread_mutex_unlock(m);
 		announce(&contend.done, i);
 	}
 	w->pairs = (uint64_t)options.iters;
@@ -227,7 +246,7 @@ static void run_barrier(struct worker *w)
 const struct load contended_loads[] = {
 	{ "hold", "one mutex, HOLD steps of work inside, GAP outside", run_hold, NULL, NULL, 0 },
 	{ "rwhold", "one rwlock, a quarter of the threads writes", run_rwhold, NULL, NULL, 0 },
-	{ "contend", "exactly one wait an iteration, at DEPTH frames", run_contend, NULL, finish_contend, 2 },
+	{ "contend", "exactly one wait an iteration, at DEPTH frames", run_contend, setup_contend, finish_contend, 2 },
 	{ "condpong", "two threads take turns by condition variable", run_condpong, NULL, NULL, 2 },
 	{ "sempong", "two threads take turns by semaphores", run_sempong, setup_sempong, NULL, 2 },
 	{ "barrier", "all threads meet at a barrier", run_barrier, setup_barrier, NULL, 0 },

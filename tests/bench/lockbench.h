@@ -18,7 +18,7 @@
 struct options {
 	int threads;
 	long iters; /* per thread */
-	long locks; /* many, fresh: how many different ones */
+	long locks; /* many, fresh, contend: how many different ones */
 	long alive; /* other locks that exist and were used before the clock starts */
 	long hold;  /* steps of work inside */
 	long gap;   /* steps of work outside */

@@ -68,6 +68,15 @@ def main():
     check("their acquisitions", result["report"]["acquired"], 10**7, 10**7)
     check("their instances", result["report"]["instances"], 10**7, 10**7 + 10)
 
+    # Waits for locks that were made in one place are told apart up to a number.
+    sizes = {}
+    for n in (3000, 9000):
+        result, sizes[n] = session(["-l", n, "-n", n, "contend"])
+        check("waits for %d mutexes of one place" % n, result["report"]["contended"], n, n)
+        check("of which the report lists", result["report"]["waits"], n, n)
+    check("bytes of session for another lock that is waited for once", (sizes[9000] - sizes[3000]) / 6000,
+          lock + 2 * cell * 0.95, lock + 2 * cell * 1.2)
+
     load = ["-l", 1000000, "-n", 1000000, "many"]
     result, size = session(load)
     plain = benchlib.lockbench(load)
