@@ -91,21 +91,24 @@ static struct l1_slot *l1_far(const void *address, uintptr_t ip)
 	return l1_home((const void *)((uintptr_t)address ^ (uintptr_t)ip << 12), ~ip);
 }
 
-struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark)
-{
-	struct l1_slot *far = l1_far(address, ip);
-
-	for (unsigned int i = 0; i < L1_WAYS; i++)
-		if (l1_is(l1_way(far, i), address, ip, mark))
-			return l1_way(far, i);
-	return NULL;
-}
-
 static struct l1_slot *l1_free(struct l1_slot *home)
 {
 	for (unsigned int i = 0; i < L1_WAYS; i++)
 		if (l1_way(home, i)->address == 0)
 			return l1_way(home, i);
+	return NULL;
+}
+
+struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark)
+{
+	struct l1_slot *far;
+
+	if (l1_free(l1_home(address, ip)) != NULL) /* it would be there; another cache line is not worth a look */
+		return NULL;
+	far = l1_far(address, ip);
+	for (unsigned int i = 0; i < L1_WAYS; i++)
+		if (l1_is(l1_way(far, i), address, ip, mark))
+			return l1_way(far, i);
 	return NULL;
 }
 
@@ -117,7 +120,7 @@ void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l
 		return;
 	if (s == NULL)
 		s = l1_free(home);
-	if (s == NULL)
+	if (s == NULL && mark != L1_LIFE)
 		s = l1_free(l1_far(address, what->ip));
 	if (s == NULL && t->hot)
 		return;

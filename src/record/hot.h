@@ -53,7 +53,8 @@ static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t
 	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
 }
 
-/* Among the four that are left when those are taken: where several call sites use an array of locks, many are. */
+/* Among the four that are left when those are taken: where several call sites use an array of locks, many are. Not for
+ * L1_LIFE, which is looked up but once or twice. */
 struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark);
 
 /* The calling thread's slot of a lock and a call site, or NULL. */
@@ -66,7 +67,7 @@ static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_
 	for (unsigned int i = 1; i < L1_WAYS; i++)
 		if (l1_is(l1_way(home, i), address, ip, mark))
 			return l1_way(home, i);
-	return l1_find_far(address, ip, mark);
+	return mark == L1_LIFE ? NULL : l1_find_far(address, ip, mark);
 }
 
 /* Whether the thread may take the hot path of a mode. */
