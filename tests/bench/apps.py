@@ -8,9 +8,9 @@
 memcached (load: memload), redis-server with io-threads (redis-benchmark), mariadbd (sysbench). Servers that
 are not installed are left out and said so. A session starts the server once in each variant; then one after
 the other gets a slice of load, so that slices that are compared lie close together in time. The variants
-"again" (plain once more) and "floor" show what the machine's own noise and two readings of the clock make of
-the figures. Two figures: throughput, and the server's processor time per request, which other programs disturb
-less. The lock rate is that of the report.
+"again" (plain once more), "floor" and "limit" show what the machine's own noise, two readings of the clock, and the
+least that tells locks apart make of the figures. Two figures: throughput, and the server's processor time per
+request, which other programs disturb less. The lock rate is that of the report.
 """
 import argparse
 import glob
@@ -73,8 +73,8 @@ class Server:
     def start(self):
         self.prepare()
         command, environment = self.command(), dict(os.environ)
-        if self.variant == "floor":
-            environment["LD_PRELOAD"] = benchlib.FLOOR
+        if self.variant in benchlib.PRELOADED:
+            environment["LD_PRELOAD"] = benchlib.PRELOADED[self.variant]
         elif self.variant in benchlib.MUTRACE_OPTIONS:
             command = benchlib.front(self.variant, self.report) + command
         with open(os.path.join(self.directory, "log"), "w") as log:
@@ -258,7 +258,8 @@ def markdown(rows, options):
              "Written by `apps.py`; do not edit. Medians over %d x %d interleaved slices of %g s; \"kept\" is"
              % (options.sessions, options.slices, options.seconds),
              "throughput in that mode over plain throughput, \"CPU\" the server's processor time per request",
-             "likewise. What \"floor\" (floor.c) does not keep, no profiler that times every hold can.", ""]
+             "likewise. What \"floor\" (floor.c) does not keep, no profiler that times every hold can; what \"limit\" does",
+             "not (the same with a cache line for each lock of a thread), none that says which lock.", ""]
     lines += ["- " + l for l in benchlib.describe_machine()] + [""]
     lines += ["| server | mode | plain, 1/s | profiled, 1/s | kept (quartiles) | CPU | acquisitions, 1/s |"
               " contended, 1/s |", "|---|---|--:|--:|--:|--:|--:|--:|"]
@@ -276,7 +277,7 @@ def main():
     p.add_argument("--sessions", type=int, default=3)
     p.add_argument("--slices", type=int, default=6)
     p.add_argument("--seconds", type=float, default=1)
-    p.add_argument("--variants", default="floor,exact")
+    p.add_argument("--variants", default="floor,limit,exact")
     p.add_argument("--json")
     p.add_argument("--markdown")
     p.add_argument("names", nargs="*", help="servers whose name contains one of these")

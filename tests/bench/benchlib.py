@@ -23,7 +23,7 @@ BUILD = os.environ.get("top_builddir", os.getcwd())
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.environ.get("top_srcdir", os.path.dirname(os.path.dirname(HERE)))
 LOCKBENCH = os.environ.get("LOCKBENCH", os.path.join(BUILD, "lockbench"))
-FLOOR = os.environ.get("FLOOR", os.path.join(BUILD, ".libs", "floor.so"))
+PRELOADED = {name: os.path.join(BUILD, ".libs", name + ".so") for name in ("floor", "limit")}  # see floor.c
 MUTRACE = os.environ.get("MUTRACE", os.path.join(BUILD, "mutrace"))
 
 MUTRACE_OPTIONS = {
@@ -92,8 +92,8 @@ def lockbench(arguments, variant="plain", mutrace_options=(), keep=None, preexec
     command = [LOCKBENCH] + [str(a) for a in arguments]
     if variant == "plain":
         return json.loads(run(command).stdout)
-    if variant == "floor":
-        return json.loads(run(command, dict(os.environ, LD_PRELOAD=FLOOR)).stdout)
+    if variant in PRELOADED:
+        return json.loads(run(command, dict(os.environ, LD_PRELOAD=PRELOADED[variant])).stdout)
     with tempfile.TemporaryDirectory(prefix="mutrace-bench.") as directory:
         path = os.path.join(directory, "report.json")
         options = list(mutrace_options) + (["-o", keep] if keep else [])
