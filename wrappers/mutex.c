@@ -125,17 +125,18 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 }
 
 /* The scratch mutex of the calibration is used from a place that is in no program. */
-#define NOWHERE 1u
-#define HERE(scratch) ((scratch) ? (struct site){ .ip = NOWHERE } : SITE_HERE)
+static const struct site nowhere = { .ip = 1 };
+/* The site of an inlined body: a given one, or the exported function's, where looking again is cheaper than keeping it. */
+#define HERE(given) ((given) != NULL ? *(given) : SITE_HERE)
 
 static COLD int lock_plain(pthread_mutex_t *m, struct site site)
 {
 	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
 }
 
-/* The hot path. always_inline, so that the site is the exported function's; reading it again is cheaper than keeping it. */
-static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthread_mutex_t *m, bool scratch,
-							  uint8_t mode)
+/* The hot path. */
+static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthread_mutex_t *m,
+							  const struct site *given, uint8_t mode)
 {
 	struct l1_slot *s;
 	struct use use;
@@ -143,46 +144,55 @@ static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthr
 
 	__builtin_prefetch(m, 1); /* while we look up what we know of it */
 	hot_enter(t);
-	s = hot_find(t, m, HERE(scratch).ip, SIDE_EXCLUSIVE);
+	s = hot_find(t, m, HERE(given).ip, SIDE_EXCLUSIVE);
 	if (unlikely(s == NULL)) {
 		hot_leave(t);
-		return lock_plain(m, HERE(scratch));
+		return lock_plain(m, HERE(given));
 	}
 	r = REAL(pthread_mutex_trylock)(m);
 	if (unlikely(r != 0)) {
 		use = use_of(s);
 		hot_leave(t);
-		return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, HERE(scratch));
+		return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, HERE(given));
 	}
 	if (unlikely(!hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE))) {
 		hot_leave(t);
-		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, HERE(scratch));
+		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, HERE(given));
 		return 0;
 	}
 	hot_leave(t);
 	return 0;
 }
 
-static inline __attribute__((always_inline)) int lock(pthread_mutex_t *m, bool scratch)
+static __attribute__((noinline)) int lock_by_call(pthread_mutex_t *m, struct site site)
+{
+	struct thread *t = thread_self;
+
+	return hot_open(t, MODE_EXACT_BY_CALL) ? lock_hot(t, m, &site, MODE_EXACT_BY_CALL) : lock_plain(m, site);
+}
+
+static inline __attribute__((always_inline)) int lock(pthread_mutex_t *m, const struct site *given)
 {
 	struct thread *t = thread_self;
 	int r;
 
 	if (hot_open(t, MODE_EXACT))
-		return lock_hot(t, m, scratch, MODE_EXACT);
+		return lock_hot(t, m, given, MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
-		return lock_hot(t, m, scratch, MODE_SAMPLED);
+		return lock_hot(t, m, given, MODE_SAMPLED);
+	if (t->mode == MODE_EXACT_BY_CALL)
+		return lock_by_call(m, HERE(given));
 	if (t->mode == MODE_CONTENDED && likely(!object_robust(m))) {
 		r = REAL(pthread_mutex_trylock)(m);
 		if (likely(r != EBUSY))
 			return r;
 	}
-	return lock_plain(m, HERE(scratch));
+	return lock_plain(m, HERE(given));
 }
 
 EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 {
-	return lock(m, false);
+	return lock(m, NULL);
 }
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *until)
@@ -281,27 +291,43 @@ static __attribute__((noinline)) int unlock_sampled(struct thread *t, struct hel
 	return r;
 }
 
-static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, bool scratch)
+static inline __attribute__((always_inline)) int unlock_hot(struct thread *t, pthread_mutex_t *m,
+							    const struct site *given, uint8_t mode)
 {
-	struct thread *t = thread_self;
 	struct held *h;
 	uint64_t now;
 	int r;
 
-	if (hot_open(t, MODE_EXACT)) {
-		hot_enter(t);
-		h = hot_held(t, m, HELD_COUNTED, 0);
-		if (likely(h != NULL)) {
-			h->address = 0;
-			now = ticks_counter();
-			r = REAL(pthread_mutex_unlock)(m);
-			hot_book_counted(t, h->cell, h->acquired, now - h->since);
-			hot_released(t, h);
-			hot_leave(t);
-			return r;
-		}
+	hot_enter(t);
+	h = hot_held(t, m, HELD_COUNTED, 0);
+	if (unlikely(h == NULL)) {
 		hot_leave(t);
-	} else if (hot_open(t, MODE_SAMPLED)) {
+		return mutex_unlock_at(m, HERE(given));
+	}
+	h->address = 0;
+	now = mode == MODE_EXACT ? ticks_counter() : clock_now();
+	r = REAL(pthread_mutex_unlock)(m);
+	hot_book_counted(t, h->cell, h->acquired, now - h->since);
+	hot_released(t, h);
+	hot_leave(t);
+	return r;
+}
+
+static __attribute__((noinline)) int unlock_by_call(pthread_mutex_t *m, struct site site)
+{
+	struct thread *t = thread_self;
+
+	return hot_open(t, MODE_EXACT_BY_CALL) ? unlock_hot(t, m, &site, MODE_EXACT_BY_CALL) : mutex_unlock_at(m, site);
+}
+
+static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, const struct site *given)
+{
+	struct thread *t = thread_self;
+	struct held *h;
+
+	if (hot_open(t, MODE_EXACT))
+		return unlock_hot(t, m, given, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED)) {
 		h = hot_held(t, m, 0, HELD_UNTIMED | HELD_SCALED);
 		if (likely(h != NULL)) {
 			h->address = 0;
@@ -312,23 +338,25 @@ static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, bool
 		}
 	} else if (t->mode == MODE_CONTENDED && likely(t->top < t->held_first)) {
 		return REAL(pthread_mutex_unlock)(m);
+	} else if (t->mode == MODE_EXACT_BY_CALL) {
+		return unlock_by_call(m, HERE(given));
 	}
-	return mutex_unlock_at(m, HERE(scratch));
+	return mutex_unlock_at(m, HERE(given));
 }
 
 EXPORT int pthread_mutex_unlock(pthread_mutex_t *m)
 {
-	return unlock(m, false);
+	return unlock(m, NULL);
 }
 
 static __attribute__((noinline)) int scratch_lock(pthread_mutex_t *m)
 {
-	return lock(m, true);
+	return lock(m, &nowhere);
 }
 
 static __attribute__((noinline)) int scratch_unlock(pthread_mutex_t *m)
 {
-	return unlock(m, true);
+	return unlock(m, &nowhere);
 }
 
 #define CALIBRATE_BATCHES 8
@@ -345,10 +373,10 @@ void mutex_calibrate(void)
 
 	if (t == NULL)
 		return;
-	use = recorder_scratch(&scratch, NOWHERE);
-	slot = l1_home(&scratch, NOWHERE);
+	use = recorder_scratch(&scratch, nowhere.ip);
+	slot = l1_home(&scratch, nowhere.ip);
 	*slot = (struct l1_slot){ .address = (uintptr_t)&scratch,
-				  .ip = NOWHERE,
+				  .ip = nowhere.ip,
 				  .cell = use.cell,
 				  .lock = use.lock,
 				  .stamp = *lock_epoch(&scratch) | STAMP_SOLE };

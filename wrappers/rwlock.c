@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw
 	bool counted;
 	int r;
 
-	if (!hot_open(t, MODE_EXACT) && !hot_open(t, MODE_SAMPLED))
+	if (!hot_open_any(t))
 		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 	hot_enter(t);
 	s = hot_find(t, rw, site.ip, side);
@@ -217,7 +217,7 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 	uint64_t now;
 	int r;
 
-	if (!hot_open(t, MODE_EXACT))
+	if (!hot_open_any(t)) /* with sampling there is no such entry */
 		return unlock_at(rw, SITE_HERE);
 	hot_enter(t);
 	h = hot_held(t, rw, HELD_COUNTED, HELD_SHARED);
@@ -228,7 +228,7 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 	if (unlikely(((struct lock_rec *)REF_POINTER(h->lock))->reader != 0) && h->flags & HELD_SHARED)
 		hold_last_reader(t, h->lock, h->cell);
 	h->address = 0;
-	now = ticks_counter();
+	now = clock_now();
 	r = REAL(pthread_rwlock_unlock)(rw);
 	hot_book_counted(t, h->cell, h->acquired, now - h->since);
 	hot_released(t, h);

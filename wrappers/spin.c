@@ -44,7 +44,7 @@ EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 	struct l1_slot *slot;
 	bool done, counted = true;
 
-	if (!hot_open(t, MODE_EXACT) && !hot_open(t, MODE_SAMPLED))
+	if (!hot_open_any(t))
 		return lock_at(s, SITE_HERE);
 	hot_enter(t);
 	slot = hot_find(t, ADDRESS(s), SITE_HERE.ip, SIDE_EXCLUSIVE);

@@ -77,6 +77,12 @@ static inline bool hot_open(const struct thread *t, uint8_t mode)
 	       likely(t->busy == 0) && likely(t->hot == 0);
 }
 
+/* The same of any mode that times holds, or would but for sampling. */
+static inline bool hot_open_any(const struct thread *t)
+{
+	return hot_open(t, MODE_EXACT) || hot_open(t, MODE_SAMPLED) || hot_open(t, MODE_EXACT_BY_CALL);
+}
+
 /* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in place. */
 static inline void hot_enter(struct thread *t)
 {
@@ -271,7 +277,7 @@ static inline bool hot_count(struct thread *t, struct l1_slot *s, const void *ad
 		return hot_acquired(t, MODE_EXACT, s, address, side);
 	if (t->mode == MODE_SAMPLED)
 		return hot_acquired(t, MODE_SAMPLED, s, address, side);
-	return hot_acquired(t, MODE_EXACT_SLOWLY, s, address, side);
+	return hot_acquired(t, MODE_EXACT_BY_CALL, s, address, side);
 }
 
 /* The entry of the lock held last if that is the one and its flags are these but for "more"; else NULL. */

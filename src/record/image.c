@@ -378,7 +378,7 @@ static void take_over(char *base, uint64_t mapped, uint64_t populated)
 	recorder.mode = recorder.config.contended_only ? MODE_CONTENDED :
 			recorder.config.sample_hold > 1 ? MODE_SAMPLED :
 			recorder.counter		? MODE_EXACT :
-							  MODE_EXACT_SLOWLY;
+							  MODE_EXACT_BY_CALL;
 }
 
 int image_attach(bool make)

@@ -31,7 +31,7 @@ enum thread_mode {
 	MODE_EXACT,
 	MODE_SAMPLED,
 	MODE_CONTENDED,
-	MODE_EXACT_SLOWLY, /* exact, by a clock that is not one instruction: no hot paths */
+	MODE_EXACT_BY_CALL, /* exact, on a machine whose clock is not one instruction */
 };
 
 /* Lossy: finds the cell of a (lock address, call site, side), and has what an acquisition needs to know of it. See hot.h. */
