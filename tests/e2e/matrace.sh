@@ -130,6 +130,7 @@ check "$work/json" '{a["class"] for a in every} == {"memory-allocator", "locks",
 expect 0 "$matrace" --also=all --json="$work/json" "$watched" more
 check "$work/json" \
 	'[calls(f) for f in ("setvbuf", "rewind", "ftell", "timerfd_create", "timerfd_gettime", "epoll_create1")] == [1] * 6' \
+	'[calls(f) for f in ("setbuf", "setbuffer", "setlinebuf")] == [1] * 3' \
 	'[calls(f) for f in ("inotify_init1", "getsockopt", "syscall", "sched_getaffinity", "waitpid")] == [1] * 5' \
 	"at('futex wait') == {$(line FUTEX): 1}" "calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
 # All that RealtimeSanitizer takes exception to on Linux, but for the functions that cannot wait.

@@ -474,6 +474,73 @@ static void test_ticks(void **state)
 	session_dir_remove(dir);
 }
 
+/* A cell of a lock on a stack: seen in the innermost frame, whose function was called from `caller`. */
+static uint32_t stack_cell(struct image_maker *im, uint32_t thread, uint32_t lock, uint64_t site, uint64_t caller)
+{
+	const uint64_t ips[] = { site, caller, 0x409000, 0 };
+	struct cell *c;
+	uint32_t cell = image_maker_cell(im, thread, lock, 10, &c);
+
+	c->stack = image_maker_stack(im, ips);
+	c->site = site;
+	c->owner = 1;
+	return cell;
+}
+
+/* Two functions that are called one after another have their locks at one address of the stack. */
+static void test_stack_locks(void **state)
+{
+	struct image_maker *im = image_maker_new(256);
+	char *dir = session_dir_make();
+	uint32_t lock[2], holder, waiter, cell;
+	const struct model_process *p;
+	struct thread_rec *h, *w;
+	struct lock_rec *l;
+	struct model *m;
+	struct edge *e;
+	size_t many = 0;
+
+	(void)state;
+	write_session(dir);
+	image_maker_module(im, "/nowhere/prog", 0x400000, 0x10000, MODULE_MAIN);
+	for (int i = 0; i < 2; i++) {
+		lock[i] = image_maker_lock(im, KIND_MUTEX, 0x7ffc0000 + 64 * (uint64_t)i, &l);
+		l->flags = LOCK_STACK;
+	}
+	holder = image_maker_thread(im, 101, &h);
+	waiter = image_maker_thread(im, 102, &w);
+	for (uint64_t i = 0; i < 70; i++) /* more than are told apart */
+		stack_cell(im, holder, lock[0], 0x401000, 0x405000 + 16 * i);
+	stack_cell(im, holder, lock[1], 0x401000, 0x402000);
+	cell = stack_cell(im, holder, lock[1], 0x401100, 0x402100);
+	stack_cell(im, holder, lock[1], 0x401200, 0x402100); /* the same function again */
+	image_maker_held(im, h, lock[1], cell);
+	h->end_ticks = w->end_ticks = 0;
+	w->waiting_lock = lock[1];
+	w->waiting_holder = holder;
+	w->waiting_since = 1500000000;
+	e = image_maker_edge(im, waiter, lock[1], 3, 300);
+	e->holder = holder;
+	e->hold_site = 0x401100;
+	image_maker_write(im, dir, "image.101.0");
+
+	m = load(dir);
+	p = &m->processes[0];
+	for (size_t i = 0; i < p->n_locks; i++)
+		many += p->locks[i].address == 0x7ffc0000;
+	assert_int_equal(many, 64);
+	assert_int_equal(p->n_locks, 64 + 2);
+	assert_int_equal(p->cells[70].lock, 1);
+	assert_int_not_equal(p->cells[71].lock, 1);
+	assert_int_equal(p->cells[72].lock, p->cells[71].lock);
+	assert_int_equal(p->n_held, 1);
+	assert_int_equal(p->held[0].lock, p->cells[71].lock);
+	assert_int_equal(p->threads[1].waiting_lock, p->cells[71].lock);
+	assert_int_equal(p->edges[0].lock, p->cells[71].lock);
+	model_free(m);
+	session_dir_remove(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -481,7 +548,7 @@ int main(void)
 		cmocka_unit_test(test_unbooked_waits),	   cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_errors),		   cmocka_unit_test(test_one_bad_image),
 		cmocka_unit_test(test_truncation),	   cmocka_unit_test(test_ticks),
-		cmocka_unit_test(test_improbable),
+		cmocka_unit_test(test_improbable),	   cmocka_unit_test(test_stack_locks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

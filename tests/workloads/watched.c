@@ -144,6 +144,9 @@ static __attribute__((noinline)) void do_more(void)
 
 	umask(umask(022));
 	setvbuf(stdin, NULL, _IONBF, 0);
+	setbuf(stdin, NULL);
+	setbuffer(stdin, NULL, 0);
+	setlinebuf(stdin);
 	rewind(stdin);
 	ftell(stdin);
 	fd = timerfd_create(CLOCK_MONOTONIC, 0);
