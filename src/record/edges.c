@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A thread's edges: its waits, by lock, the waiter's stack and the holder's. The thread's own; nothing here takes a lock. */
+#include "src/record/internal.h"
+#include "src/record/modules.h"
+
+#define EDGES_AMPLE 1024u /* of a thread */
+
+static uint32_t edge_key_hash(uint32_t lock, uint32_t wait_stack, uint32_t hold_stack, uint8_t side, uint8_t flags)
+{
+	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ wait_stack * 0xc2b2ae3d27d4eb4full ^
+		     hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | flags << 1);
+
+	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
+}
+
+static uint32_t edge_hash(uint32_t ref)
+{
+	const struct edge *e = REF_POINTER(ref);
+
+	return edge_key_hash(e->lock, e->wait_stack, e->hold_stack, e->side, e->flags);
+}
+
+static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
+{
+	for (uint32_t i = hash & t->edges.mask; t->edges.slots != NULL && t->edges.slots[i] != 0;
+	     i = (i + 1) & t->edges.mask) {
+		struct edge *e = REF_POINTER(t->edges.slots[i]);
+
+		if (e->lock == lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack && e->side == w->side &&
+		    e->flags == w->flags)
+			return e;
+	}
+	return NULL;
+}
+
+/*
+ * The lock that stands for others that were made in the same place, as the buckets of a table are; the lock itself if
+ * there are none. Those of a loaded object's data are variables with names of their own.
+ */
+static uint32_t edge_lock(struct thread *t, uint32_t lock)
+{
+	const struct lock_rec *l = REF_POINTER(lock), *other;
+	uint32_t class = lock_class(l), *stands;
+
+	if (class == 0 || recorder.config.per_instance || modules_data((uintptr_t)l->address))
+		return lock;
+	stands = &t->edge_locks[class * 0x9e3779b1u >> (32 - EDGE_LOCKS_LOG)];
+	other = REF_POINTER(*stands);
+	if (*stands == 0 || lock_class(other) != class || other->kind != l->kind || modules_data((uintptr_t)other->address))
+		*stands = lock;
+	return *stands;
+}
+
+/* Waits for each lock are booked for themselves, until a thread has met very many. */
+static struct edge *edge_use(struct thread *t, const struct wait *w)
+{
+	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags), i;
+	struct edge *e = edge_find(t, w, lock, hash);
+
+	if (e == NULL && t->edges.count >= EDGES_AMPLE) {
+		lock = edge_lock(t, lock);
+		hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags);
+		e = edge_find(t, w, lock, hash);
+	}
+	if (e != NULL)
+		return e;
+	if (!table_reserve(&t->edges, t->tid, edge_hash))
+		return NULL;
+	e = arena_take(&t->edges_arena, CHUNK_EDGES, sizeof(*e), t->ref, t->tid);
+	if (e == NULL)
+		return NULL;
+	e->lock = lock;
+	e->wait_stack = w->stack;
+	e->hold_stack = w->hold_stack;
+	e->side = w->side;
+	e->flags = w->flags;
+	arena_publish(&t->edges_arena);
+	for (i = hash & t->edges.mask; t->edges.slots[i] != 0;)
+		i = (i + 1) & t->edges.mask;
+	t->edges.slots[i] = POINTER_REF(e);
+	t->edges.count++;
+	return e;
+}
+
+void wait_book(struct thread *t, const struct wait *w, bool timed_out)
+{
+	uint8_t busy = t->busy;
+	unsigned int bucket;
+	struct edge *e;
+
+	t->busy = 1;
+	e = edge_use(t, w);
+	if (e != NULL) {
+		bucket = 63u - (unsigned int)__builtin_clzll(w->ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
+		e->holder = w->holder;
+		e->hold_site = w->hold_site;
+		e->holder_side = w->holder_side;
+		e->waiter_priority = w->waiter_priority;
+		e->holder_priority = w->holder_priority;
+		e->wait_total += w->ticks;
+		if (w->ticks > e->wait_max)
+			e->wait_max = w->ticks;
+		if (e->hist[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1] != UINT32_MAX)
+			e->hist[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1]++;
+		if (timed_out)
+			e->timed_out++;
+		e->count++;
+		t->rec->waits_booked++;
+	}
+	t->busy = busy;
+}
