@@ -69,8 +69,8 @@ int capture_open(void)
 	return 0;
 }
 
-static inline __attribute__((always_inline)) size_t walk(struct captured_frame *out, size_t max, uintptr_t site,
-							bool *ret_end)
+static inline __attribute__((always_inline)) size_t walk(struct captured_frame *out, size_t max,
+							 uintptr_t site, bool *ret_end)
 {
 	unw_context_t context;
 	unw_cursor_t cursor;
@@ -88,7 +88,8 @@ static inline __attribute__((always_inline)) size_t walk(struct captured_frame *
 		return 0;
 	*ret_end = false;
 	while (n < max) {
-		bool signal = unw.is_signal_frame(&cursor) > 0; /* the frame left by this step was interrupted code's handler */
+		bool signal = unw.is_signal_frame(&cursor) >
+			      0; /* the frame left by this step was interrupted code's handler */
 		unw_save_loc_t where;
 		unw_word_t ip;
 

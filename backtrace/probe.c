@@ -65,7 +65,8 @@ static ssize_t probe_write(int fd, const void *data, size_t size)
 {
 	if (fd != PROBE_FD)
 		return write(fd, data, size);
-	if (probe_readable(data)) /* libunwind has looked whether the page is mapped; one word speaks for it */
+	if (probe_readable(
+		    data)) /* libunwind has looked whether the page is mapped; one word speaks for it */
 		return (ssize_t)size;
 	errno = EFAULT;
 	return -1;
@@ -82,19 +83,24 @@ static const struct {
 	const char *name;
 	uintptr_t function;
 } replaced[] = {
-	{ "pipe", (uintptr_t)probe_pipe },     { "pipe2", (uintptr_t)probe_pipe2 },
-	{ "close", (uintptr_t)probe_close },   { "read", (uintptr_t)probe_read },
-	{ "write", (uintptr_t)probe_write },   { "syscall", (uintptr_t)probe_syscall },
+	{ "pipe", (uintptr_t)probe_pipe },
+	{ "pipe2", (uintptr_t)probe_pipe2 },
+	{ "close", (uintptr_t)probe_close },
+	{ "read", (uintptr_t)probe_read },
+	{ "write", (uintptr_t)probe_write },
+	{ "syscall", (uintptr_t)probe_syscall },
 	/* Its own locks are not the program's: 0 is the original behind our wrapper. */
-	{ "pthread_mutex_lock", 0 },           { "pthread_mutex_unlock", 0 },
-	{ "pthread_mutex_init", 0 },           { "pthread_once", 0 },
+	{ "pthread_mutex_lock", 0 },
+	{ "pthread_mutex_unlock", 0 },
+	{ "pthread_mutex_init", 0 },
+	{ "pthread_once", 0 },
 };
 
 /* What of the dynamic section is needed. */
 struct dynamic {
-	const ElfW(Sym) *symbols;
+	const ElfW(Sym) * symbols;
 	const char *strings;
-	const ElfW(Rela) *plt, *other;
+	const ElfW(Rela) * plt, *other;
 	size_t plt_count, other_count;
 	bool rela;
 };
@@ -130,7 +136,8 @@ static void replace(uintptr_t *slot, uintptr_t function)
 	__atomic_store_n(slot, function, __ATOMIC_RELAXED);
 }
 
-static void replace_all(const struct link_map *map, const struct dynamic *d, const ElfW(Rela) *table, size_t count)
+static void replace_all(const struct link_map *map, const struct dynamic *d, const ElfW(Rela) * table,
+			size_t count)
 {
 	for (size_t i = 0; table != NULL && i < count; i++) {
 #ifdef __LP64__
@@ -145,8 +152,8 @@ static void replace_all(const struct link_map *map, const struct dynamic *d, con
 		for (size_t k = 0; k < sizeof(replaced) / sizeof(replaced[0]); k++)
 			if (strcmp(name, replaced[k].name) == 0)
 				replace((uintptr_t *)(map->l_addr + table[i].r_offset),
-					replaced[k].function ? replaced[k].function :
-							       (uintptr_t)dlsym(RTLD_NEXT, name));
+					replaced[k].function ? replaced[k].function
+							     : (uintptr_t)dlsym(RTLD_NEXT, name));
 	}
 }
 

@@ -61,5 +61,5 @@ void sym_answers_free(struct sym_answers *a, const void *keep)
 		if (a->table[i].value != keep)
 			free(a->table[i].value);
 	free(a->table);
-	*a = (struct sym_answers){0};
+	*a = (struct sym_answers){ 0 };
 }

@@ -10,7 +10,7 @@
 
 struct sym_answer {
 	uint64_t address;
-	void *value;  /* its owner's; NULL: the slot is free */
+	void *value; /* its owner's; NULL: the slot is free */
 	size_t count;
 };
 

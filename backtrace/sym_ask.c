@@ -62,7 +62,7 @@ static void stop(struct sym_file *f)
 	if (!f->engine.link)
 		return;
 	sym_link_close(f->engine.link);
-	f->engine = (struct sym_running){0};
+	f->engine = (struct sym_running){ 0 };
 	list_remove(f);
 	f->asker->engines--;
 }
@@ -140,7 +140,7 @@ static void died(struct sym_file *f)
 
 int sym_file_send(struct sym_running *e, enum sym_ask kind, const uint64_t *addresses, size_t count)
 {
-	struct sym_buffer request = {0};
+	struct sym_buffer request = { 0 };
 	int r;
 
 	sym_put_u32(&request, kind);
@@ -157,7 +157,7 @@ static int ask(struct sym_file *f, enum sym_ask kind, const uint64_t *addresses,
 	       int (*take)(struct sym_file *f, struct sym_running *e, const uint64_t *addresses, size_t count,
 			   struct sym_buffer *reply))
 {
-	struct sym_buffer reply = {0};
+	struct sym_buffer reply = { 0 };
 	struct sym_running *e;
 	int r;
 
@@ -179,7 +179,8 @@ static int ask(struct sym_file *f, enum sym_ask kind, const uint64_t *addresses,
 
 /* ---- frames ---- */
 
-static int take_frame_list(struct sym_running *e, struct sym_buffer *reply, struct symbol_frame **ret, size_t *ret_count)
+static int take_frame_list(struct sym_running *e, struct sym_buffer *reply, struct symbol_frame **ret,
+			   size_t *ret_count)
 {
 	size_t count = sym_get_u32(reply);
 	struct symbol_frame *frames;
@@ -282,8 +283,9 @@ static int take_variables(struct sym_file *f, struct sym_running *e, const uint6
 		v->file = sym_get_string(reply, e->strings);
 		v->line = sym_get_u32(reply);
 		answer.value = v;
-		r = reply->bad ? -EPIPE : sym_answers_find(&f->variables, addresses[i]) ? 1 :
-			sym_answers_put(&f->variables, &answer);
+		r = reply->bad                                      ? -EPIPE
+		    : sym_answers_find(&f->variables, addresses[i]) ? 1
+								    : sym_answers_put(&f->variables, &answer);
 		if (r != 0)
 			free(v);
 		if (r < 0)

@@ -44,7 +44,8 @@ size_t sym_file_wanted(struct sym_file *f)
 	if (!f->wanted_sorted && f->wanted_count) {
 		qsort(f->wanted, f->wanted_count, sizeof(*f->wanted), compare_addresses);
 		for (size_t i = 0; i < f->wanted_count; i++)
-			if ((!kept || f->wanted[i] != f->wanted[kept - 1]) && !sym_answers_find(&f->frames, f->wanted[i]))
+			if ((!kept || f->wanted[i] != f->wanted[kept - 1]) &&
+			    !sym_answers_find(&f->frames, f->wanted[i]))
 				f->wanted[kept++] = f->wanted[i];
 		f->wanted_count = kept;
 		f->wanted_sorted = true;
@@ -60,7 +61,7 @@ struct share { /* of the addresses, for one engine */
 /* One round: each engine gets a request, then each one's reply is taken, so that they work side by side. */
 static int round_of(struct sym_file *f, struct share *shares, size_t count, size_t *done)
 {
-	struct sym_buffer reply = {0};
+	struct sym_buffer reply = { 0 };
 	int result = 0;
 
 	for (size_t i = 0; i < count; i++) {
@@ -94,9 +95,10 @@ static int round_of(struct sym_file *f, struct share *shares, size_t count, size
 
 /* Several engines at once, each for a stretch of the addresses. Failing is no harm: what is still unknown
  * afterwards is asked for by one engine. */
-static void resolve_by_many(struct sym_file *f, size_t count, void (*done)(void *data, size_t count), void *data)
+static void resolve_by_many(struct sym_file *f, size_t count, void (*done)(void *data, size_t count),
+			    void *data)
 {
-	struct share shares[HELPERS_MAX] = {0};
+	struct share shares[HELPERS_MAX] = { 0 };
 	size_t in_use = 0, step;
 	struct sym_running *e;
 

@@ -25,7 +25,8 @@ static void assert_nothing(const char *format, const char *version, const char *
 bfd *sym_bfd_open(const struct sym_elf *elf, const char *path)
 {
 	static bool ready;
-	int fd = sym_open_regular(path); /* no duplicate: that would share its position with other users of the file */
+	int fd = sym_open_regular(
+		path); /* no duplicate: that would share its position with other users of the file */
 	struct stat looked_at, opened;
 	bfd *b;
 
@@ -55,6 +56,6 @@ bfd *sym_bfd_open(const struct sym_elf *elf, const char *path)
 
 bool sym_bfd_section_has(asection *s, uint64_t address)
 {
-	return (bfd_section_flags(s) & (SEC_ALLOC | SEC_THREAD_LOCAL)) == SEC_ALLOC && address >= bfd_section_vma(s) &&
-	       address - bfd_section_vma(s) < bfd_section_size(s);
+	return (bfd_section_flags(s) & (SEC_ALLOC | SEC_THREAD_LOCAL)) == SEC_ALLOC &&
+	       address >= bfd_section_vma(s) && address - bfd_section_vma(s) < bfd_section_size(s);
 }

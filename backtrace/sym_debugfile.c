@@ -27,7 +27,8 @@ static int open_elf(const char *path, struct sym_elf *ret)
 }
 
 /* Takes path over. Accepts the file if its build id is this one. */
-static int try_build_id(char *path, const uint8_t *build_id, size_t size, char **ret_path, struct sym_elf *ret_elf)
+static int try_build_id(char *path, const uint8_t *build_id, size_t size, char **ret_path,
+			struct sym_elf *ret_elf)
 {
 	struct sym_elf elf;
 
@@ -62,7 +63,8 @@ __attribute__((format(printf, 1, 2))) static char *print_path(const char *format
 /* Where debuginfod's clients keep what they fetched: the first of these that the environment names. */
 static char *cache_path(const char *hex)
 {
-	const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+	const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *xdg = getenv("XDG_CACHE_HOME"),
+		   *home = getenv("HOME");
 
 	if (cache && cache[0])
 		return print_path("%s/%s/debuginfo", cache, hex);
@@ -89,8 +91,9 @@ int sym_debugfile_by_build_id(const struct sym_search *search, const uint8_t *bu
 		return -ENOENT;
 	to_hex(hex, build_id, build_id_size);
 	for (size_t i = 0; search->debug_dirs[i]; i++) {
-		r = try_build_id(print_path("%s%s/.build-id/%.2s/%s.debug", search->sysroot, search->debug_dirs[i],
-					    hex, hex + 2), build_id, build_id_size, ret_path, ret_elf);
+		r = try_build_id(print_path("%s%s/.build-id/%.2s/%s.debug", search->sysroot,
+					    search->debug_dirs[i], hex, hex + 2),
+				 build_id, build_id_size, ret_path, ret_elf);
 		if (r == 0)
 			return 0;
 	}
@@ -147,7 +150,8 @@ static bool checksum_is(int fd, uint32_t wanted)
 }
 
 /* Takes path over. */
-static int try_link(char *path, const struct sym_elf *module, uint32_t sum, char **ret_path, struct sym_elf *ret_elf)
+static int try_link(char *path, const struct sym_elf *module, uint32_t sum, char **ret_path,
+		    struct sym_elf *ret_elf)
 {
 	struct sym_elf elf;
 	bool good;
@@ -164,8 +168,9 @@ static int try_link(char *path, const struct sym_elf *module, uint32_t sum, char
 	else
 		good = checksum_is(elf.fd, sum);
 	/* a link that leads back to the module (it was stripped in place) leads nowhere */
-	if (!good || (!sym_elf_section_size(&elf, ".debug_info") && !sym_elf_section_size(&elf, ".zdebug_info") &&
-		      !sym_elf_section_size(&elf, ".symtab"))) {
+	if (!good ||
+	    (!sym_elf_section_size(&elf, ".debug_info") && !sym_elf_section_size(&elf, ".zdebug_info") &&
+	     !sym_elf_section_size(&elf, ".symtab"))) {
 		sym_elf_close(&elf);
 		free(path);
 		return -ENOENT;
@@ -190,17 +195,20 @@ static int try_link_at(const struct sym_search *search, const char *module_path,
 	int length = directory_length(module_path), recorded = directory_length(recorded_path);
 
 	if (try_link(print_path("%.*s/%s", length, module_path, name), module, sum, ret_path, ret_elf) == 0 ||
-	    try_link(print_path("%.*s/.debug/%s", length, module_path, name), module, sum, ret_path, ret_elf) == 0)
+	    try_link(print_path("%.*s/.debug/%s", length, module_path, name), module, sum, ret_path,
+		     ret_elf) == 0)
 		return 0;
 	for (size_t i = 0; search->debug_dirs[i]; i++)
 		if (try_link(print_path("%s%s%.*s/%s", search->sysroot, search->debug_dirs[i], recorded,
-					recorded_path, name), module, sum, ret_path, ret_elf) == 0)
+					recorded_path, name),
+			     module, sum, ret_path, ret_elf) == 0)
 			return 0;
 	return -ENOENT;
 }
 
-int sym_debugfile_by_link(const struct sym_search *search, const struct sym_elf *module, const char *module_path,
-			  const char *recorded_path, char **ret_path, struct sym_elf *ret_elf)
+int sym_debugfile_by_link(const struct sym_search *search, const struct sym_elf *module,
+			  const char *module_path, const char *recorded_path, char **ret_path,
+			  struct sym_elf *ret_elf)
 {
 	size_t after, size, root = strlen(search->sysroot);
 	char *name, *real;
@@ -220,7 +228,8 @@ int sym_debugfile_by_link(const struct sym_search *search, const struct sym_elf 
 		/* the loader knows /lib/x.so, the debug file lies where /usr/lib/x.so says */
 		real = realpath(module_path, NULL);
 		if (real && strcmp(real, module_path))
-			r = try_link_at(search, real, strncmp(real, search->sysroot, root) ? real : real + root, name,
+			r = try_link_at(search, real,
+					strncmp(real, search->sysroot, root) ? real : real + root, name,
 					module, sum, ret_path, ret_elf);
 		free(real);
 	}
@@ -243,12 +252,13 @@ int sym_debugfile_alternate(const struct sym_search *search, const struct sym_el
 		const uint8_t *id = (const uint8_t *)name + after;
 
 		if (name[0] == '/') {
-			r = try_build_id(print_path("%s%s", search->sysroot, name), id, size - after, ret_path, &found);
+			r = try_build_id(print_path("%s%s", search->sysroot, name), id, size - after,
+					 ret_path, &found);
 		} else { /* relative to where the file that refers to it really is */
 			real = realpath(path, NULL);
 			if (real)
-				r = try_build_id(print_path("%.*s/%s", directory_length(real), real, name), id,
-						 size - after, ret_path, &found);
+				r = try_build_id(print_path("%.*s/%s", directory_length(real), real, name),
+						 id, size - after, ret_path, &found);
 			free(real);
 		}
 		if (r < 0)

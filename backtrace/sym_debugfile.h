@@ -22,8 +22,9 @@ int sym_debugfile_by_build_id(const struct sym_search *search, const uint8_t *bu
 /* Looks for the file that a module's .gnu_debuglink names: beside the module, in .debug beside it, and in the
  * debug directories. module_path is the file that was opened (below the sysroot, if any), recorded_path its name
  * in the session. The file found has the module's build id, or the checksum that the link tells. */
-int sym_debugfile_by_link(const struct sym_search *search, const struct sym_elf *module, const char *module_path,
-			  const char *recorded_path, char **ret_path, struct sym_elf *ret_elf);
+int sym_debugfile_by_link(const struct sym_search *search, const struct sym_elf *module,
+			  const char *module_path, const char *recorded_path, char **ret_path,
+			  struct sym_elf *ret_elf);
 
 /* Looks for the file that dwz moved shared parts of the debug information to. 0 with *ret_path to be freed;
  * -ENOENT: elf refers to no such file; -ENOMEDIUM: it does, but there is none. */

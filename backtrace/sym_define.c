@@ -11,7 +11,7 @@
 #define FEW 8u
 #define LIBBFD_PATIENCE 100
 #define SEARCHED_MAX (512ull << 20) /* bytes of debug information to search for a variable's definition */
-#define MISSED_MAX (2ull << 30) /* bytes of debug information gone through in vain: about two seconds */
+#define MISSED_MAX (2ull << 30)     /* bytes of debug information gone through in vain: about two seconds */
 
 /* What compilers make by themselves is defined nowhere: vtables, type information, guards. */
 static bool has_definition(const struct sym_entry *symbol)
@@ -36,8 +36,8 @@ static void hurry(struct sym_lookup *l, asection *section)
 		bfd_find_line(l->bfd, l->none, l->probe, &file, &line);
 }
 
-static bool find_line(struct sym_lookup *l, asection *section, const char *name, const struct sym_entry *symbol,
-		      struct sym_definition *d)
+static bool find_line(struct sym_lookup *l, asection *section, const char *name,
+		      const struct sym_entry *symbol, struct sym_definition *d)
 {
 	const char *file = NULL;
 	unsigned int line = 0;
@@ -96,7 +96,8 @@ int sym_lookup_variable(struct sym_lookup *l, uint64_t address, struct sym_looku
 	d = &l->definitions[symbol - l->table->variables];
 	if (!d->asked)
 		find_definition(l, symbol, d);
-	*ret = (struct sym_lookup_variable){ .name = d->name, .offset = address - symbol->address, .file = d->file,
-					     .line = d->line };
+	*ret = (struct sym_lookup_variable){
+		.name = d->name, .offset = address - symbol->address, .file = d->file, .line = d->line
+	};
 	return 0;
 }

@@ -115,7 +115,8 @@ static int read_header(struct sym_elf *elf, struct header *h)
 
 	if (r < 0)
 		return r;
-	if (memcmp(u.ident, ELFMAG, SELFMAG) || u.ident[EI_DATA] != OUR_DATA || u.ident[EI_VERSION] != EV_CURRENT)
+	if (memcmp(u.ident, ELFMAG, SELFMAG) || u.ident[EI_DATA] != OUR_DATA ||
+	    u.ident[EI_VERSION] != EV_CURRENT)
 		return -ENOEXEC;
 	if (u.ident[EI_CLASS] != ELFCLASS64 && u.ident[EI_CLASS] != ELFCLASS32)
 		return -ENOEXEC;
@@ -126,9 +127,13 @@ static int read_header(struct sym_elf *elf, struct header *h)
 #define TAKE(e) \
 	do { \
 		type = (e).e_type; \
-		*h = (struct header){ .segments = (e).e_phoff, .sections = (e).e_shoff, .segment_count = (e).e_phnum, \
-				      .segment_size = (e).e_phentsize, .section_count = (e).e_shnum, \
-				      .section_size = (e).e_shentsize, .names = (e).e_shstrndx }; \
+		*h = (struct header){ .segments = (e).e_phoff, \
+				      .sections = (e).e_shoff, \
+				      .segment_count = (e).e_phnum, \
+				      .segment_size = (e).e_phentsize, \
+				      .section_count = (e).e_shnum, \
+				      .section_size = (e).e_shentsize, \
+				      .names = (e).e_shstrndx }; \
 	} while (0)
 	if (elf->wide)
 		TAKE(u.e64);
@@ -189,9 +194,15 @@ static int read_sections(struct sym_elf *elf, const struct header *h)
 	do { \
 		T s; \
 		memcpy(&s, raw + i * size, sizeof(s)); \
-		elf->sections[i] = (struct sym_section){ .address = s.sh_addr, .offset = s.sh_offset, .size = s.sh_size, \
-			.flags = s.sh_flags, .type = s.sh_type, .link = s.sh_link, .entry_size = (uint32_t)s.sh_entsize, \
-			.name = "", .name_offset = s.sh_name }; \
+		elf->sections[i] = (struct sym_section){ .address = s.sh_addr, \
+							 .offset = s.sh_offset, \
+							 .size = s.sh_size, \
+							 .flags = s.sh_flags, \
+							 .type = s.sh_type, \
+							 .link = s.sh_link, \
+							 .entry_size = (uint32_t)s.sh_entsize, \
+							 .name = "", \
+							 .name_offset = s.sh_name }; \
 	} while (0)
 		if (elf->wide)
 			TAKE(Elf64_Shdr);
@@ -266,7 +277,8 @@ uint32_t sym_elf_section_at(const struct sym_elf *elf, uint64_t address)
 	return 0;
 }
 
-int sym_elf_contents(const struct sym_elf *elf, const struct sym_section *section, char **ret, size_t *ret_size)
+int sym_elf_contents(const struct sym_elf *elf, const struct sym_section *section, char **ret,
+		     size_t *ret_size)
 {
 	char *contents;
 	int r;
@@ -320,8 +332,11 @@ int sym_elf_symbols(const struct sym_elf *elf, uint32_t type, char **ret_names,
 		T raw; \
 		memcpy(&raw, symbols + at, sizeof(raw)); \
 		name = raw.st_name; \
-		s = (struct sym_raw){ .value = raw.st_value, .size = raw.st_size, .section = raw.st_shndx, \
-				      .type = raw.st_info & 15, .binding = raw.st_info >> 4, \
+		s = (struct sym_raw){ .value = raw.st_value, \
+				      .size = raw.st_size, \
+				      .section = raw.st_shndx, \
+				      .type = raw.st_info & 15, \
+				      .binding = raw.st_info >> 4, \
 				      .visibility = raw.st_other & 3 }; \
 	} while (0)
 		if (elf->wide)

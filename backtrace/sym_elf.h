@@ -23,8 +23,8 @@ struct sym_section {
 struct sym_elf {
 	int fd;
 	uint64_t file_size;
-	bool wide;                    /* ELFCLASS64 */
-	bool relocatable;             /* ET_REL: never a module, but what dwz makes is */
+	bool wide;        /* ELFCLASS64 */
+	bool relocatable; /* ET_REL: never a module, but what dwz makes is */
 	uint8_t build_id[SYM_BUILD_ID_MAX];
 	size_t build_id_size;         /* 0: none */
 	struct sym_section *sections; /* [0] is the null section, if there are any */
@@ -52,7 +52,8 @@ uint64_t sym_elf_section_size(const struct sym_elf *elf, const char *name);
 /* The allocated section that an address lies in: its index, 0 if none. */
 uint32_t sym_elf_section_at(const struct sym_elf *elf, uint64_t address);
 /* The whole contents of a section with a NUL behind, to be freed. 0 or -errno. */
-int sym_elf_contents(const struct sym_elf *elf, const struct sym_section *section, char **ret, size_t *ret_size);
+int sym_elf_contents(const struct sym_elf *elf, const struct sym_section *section, char **ret,
+		     size_t *ret_size);
 
 /* Calls visit for each symbol of the table of a type (SHT_SYMTAB, SHT_DYNSYM), in the order of the file, until it
  * returns nonzero. The names lie in *ret_names, which the caller frees when they are no longer needed.

@@ -20,10 +20,10 @@ struct sym_engine {
 	const struct sym_spec *spec;
 	struct sym_search search;
 	enum symbol_module_state state;
-	char *path, *debug_path;         /* as opened; NULL: none */
-	struct sym_elf module, debug;    /* valid if the path is there */
+	char *path, *debug_path;      /* as opened; NULL: none */
+	struct sym_elf module, debug; /* valid if the path is there */
 	struct sym_table table;
-	struct sym_lookup *lookup;       /* NULL: nothing can be looked up */
+	struct sym_lookup *lookup; /* NULL: nothing can be looked up */
 	struct sym_intern intern;
 };
 
@@ -47,8 +47,9 @@ static int open_module_at(struct sym_engine *e, char *path)
 	}
 	if (e->module.relocatable) {
 		e->state = SYMBOL_MODULE_MISSING;
-	} else if (e->spec->build_id_size && (e->spec->build_id_size != e->module.build_id_size ||
-					      memcmp(e->spec->build_id, e->module.build_id, e->module.build_id_size))) {
+	} else if (e->spec->build_id_size &&
+		   (e->spec->build_id_size != e->module.build_id_size ||
+		    memcmp(e->spec->build_id, e->module.build_id, e->module.build_id_size))) {
 		e->state = SYMBOL_MODULE_REPLACED;
 	} else {
 		e->path = path;
@@ -73,9 +74,12 @@ static int open_module(struct sym_engine *e)
 	r = open_module_at(e, asprintf(&path, "%s%s", e->spec->sysroot, e->spec->path) < 0 ? NULL : path);
 	if (r == -ENOENT && length > cut && !strcmp(e->spec->path + length - cut, deleted))
 		/* without a build id nobody knows what has been put there since */
-		r = !e->spec->build_id_size ? -ESTALE :
-			open_module_at(e, asprintf(&path, "%s%.*s", e->spec->sysroot, (int)(length - cut),
-						   e->spec->path) < 0 ? NULL : path);
+		r = !e->spec->build_id_size
+			    ? -ESTALE
+			    : open_module_at(e, asprintf(&path, "%s%.*s", e->spec->sysroot,
+							 (int)(length - cut), e->spec->path) < 0
+							? NULL
+							: path);
 	return r == -ENOMEM ? r : 0;
 }
 
@@ -92,7 +96,8 @@ static void open_debug_file(struct sym_engine *e)
 	if (sym_debugfile_by_build_id(&e->search, id, size, &e->debug_path, &e->debug) == 0)
 		return;
 	if (e->path)
-		sym_debugfile_by_link(&e->search, &e->module, e->path, e->spec->path, &e->debug_path, &e->debug);
+		sym_debugfile_by_link(&e->search, &e->module, e->path, e->spec->path, &e->debug_path,
+				      &e->debug);
 }
 
 static void read_table(struct sym_engine *e)
@@ -108,7 +113,7 @@ static void read_table(struct sym_engine *e)
 int sym_engine_new(struct sym_engine **ret, const struct sym_spec *spec)
 {
 	struct sym_engine *e = calloc(1, sizeof(*e));
-	struct sym_lookup_files files = {0};
+	struct sym_lookup_files files = { 0 };
 	char *alternate = NULL;
 	bool dwarf;
 	int r;
@@ -138,7 +143,8 @@ int sym_engine_new(struct sym_engine **ret, const struct sym_spec *spec)
 		files.module_path = e->path;
 		/* Without the part that dwz moved away there would be lines but no names, and libbfd would go
 		 * and search for it by itself. */
-		if (dwarf && sym_debugfile_alternate(&e->search, files.elf, files.path, &alternate) == -ENOMEDIUM)
+		if (dwarf &&
+		    sym_debugfile_alternate(&e->search, files.elf, files.path, &alternate) == -ENOMEDIUM)
 			dwarf = false;
 		files.dwarf = dwarf;
 		files.alternate = alternate;
@@ -185,7 +191,7 @@ static void answer_frames(struct sym_engine *e, uint64_t address, struct sym_buf
 
 static void answer_variable(struct sym_engine *e, uint64_t address, struct sym_buffer *reply)
 {
-	struct sym_lookup_variable v = {0};
+	struct sym_lookup_variable v = { 0 };
 
 	if (e->lookup && sym_lookup_variable(e->lookup, address, &v) < 0)
 		v.name = NULL;

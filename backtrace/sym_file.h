@@ -10,7 +10,7 @@
 #include "backtrace/sym_ask.h"
 #include "backtrace/sym_link.h"
 
-struct sym_running {             /* an engine */
+struct sym_running { /* an engine */
 	struct sym_link *link;
 	struct sym_strings *strings; /* what its numbers mean */
 };

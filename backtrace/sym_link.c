@@ -105,7 +105,7 @@ static int settle(int fd, pid_t parent)
 {
 	static const int ignored[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGPIPE };
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGCHLD, SIGXCPU };
-	struct rlimit no_core = {0}, cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX }, memory;
+	struct rlimit no_core = { 0 }, cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX }, memory;
 	sigset_t none;
 	int null;
 
@@ -144,7 +144,7 @@ static int settle(int fd, pid_t parent)
 
 __attribute__((noreturn)) static void serve(int fd, const struct sym_spec *spec)
 {
-	struct sym_buffer request = {0}, reply = {0};
+	struct sym_buffer request = { 0 }, reply = { 0 };
 	struct sym_engine *engine;
 
 	if (sym_engine_new(&engine, spec) < 0)

@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files, const struct sym_table *table,
-		   bool demangle)
+int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files,
+		   const struct sym_table *table, bool demangle)
 {
 	struct sym_lookup *l = calloc(1, sizeof(*l));
 
@@ -72,7 +72,8 @@ asection *sym_lookup_section(struct sym_lookup *l, uint64_t address)
 	return s;
 }
 
-void sym_lookup_set_probe(struct sym_lookup *l, asection *section, const char *name, uint64_t address, flagword flags)
+void sym_lookup_set_probe(struct sym_lookup *l, asection *section, const char *name, uint64_t address,
+			  flagword flags)
 {
 	l->probe->name = name;
 	l->probe->section = section;
@@ -86,10 +87,10 @@ static bool nearest_line(struct sym_lookup *l, asection *section, asymbol **symb
 {
 	unsigned int discriminator;
 
-	*frame = (struct sym_lookup_frame){0};
+	*frame = (struct sym_lookup_frame){ 0 };
 	return bfd_find_nearest_line_with_alt(l->bfd, l->alternate, section, symbols,
-					      address - bfd_section_vma(section), &frame->file, &frame->function,
-					      &frame->line, &discriminator);
+					      address - bfd_section_vma(section), &frame->file,
+					      &frame->function, &frame->line, &discriminator);
 }
 
 /* The frames by the debug information; 0 if it tells nothing. */
@@ -117,7 +118,7 @@ static size_t dwarf_frames(struct sym_lookup *l, uint64_t address, const struct 
 
 		if (count == max)
 			break;
-		*next = (struct sym_lookup_frame){0};
+		*next = (struct sym_lookup_frame){ 0 };
 		more = bfd_find_inliner_info(l->bfd, &next->file, &next->function, &next->line);
 	} while (more);
 	if (count == 1 && symbol && !frames[0].function)
@@ -133,8 +134,8 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 	size_t count = 0;
 
 	/* a symbol without size does not reach into the next section */
-	if (symbol && !symbol->size && sym_elf_section_at(l->files.elf, address) !=
-				       sym_elf_section_at(l->files.elf, symbol->address))
+	if (symbol && !symbol->size &&
+	    sym_elf_section_at(l->files.elf, address) != sym_elf_section_at(l->files.elf, symbol->address))
 		symbol = NULL;
 	if (l->files.dwarf)
 		count = dwarf_frames(l, address, symbol, frames, max);
@@ -143,8 +144,9 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 		count = 1;
 	}
 	if (!count && l->files.module) {
-		frames[0] = (struct sym_lookup_frame){ .function = sym_plt_name(&l->plt, l->files.module,
-										l->files.module_path, address) };
+		frames[0] =
+			(struct sym_lookup_frame){ .function = sym_plt_name(&l->plt, l->files.module,
+									    l->files.module_path, address) };
 		count = frames[0].function != NULL;
 	}
 	for (size_t i = 0; i < count; i++) {

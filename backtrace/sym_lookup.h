@@ -11,12 +11,12 @@
 #define SYM_LOOKUP_DEPTH 512u /* functions inlined into each other at one address */
 
 struct sym_lookup_files {
-	const struct sym_elf *elf;    /* the file with the debug information, or else the module */
+	const struct sym_elf *elf; /* the file with the debug information, or else the module */
 	const char *path;
 	const struct sym_elf *module; /* NULL if it is not there any more */
 	const char *module_path;
-	const char *alternate;        /* what dwz moved away, NULL if nothing */
-	bool dwarf;                   /* use the debug information */
+	const char *alternate; /* what dwz moved away, NULL if nothing */
+	bool dwarf;            /* use the debug information */
 };
 
 struct sym_lookup_frame {
@@ -34,8 +34,8 @@ struct sym_lookup;
 
 /* table and what files points to stay the caller's and must outlive the result. 0, -ENOMEM, or -ENOEXEC: libbfd
  * cannot read the file, names come from the table alone. Then too *ret is made. */
-int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files, const struct sym_table *table,
-		   bool demangle);
+int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files,
+		   const struct sym_table *table, bool demangle);
 void sym_lookup_free(struct sym_lookup *l);
 
 /* Gives the frames at an address, innermost first, and how many; 0: nothing known. The strings live as long as l. */

@@ -170,14 +170,16 @@ static size_t without_suffix(const char *name)
 static bool is_function(const struct sym_names *n, const char *name, size_t length)
 {
 	for (size_t i = 0; i < n->table->function_count; i++)
-		if (!strncmp(n->table->functions[i].name, name, length) && !n->table->functions[i].name[length])
+		if (!strncmp(n->table->functions[i].name, name, length) &&
+		    !n->table->functions[i].name[length])
 			return true;
 	return false;
 }
 
 bool sym_names_is_numbered(const char *raw)
 {
-	return strncmp(raw, "_Z", 2) && strchr(raw, '.') && isdigit((unsigned char)raw[strcspn(raw, ".") + 1]);
+	return strncmp(raw, "_Z", 2) && strchr(raw, '.') &&
+	       isdigit((unsigned char)raw[strcspn(raw, ".") + 1]);
 }
 
 /* "visit(Account&) const::lock" becomes "visit()::lock": in place. Not "(anonymous namespace)::lock". */

@@ -48,7 +48,8 @@ void sym_plt_free(struct sym_plt *p)
 	free(p);
 }
 
-const char *sym_plt_name(struct sym_plt **state, const struct sym_elf *elf, const char *path, uint64_t address)
+const char *sym_plt_name(struct sym_plt **state, const struct sym_elf *elf, const char *path,
+			 uint64_t address)
 {
 	const asymbol *best = NULL;
 	struct sym_plt *p = *state;
@@ -62,8 +63,8 @@ const char *sym_plt_name(struct sym_plt **state, const struct sym_elf *elf, cons
 	for (long i = 0; i < p->count; i++) {
 		const asymbol *s = &p->stubs[i];
 
-		if (sym_bfd_section_has(s->section, address) && s->value <= address - bfd_section_vma(s->section) &&
-		    (!best || s->value > best->value))
+		if (sym_bfd_section_has(s->section, address) &&
+		    s->value <= address - bfd_section_vma(s->section) && (!best || s->value > best->value))
 			best = s;
 	}
 	if (!best || address - bfd_section_vma(best->section) - best->value >= PLT_ENTRY_MAX)

@@ -47,13 +47,15 @@ static struct sym_static *make(struct sym_lookup *l, const struct sym_table *t)
 		size_t n = sym_lookup_frames(l, t->functions[i].address, frames, SYM_LOOKUP_DEPTH);
 
 		if (n && frames[n - 1].file && frames[n - 1].function)
-			s->begins[i] = (struct begin){ .file = frames[n - 1].file, .name = frames[n - 1].function,
+			s->begins[i] = (struct begin){ .file = frames[n - 1].file,
+						       .name = frames[n - 1].function,
 						       .line = frames[n - 1].line };
 	}
 	return s;
 }
 
-static bool has_code_below(struct sym_lookup *l, const struct sym_entry *f, const char *file, unsigned int line)
+static bool has_code_below(struct sym_lookup *l, const struct sym_entry *f, const char *file,
+			   unsigned int line)
 {
 	struct sym_lookup_frame frames[SYM_LOOKUP_DEPTH];
 
@@ -76,7 +78,8 @@ const char *sym_static_function(struct sym_static **state, struct sym_lookup *l,
 	if (!s)
 		return NULL;
 	for (size_t i = 0; i < s->count; i++)
-		if (s->begins[i].line > nearest && s->begins[i].line <= line && !strcmp(s->begins[i].file, file))
+		if (s->begins[i].line > nearest && s->begins[i].line <= line &&
+		    !strcmp(s->begins[i].file, file))
 			nearest = s->begins[i].line;
 	if (!nearest)
 		return NULL;

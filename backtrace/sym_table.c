@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NESTED_MAX 64u /* how many symbols are looked at before the nearest one, for one that reaches as far */
+#define NESTED_MAX \
+	64u /* how many symbols are looked at before the nearest one, for one that reaches as far */
 
 struct reading {
 	const struct sym_elf *elf;
@@ -43,12 +44,11 @@ static bool may_be_function(const struct sym_raw *s)
 {
 	switch (s->type) {
 	case STT_FUNC:
-	case STT_GNU_IFUNC:
-		return true;
+	case STT_GNU_IFUNC: return true;
 	case STT_NOTYPE: /* written in assembler; but not the marks that compilers leave (annobin, ARM's $x) */
-		return s->size || s->binding != STB_LOCAL || (s->visibility != STV_HIDDEN && s->name[0] != '$');
-	default:
-		return false;
+		return s->size || s->binding != STB_LOCAL ||
+		       (s->visibility != STV_HIDDEN && s->name[0] != '$');
+	default: return false;
 	}
 }
 
@@ -61,8 +61,12 @@ static int visit(void *data, const struct sym_raw *s)
 {
 	struct reading *r = data;
 	struct sym_table *t = r->t;
-	struct sym_entry entry = { .address = s->value, .size = s->size, .name = s->name, .section = s->section,
-				   .binding = s->binding, .order = r->order++ };
+	struct sym_entry entry = { .address = s->value,
+				   .size = s->size,
+				   .name = s->name,
+				   .section = s->section,
+				   .binding = s->binding,
+				   .order = r->order++ };
 	uint64_t flags;
 
 	if (s->type == STT_FILE) {
@@ -82,9 +86,11 @@ static int visit(void *data, const struct sym_raw *s)
 	if (r->file && r->file[0] && (s->binding == STB_LOCAL || !r->file_after_symbol))
 		entry.file = r->file;
 	if (flags & SHF_EXECINSTR)
-		return may_be_function(s) ?
-			append(&t->functions, &t->function_count, &t->function_capacity, &entry) : 0;
-	return may_be_variable(s) ? append(&t->variables, &t->variable_count, &t->variable_capacity, &entry) : 0;
+		return may_be_function(s)
+			       ? append(&t->functions, &t->function_count, &t->function_capacity, &entry)
+			       : 0;
+	return may_be_variable(s) ? append(&t->variables, &t->variable_count, &t->variable_capacity, &entry)
+				  : 0;
 }
 
 static int by_order(const struct sym_entry *a, const struct sym_entry *b)
@@ -168,7 +174,7 @@ void sym_table_free(struct sym_table *t)
 	free(t->functions);
 	free(t->variables);
 	free(t->names);
-	*t = (struct sym_table){0};
+	*t = (struct sym_table){ 0 };
 }
 
 /* How many entries begin at or before the address. */

@@ -19,7 +19,7 @@ struct sym_intern_entry {
 void sym_buffer_free(struct sym_buffer *b)
 {
 	free(b->data);
-	*b = (struct sym_buffer){0};
+	*b = (struct sym_buffer){ 0 };
 }
 
 void sym_buffer_reset(struct sym_buffer *b)
@@ -115,7 +115,7 @@ void sym_intern_free(struct sym_intern *in)
 	for (size_t i = 0; i < in->capacity; i++)
 		free(in->table[i].text);
 	free(in->table);
-	*in = (struct sym_intern){0};
+	*in = (struct sym_intern){ 0 };
 }
 
 static bool intern_grow(struct sym_intern *in)
@@ -181,7 +181,7 @@ void sym_strings_free(struct sym_strings *s)
 	for (size_t i = 0; i < s->count; i++)
 		free(s->text[i]);
 	free(s->text);
-	*s = (struct sym_strings){0};
+	*s = (struct sym_strings){ 0 };
 }
 
 const char *sym_get_string(struct sym_buffer *b, struct sym_strings *s)

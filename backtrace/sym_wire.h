@@ -16,8 +16,8 @@
 struct sym_buffer {
 	uint8_t *data;
 	size_t size, capacity;
-	size_t read;  /* how far a reader came */
-	bool bad;     /* no memory while writing, or read over the end */
+	size_t read; /* how far a reader came */
+	bool bad;    /* no memory while writing, or read over the end */
 };
 
 /* A NULL-safe end; the buffer can be used again. */

@@ -114,10 +114,14 @@ static int make_room(void *array, size_t count, size_t *capacity, size_t size)
 	return 0;
 }
 
-static int find_file(struct symbolizer *s, const char *path, const uint8_t *build_id, size_t size, size_t *ret)
+static int find_file(struct symbolizer *s, const char *path, const uint8_t *build_id, size_t size,
+		     size_t *ret)
 {
-	struct sym_spec spec = { .path = path, .build_id_size = size, .sysroot = s->sysroot,
-				 .debug_dirs = (const char *const *)s->debug_dirs, .no_demangle = s->no_demangle,
+	struct sym_spec spec = { .path = path,
+				 .build_id_size = size,
+				 .sysroot = s->sysroot,
+				 .debug_dirs = (const char *const *)s->debug_dirs,
+				 .no_demangle = s->no_demangle,
 				 .no_lines = s->no_lines };
 	size_t *bucket = &s->buckets[sym_hash(path) % BUCKETS];
 	int r;
@@ -145,8 +149,8 @@ static int find_file(struct symbolizer *s, const char *path, const uint8_t *buil
 	return 0;
 }
 
-int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id, size_t build_id_size,
-			  uint64_t base)
+int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id,
+			  size_t build_id_size, uint64_t base)
 {
 	size_t file;
 	int r;
@@ -164,7 +168,8 @@ int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t 
 	r = make_room(&s->modules, s->module_count, &s->module_capacity, sizeof(*s->modules));
 	if (r < 0)
 		return r;
-	s->modules[s->module_count] = (struct module){ .file = file, .base = base, .next = s->files[file].modules };
+	s->modules[s->module_count] =
+		(struct module){ .file = file, .base = base, .next = s->files[file].modules };
 	s->files[file].modules = ++s->module_count;
 	return (int)(s->module_count - 1);
 }
@@ -209,8 +214,8 @@ int symbolizer_resolve_all(struct symbolizer *s)
 	return r;
 }
 
-int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup, const struct symbol_frame **ret_frames,
-		       size_t *ret_count)
+int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup,
+		       const struct symbol_frame **ret_frames, size_t *ret_count)
 {
 	struct sym_file *file = file_of(s, module);
 

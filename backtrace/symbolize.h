@@ -18,11 +18,11 @@
 struct symbolizer;
 
 struct symbolizer_options {
-	const char *sysroot;       /* put before module paths and debug directories; NULL: none */
+	const char *sysroot;           /* put before module paths and debug directories; NULL: none */
 	const char *const *debug_dirs; /* NULL-terminated; NULL: /usr/lib/debug */
 	bool no_demangle;
-	bool no_lines;             /* names from symbol tables only, no DWARF */
-	bool in_process;           /* no child processes for libbfd; for sanitizers and debuggers */
+	bool no_lines;   /* names from symbol tables only, no DWARF */
+	bool in_process; /* no child processes for libbfd; for sanitizers and debuggers */
 	/* called now and then while names are looked up; done and total count addresses. NULL: not */
 	void (*progress)(void *data, size_t done, size_t total);
 	void *progress_data;
@@ -31,19 +31,19 @@ struct symbolizer_options {
 /* One frame as the user sees it; inlined functions make several of one address, innermost first. Strings
  * belong to the symbolizer and live as long; NULL or 0 where unknown. */
 struct symbol_frame {
-	const char *function;  /* demangled */
-	const char *file;      /* as in the debug information, made absolute with its directory where known */
+	const char *function; /* demangled */
+	const char *file;     /* as in the debug information, made absolute with its directory where known */
 	unsigned int line;
-	bool inlined;          /* this frame was inlined into the next one */
+	bool inlined; /* this frame was inlined into the next one */
 };
 
 /* A module's state with regard to its file on disk. */
 enum symbol_module_state {
 	SYMBOL_MODULE_OK,
-	SYMBOL_MODULE_MISSING,   /* no such file, or not readable, or no ELF */
-	SYMBOL_MODULE_REPLACED,  /* the file's build id differs from the one recorded: nothing is named from it */
-	SYMBOL_MODULE_STRIPPED,  /* only exported symbols are known */
-	SYMBOL_MODULE_DAMAGED,   /* libbfd did not survive reading it; names come from what could be read, if any */
+	SYMBOL_MODULE_MISSING, /* no such file, or not readable, or no ELF */
+	SYMBOL_MODULE_REPLACED, /* the file's build id differs from the one recorded: nothing is named from it */
+	SYMBOL_MODULE_STRIPPED, /* only exported symbols are known */
+	SYMBOL_MODULE_DAMAGED, /* libbfd did not survive reading it; names come from what could be read, if any */
 };
 
 /* Makes a symbolizer. options may be NULL. 0 or -errno; *ret is untouched on failure. */
@@ -54,8 +54,8 @@ void symbolizer_free(struct symbolizer *s);
 /* Registers a module: path (copied), the build id that ran (size 0: unknown), and what was added to the
  * addresses in the file when it was loaded. Opens nothing yet. Returns its number >= 0, or -errno. The same
  * (path, build id, base) gives the same number. */
-int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id, size_t build_id_size,
-			  uint64_t base);
+int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id,
+			  size_t build_id_size, uint64_t base);
 
 /* Says that this address will be asked for, so that symbolizer_resolve_all() can name all in one pass over the
  * debug information, sorted by module and address. lookup is the address to look up (a return address minus 1).
@@ -66,8 +66,8 @@ int symbolizer_resolve_all(struct symbolizer *s);
 
 /* The frames of one address, wanted before or not. *ret_frames belongs to the symbolizer. At least one frame is
  * given, with function NULL if nothing is known. 0 or -errno. */
-int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup, const struct symbol_frame **ret_frames,
-		       size_t *ret_count);
+int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup,
+		       const struct symbol_frame **ret_frames, size_t *ret_count);
 
 /* Looks many addresses of data up in one go, so that symbolizer_variable() knows them. 0 or -errno. */
 int symbolizer_want_variables(struct symbolizer *s, int module, const uint64_t *addresses, size_t count);

@@ -89,7 +89,8 @@ static void *clerk(void *argument)
 
 	while (!closed) {
 		for (int i = 0; i < 8; i++)
-			transfer((unsigned int)rand_r(&seed) % ACCOUNTS, (unsigned int)rand_r(&seed) % ACCOUNTS);
+			transfer((unsigned int)rand_r(&seed) % ACCOUNTS,
+				 (unsigned int)rand_r(&seed) % ACCOUNTS);
 		paid += interest(balance((unsigned int)rand_r(&seed) % ACCOUNTS));
 		pause_us(100); /* the next customer */
 	}

@@ -60,8 +60,10 @@ EXPORT int pthread_barrier_init(pthread_barrier_t *b, const pthread_barrierattr_
 		return r;
 	if (a != NULL)
 		pthread_barrierattr_getpshared(a, &pshared);
-	recorder_init(t, b, (struct lock_attributes){ .kind = KIND_BARRIER,
-						      .flags = pshared == PTHREAD_PROCESS_SHARED ? LOCK_PSHARED : 0 },
+	recorder_init(t, b,
+		      (struct lock_attributes){ .kind = KIND_BARRIER,
+						.flags = pshared == PTHREAD_PROCESS_SHARED ? LOCK_PSHARED
+											   : 0 },
 		      SITE_HERE);
 	lock = recorder_find(t, b, KIND_BARRIER);
 	if (lock != 0) {

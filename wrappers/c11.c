@@ -12,16 +12,11 @@
 static int c11_result(int r)
 {
 	switch (r) {
-	case 0:
-		return thrd_success;
-	case ENOMEM:
-		return thrd_nomem;
-	case ETIMEDOUT:
-		return thrd_timedout;
-	case EBUSY:
-		return thrd_busy;
-	default:
-		return thrd_error;
+	case 0: return thrd_success;
+	case ENOMEM: return thrd_nomem;
+	case ETIMEDOUT: return thrd_timedout;
+	case EBUSY: return thrd_busy;
+	default: return thrd_error;
 	}
 }
 
@@ -43,13 +38,14 @@ EXPORT void mtx_destroy(mtx_t *m)
 
 EXPORT int mtx_lock(mtx_t *m)
 {
-	return c11_result(mutex_lock_at((pthread_mutex_t *)m, &(struct request){ .call = CALL_PLAIN }, SITE_HERE));
+	return c11_result(
+		mutex_lock_at((pthread_mutex_t *)m, &(struct request){ .call = CALL_PLAIN }, SITE_HERE));
 }
 
 EXPORT int mtx_timedlock(mtx_t *m, const struct timespec *until)
 {
-	return c11_result(mutex_lock_at((pthread_mutex_t *)m, &(struct request){ .call = CALL_TIMED, .until = until },
-					SITE_HERE));
+	return c11_result(mutex_lock_at((pthread_mutex_t *)m,
+					&(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE));
 }
 
 EXPORT int mtx_trylock(mtx_t *m)

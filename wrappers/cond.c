@@ -29,20 +29,18 @@ void cancellable_unwound(void *data)
 	reopen(c->thread, c);
 }
 
-static int call_wait(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m, const struct request *q)
+static int call_wait(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m,
+		     const struct request *q)
 {
 	switch (q->call) {
-	case CALL_TIMED:
-		return calls->timedwait(c, m, q->until);
-	case CALL_CLOCK:
-		return calls->clockwait(c, m, q->clock, q->until);
-	default:
-		return calls->wait(c, m);
+	case CALL_TIMED: return calls->timedwait(c, m, q->until);
+	case CALL_CLOCK: return calls->clockwait(c, m, q->clock, q->until);
+	default: return calls->wait(c, m);
 	}
 }
 
-int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m, const struct request *q,
-		 struct site site)
+int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m,
+		 const struct request *q, struct site site)
 {
 	struct cancellable x = { .mutex = m };
 	struct held *h, closed;
@@ -159,16 +157,19 @@ EXPORT int CURRENT(pthread_cond_wait)(pthread_cond_t *c, pthread_mutex_t *m)
 	return cond_wait_at(cond_calls(), c, m, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
 }
 
-EXPORT int CURRENT(pthread_cond_timedwait)(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until)
+EXPORT int CURRENT(pthread_cond_timedwait)(pthread_cond_t *c, pthread_mutex_t *m,
+					   const struct timespec *until)
 {
-	return cond_wait_at(cond_calls(), c, m, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
+	return cond_wait_at(cond_calls(), c, m, &(struct request){ .call = CALL_TIMED, .until = until },
+			    SITE_HERE);
 }
 
 EXPORT int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock,
 				  const struct timespec *until)
 {
 	return cond_wait_at(cond_calls(), c, m,
-			    &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
+			    &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until },
+			    SITE_HERE);
 }
 
 EXPORT int CURRENT(pthread_cond_signal)(pthread_cond_t *c)
@@ -197,7 +198,9 @@ EXPORT int CURRENT(pthread_cond_init)(pthread_cond_t *c, const pthread_condattr_
 EXPORT int CURRENT(pthread_cond_destroy)(pthread_cond_t *c)
 {
 	real_need();
-	cond_destroying_at(c, SITE_HERE); /* before: it waits for those who are just leaving, and then the memory may go */
+	cond_destroying_at(
+		c,
+		SITE_HERE); /* before: it waits for those who are just leaving, and then the memory may go */
 	return REAL(pthread_cond_destroy)(c);
 }
 

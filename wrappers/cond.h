@@ -16,8 +16,8 @@ struct cond_calls {
 };
 const struct cond_calls *cond_calls(void); /* the current ones */
 
-int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m, const struct request *q,
-		 struct site site);
+int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m,
+		 const struct request *q, struct site site);
 int cond_signal_at(int (*call)(pthread_cond_t *), pthread_cond_t *c, bool broadcast, struct site site);
 void cond_initialized_at(pthread_cond_t *c, struct site site);
 void cond_destroying_at(pthread_cond_t *c, struct site site);

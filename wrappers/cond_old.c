@@ -40,7 +40,8 @@ EXPORT int pthread_cond_wait_old(pthread_cond_t *c, pthread_mutex_t *m)
 EXPORT int pthread_cond_timedwait_old(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *until)
 {
 	need_old();
-	return cond_wait_at(&old.calls, c, m, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
+	return cond_wait_at(&old.calls, c, m, &(struct request){ .call = CALL_TIMED, .until = until },
+			    SITE_HERE);
 }
 
 EXPORT int pthread_cond_signal_old(pthread_cond_t *c)

@@ -90,7 +90,8 @@ enum list_call { LIST_PATH, LIST_FILE, LIST_PATH_ENVIRONMENT };
  * The variadic ones: their arguments as an array on this function's stack, since malloc() is not allowed here. The
  * NULL that ends them is followed by the environment, if there is one.
  */
-static int exec_list(enum list_call call, const char *path, const char *first, va_list *more, struct site site)
+static int exec_list(enum list_call call, const char *path, const char *first, va_list *more,
+		     struct site site)
 {
 	char *const *envp = NULL;
 	char **argv;

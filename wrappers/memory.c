@@ -23,8 +23,8 @@ static COLD void free_slow(void *p)
 		real_need();
 		resolving = false;
 	}
-	if (p != NULL && heap_may_hold((uintptr_t)p) && REAL(malloc_usable_size) != NULL && !thread_self->busy &&
-	    thread_self->mode != MODE_OFF && (t = recorder_enter()) != NULL)
+	if (p != NULL && heap_may_hold((uintptr_t)p) && REAL(malloc_usable_size) != NULL &&
+	    !thread_self->busy && thread_self->mode != MODE_OFF && (t = recorder_enter()) != NULL)
 		heap_freeing(t, (uintptr_t)p, REAL(malloc_usable_size)(p));
 	errno = saved;
 	REAL(free)(p);

@@ -18,12 +18,9 @@
 static int call_lock(pthread_mutex_t *m, const struct request *q)
 {
 	switch (q->call) {
-	case CALL_TIMED:
-		return REAL(pthread_mutex_timedlock)(m, q->until);
-	case CALL_CLOCK:
-		return REAL(pthread_mutex_clocklock)(m, q->clock, q->until);
-	default:
-		return REAL(pthread_mutex_lock)(m);
+	case CALL_TIMED: return REAL(pthread_mutex_timedlock)(m, q->until);
+	case CALL_CLOCK: return REAL(pthread_mutex_clocklock)(m, q->clock, q->until);
+	default: return REAL(pthread_mutex_lock)(m);
 	}
 }
 
@@ -63,8 +60,8 @@ static int first_try(pthread_mutex_t *m, const struct request *q)
 }
 
 /* After a failed try. */
-static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, const struct request *q, int tried,
-			  struct site site)
+static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, const struct request *q,
+			  int tried, struct site site)
 {
 	struct wait w;
 	int r;
@@ -168,7 +165,8 @@ static __attribute__((noinline)) int lock_by_call(pthread_mutex_t *m, struct sit
 {
 	struct thread *t = thread_self;
 
-	return hot_open(t, MODE_EXACT_BY_CALL) ? lock_hot(t, m, &site, MODE_EXACT_BY_CALL) : lock_plain(m, site);
+	return hot_open(t, MODE_EXACT_BY_CALL) ? lock_hot(t, m, &site, MODE_EXACT_BY_CALL)
+					       : lock_plain(m, site);
 }
 
 static inline __attribute__((always_inline)) int lock(pthread_mutex_t *m, const struct site *given)
@@ -202,7 +200,8 @@ EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *un
 
 EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *until)
 {
-	return mutex_lock_at(m, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
+	return mutex_lock_at(m, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until },
+			     SITE_HERE);
 }
 
 EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
@@ -317,7 +316,8 @@ static __attribute__((noinline)) int unlock_by_call(pthread_mutex_t *m, struct s
 {
 	struct thread *t = thread_self;
 
-	return hot_open(t, MODE_EXACT_BY_CALL) ? unlock_hot(t, m, &site, MODE_EXACT_BY_CALL) : mutex_unlock_at(m, site);
+	return hot_open(t, MODE_EXACT_BY_CALL) ? unlock_hot(t, m, &site, MODE_EXACT_BY_CALL)
+					       : mutex_unlock_at(m, site);
 }
 
 static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, const struct site *given)

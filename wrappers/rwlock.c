@@ -12,13 +12,14 @@ static int call_lock(pthread_rwlock_t *rw, uint8_t side, const struct request *q
 {
 	switch (q->call) {
 	case CALL_TIMED:
-		return side == SIDE_SHARED ? REAL(pthread_rwlock_timedrdlock)(rw, q->until) :
-					     REAL(pthread_rwlock_timedwrlock)(rw, q->until);
+		return side == SIDE_SHARED ? REAL(pthread_rwlock_timedrdlock)(rw, q->until)
+					   : REAL(pthread_rwlock_timedwrlock)(rw, q->until);
 	case CALL_CLOCK:
-		return side == SIDE_SHARED ? REAL(pthread_rwlock_clockrdlock)(rw, q->clock, q->until) :
-					     REAL(pthread_rwlock_clockwrlock)(rw, q->clock, q->until);
+		return side == SIDE_SHARED ? REAL(pthread_rwlock_clockrdlock)(rw, q->clock, q->until)
+					   : REAL(pthread_rwlock_clockwrlock)(rw, q->clock, q->until);
 	default:
-		return side == SIDE_SHARED ? REAL(pthread_rwlock_rdlock)(rw) : REAL(pthread_rwlock_wrlock)(rw);
+		return side == SIDE_SHARED ? REAL(pthread_rwlock_rdlock)(rw)
+					   : REAL(pthread_rwlock_wrlock)(rw);
 	}
 }
 
@@ -83,7 +84,8 @@ static COLD int lock_at(pthread_rwlock_t *rw, uint8_t side, const struct request
 	return lock_wait(t, use, rw, side, q, r, site);
 }
 
-static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side, struct site site)
+static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side,
+							    struct site site)
 {
 	struct thread *t = thread_self;
 	struct l1_slot *s;
@@ -129,19 +131,20 @@ EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *rw, const struct timespe
 
 EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *rw, const struct timespec *until)
 {
-	return lock_at(rw, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_TIMED, .until = until }, SITE_HERE);
+	return lock_at(rw, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_TIMED, .until = until },
+		       SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *rw, clockid_t clock, const struct timespec *until)
 {
-	return lock_at(rw, SIDE_SHARED, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until },
-		       SITE_HERE);
+	return lock_at(rw, SIDE_SHARED,
+		       &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *rw, clockid_t clock, const struct timespec *until)
 {
-	return lock_at(rw, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until },
-		       SITE_HERE);
+	return lock_at(rw, SIDE_EXCLUSIVE,
+		       &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
 }
 
 static int try_at(pthread_rwlock_t *rw, uint8_t side, struct site site)

@@ -112,10 +112,8 @@ static enum watched watched_as(long number, long operation)
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
-	case FUTEX_WAIT_REQUEUE_PI:
-		return watch >> WATCH_CLASS_locks & 1 ? WATCHED_futex_wait : WATCHED_MAX;
-	default:
-		return WATCHED_MAX;
+	case FUTEX_WAIT_REQUEUE_PI: return watch >> WATCH_CLASS_locks & 1 ? WATCHED_futex_wait : WATCHED_MAX;
+	default: return WATCHED_MAX;
 	}
 }
 #endif
@@ -155,7 +153,9 @@ EXPORT long syscall(long number, ...)
 	real_need();
 	r = call(number, a, SITE_HERE);
 	if (__builtin_expect(number == SYS_sched_setattr || number == SYS_sched_setscheduler ||
-			     number == SYS_sched_setparam, 0) && r == 0)
+				     number == SYS_sched_setparam,
+			     0) &&
+	    r == 0)
 		changed(is_self((pid_t)a[0]));
 	return r;
 }

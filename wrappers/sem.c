@@ -14,12 +14,9 @@
 static int call_wait(sem_t *s, const struct request *q)
 {
 	switch (q->call) {
-	case CALL_TIMED:
-		return REAL(sem_timedwait)(s, q->until);
-	case CALL_CLOCK:
-		return REAL(sem_clockwait)(s, q->clock, q->until);
-	default:
-		return REAL(sem_wait)(s);
+	case CALL_TIMED: return REAL(sem_timedwait)(s, q->until);
+	case CALL_CLOCK: return REAL(sem_clockwait)(s, q->clock, q->until);
+	default: return REAL(sem_wait)(s);
 	}
 }
 
@@ -122,7 +119,9 @@ EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)
 	real_need();
 	r = REAL(sem_init)(s, pshared, value);
 	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
-		recorder_init(t, s, (struct lock_attributes){ .kind = KIND_SEM, .flags = pshared ? LOCK_PSHARED : 0 },
+		recorder_init(t, s,
+			      (struct lock_attributes){ .kind = KIND_SEM,
+							.flags = pshared ? LOCK_PSHARED : 0 },
 			      SITE_HERE);
 	return r;
 }
@@ -164,7 +163,8 @@ EXPORT sem_t *sem_open(const char *name, int flags, ...)
 	/* Opening one again gives the same address, and is no new semaphore. */
 	if (s != SEM_FAILED && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED &&
 	    recorder_find(t, s, KIND_SEM) == 0)
-		recorder_init(t, s, (struct lock_attributes){ .kind = KIND_SEM, .flags = LOCK_PSHARED }, SITE_HERE);
+		recorder_init(t, s, (struct lock_attributes){ .kind = KIND_SEM, .flags = LOCK_PSHARED },
+			      SITE_HERE);
 	return s;
 }
 

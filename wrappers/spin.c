@@ -96,7 +96,8 @@ EXPORT int pthread_spin_unlock(pthread_spinlock_t *s)
 	t = recorder_enter();
 	h = t != NULL ? hold_find(t, ADDRESS(s)) : NULL;
 	if (h == NULL) {
-		uint32_t lock = t != NULL && t->mode != MODE_CONTENDED ? recorder_find(t, ADDRESS(s), KIND_SPIN) : 0;
+		uint32_t lock =
+			t != NULL && t->mode != MODE_CONTENDED ? recorder_find(t, ADDRESS(s), KIND_SPIN) : 0;
 
 		if (lock != 0)
 			recorder_misuse(t, lock, STATE_UNLOCK_NOT_HELD, SITE_HERE);

@@ -36,8 +36,8 @@ static COLD void *early_take(size_t size, size_t alignment)
 			errno = ENOMEM;
 			return NULL;
 		}
-	} while (!__atomic_compare_exchange_n(&early_used, &end, (uint32_t)(at + size), false, __ATOMIC_RELAXED,
-					      __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(&early_used, &end, (uint32_t)(at + size), false,
+					      __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	memcpy(early + at - sizeof(size), &size, sizeof(size));
 	return early + at; /* zeros: it is handed out once only */
 }

@@ -64,7 +64,7 @@ static mode_t last_mode(va_list a)
 
 #define MODE_ARGUMENT(flags, mode) \
 	do { \
-		if ((flags) & O_CREAT || ((flags) & O_TMPFILE) == O_TMPFILE) { \
+		if ((flags)&O_CREAT || ((flags)&O_TMPFILE) == O_TMPFILE) { \
 			va_list a; \
 \
 			va_start(a, flags); \
@@ -209,15 +209,14 @@ EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 	WATCHED_PRINT(__dprintf_chk, format, __vdprintf_chk(fd, flag, format, a));
 }
 
-__attribute__((format(printf, 2, 0)))
-static int log_list(int priority, const char *format, va_list a)
+__attribute__((format(printf, 2, 0))) static int log_list(int priority, const char *format, va_list a)
 {
 	vsyslog(priority, format, a);
 	return 0;
 }
 
-__attribute__((format(printf, 4, 0)))
-static int print_log(struct site site, enum watched function, int priority, const char *format, va_list a)
+__attribute__((format(printf, 4, 0))) static int print_log(struct site site, enum watched function,
+							   int priority, const char *format, va_list a)
 {
 	struct watch w;
 	bool begun;
@@ -239,8 +238,7 @@ EXPORT void syslog(int priority, const char *format, ...)
 	va_end(a);
 }
 
-__attribute__((format(printf, 3, 4)))
-void __syslog_chk(int priority, int flag, const char *format, ...);
+__attribute__((format(printf, 3, 4))) void __syslog_chk(int priority, int flag, const char *format, ...);
 EXPORT void __syslog_chk(int priority, int flag, const char *format, ...)
 {
 	va_list a;
@@ -266,10 +264,10 @@ EXPORT void __syslog_chk(int priority, int flag, const char *format, ...)
 			watch_end(&w); \
 	}
 
-WATCHED_VOID(setbuf, (FILE *f, char *p), (f, p))
-WATCHED_VOID(setbuffer, (FILE *f, char *p, size_t n), (f, p, n))
-WATCHED_VOID(setlinebuf, (FILE *f), (f))
-WATCHED_VOID(rewind, (FILE *f), (f))
+WATCHED_VOID(setbuf, (FILE * f, char *p), (f, p))
+WATCHED_VOID(setbuffer, (FILE * f, char *p, size_t n), (f, p, n))
+WATCHED_VOID(setlinebuf, (FILE * f), (f))
+WATCHED_VOID(rewind, (FILE * f), (f))
 
 /* ---- waiting for descriptors: a look without waiting is no sleep ---- */
 
@@ -284,12 +282,15 @@ WATCHED_VOID(rewind, (FILE *f), (f))
 
 EXPORT int select(int n, fd_set *in, fd_set *out, fd_set *other, struct timeval *t)
 {
-	WATCHED_WAIT(select, t == NULL || t->tv_sec != 0 || t->tv_usec != 0, REAL(select)(n, in, out, other, t));
+	WATCHED_WAIT(select, t == NULL || t->tv_sec != 0 || t->tv_usec != 0,
+		     REAL(select)(n, in, out, other, t));
 }
 
-EXPORT int pselect(int n, fd_set *in, fd_set *out, fd_set *other, const struct timespec *t, const sigset_t *set)
+EXPORT int pselect(int n, fd_set *in, fd_set *out, fd_set *other, const struct timespec *t,
+		   const sigset_t *set)
 {
-	WATCHED_WAIT(pselect, t == NULL || t->tv_sec != 0 || t->tv_nsec != 0, REAL(pselect)(n, in, out, other, t, set));
+	WATCHED_WAIT(pselect, t == NULL || t->tv_sec != 0 || t->tv_nsec != 0,
+		     REAL(pselect)(n, in, out, other, t, set));
 }
 
 EXPORT int poll(struct pollfd *fds, nfds_t n, int ms)

@@ -55,13 +55,15 @@ static bool valid_clock(clockid_t clock, const struct timespec *t)
 
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *t)
 {
-	BLOCKING(pthread_mutex_timedlock, valid(t) ? try_mutex(m) : REAL(pthread_mutex_timedlock)(m, t), r, (m, t));
+	BLOCKING(pthread_mutex_timedlock, valid(t) ? try_mutex(m) : REAL(pthread_mutex_timedlock)(m, t), r,
+		 (m, t));
 }
 
 EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *t)
 {
 	BLOCKING(pthread_mutex_clocklock,
-		 valid_clock(clock, t) ? try_mutex(m) : REAL(pthread_mutex_clocklock)(m, clock, t), r, (m, clock, t));
+		 valid_clock(clock, t) ? try_mutex(m) : REAL(pthread_mutex_clocklock)(m, clock, t), r,
+		 (m, clock, t));
 }
 
 EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *l)
@@ -72,14 +74,15 @@ EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *l)
 EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *l, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_timedrdlock,
-		 valid(t) ? REAL(pthread_rwlock_tryrdlock)(l) : REAL(pthread_rwlock_timedrdlock)(l, t), r, (l, t));
+		 valid(t) ? REAL(pthread_rwlock_tryrdlock)(l) : REAL(pthread_rwlock_timedrdlock)(l, t), r,
+		 (l, t));
 }
 
 EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_clockrdlock,
-		 valid_clock(clock, t) ? REAL(pthread_rwlock_tryrdlock)(l) :
-					 REAL(pthread_rwlock_clockrdlock)(l, clock, t),
+		 valid_clock(clock, t) ? REAL(pthread_rwlock_tryrdlock)(l)
+				       : REAL(pthread_rwlock_clockrdlock)(l, clock, t),
 		 r, (l, clock, t));
 }
 
@@ -91,14 +94,15 @@ EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *l)
 EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *l, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_timedwrlock,
-		 valid(t) ? REAL(pthread_rwlock_trywrlock)(l) : REAL(pthread_rwlock_timedwrlock)(l, t), r, (l, t));
+		 valid(t) ? REAL(pthread_rwlock_trywrlock)(l) : REAL(pthread_rwlock_timedwrlock)(l, t), r,
+		 (l, t));
 }
 
 EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_clockwrlock,
-		 valid_clock(clock, t) ? REAL(pthread_rwlock_trywrlock)(l) :
-					 REAL(pthread_rwlock_clockwrlock)(l, clock, t),
+		 valid_clock(clock, t) ? REAL(pthread_rwlock_trywrlock)(l)
+				       : REAL(pthread_rwlock_clockwrlock)(l, clock, t),
 		 r, (l, clock, t));
 }
 
@@ -170,7 +174,8 @@ EXPORT int CURRENT(pthread_cond_timedwait)(pthread_cond_t *c, pthread_mutex_t *m
 	WAITING(pthread_cond_timedwait, (c, m, t));
 }
 
-EXPORT int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock, const struct timespec *t)
+EXPORT int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock,
+				  const struct timespec *t)
 {
 	WAITING(pthread_cond_clockwait, (c, m, clock, t));
 }

@@ -34,11 +34,13 @@ void watch_new_setup(void)
 	Dl_info ours, theirs;
 
 	if (REAL(_Znwm) != NULL)
-		own_operators = dladdr(*(void **)&REAL(_Znwm), &ours) != 0 && dladdr(*(void **)&REAL(malloc), &theirs) != 0 &&
+		own_operators = dladdr(*(void **)&REAL(_Znwm), &ours) != 0 &&
+				dladdr(*(void **)&REAL(malloc), &theirs) != 0 &&
 				ours.dli_fbase == theirs.dli_fbase;
 }
 
-static inline bool watch_new(struct watch *w, enum watched function, struct site site, size_t bytes, uint32_t frees)
+static inline bool watch_new(struct watch *w, enum watched function, struct site site, size_t bytes,
+			     uint32_t frees)
 {
 	if (likely(own_operators == 0))
 		return false;
@@ -101,8 +103,10 @@ NEW(_ZnwmRKSt9nothrow_t, (size_t size, const void *nothrow), (size, nothrow))
 NEW(_ZnamRKSt9nothrow_t, (size_t size, const void *nothrow), (size, nothrow))
 NEW(_ZnwmSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
 NEW(_ZnamSt11align_val_t, (size_t size, size_t alignment), (size, alignment))
-NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const void *nothrow), (size, alignment, nothrow))
-NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const void *nothrow), (size, alignment, nothrow))
+NEW(_ZnwmSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const void *nothrow),
+    (size, alignment, nothrow))
+NEW(_ZnamSt11align_val_tRKSt9nothrow_t, (size_t size, size_t alignment, const void *nothrow),
+    (size, alignment, nothrow))
 DELETE(_ZdlPv, (void *p), (p))
 DELETE(_ZdaPv, (void *p), (p))
 DELETE(_ZdlPvm, (void *p, size_t size), (p, size))
@@ -113,5 +117,7 @@ DELETE(_ZdlPvSt11align_val_t, (void *p, size_t alignment), (p, alignment))
 DELETE(_ZdaPvSt11align_val_t, (void *p, size_t alignment), (p, alignment))
 DELETE(_ZdlPvmSt11align_val_t, (void *p, size_t size, size_t alignment), (p, size, alignment))
 DELETE(_ZdaPvmSt11align_val_t, (void *p, size_t size, size_t alignment), (p, size, alignment))
-DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t alignment, const void *nothrow), (p, alignment, nothrow))
-DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t alignment, const void *nothrow), (p, alignment, nothrow))
+DELETE(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t alignment, const void *nothrow),
+       (p, alignment, nothrow))
+DELETE(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void *p, size_t alignment, const void *nothrow),
+       (p, alignment, nothrow))

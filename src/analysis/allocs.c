@@ -14,7 +14,8 @@ static const struct {
 	const char *label;
 	enum watch_class class;
 } functions[WATCHED_MAX] = {
-#define WATCH(class, label, type, name, parameters, arguments) [WATCHED_##name] = { label, WATCH_CLASS_##class },
+#define WATCH(class, label, type, name, parameters, arguments) \
+	[WATCHED_##name] = { label, WATCH_CLASS_##class },
 #define WATCH_OWN(class, label, type, name, parameters) [WATCHED_##name] = { label, WATCH_CLASS_##class },
 #define WATCH_KNOWN(class, label, name) [WATCHED_##name] = { label, WATCH_CLASS_##class },
 #define WATCH_COUNT(class, label, name) [WATCHED_##name] = { label, WATCH_CLASS_##class },

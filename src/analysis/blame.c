@@ -23,7 +23,8 @@ struct groups {
 	struct group_build *list;
 	size_t n, capacity;
 	struct table holders; /* (hold stack, hold site) -> model stack */
-	struct table taken;   /* of the present process: (lock, call site) -> a stack that took the lock there */
+	struct table
+		taken; /* of the present process: (lock, call site) -> a stack that took the lock there */
 	struct inversions inversions;
 };
 
@@ -86,7 +87,8 @@ static int holder_stack(struct report_private *v, struct groups *g, const struct
 		} else {
 			taken = table_get(&g->taken, e->lock, e->hold_site);
 			if (taken != TABLE_NONE &&
-			    is_outer_part(frames, n, taken_frames, model_stack_frames(v->model, taken, taken_frames)))
+			    is_outer_part(frames, n, taken_frames,
+					  model_stack_frames(v->model, taken, taken_frames)))
 				stack = taken;
 		}
 	}

@@ -46,12 +46,14 @@ static int holders_make(const struct model_process *p, struct holders *h)
 	for (i = 0; i < p->n_locks; i++)
 		h->first[i] = MODEL_NONE;
 	for (i = 0; i < p->n_threads; i++) {
-		for (j = p->threads[i].held_first; j < p->threads[i].held_first + p->threads[i].held_count; j++) {
+		for (j = p->threads[i].held_first; j < p->threads[i].held_first + p->threads[i].held_count;
+		     j++) {
 			uint32_t lock = p->held[j].lock;
 
 			h->thread[j] = (uint32_t)i;
 			h->next[j] = MODEL_NONE;
-			if (lock == MODEL_NONE || (p->threads[i].ended && !left_behind(p, (uint32_t)i, &p->held[j])))
+			if (lock == MODEL_NONE ||
+			    (p->threads[i].ended && !left_behind(p, (uint32_t)i, &p->held[j])))
 				continue;
 			h->next[j] = h->first[lock];
 			h->first[lock] = (uint32_t)j;
@@ -72,7 +74,8 @@ static bool keeps_out(const struct model_thread *waiter, const struct model_held
 }
 
 /* The entry by which somebody holds what t waits for, best one first; MODEL_NONE if nobody is known to. */
-static uint32_t holder_of(const struct model_process *p, const struct holders *h, const struct model_thread *t)
+static uint32_t holder_of(const struct model_process *p, const struct holders *h,
+			  const struct model_thread *t)
 {
 	uint32_t i, shared = MODEL_NONE;
 
@@ -97,8 +100,8 @@ static void holder_set(struct report_private *v, struct report_wait *w, const st
 	w->holder_ended = holder->ended;
 }
 
-static int wait_take(struct report_private *v, struct report_process *e, const struct row_map *map, size_t process,
-		     const struct holders *h, uint32_t thread)
+static int wait_take(struct report_private *v, struct report_process *e, const struct row_map *map,
+		     size_t process, const struct holders *h, uint32_t thread)
 {
 	const struct model_process *p = e->processes[process];
 	const struct model_thread *t = &p->threads[thread];
@@ -138,8 +141,9 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 struct search {
 	const struct model_process *p;
 	const struct holders *h;
-	uint32_t *wait_of; /* by thread: its entry in e->waits, MODEL_NONE: it does not wait for a lock with holders */
-	uint8_t *color;    /* 0 new, 1 on the path, 2 done */
+	uint32_t *
+		wait_of; /* by thread: its entry in e->waits, MODEL_NONE: it does not wait for a lock with holders */
+	uint8_t *color;        /* 0 new, 1 on the path, 2 done */
 	uint32_t *path, *edge; /* threads, and the held entry that each is tried with next */
 	uint32_t *used;        /* the one that led on from each */
 	uint32_t depth;
@@ -160,7 +164,8 @@ static uint32_t first_edge(const struct search *s, uint32_t thread)
 	return s->h->first[t->waiting_lock];
 }
 
-static int cycle_take(struct report_private *v, struct report_process *e, const struct search *s, uint32_t from)
+static int cycle_take(struct report_private *v, struct report_process *e, const struct search *s,
+		      uint32_t from)
 {
 	struct report_cycle *c;
 	uint32_t i;

@@ -16,10 +16,10 @@
 
 struct place {
 	const struct report_stack *stack;
-	const char *chain;   /* interned */
+	const char *chain; /* interned */
 	const char *identity, *name;
 	enum named_by named_by;
-	uint32_t build;      /* module of the program: places of different builds are numbered each for itself */
+	uint32_t build; /* module of the program: places of different builds are numbered each for itself */
 };
 
 struct identities {
@@ -33,8 +33,9 @@ struct identities {
 const char *lock_kind_name(enum lock_kind kind)
 {
 	static const char *const names[KIND_MAX] = {
-		[KIND_MUTEX] = "mutex", [KIND_RWLOCK] = "rwlock",    [KIND_COND] = "condition", [KIND_SPIN] = "spin",
-		[KIND_SEM] = "semaphore", [KIND_BARRIER] = "barrier", [KIND_ONCE] = "once",
+		[KIND_MUTEX] = "mutex", [KIND_RWLOCK] = "rwlock", [KIND_COND] = "condition",
+		[KIND_SPIN] = "spin",   [KIND_SEM] = "semaphore", [KIND_BARRIER] = "barrier",
+		[KIND_ONCE] = "once",
 	};
 
 	return kind < KIND_MAX && names[kind] ? names[kind] : "lock";
@@ -121,7 +122,8 @@ static const char *place_name(struct report_private *v, const struct report_fram
 		return pool_printf(&v->pool, "%.*s (%s+0x%llx)", n, f->function, base_name(f->module),
 				   (unsigned long long)f->offset);
 	if (f->module)
-		return pool_printf(&v->pool, "%s+0x%llx", base_name(f->module), (unsigned long long)f->offset);
+		return pool_printf(&v->pool, "%s+0x%llx", base_name(f->module),
+				   (unsigned long long)f->offset);
 	return pool_printf(&v->pool, "0x%llx", (unsigned long long)f->address);
 }
 
@@ -133,8 +135,8 @@ static uint64_t site_of(const struct place *p)
 }
 
 /* The number of a place; MODEL_NONE if the stack is not known. */
-static int place_find(struct identities *n, uint32_t build, enum lock_kind kind, enum named_by by, uint32_t stack,
-		      uint32_t *ret)
+static int place_find(struct identities *n, uint32_t build, enum lock_kind kind, enum named_by by,
+		      uint32_t stack, uint32_t *ret)
 {
 	const struct report_stack *s = symbols_stack(n->v, stack);
 	uint64_t key = (uint64_t)build << 32 | (uint64_t)kind << 8 | by;
@@ -205,8 +207,8 @@ int identities_places(struct identities *n, const struct model_process *p, uint3
 		r = place_find(n, build, l->kind, NAMED_BY_FIRST_USE, c->stack, &place);
 		if (r < 0)
 			return r;
-		if (place != MODEL_NONE &&
-		    (best[c->lock] == MODEL_NONE || place_before(&n->places[place], &n->places[best[c->lock]])))
+		if (place != MODEL_NONE && (best[c->lock] == MODEL_NONE ||
+					    place_before(&n->places[place], &n->places[best[c->lock]])))
 			best[c->lock] = place;
 	}
 	return 0;
@@ -275,8 +277,8 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	m = &v->model->modules[module];
 	if (offset)
 		snprintf(plus, sizeof(plus), "+0x%llx", (unsigned long long)offset);
-	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", lock_kind_name(l->kind), module_length(m->name), m->name,
-			       file ? base_name(file) : "", file ? ":" : "", name, plus);
+	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", lock_kind_name(l->kind), module_length(m->name),
+			       m->name, file ? base_name(file) : "", file ? ":" : "", name, plus);
 	ret->name = offset ? pool_printf(&v->pool, "%s%s", name, plus) : strings_intern(&v->strings, name);
 	ret->identity = identity ? strings_intern(&v->strings, identity) : NULL;
 	ret->file = file ? strings_intern(&v->strings, file) : NULL;
@@ -286,8 +288,8 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	return ret->name && ret->identity ? 0 : -ENOMEM;
 }
 
-int identities_name(struct identities *n, const struct model_process *p, const struct model_lock *l, uint32_t number,
-		   struct lock_name *ret)
+int identities_name(struct identities *n, const struct model_process *p, const struct model_lock *l,
+		    uint32_t number, struct lock_name *ret)
 {
 	const struct place *place;
 	char *text;

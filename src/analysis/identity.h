@@ -8,7 +8,7 @@
 /* Finds the places that the locks of a process are known by, one for each lock; that of all processes must be
  * done before the first name is asked for. */
 int identities_places(struct identities *n, const struct model_process *p, uint32_t *ret_places);
-int identities_name(struct identities *n, const struct model_process *p, const struct model_lock *l, uint32_t place,
-		   struct lock_name *ret);
+int identities_name(struct identities *n, const struct model_process *p, const struct model_lock *l,
+		    uint32_t place, struct lock_name *ret);
 
 #endif

@@ -32,8 +32,9 @@ struct report_private {
 	int *module_numbers;           /* the symbolizer's, by model module; -1 not registered */
 	struct frame_names *frames;    /* by model frame */
 	size_t n_frames;
-	struct table stacks;           /* model stack -> number in named */
-	struct table content_functions, content_modules, content_frames, content_nodes; /* equal text, equal number */
+	struct table stacks; /* model stack -> number in named */
+	struct table content_functions, content_modules, content_frames,
+		content_nodes; /* equal text, equal number */
 	uint32_t n_content;
 	const struct report_stack **named;
 	const struct report_stack **by_content;
@@ -52,8 +53,9 @@ const struct report_stack *symbols_stack(struct report_private *v, uint32_t stac
 const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame);
 int symbols_want_variables(struct report_private *v, const struct model_process *p);
 /* The variable at an address of a process; -ENOENT if none. */
-int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address, uint32_t *ret_module,
-		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line);
+int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address,
+		     uint32_t *ret_module, const char **ret_name, uint64_t *ret_offset, const char **ret_file,
+		     unsigned int *ret_line);
 int symbols_module_notes(struct report_private *v, struct report *r);
 
 /* helpers.c: frames that are not the user's; helper_starts() and all outside of it goes */
@@ -74,14 +76,14 @@ struct identities; /* of one entry of the report */
 int identities_new(struct report_private *v, struct identities **ret);
 void identities_free(struct identities *n);
 /* rows.c, blame.c, hang.c: each fills its part of an entry. 0 or -errno */
-struct row_map { /* row of each lock of each process of an entry */
-	uint32_t **rows;   /* [process][lock]: number of the row, locks and conditions numbered together */
+struct row_map {         /* row of each lock of each process of an entry */
+	uint32_t **rows; /* [process][lock]: number of the row, locks and conditions numbered together */
 	struct report_row *all;
 	size_t n_all, cap_all;
-	struct row_home { /* of each row */
+	struct row_home {        /* of each row */
 		uint32_t module; /* of a variable, with its offset; MODEL_NONE: it is none */
 		uint64_t offset;
-	} *homes;
+	} * homes;
 	size_t cap_homes;
 	uint32_t *records; /* how many locks of the model are in each row */
 	uint32_t *place;   /* where the row went: bit 31 condition, rest index */
@@ -95,8 +97,9 @@ struct inversions {
 	struct inversion_build *list;
 	size_t n, capacity;
 };
-int inversions_add(struct inversions *x, uint32_t row, const struct model_process *p, const struct model_edge *e,
-		   const struct report_stack *waiter, const struct report_stack *holder);
+int inversions_add(struct inversions *x, uint32_t row, const struct model_process *p,
+		   const struct model_edge *e, const struct report_stack *waiter,
+		   const struct report_stack *holder);
 /* Gives them to their rows; frees x in any case. */
 int inversions_place(struct report_private *v, struct inversions *x, struct row_map *map);
 void inversions_free(struct inversions *x);
@@ -112,6 +115,7 @@ int suppress_load(struct report_private *v, struct report *r);
 /* The suppression that an entry falls under, NULL if none. */
 struct report_suppression *suppress_match(const struct report *r, const struct report_alloc *a);
 void row_map_free(struct row_map *map, size_t n_processes);
-struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process, uint32_t lock);
+struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,
+			  uint32_t lock);
 
 #endif

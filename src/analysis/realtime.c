@@ -14,7 +14,8 @@ struct inversion_build {
 	struct report_inversion inversion;
 };
 
-static void thread_of(const struct model_process *p, uint32_t thread, uint32_t *ret_tid, const char **ret_name)
+static void thread_of(const struct model_process *p, uint32_t thread, uint32_t *ret_tid,
+		      const char **ret_name)
 {
 	if (thread == MODEL_NONE)
 		return;
@@ -22,10 +23,12 @@ static void thread_of(const struct model_process *p, uint32_t thread, uint32_t *
 	*ret_name = p->threads[thread].name[0] ? p->threads[thread].name : NULL;
 }
 
-int inversions_add(struct inversions *x, uint32_t row, const struct model_process *p, const struct model_edge *e,
-		   const struct report_stack *waiter, const struct report_stack *holder)
+int inversions_add(struct inversions *x, uint32_t row, const struct model_process *p,
+		   const struct model_edge *e, const struct report_stack *waiter,
+		   const struct report_stack *holder)
 {
-	uint64_t key = (uint64_t)row << 16 | (uint64_t)(e->waiter_priority & 0xff) << 8 | (e->holder_priority & 0xff);
+	uint64_t key = (uint64_t)row << 16 | (uint64_t)(e->waiter_priority & 0xff) << 8 |
+		       (e->holder_priority & 0xff);
 	uint64_t stacks = (uintptr_t)waiter * 0x9e3779b97f4a7c15ull ^ (uintptr_t)holder;
 	uint32_t number = table_get(&x->numbers, key, stacks);
 	struct report_inversion *out;
@@ -109,13 +112,10 @@ static void users_add(struct users *u, uint64_t thread)
 static bool can_invert(const struct report_row *row)
 {
 	switch (row->kind) {
-	case KIND_MUTEX:
-		return row->protocol == PROTOCOL_NONE;
+	case KIND_MUTEX: return row->protocol == PROTOCOL_NONE;
 	case KIND_RWLOCK:
-	case KIND_SPIN:
-		return true;
-	default:
-		return false;
+	case KIND_SPIN: return true;
+	default: return false;
 	}
 }
 
@@ -151,8 +151,9 @@ int risks_make(struct report_process *e, struct row_map *map)
 	for (i = 0; i < map->n_all; i++) {
 		struct report_row *row = &map->all[i];
 
-		row->risk = can_invert(row) && realtime[i].thread && others[i].thread &&
-			    (realtime[i].several || others[i].several || realtime[i].thread != others[i].thread);
+		row->risk =
+			can_invert(row) && realtime[i].thread && others[i].thread &&
+			(realtime[i].several || others[i].several || realtime[i].thread != others[i].thread);
 	}
 	free(realtime);
 	free(others);

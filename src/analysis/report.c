@@ -122,8 +122,8 @@ static int entries_make(struct report *r, const struct report_options *o)
 
 static bool ended_well(const struct model_process *p)
 {
-	return (p->end == PROCESS_EXITED || p->end == PROCESS_QUIT || p->end == PROCESS_EXECED) && !p->truncated &&
-	       p->damaged == 0;
+	return (p->end == PROCESS_EXITED || p->end == PROCESS_QUIT || p->end == PROCESS_EXECED) &&
+	       !p->truncated && p->damaged == 0;
 }
 
 /* What profiling cost, from what the recorder measured of itself at its start. */
@@ -137,7 +137,8 @@ static uint64_t overhead(const struct model_process *p)
 		acquired += p->cells[i].acquired;
 	for (i = 0; i < p->n_edges; i++)
 		waits += p->edges[i].count;
-	ns = p->cost_pair_ns * (double)(acquired > waits ? acquired - waits : 0) + p->cost_contended_ns * (double)waits;
+	ns = p->cost_pair_ns * (double)(acquired > waits ? acquired - waits : 0) +
+	     p->cost_contended_ns * (double)waits;
 	return ns < 1e18 ? (uint64_t)ns : 0;
 }
 
@@ -298,7 +299,8 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 
 unsigned int report_outputs(const struct report_options *o)
 {
-	return (o->json_path != NULL) + (o->folded_path != NULL) + (o->pprof_path != NULL) + (o->csv_path != NULL);
+	return (o->json_path != NULL) + (o->folded_path != NULL) + (o->pprof_path != NULL) +
+	       (o->csv_path != NULL);
 }
 
 static int text_write(const struct report *r, const struct report_options *o)
@@ -309,8 +311,8 @@ static int text_write(const struct report *r, const struct report_options *o)
 	return render_text.render(o->text, r, &ro);
 }
 
-static int output_write(const struct report *r, const struct report_options *o, const struct renderer *renderer,
-			const char *path, char *error)
+static int output_write(const struct report *r, const struct report_options *o,
+			const struct renderer *renderer, const char *path, char *error)
 {
 	struct render_options ro;
 	bool to_stdout = strcmp(path, "-") == 0;
@@ -327,7 +329,8 @@ static int output_write(const struct report *r, const struct report_options *o, 
 	if (to_stdout ? fflush(f) != 0 : fclose(f) != 0)
 		e = e < 0 ? e : -errno;
 	if (e < 0)
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", to_stdout ? "stdout" : path, strerror(-e));
+		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", to_stdout ? "stdout" : path,
+			 strerror(-e));
 	return e;
 }
 
@@ -353,7 +356,8 @@ static int outputs_write(const struct report *r, const struct report_options *o,
 			snprintf(error, MODEL_ERROR_SIZE, "JSON cannot be written: %s", strerror(-e));
 	}
 	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
-		int one = outputs[i].path ? output_write(r, o, outputs[i].renderer, outputs[i].path, error) : 0;
+		int one =
+			outputs[i].path ? output_write(r, o, outputs[i].renderer, outputs[i].path, error) : 0;
 
 		e = e < 0 ? e : one;
 	}
@@ -395,7 +399,8 @@ int report_run(const char *const *paths, size_t n_paths, const struct report_opt
 
 		if (t < 0 && e == 0 && report_outputs(o) == 0) { /* else it can be read there */
 			e = t;
-			snprintf(error, MODEL_ERROR_SIZE, "the report could not be written: %s", strerror(-t));
+			snprintf(error, MODEL_ERROR_SIZE, "the report could not be written: %s",
+				 strerror(-t));
 		}
 	}
 out:

@@ -25,38 +25,39 @@ extern const char *const report_time_names[TIME_MAX + 1]; /* as options have it;
 /* What the user asked for; fill with report_options_init() first. */
 struct report_options {
 	/* choosing and ordering rows (of the text; JSON has every lock unless json_cut) */
-	unsigned int max;              /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
-	bool all;                      /* every row, minima and max ignored */
+	unsigned int max; /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
+	bool all;         /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
-	uint64_t wait_min;              /* conditions: waited on at least this often (as the old mutrace has it) */
+	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
 	const struct order *lock_order; /* NULL: total wait. From order_find_lock() */
 	const struct order *cond_order; /* NULL: total wait. From order_find_cond() */
-	bool json_cut;                 /* the choice above applies to JSON too */
-	unsigned int frames;           /* frames shown of a stack in the text, at least 1 */
-	unsigned int details;          /* locks that get a paragraph in the text; 0: default */
-	bool debug_info;               /* -d: modules, addresses and all frames in the text */
-	bool per_instance;             /* do not fold locks made in one place */
-	unsigned int fold_images;      /* more images of one program than this become one entry; 0: never */
+	bool json_cut;                  /* the choice above applies to JSON too */
+	unsigned int frames;            /* frames shown of a stack in the text, at least 1 */
+	unsigned int details;           /* locks that get a paragraph in the text; 0: default */
+	bool debug_info;                /* -d: modules, addresses and all frames in the text */
+	bool per_instance;              /* do not fold locks made in one place */
+	unsigned int fold_images;       /* more images of one program than this become one entry; 0: never */
 
 	/* naming */
 	const char *sysroot;
 	const char *const *debug_dirs; /* NULL-terminated, NULL: default */
-	const char *const *helpers;    /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
+	const char *const
+		*helpers; /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
 	bool no_symbols;
 
 	/* output */
-	FILE *text;                    /* NULL: no text */
+	FILE *text; /* NULL: no text */
 	/* files, NULL: none, "-": stdout */
 	const char *json_path, *folded_path, *pprof_path, *csv_path;
 	enum report_time folded_of, pprof_of;
-	FILE *json;                    /* JSON into a stream; NULL: not */
-	bool quiet_empty;              /* no text at all if nothing was recorded */
-	const char *tool;              /* what lines of the text begin with; NULL: mutrace */
+	FILE *json;       /* JSON into a stream; NULL: not */
+	bool quiet_empty; /* no text at all if nothing was recorded */
+	const char *tool; /* what lines of the text begin with; NULL: mutrace */
 
 	/* matrace */
 	const char *const *suppressions; /* files of globs, NULL-terminated; or NULL */
-	struct report_found *found;    /* filled in if not NULL */
-	int progress_fd;               /* terminal for the progress line, -1: none */
+	struct report_found *found;      /* filled in if not NULL */
+	int progress_fd;                 /* terminal for the progress line, -1: none */
 };
 
 /* What matrace found in all processes together, for --fail. */
@@ -80,12 +81,12 @@ size_t report_function_length(const char *function);
 
 /* One frame as shown; strings are the report's. NULL or 0 where unknown. */
 struct report_frame {
-	uint64_t address;     /* absolute, in the first process that had the module */
+	uint64_t address; /* absolute, in the first process that had the module */
 	const char *function;
 	const char *file;
 	unsigned int line;
-	const char *module;   /* path */
-	uint64_t offset;      /* in the module */
+	const char *module; /* path */
+	uint64_t offset;    /* in the module */
 	bool inlined;
 };
 
@@ -98,9 +99,9 @@ struct report_stack {
 /* A realtime thread waited for one of lower priority: all such waits of one pair of stacks and priorities. */
 struct report_inversion {
 	uint64_t count, ns, max_ns;
-	int waiter_priority, holder_priority; /* 1-99, 127 SCHED_DEADLINE, 0 not realtime */
-	uint32_t waiter_tid, holder_tid;      /* the last ones; 0 unknown */
-	const char *waiter_name, *holder_name; /* of these threads, NULL unknown */
+	int waiter_priority, holder_priority;       /* 1-99, 127 SCHED_DEADLINE, 0 not realtime */
+	uint32_t waiter_tid, holder_tid;            /* the last ones; 0 unknown */
+	const char *waiter_name, *holder_name;      /* of these threads, NULL unknown */
 	const struct report_stack *waiter, *holder; /* NULL unknown */
 };
 
@@ -110,24 +111,24 @@ enum named_by { NAMED_BY_VARIABLE, NAMED_BY_CREATION, NAMED_BY_FIRST_USE, NAMED_
 struct report_group {
 	const struct report_stack *stack;
 	uint64_t count, ns, max_ns, timed_out;
-	enum lock_side side;  /* of the waiter in waiters, of the holder in holders */
-	uint32_t tid;         /* of the last such thread, 0 unknown */
+	enum lock_side side; /* of the waiter in waiters, of the holder in holders */
+	uint32_t tid;        /* of the last such thread, 0 unknown */
 };
 
 struct report_wait { /* a thread that waits now */
 	uint32_t pid, tid;
 	const char *thread_name;
 	struct report_row *row;
-	uint64_t since_ns;        /* after the start of the process */
-	uint64_t waited_ns;       /* until the session was read or the process ended */
+	uint64_t since_ns;  /* after the start of the process */
+	uint64_t waited_ns; /* until the session was read or the process ended */
 	enum lock_side side;
 	const struct report_stack *stack;
-	uint32_t held_by;         /* tid, 0 unknown or none */
+	uint32_t held_by; /* tid, 0 unknown or none */
 	const char *holder_name;
 	const struct report_stack *held_at; /* NULL unknown */
 	uint64_t held_since_ns;
-	bool certain;             /* the holder holds it still, by its own books */
-	bool holder_ended;        /* it ended without releasing it */
+	bool certain;      /* the holder holds it still, by its own books */
+	bool holder_ended; /* it ended without releasing it */
 };
 
 struct report_cycle {
@@ -135,40 +136,42 @@ struct report_cycle {
 	size_t n;
 };
 
-struct report_row { /* a lock or a condition variable, or several made in one place */
-	uint32_t id;              /* 1.. in order of appearance in the recording */
-	uint32_t rank;            /* 1.. in the order asked for, locks and conditions each; hidden rows included */
+struct report_row {    /* a lock or a condition variable, or several made in one place */
+	uint32_t id;   /* 1.. in order of appearance in the recording */
+	uint32_t rank; /* 1.. in the order asked for, locks and conditions each; hidden rows included */
 	const char *identity;
 	const char *name;
 	const struct report_stack *place; /* that it is named after, NULL: none */
-	const char *via;          /* which caller tells it from others of this name, NULL: there are none, or none does */
+	const char
+		*via; /* which caller tells it from others of this name, NULL: there are none, or none does */
 	enum named_by named_by;
 	enum lock_kind kind;
 	uint8_t type, protocol, flags; /* of the first one; see session/format.h */
-	uint32_t state;           /* of all, or-ed; STATE_DEAD only if all are */
-	uint64_t address;         /* of the last one */
-	const char *module;       /* path of the module that the variable is in, or of the creating frame; NULL unknown */
-	const char *file;         /* where the variable is defined */
+	uint32_t state;                /* of all, or-ed; STATE_DEAD only if all are */
+	uint64_t address;              /* of the last one */
+	const char *
+		module; /* path of the module that the variable is in, or of the creating frame; NULL unknown */
+	const char *file; /* where the variable is defined */
 	unsigned int line;
 	uint64_t instances, misuses;
 	uint32_t waiters_now;
-	struct counters side[2];  /* by enum lock_side; SIDE_EXCLUSIVE for all but rwlocks */
+	struct counters side[2]; /* by enum lock_side; SIDE_EXCLUSIVE for all but rwlocks */
 	const struct report_stack *created_at, *first_used_at, *misused_at; /* NULL unknown */
-	const char *other;        /* a condition: name of its mutex, NULL unknown */
+	const char *other;                      /* a condition: name of its mutex, NULL unknown */
 	struct report_group *waiters, *holders; /* sorted by time */
-	struct report_group *users; /* who took it: times are holds; sorted by time */
+	struct report_group *users;             /* who took it: times are holds; sorted by time */
 	size_t n_waiters, n_holders, n_users;
 	struct report_wait **waiting;
 	size_t n_waiting;
 	uint64_t inversions, inversion_ns, inversion_max_ns; /* realtime threads that waited for lower ones */
-	struct report_inversion *inverted; /* by the stacks of the two, longest first */
+	struct report_inversion *inverted;                   /* by the stacks of the two, longest first */
 	size_t n_inverted;
-	bool risk;                /* realtime and other threads share it, and no priority is inherited */
-	uint32_t processes;       /* of the entry's processes, how many had it */
-	uint64_t wait_min_ns, wait_max_ns; /* total wait: least and greatest of these processes */
+	bool risk;          /* realtime and other threads share it, and no priority is inherited */
+	uint32_t processes; /* of the entry's processes, how many had it */
+	uint64_t wait_min_ns, wait_max_ns;       /* total wait: least and greatest of these processes */
 	const struct model_process *wait_max_in; /* where it was greatest */
-	const char *wait_max_session; /* the path of the session that this is of */
-	bool shown;               /* passes the minima and the limit */
+	const char *wait_max_session;            /* the path of the session that this is of */
+	bool shown;                              /* passes the minima and the limit */
 };
 
 struct report_alloc { /* matrace: a watched function called by realtime threads from one stack */
@@ -195,13 +198,13 @@ struct report_process { /* one process image, or several of one program */
 	const char *program;
 	uint64_t start_ns, runtime_ns, thread_time_ns; /* runtime: of the longest */
 	uint64_t threads;
-	bool complete;            /* all ended in an orderly way and nothing is missing */
+	bool complete; /* all ended in an orderly way and nothing is missing */
 	uint64_t lost_events;
 	uint64_t lost[LOSS_MAX];
 	uint64_t damaged, overhead_ns;
 	struct report_row *locks, *conditions; /* in order of rank */
 	size_t n_locks, n_conditions;
-	struct counters total;    /* of all locks, both sides */
+	struct counters total; /* of all locks, both sides */
 	uint64_t cond_wait_ns;
 	struct report_wait *waits; /* that last now */
 	size_t n_waits;
@@ -227,7 +230,7 @@ struct report {
 	size_t n_module_notes;
 	struct report_suppression *suppressions;
 	size_t n_suppressions;
-	bool foreign;              /* files were not opened because the session is another user's */
+	bool foreign; /* files were not opened because the session is another user's */
 	struct report_private *priv;
 };
 

@@ -114,9 +114,10 @@ static int twins_part(struct report_private *v, struct row_map *map)
 	for (i = 1; i < n; i++) {
 		char *text;
 
-		ordinal = twins[i].identity == twins[i - 1].identity && twins[i].home.module == twins[i - 1].home.module ?
-				  ordinal + 1 :
-				  1;
+		ordinal = twins[i].identity == twins[i - 1].identity &&
+					  twins[i].home.module == twins[i - 1].home.module
+				  ? ordinal + 1
+				  : 1;
 		if (ordinal == 1)
 			continue;
 		text = pool_printf(&v->pool, "%s#%u", twins[i].identity, ordinal);
@@ -238,15 +239,12 @@ static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t
 			.ns_per_tick = ns_per_tick,
 		};
 		break;
-	case KIND_SEM:
-		add.posts = c->hold_total;
-		break;
+	case KIND_SEM: add.posts = c->hold_total; break;
 	case KIND_COND:
 		add.broadcasts = c->hold_total;
 		add.unheard = c->hold_max;
 		break;
-	default:
-		break;
+	default: break;
 	}
 	return counters_add(&row->side[c->side], &add);
 }
@@ -280,8 +278,8 @@ static uint64_t row_wait(const struct report_row *row)
 }
 
 /* How the processes of an entry differ: the wait that each added to its rows. */
-static void spread_take(const struct model_process *p, struct row_map *map, const uint32_t *rows, uint64_t *before,
-			uint32_t *mark, uint32_t number)
+static void spread_take(const struct model_process *p, struct row_map *map, const uint32_t *rows,
+			uint64_t *before, uint32_t *mark, uint32_t number)
 {
 	size_t i;
 
@@ -317,7 +315,8 @@ struct row_threads {
  * many did: that is exact unless threads came one after another to one lock, and never too much. Gives what the cell
  * adds to those counted before.
  */
-static int threads_new(struct row_threads *x, uint32_t row, size_t process, const struct model_cell *c, uint64_t *ret)
+static int threads_new(struct row_threads *x, uint32_t row, size_t process, const struct model_cell *c,
+		       uint64_t *ret)
 {
 	uint64_t key = (uint64_t)process << 32 | c->thread, user = (uint64_t)c->generation << 32 | row;
 	uint32_t distinct = table_get(&x->distinct, row, key), before = table_get(&x->counted, row, key), now;
@@ -337,7 +336,8 @@ static int threads_new(struct row_threads *x, uint32_t row, size_t process, cons
 	return table_put(&x->counted, row, key, now);
 }
 
-static int cells_collect(const struct model_process *p, struct row_map *map, size_t process, struct row_threads *seen)
+static int cells_collect(const struct model_process *p, struct row_map *map, size_t process,
+			 struct row_threads *seen)
 {
 	size_t i;
 	int r;
@@ -433,7 +433,8 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 		r = counters_collect(e, map);
 	for (i = 0; i < map->n_all && r == 0; i++)
 		if (map->all[i].wait_max_in)
-			map->all[i].wait_max_session = v->model->sessions[map->all[i].wait_max_in->session].path;
+			map->all[i].wait_max_session =
+				v->model->sessions[map->all[i].wait_max_in->session].path;
 	return r;
 }
 
@@ -487,12 +488,13 @@ static bool row_passes(const struct report_options *o, const struct report_row *
 		return false;
 	if (row->kind == KIND_COND)
 		return w->waits >= o->wait_min;
-	return w->acquired + r->acquired >= o->locked_min && w->owner_changes + r->owner_changes >= o->owner_changed_min &&
+	return w->acquired + r->acquired >= o->locked_min &&
+	       w->owner_changes + r->owner_changes >= o->owner_changed_min &&
 	       w->contended + r->contended >= o->contended_min;
 }
 
-static int rank_kind(struct report_private *v, struct row_map *map, bool conditions, struct report_row **ret_rows,
-		     size_t *ret_n)
+static int rank_kind(struct report_private *v, struct row_map *map, bool conditions,
+		     struct report_row **ret_rows, size_t *ret_n)
 {
 	const struct report_options *o = v->options;
 	const struct order *order = conditions ? o->cond_order : o->lock_order;
@@ -578,7 +580,8 @@ static int group_tell_apart(struct report_private *v, struct report_row **rows, 
 
 	while (same && ++depth < FRAMES_MAX) {
 		for (i = 1; i < n; i++) {
-			same = same_caller(caller_at(rows[0], depth), caller_at(rows[i], depth), &function) && same;
+			same = same_caller(caller_at(rows[0], depth), caller_at(rows[i], depth), &function) &&
+			       same;
 			all_function = all_function && function;
 		}
 	}
@@ -587,10 +590,12 @@ static int group_tell_apart(struct report_private *v, struct report_row **rows, 
 
 		if (!f || !f->function)
 			continue;
-		rows[i]->via = all_function && f->line ?
-				       pool_printf(&v->pool, "%.*s:%u", (int)report_function_length(f->function),
-						   f->function, f->line) :
-				       pool_printf(&v->pool, "%.*s", (int)report_function_length(f->function), f->function);
+		rows[i]->via =
+			all_function && f->line
+				? pool_printf(&v->pool, "%.*s:%u", (int)report_function_length(f->function),
+					      f->function, f->line)
+				: pool_printf(&v->pool, "%.*s", (int)report_function_length(f->function),
+					      f->function);
 		if (!rows[i]->via)
 			return -ENOMEM;
 	}
@@ -624,7 +629,8 @@ int rows_tell_apart(struct report_private *v, struct report_process *e)
 	return r;
 }
 
-struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process, uint32_t lock)
+struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,
+			  uint32_t lock)
 {
 	uint32_t number = lock == MODEL_NONE ? MODEL_NONE : map->rows[process][lock], place;
 

@@ -25,9 +25,11 @@ static void progress_show(void *data, size_t done, size_t total)
 	int n;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	if ((now.tv_sec - p->start.tv_sec) * 1000 + (now.tv_nsec - p->start.tv_nsec) / 1000000 < 1000 || total == 0)
+	if ((now.tv_sec - p->start.tv_sec) * 1000 + (now.tv_nsec - p->start.tv_nsec) / 1000000 < 1000 ||
+	    total == 0)
 		return;
-	n = snprintf(line, sizeof(line), "\rmutrace: naming addresses, %3u %%", (unsigned int)(100 * done / total));
+	n = snprintf(line, sizeof(line), "\rmutrace: naming addresses, %3u %%",
+		     (unsigned int)(100 * done / total));
 	if (write(p->fd, line, (size_t)n) == n)
 		p->shown = true;
 }
@@ -136,7 +138,8 @@ const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame
 
 	if (names->frames)
 		return names;
-	if (number >= 0 && symbolizer_resolve(v->symbolizer, number, f->address - !f->exact, &symbols, &n) < 0)
+	if (number >= 0 &&
+	    symbolizer_resolve(v->symbolizer, number, f->address - !f->exact, &symbols, &n) < 0)
 		n = 0;
 	out = pool_take(&v->pool, (n ? n : 1) * sizeof(*out));
 	if (!out)
@@ -147,7 +150,8 @@ const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame
 		out[i].module = m && m->path[0] ? m->path : NULL;
 		if (i >= n)
 			continue;
-		out[i].function = symbols[i].function ? strings_intern(&v->strings, symbols[i].function) : NULL;
+		out[i].function =
+			symbols[i].function ? strings_intern(&v->strings, symbols[i].function) : NULL;
 		out[i].file = symbols[i].file ? strings_intern(&v->strings, symbols[i].file) : NULL;
 		out[i].line = symbols[i].line;
 		out[i].inlined = symbols[i].inlined;
@@ -188,8 +192,8 @@ static uint32_t content_number(struct report_private *v, const struct report_fra
 }
 
 /* The one stack with these frames. */
-static const struct report_stack *content_stack(struct report_private *v, const struct report_frame *const *frames,
-						size_t n)
+static const struct report_stack *content_stack(struct report_private *v,
+						const struct report_frame *const *frames, size_t n)
 {
 	uint32_t node = TABLE_NONE, next, number;
 	struct report_frame *copy;
@@ -202,7 +206,8 @@ static const struct report_stack *content_stack(struct report_private *v, const 
 			return NULL;
 		next = table_get(&v->content_nodes, number, node);
 		if (next == TABLE_NONE) {
-			if (array_grow(&v->by_content, v->n_by_content, &v->cap_by_content, sizeof(*v->by_content)) < 0 ||
+			if (array_grow(&v->by_content, v->n_by_content, &v->cap_by_content,
+				       sizeof(*v->by_content)) < 0 ||
 			    table_put(&v->content_nodes, number, node, (uint32_t)v->n_by_content) < 0)
 				return NULL;
 			next = (uint32_t)v->n_by_content;
@@ -310,17 +315,20 @@ int symbols_want_variables(struct report_private *v, const struct model_process 
 	if (n)
 		qsort(list, n, sizeof(*list), data_compare);
 	for (first = 0; first < n && r != -ENOMEM; first += count) {
-		for (count = 0; first + count < n && list[first + count].module == list[first].module; count++)
+		for (count = 0; first + count < n && list[first + count].module == list[first].module;
+		     count++)
 			addresses[count] = list[first + count].address;
-		r = symbolizer_want_variables(v->symbolizer, module_number(v, list[first].module), addresses, count);
+		r = symbolizer_want_variables(v->symbolizer, module_number(v, list[first].module), addresses,
+					      count);
 	}
 	free(list);
 	free(addresses);
 	return r == -ENOMEM ? r : 0;
 }
 
-int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address, uint32_t *ret_module,
-		     const char **ret_name, uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line)
+int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address,
+		     uint32_t *ret_module, const char **ret_name, uint64_t *ret_offset, const char **ret_file,
+		     unsigned int *ret_line)
 {
 	const struct model_mapping *map = model_mapping_at(p, address);
 	int number = map ? module_number(v, map->module) : -1;
@@ -356,20 +364,11 @@ int symbols_module_notes(struct report_private *v, struct report *r)
 		if (!used[i] || v->module_numbers[i] < 0)
 			continue;
 		switch (symbolizer_module_state(v->symbolizer, v->module_numbers[i])) {
-		case SYMBOL_MODULE_MISSING:
-			note->what = MODULE_NOTE_MISSING;
-			break;
-		case SYMBOL_MODULE_REPLACED:
-			note->what = MODULE_NOTE_REPLACED;
-			break;
-		case SYMBOL_MODULE_STRIPPED:
-			note->what = MODULE_NOTE_STRIPPED;
-			break;
-		case SYMBOL_MODULE_DAMAGED:
-			note->what = MODULE_NOTE_DAMAGED;
-			break;
-		default:
-			continue;
+		case SYMBOL_MODULE_MISSING: note->what = MODULE_NOTE_MISSING; break;
+		case SYMBOL_MODULE_REPLACED: note->what = MODULE_NOTE_REPLACED; break;
+		case SYMBOL_MODULE_STRIPPED: note->what = MODULE_NOTE_STRIPPED; break;
+		case SYMBOL_MODULE_DAMAGED: note->what = MODULE_NOTE_DAMAGED; break;
+		default: continue;
 		}
 		note->path = v->model->modules[i].path;
 		r->n_module_notes++;

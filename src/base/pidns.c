@@ -67,7 +67,8 @@ uint32_t pidns_here(uint32_t pid, uint32_t namespace)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%.20s/ns/pid", entry->d_name);
 		/* Another user's namespace is not told; its number must do then. */
-		if ((stat(path, &st) == 0 ? (uint32_t)st.st_ino == namespace : errno == EACCES || errno == EPERM) &&
+		if ((stat(path, &st) == 0 ? (uint32_t)st.st_ino == namespace
+					  : errno == EACCES || errno == EPERM) &&
 		    calls_itself(entry->d_name, pid))
 			found = (uint32_t)strtoul(entry->d_name, NULL, 10);
 	}

@@ -28,7 +28,7 @@ struct check {
 	struct digest *baseline, *run;
 	struct digest **runs; /* of the program, before their median is taken */
 	size_t n_runs;
-	int program_status;   /* of waitpid(), of the run that failed; -1 none did */
+	int program_status; /* of waitpid(), of the run that failed; -1 none did */
 	char trouble[MODEL_ERROR_SIZE];
 };
 
@@ -36,7 +36,9 @@ static int session_done(const char *session, void *data)
 {
 	struct check *c = data;
 
-	return digest_load(session, &c->options.report, &c->runs[c->n_runs], c->trouble) < 0 ? 0 : (int)++c->n_runs;
+	return digest_load(session, &c->options.report, &c->runs[c->n_runs], c->trouble) < 0
+		       ? 0
+		       : (int)++c->n_runs;
 }
 
 /* 0, or STATUS_TROUBLE with the reason in trouble or said already. */
@@ -96,12 +98,15 @@ static int limits_load(struct check *c)
 			return STATUS_TROUBLE;
 	if (o->bases.n == 0 && !c->limits.absolute && o->write_baseline == NULL) {
 		snprintf(c->trouble, sizeof(c->trouble),
-			 "nothing to check against: give --baseline, --limit or --limits, see 'mutrace check --help'");
+			 "nothing to check against: give --baseline, --limit or --limits, see 'mutrace check "
+			 "--help'");
 		return STATUS_TROUBLE;
 	}
 	if (o->bases.n == 0)
 		return 0;
-	return digest_load_all(o->bases.items, o->bases.n, &o->report, &c->baseline, c->trouble) < 0 ? STATUS_TROUBLE : 0;
+	return digest_load_all(o->bases.items, o->bases.n, &o->report, &c->baseline, c->trouble) < 0
+		       ? STATUS_TROUBLE
+		       : 0;
 }
 
 /* What the user should know before trusting the verdict. */
@@ -148,7 +153,8 @@ static int judge(struct check *c, FILE *out)
 	notes(c);
 	verdict_text(out, &v);
 	if (fflush(out) != 0) {
-		snprintf(c->trouble, sizeof(c->trouble), "the verdict cannot be written: %s", strerror(errno));
+		snprintf(c->trouble, sizeof(c->trouble), "the verdict cannot be written: %s",
+			 strerror(errno));
 		goto finish;
 	}
 	if (c->options.junit != NULL && verdict_junit(c->options.junit, &v, NULL, c->trouble) < 0)
@@ -171,8 +177,8 @@ static int check(struct check *c, int argc, char **argv, int first)
 		return status;
 	if (program)
 		status = run_all(c, argv + first);
-	else if (digest_load_all((const char *const *)argv + first, (size_t)(argc - first), &c->options.report, &c->run,
-				 c->trouble) < 0)
+	else if (digest_load_all((const char *const *)argv + first, (size_t)(argc - first),
+				 &c->options.report, &c->run, c->trouble) < 0)
 		status = STATUS_TROUBLE;
 	if (status != 0)
 		return status;
@@ -209,7 +215,8 @@ int command_check(int argc, char **argv)
 		goto finish;
 	}
 	if (first >= argc) {
-		say("nothing to check; usage: mutrace check [OPTION...] -- PROGRAM [ARGUMENT...], or SESSION or JSON files");
+		say("nothing to check; usage: mutrace check [OPTION...] -- PROGRAM [ARGUMENT...], or SESSION "
+		    "or JSON files");
 		goto finish;
 	}
 	status = check(&c, argc, argv, first);

@@ -27,8 +27,8 @@ extern char **environ;
 /* All that can be caught, but for what a crash of our own raises and what means nothing to us. */
 static void passed_on(sigset_t *set)
 {
-	static const int ours[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGPIPE, SIGTTIN, SIGTTOU,
-				    SIGWINCH, SIGPROF, SIGVTALRM, SIGXCPU, SIGXFSZ };
+	static const int ours[] = { SIGSEGV, SIGBUS,  SIGFPE,   SIGILL,  SIGTRAP,   SIGSYS,  SIGPIPE,
+				    SIGTTIN, SIGTTOU, SIGWINCH, SIGPROF, SIGVTALRM, SIGXCPU, SIGXFSZ };
 
 	sigfillset(set);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)

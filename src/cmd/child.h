@@ -13,10 +13,10 @@
 
 struct child {
 	pid_t pid;
-	pid_t witness;       /* see witness.h */
+	pid_t witness; /* see witness.h */
 	bool ended;
-	int status;          /* with ended, as of waitpid() */
-	bool stop_asked;     /* the terminal (or somebody) told the whole job to stop */
+	int status;      /* with ended, as of waitpid() */
+	bool stop_asked; /* the terminal (or somebody) told the whole job to stop */
 	/* what mutrace changed for itself and gives back to the program */
 	bool taken;
 	sigset_t mask;

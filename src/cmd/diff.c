@@ -73,13 +73,14 @@ int command_diff(int argc, char **argv)
 	}
 	bases = o.bases.n != 0 ? 0 : 1;
 	if (argc - first < bases + 1 || (bases == 1 && argc - first > 2)) {
-		say("two things to compare are wanted: mutrace diff BASE NEW, or mutrace diff --base=BASE... NEW...");
+		say("two things to compare are wanted: mutrace diff BASE NEW, or mutrace diff --base=BASE... "
+		    "NEW...");
 		goto finish;
 	}
-	if (digest_load_all(bases ? (const char *const *)argv + first : o.bases.items, bases ? 1 : o.bases.n, &o.report,
-			    &base, error) < 0 ||
-	    digest_load_all((const char *const *)argv + first + bases, (size_t)(argc - first - bases), &o.report, &now,
-			    error) < 0) {
+	if (digest_load_all(bases ? (const char *const *)argv + first : o.bases.items, bases ? 1 : o.bases.n,
+			    &o.report, &base, error) < 0 ||
+	    digest_load_all((const char *const *)argv + first + bases, (size_t)(argc - first - bases),
+			    &o.report, &now, error) < 0) {
 		say("%s", error);
 		goto finish;
 	}

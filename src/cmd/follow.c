@@ -39,7 +39,7 @@
 enum phase {
 	PHASE_WAITING, /* made ready, no process has it yet */
 	PHASE_ALIVE,
-	PHASE_EXECED,  /* the process called exec: another image of the same pid is to come */
+	PHASE_EXECED, /* the process called exec: another image of the same pid is to come */
 	PHASE_OVER,
 };
 
@@ -47,15 +47,15 @@ struct tracked {
 	uint32_t maker, serial; /* from the file's name */
 	uint32_t maker_here;    /* the maker's number in our namespace, 0: not there */
 	uint32_t maker_namespace;
-	uint32_t pid;           /* 0: none yet */
-	uint32_t pid_here;      /* the same process in our namespace, 0: not there */
-	uint64_t start;         /* of the process, as /proc has it; 0 unknown */
-	uint64_t since_ns;      /* when it was first seen, seen to be over, or to have called exec */
-	int pidfd;              /* -1: none */
+	uint32_t pid;      /* 0: none yet */
+	uint32_t pid_here; /* the same process in our namespace, 0: not there */
+	uint64_t start;    /* of the process, as /proc has it; 0 unknown */
+	uint64_t since_ns; /* when it was first seen, seen to be over, or to have called exec */
+	int pidfd;         /* -1: none */
 	uint8_t phase;
 	bool removed;
-	bool births;            /* over, and a child of it is still to show up */
-	bool final;             /* over, and its maker will not offer it to another child */
+	bool births; /* over, and a child of it is still to show up */
+	bool final;  /* over, and its maker will not offer it to another child */
 };
 
 struct follow {
@@ -145,9 +145,9 @@ static uint64_t start_time(uint32_t pid, bool *ret_gone)
 	}
 	text[n] = '\0';
 	p = strrchr(text, ')'); /* the name before it may hold anything */
-	if (p != NULL && sscanf(p + 1,
-				" %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-				&state, &start) != 2)
+	if (p != NULL &&
+	    sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
+		   &state, &start) != 2)
 		start = 0;
 	*ret_gone = state == 'Z' || state == 'X';
 	return start;
@@ -185,8 +185,9 @@ static bool recorded_anything(int fd, const struct image_header *h)
 		if (c.magic == CHUNK_MAGIC && c.offset == at) {
 			if ((c.type == CHUNK_LOCKS || c.type == CHUNK_ALLOCS) && c.used != 0)
 				return true;
-			at += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 && c.size <= end - at ? c.size :
-													 CHUNK_ALIGN;
+			at += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 && c.size <= end - at
+				      ? c.size
+				      : CHUNK_ALIGN;
 		} else {
 			at += CHUNK_ALIGN;
 		}
@@ -257,7 +258,8 @@ static void end_image(struct follow *f, struct tracked *t)
 	if (h.end_ticks == 0 && h.observed_end_ticks == 0) {
 		uint64_t ticks = sessiondir_ticks(h.clock_kind);
 
-		if (pwrite(fd, &ticks, sizeof(ticks), offsetof(struct image_header, observed_end_ticks)) < 0) {
+		if (pwrite(fd, &ticks, sizeof(ticks), offsetof(struct image_header, observed_end_ticks)) <
+		    0) {
 			/* then the report takes the end of the session for it */
 		}
 	}
@@ -302,9 +304,9 @@ static void look(struct follow *f, size_t index)
 	if (t->phase == PHASE_WAITING || h.pid != t->pid) {
 		forget_pidfd(t);
 		t->pid = h.pid;
-		t->pid_here = t->maker == h.pid && h.pid_namespace == h.maker_namespace ?
-				      t->maker_here :
-				      pidns_here(h.pid, h.pid_namespace);
+		t->pid_here = t->maker == h.pid && h.pid_namespace == h.maker_namespace
+				      ? t->maker_here
+				      : pidns_here(h.pid, h.pid_namespace);
 		t->start = h.process_start;
 		t->phase = PHASE_ALIVE;
 		t->births = false;
@@ -396,7 +398,8 @@ void follow_scan(struct follow *f, bool now_please)
 		if (!t->births || t->removed)
 			continue;
 		fd = open_image(f, t, O_RDONLY);
-		if (now - t->since_ns > BIRTH_NS || fd < 0 || !read_header(fd, &h) || h.forks_begun == h.forks_seen)
+		if (now - t->since_ns > BIRTH_NS || fd < 0 || !read_header(fd, &h) ||
+		    h.forks_begun == h.forks_seen)
 			t->births = false;
 		if (fd >= 0)
 			close(fd);

@@ -120,9 +120,9 @@ static int check(const char *path, const char *name)
 		    memcmp(mark, LIBRARY_VERSION, strlen(LIBRARY_VERSION)) != 0) {
 			const char *newline = memchr(mark, '\n', (size_t)(end - mark));
 
-			say("%s is version %.*s, but this command is version %.*s; install mutrace again", path,
-			    newline == NULL ? 0 : (int)(newline - mark), mark, (int)strlen(LIBRARY_VERSION) - 1,
-			    LIBRARY_VERSION);
+			say("%s is version %.*s, but this command is version %.*s; install mutrace again",
+			    path, newline == NULL ? 0 : (int)(newline - mark), mark,
+			    (int)strlen(LIBRARY_VERSION) - 1, LIBRARY_VERSION);
 			r = 1;
 		}
 	}

@@ -68,7 +68,8 @@ out:
 
 pid_t live_start(const char *session, const struct report_options *o)
 {
-	static const int group[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP, SIGTERM }; /* of the terminal, and ours */
+	static const int group[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP,
+				     SIGTERM }; /* of the terminal, and ours */
 	const struct timespec between = { 0, BETWEEN_NS };
 	struct live l = { .session = session, .options = *o };
 	pid_t parent = getpid(), pid = fork();

@@ -25,7 +25,8 @@ static int done(const char *session, void *data)
 	int r;
 
 	r = run_report(&w->options, session);
-	w->reported = r != REPORT_FAILED && (w->found.calls != 0 || (w->found.unrecorded == 0 && w->found.lost == 0));
+	w->reported = r != REPORT_FAILED &&
+		      (w->found.calls != 0 || (w->found.unrecorded == 0 && w->found.lost == 0));
 	return r;
 }
 
@@ -66,7 +67,8 @@ static int command_watch(int argc, char **argv)
 		goto finish;
 	}
 	if (first >= argc) {
-		say("no program named; usage: matrace [OPTION...] PROGRAM [ARGUMENT...], see 'matrace --help'");
+		say("no program named; usage: matrace [OPTION...] PROGRAM [ARGUMENT...], see 'matrace "
+		    "--help'");
 		goto finish;
 	}
 	for (size_t i = 0; i < o->suppressions.n; i++)

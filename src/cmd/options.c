@@ -15,15 +15,15 @@
 #define FRAMES_SHOWN_DEFAULT 16
 
 enum option_kind {
-	KIND_FLAG,    /* bool */
-	KIND_FLAG32,  /* uint32_t set to 1, as the session's file has it */
-	KIND_UINT,    /* unsigned int */
+	KIND_FLAG,   /* bool */
+	KIND_FLAG32, /* uint32_t set to 1, as the session's file has it */
+	KIND_UINT,   /* unsigned int */
 	KIND_UINT32,
 	KIND_UINT64,
-	KIND_SIZE,    /* uint64_t of bytes, with a suffix K, M or G */
+	KIND_SIZE, /* uint64_t of bytes, with a suffix K, M or G */
 	KIND_STRING,
-	KIND_LIST,    /* one more of a struct string_list */
-	KIND_TIME,    /* enum report_time by name */
+	KIND_LIST, /* one more of a struct string_list */
+	KIND_TIME, /* enum report_time by name */
 	KIND_LOCK_ORDER,
 	KIND_COND_ORDER,
 	KIND_STATUS,  /* unsigned int, an exit status; min if none is given */
@@ -78,14 +78,16 @@ static const struct option_spec specs[] = {
 	  "its time: blocked (default, as Go's mutex profile), wait, or hold" },
 	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, KIND_STRING, AT(report.json_path), 0, 0,
 	  "write the comparison as JSON too, to FILE (-: stdout)" },
-	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, KIND_STRING, AT(junit), 0, 0, "write the verdict as JUnit XML" },
+	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, KIND_STRING, AT(junit), 0, 0,
+	  "write the verdict as JUnit XML" },
 	{ GROUP_WHAT, 0, "github", "FILE", FOR_CHECK, KIND_STRING, AT(github), 0, 0,
 	  "write annotations for a GitHub workflow, to FILE (-: stdout)" },
 	{ GROUP_WHAT, 0, "write-baseline", "FILE", FOR_CHECK, KIND_STRING, AT(write_baseline), 0, 0,
 	  "make or renew a baseline instead of judging" },
 	{ GROUP_JUDGE, 0, "base", "FILE", FOR_DIFF, KIND_LIST, AT(bases), 0, 0,
 	  "compare with this; may be given again, and all other arguments are what is new" },
-	{ GROUP_JUDGE, 0, "all", NULL, FOR_DIFF, KIND_FLAG, AT(report.all), 0, 0, "show locks that changed little, too" },
+	{ GROUP_JUDGE, 0, "all", NULL, FOR_DIFF, KIND_FLAG, AT(report.all), 0, 0,
+	  "show locks that changed little, too" },
 	{ GROUP_JUDGE, 0, "baseline", "FILE", FOR_CHECK, KIND_LIST, AT(bases), 0, 0,
 	  "judge against this baseline, report or session; may be given again" },
 	{ GROUP_JUDGE, 0, "limits", "FILE", FOR_CHECK, KIND_LIST, AT(limit_files), 0, 0,
@@ -108,7 +110,8 @@ static const struct option_spec specs[] = {
 	  "leave out what the globs in FILE match; may be given again" },
 	{ GROUP_JUDGE, 0, "fail", "[=STATUS]", FOR_WATCH, KIND_STATUS, AT(fail_status), 3, 255,
 	  "exit with STATUS (3 if not given) if anything is reported" },
-	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, KIND_UINT, AT(report.max), 0, UINT32_MAX, "show N rows at most" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, KIND_UINT, AT(report.max), 0, UINT32_MAX,
+	  "show N rows at most" },
 	{ GROUP_ROWS, 0, "all", NULL, FOR_WATCHES, KIND_FLAG, AT(report.all), 0, 0, "show all rows" },
 	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, KIND_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N locks and N conditions at most" },
@@ -118,8 +121,8 @@ static const struct option_spec specs[] = {
 	  "only locks that were acquired at least N times" },
 	{ GROUP_ROWS, 0, "owner-changed-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.owner_changed_min), 0,
 	  UINT64_MAX, "only locks whose owner changed at least N times" },
-	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.contended_min), 0, UINT64_MAX,
-	  "only locks that were contended at least N times" },
+	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.contended_min), 0,
+	  UINT64_MAX, "only locks that were contended at least N times" },
 	{ GROUP_ROWS, 0, "wait-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.wait_min), 0, UINT64_MAX,
 	  "only conditions that were waited on at least N times" },
 	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, KIND_LOCK_ORDER, AT(report.lock_order), 0, 0,
@@ -128,10 +131,10 @@ static const struct option_spec specs[] = {
 	  "order conditions by ORDER (see below)" },
 	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, KIND_FLAG, AT(report.per_instance), 0, 0,
 	  "a row for each lock: locks made in one place are not put together" },
-	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, KIND_UINT, AT(report.frames), 1, FRAMES_MAX,
-	  "record and show stacks N deep" },
-	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, KIND_FLAG, AT(report.debug_info), 0, 0,
-	  "show modules, addresses and all frames" },
+	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, KIND_UINT, AT(report.frames), 1,
+	  FRAMES_MAX, "record and show stacks N deep" },
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, KIND_FLAG, AT(report.debug_info),
+	  0, 0, "show modules, addresses and all frames" },
 	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, KIND_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
 	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, KIND_STRING, AT(report.sysroot), 0, 0,
@@ -140,18 +143,19 @@ static const struct option_spec specs[] = {
 	  "tell which locks realtime threads use" },
 	{ GROUP_RECORD, 0, "trap", NULL, FOR_RUN, KIND_FLAG32, AT(config.trap), 0, 0,
 	  "stop in the debugger (SIGTRAP) where a lock is misused" },
-	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN | FOR_CHECK, KIND_UINT32, AT(config.sample_hold), 0, UINT32_MAX,
-	  "time one uncontended hold in N only; counts and waits stay exact" },
+	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN | FOR_CHECK, KIND_UINT32, AT(config.sample_hold), 0,
+	  UINT32_MAX, "time one uncontended hold in N only; counts and waits stay exact" },
 	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, KIND_FLAG32, AT(config.contended_only), 0, 0,
 	  "record only acquisitions that had to wait" },
-	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_SIZE, AT(config.max_bytes), 1 << 20, UINT64_MAX,
+	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_SIZE,
+	  AT(config.max_bytes), 1 << 20, UINT64_MAX,
 	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
 	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_FLAG, AT(no_follow), 0, 0,
 	  "do not wait for children that outlive the program" },
 	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, KIND_IGNORED, 0, 0, 0,
 	  "accepted for old command lines, no longer needed" },
-	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, KIND_FLAG, AT(remove_session), 0, 0,
-	  "remove the sessions after the report" },
+	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, KIND_FLAG,
+	  AT(remove_session), 0, 0, "remove the sessions after the report" },
 	{ GROUP_OTHER, 'h', "help", NULL, ~0u, KIND_FLAG, AT(help), 0, 0, "show this and exit" },
 	{ GROUP_OTHER, 'V', "version", NULL, ~0u, KIND_FLAG, AT(version), 0, 0, "show the version and exit" },
 };
@@ -271,8 +275,9 @@ static int set_classes(const struct option_spec *spec, void *at, const char *val
 			known = true;
 		}
 		if (!known) {
-			say("--%s: there is no '%.*s'; locks, files, sleep, memory, threads and all can be watched", spec->name,
-			    (int)length, value);
+			say("--%s: there is no '%.*s'; locks, files, sleep, memory, threads and all can be "
+			    "watched",
+			    spec->name, (int)length, value);
 			return -1;
 		}
 		value += length + (value[length] == ',');
@@ -297,17 +302,12 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 	void *at = (char *)o + spec->offset;
 
 	switch (spec->kind) {
-	case KIND_FLAG:
-		*(bool *)at = true;
-		return 0;
-	case KIND_FLAG32:
-		*(uint32_t *)at = 1;
-		return 0;
+	case KIND_FLAG: *(bool *)at = true; return 0;
+	case KIND_FLAG32: *(uint32_t *)at = 1; return 0;
 	case KIND_UINT:
 	case KIND_UINT32:
 	case KIND_UINT64:
-	case KIND_SIZE:
-		return set_number(spec, at, value);
+	case KIND_SIZE: return set_number(spec, at, value);
 	case KIND_STRING:
 		if (*value == '\0') {
 			say("--%s takes a name, not nothing", spec->name);
@@ -315,23 +315,21 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 		}
 		*(const char **)at = value;
 		return 0;
-	case KIND_LIST:
-		return add_to_list(at, value);
-	case KIND_TIME:
-		return set_time(spec, at, value);
+	case KIND_LIST: return add_to_list(at, value);
+	case KIND_TIME: return set_time(spec, at, value);
 	case KIND_STATUS:
 		*(unsigned int *)at = (unsigned int)spec->min;
-		return value == NULL ? 0 : set_number(&(struct option_spec){ .name = spec->name, .kind = KIND_UINT,
-									      .min = 1, .max = spec->max }, at, value);
-	case KIND_SECONDS:
-		return set_seconds(spec, at, value);
-	case KIND_CLASSES:
-		return set_classes(spec, at, value);
+		return value == NULL ? 0
+				     : set_number(&(struct option_spec){ .name = spec->name,
+									 .kind = KIND_UINT,
+									 .min = 1,
+									 .max = spec->max },
+						  at, value);
+	case KIND_SECONDS: return set_seconds(spec, at, value);
+	case KIND_CLASSES: return set_classes(spec, at, value);
 	case KIND_LOCK_ORDER:
-	case KIND_COND_ORDER:
-		return set_order(spec, at, value);
-	case KIND_IGNORED:
-		return 0;
+	case KIND_COND_ORDER: return set_order(spec, at, value);
+	case KIND_IGNORED: return 0;
 	}
 	return 0;
 }
@@ -339,13 +337,14 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 /* getopt knows what is wrong only by its variables; argument is the word that it stumbled over. */
 static void say_wrong(int code, const char *argument)
 {
-	const char *what = code == ':' ? "takes an argument" : "is unknown, takes no argument, or does not belong here";
+	const char *what =
+		code == ':' ? "takes an argument" : "is unknown, takes no argument, or does not belong here";
 
 	if (optopt > 0 && optopt < 256 && strncmp(argument, "--", 2) != 0)
 		say("option -%c %s; '%s --help' lists the options", optopt, what, tool.name);
 	else
-		say("option '%.*s' %s; '%s --help' lists the options", (int)strcspn(argument, "="), argument, what,
-		    tool.name);
+		say("option '%.*s' %s; '%s --help' lists the options", (int)strcspn(argument, "="), argument,
+		    what, tool.name);
 }
 
 static int argument_of(const struct option_spec *spec)
@@ -374,7 +373,8 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	for (size_t i = 0; i < SPECS; i++) {
 		if (!(specs[i].commands & command))
 			continue;
-		long_options[n++] = (struct option){ specs[i].name, argument_of(&specs[i]), NULL, 256 + (int)i };
+		long_options[n++] =
+			(struct option){ specs[i].name, argument_of(&specs[i]), NULL, 256 + (int)i };
 		if (specs[i].letter == 0)
 			continue;
 		*l++ = specs[i].letter;
@@ -399,7 +399,8 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 			return -1;
 		}
 		for (size_t i = 0; i < SPECS && spec == NULL; i++)
-			if (code == 256 + (int)i || (code < 256 && specs[i].letter == code && specs[i].commands & command))
+			if (code == 256 + (int)i ||
+			    (code < 256 && specs[i].letter == code && specs[i].commands & command))
 				spec = &specs[i];
 		if (set_option(o, spec, optarg) < 0)
 			return -1;
@@ -417,7 +418,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 void options_free(struct options *o)
 {
 	struct string_list *lists[] = { &o->helpers, &o->bases, &o->limits, &o->limit_files,
-					 &o->suppressions };
+					&o->suppressions };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		free(lists[i]->items);
@@ -451,8 +452,10 @@ void options_help(enum command_bit command)
 			if (!titled)
 				printf("\n%s:\n", group_titles[group]);
 			titled = true;
-			snprintf(left, sizeof(left), "%c%c%s --%s%s%s", s->letter ? '-' : ' ', s->letter ? s->letter : ' ',
-				 s->letter ? "," : " ", s->name, s->argument && s->argument[0] != '[' ? "=" : "", s->argument ? s->argument : "");
+			snprintf(left, sizeof(left), "%c%c%s --%s%s%s", s->letter ? '-' : ' ',
+				 s->letter ? s->letter : ' ', s->letter ? "," : " ", s->name,
+				 s->argument && s->argument[0] != '[' ? "=" : "",
+				 s->argument ? s->argument : "");
 			printf("  %-27s %s\n", left, s->help);
 		}
 	}

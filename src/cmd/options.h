@@ -33,10 +33,10 @@ struct string_list {
 struct options {
 	struct session_config config;
 	struct report_options report;
-	const char *output; /* -o: directory to keep the session in; NULL: it is not kept */
+	const char *output;         /* -o: directory to keep the session in; NULL: it is not kept */
 	struct string_list helpers; /* report.helpers */
 	/* diff and check */
-	struct string_list bases;   /* --base, --baseline */
+	struct string_list bases; /* --base, --baseline */
 	struct string_list limits, limit_files;
 	unsigned int repeat;
 	const char *write_baseline, *junit, *github;
@@ -44,7 +44,7 @@ struct options {
 	/* matrace */
 	struct string_list suppressions; /* report.suppressions */
 	const char *rt_threads;
-	unsigned int fail_status;        /* 0: findings do not matter for the exit status */
+	unsigned int fail_status; /* 0: findings do not matter for the exit status */
 	bool live;
 	bool no_follow;
 	bool remove_session;

@@ -64,7 +64,8 @@ static int search_path(const char *name, char **ret_path)
 		struct stat st;
 		char *candidate;
 
-		if (asprintf(&candidate, "%.*s%s%s", (int)(colon - path), path, colon == path ? "" : "/", name) < 0)
+		if (asprintf(&candidate, "%.*s%s%s", (int)(colon - path), path, colon == path ? "" : "/",
+			     name) < 0)
 			return -ENOMEM;
 		if (stat(candidate, &st) == 0) {
 			if (S_ISREG(st.st_mode) && faccessat(AT_FDCWD, candidate, X_OK, AT_EACCESS) == 0) {
@@ -101,13 +102,15 @@ static bool gains_privileges(const char *path, const struct stat *st)
 			char number[32];
 
 			snprintf(number, sizeof(number), "user %u", (unsigned int)st->st_uid);
-			say("%s is set-user-ID, and the loader preloads nothing into such a program; run mutrace as %s, or "
+			say("%s is set-user-ID, and the loader preloads nothing into such a program; run "
+			    "mutrace as %s, or "
 			    "profile a copy without that bit",
 			    path, owner == NULL ? number : owner->pw_name);
 			return true;
 		}
 		if ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st->st_gid != getgid()) {
-			say("%s is set-group-ID, and the loader preloads nothing into such a program; profile a copy "
+			say("%s is set-group-ID, and the loader preloads nothing into such a program; "
+			    "profile a copy "
 			    "without that bit",
 			    path);
 			return true;
@@ -120,7 +123,8 @@ static bool gains_privileges(const char *path, const struct stat *st)
 		return false;
 	if ((caps.magic_etc & VFS_CAP_FLAGS_EFFECTIVE) || caps.data[0].permitted != 0 ||
 	    (n >= (ssize_t)sizeof(caps) && caps.data[1].permitted != 0)) {
-		say("%s has file capabilities, and the loader preloads nothing into such a program; run mutrace as root, or "
+		say("%s has file capabilities, and the loader preloads nothing into such a program; run "
+		    "mutrace as root, or "
 		    "profile a copy of it (cp keeps no capabilities)",
 		    path);
 		return true;
@@ -129,7 +133,7 @@ static bool gains_privileges(const char *path, const struct stat *st)
 }
 
 /* The loader that a dynamic program asks for; false: none. A file too odd to tell counts as having one. */
-static bool interpreter_of(int fd, const ElfW(Ehdr) *header, char *ret_name, size_t size)
+static bool interpreter_of(int fd, const ElfW(Ehdr) * header, char *ret_name, size_t size)
 {
 	for (unsigned int i = 0; i < header->e_phnum; i++) {
 		ElfW(Phdr) segment;
@@ -168,7 +172,7 @@ static bool is_own_loader(const struct stat *st)
 }
 
 /* Where an address of the program lies in its file; -1 nowhere. */
-static off_t file_offset(int fd, const ElfW(Ehdr) *header, ElfW(Addr) address)
+static off_t file_offset(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
 {
 	for (unsigned int i = 0; i < header->e_phnum; i++) {
 		ElfW(Phdr) p;
@@ -183,7 +187,7 @@ static off_t file_offset(int fd, const ElfW(Ehdr) *header, ElfW(Addr) address)
 }
 
 /* Whether a program was built with gcc's -fsanitize=address: a library that wants to come before all others. */
-static bool needs_asan(int fd, const ElfW(Ehdr) *header)
+static bool needs_asan(int fd, const ElfW(Ehdr) * header)
 {
 	off_t dynamic = -1, strings = -1;
 	ElfW(Dyn) d;
@@ -198,7 +202,8 @@ static bool needs_asan(int fd, const ElfW(Ehdr) *header)
 			dynamic = (off_t)p.p_offset;
 	}
 	for (int pass = 0; pass < 2 && dynamic >= 0; pass++) { /* first where the names are */
-		for (off_t at = dynamic; pread(fd, &d, sizeof(d), at) == (ssize_t)sizeof(d) && d.d_tag != DT_NULL;
+		for (off_t at = dynamic;
+		     pread(fd, &d, sizeof(d), at) == (ssize_t)sizeof(d) && d.d_tag != DT_NULL;
 		     at += (off_t)sizeof(d)) {
 			char name[64] = "";
 
@@ -206,7 +211,8 @@ static bool needs_asan(int fd, const ElfW(Ehdr) *header)
 				strings = file_offset(fd, header, d.d_un.d_ptr);
 			if (pass == 1 && d.d_tag == DT_NEEDED && strings >= 0 &&
 			    pread(fd, name, sizeof(name) - 1, strings + (off_t)d.d_un.d_val) > 0 &&
-			    (strncmp(name, "libasan.so", 10) == 0 || strncmp(name, "libclang_rt.asan", 16) == 0))
+			    (strncmp(name, "libasan.so", 10) == 0 ||
+			     strncmp(name, "libclang_rt.asan", 16) == 0))
 				return true;
 		}
 	}
@@ -225,20 +231,24 @@ static void allow_asan(void)
 	free(longer);
 }
 
-static int check_elf(const char *path, int fd, const struct stat *st, const ElfW(Ehdr) *header)
+static int check_elf(const char *path, int fd, const struct stat *st, const ElfW(Ehdr) * header)
 {
 	char name[4096];
 
 	if (header->e_ident[EI_CLASS] != OWN_CLASS ||
 	    (OWN_MACHINE != EM_NONE && header->e_machine != OWN_MACHINE)) {
-		say("%s is a program for another kind of machine (%s-bit, ELF machine %u); it takes a mutrace built for that",
-		    path, header->e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32", (unsigned int)header->e_machine);
+		say("%s is a program for another kind of machine (%s-bit, ELF machine %u); it takes a "
+		    "mutrace built for that",
+		    path, header->e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
+		    (unsigned int)header->e_machine);
 		return STATUS_TROUBLE;
 	}
 	if (!interpreter_of(fd, header, name, sizeof(name))) {
 		if (is_own_loader(st))
 			return 0;
-		say("%s is statically linked, so no library can be preloaded into it; link it dynamically to profile it", path);
+		say("%s is statically linked, so no library can be preloaded into it; link it dynamically to "
+		    "profile it",
+		    path);
 		return STATUS_TROUBLE;
 	}
 	if (strstr(name, "/ld-musl") != NULL) {

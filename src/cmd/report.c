@@ -41,9 +41,9 @@ static int list_one(const char *place, const char *name)
 		if (localtime_r(&start, &tm) != NULL)
 			strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
 		say("  %s/%s, begun %s%s", place, name, when,
-		    s.pid != 0 && s.pid < INT32_MAX && (kill((pid_t)s.pid, 0) == 0 || errno != ESRCH) ?
-			    ", its mutrace runs" :
-			    "");
+		    s.pid != 0 && s.pid < INT32_MAX && (kill((pid_t)s.pid, 0) == 0 || errno != ESRCH)
+			    ? ", its mutrace runs"
+			    : "");
 		found = 1;
 	}
 	close(fd);
@@ -107,9 +107,9 @@ int command_report(int argc, char **argv)
 	}
 	/* With JSON or the like on stdout nobody reads the text there. */
 	o.report.text = is_stdout(o.report.json_path) || is_stdout(o.report.folded_path) ||
-				is_stdout(o.report.pprof_path) || is_stdout(o.report.csv_path) ?
-				NULL :
-				stdout;
+					is_stdout(o.report.pprof_path) || is_stdout(o.report.csv_path)
+				? NULL
+				: stdout;
 	o.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
 	if (report_run((const char *const *)argv + first, (size_t)(argc - first), &o.report, error) < 0)
 		say("%s", error);

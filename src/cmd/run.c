@@ -27,20 +27,20 @@
 #include "src/session/ticks.h"
 #include "src/session/watched.h"
 
-#define SCAN_MS 500  /* while the program runs: only to see who died without a word */
-#define BIRTH_MS 20  /* while somebody is about to be born */
+#define SCAN_MS 500             /* while the program runs: only to see who died without a word */
+#define BIRTH_MS 20             /* while somebody is about to be born */
 #define PATIENCE_NS 2000000000u /* of waiting for children before we say that we do */
 
 struct run {
 	struct options *options;
-	run_done done;   /* what becomes of the session */
+	run_done done; /* what becomes of the session */
 	void *done_data;
 	struct sessiondir session;
 	struct child child;
 	struct follow *follow;
-	int signals;   /* signalfd */
+	int signals;    /* signalfd */
 	pid_t reporter; /* prints a report of the moment; 0: none */
-	bool hurry;    /* the user does not want to wait for children */
+	bool hurry;     /* the user does not want to wait for children */
 };
 
 int run_report(struct options *o, const char *session)
@@ -86,7 +86,8 @@ static void bury_orphans(const struct run *r)
 
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
-		if (info.si_pid == r->child.pid || info.si_pid == r->child.witness || info.si_pid == r->reporter)
+		if (info.si_pid == r->child.pid || info.si_pid == r->child.witness ||
+		    info.si_pid == r->reporter)
 			return; /* awaited elsewhere; the next SIGCHLD goes on here */
 		waitpid(info.si_pid, NULL, 0);
 	}
@@ -105,9 +106,7 @@ static void handle_signals(struct run *r)
 			if (getpid() == 1)
 				bury_orphans(r);
 			break;
-		case SIGUSR1:
-			report_now(r);
-			break;
+		case SIGUSR1: report_now(r); break;
 		case SIGINT:
 		case SIGTERM:
 		case SIGHUP:
@@ -115,8 +114,7 @@ static void handle_signals(struct run *r)
 			if (r->child.ended)
 				r->hurry = true;
 			/* fall through */
-		default:
-			child_pass_on(&r->child, &info);
+		default: child_pass_on(&r->child, &info);
 		}
 	}
 }
@@ -158,7 +156,8 @@ static void wait_for_children(struct run *r)
 		}
 		living = follow_living(r->follow, &one);
 		if (living != 0 && !said && ticks_monotonic_ns() - start > PATIENCE_NS) {
-			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM to %s "
+			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM "
+			    "to %s "
 			    "reports now, --no-follow does not wait",
 			    living, (int)one, living > 1 ? " ..." : "", tool.name);
 			said = true;
@@ -224,7 +223,8 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	live_end(live);
 	child_guard_report(&r->child, r->signals);
 	if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) == 0) {
-		say("nothing was recorded: %s, or what it went on as, never loaded %s. Does it clear the environment "
+		say("nothing was recorded: %s, or what it went on as, never loaded %s. Does it clear the "
+		    "environment "
 		    "(env -i, sudo), or start a program that is statically linked?",
 		    argv[0], library);
 	} else if (r->done(r->session.path, r->done_data) < 0 && !r->session.keep) {
@@ -304,7 +304,8 @@ int command_run(int argc, char **argv)
 		goto finish;
 	}
 	if (first >= argc) {
-		say("no program named; usage: mutrace [OPTION...] PROGRAM [ARGUMENT...], see 'mutrace --help'");
+		say("no program named; usage: mutrace [OPTION...] PROGRAM [ARGUMENT...], see 'mutrace "
+		    "--help'");
 		goto finish;
 	}
 	status = run_program(&o, argv + first, false, report_done, &o, &program_status);

@@ -83,7 +83,8 @@ static char *make_named(const char *output)
 			return NULL;
 		}
 		if (st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
-			say("%s must be yours alone (chmod 700): the session tells what the program does", output);
+			say("%s must be yours alone (chmod 700): the session tells what the program does",
+			    output);
 			errno = 0;
 			return NULL;
 		}
@@ -200,7 +201,9 @@ static int make_unnamed(struct sessiondir *s)
 			    (!any && !has_room(places[i], i == 0 ? SHM_ROOM : OTHER_ROOM)))
 				continue;
 			s->path = make_in(places[i]);
-			r = s->path == NULL ? -errno : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG : fill(s);
+			r = s->path == NULL                  ? -errno
+			    : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG
+							     : fill(s);
 			if (r == 0)
 				return 0;
 			unmake(s);
@@ -288,7 +291,9 @@ unsigned int sessiondir_unrecorded(const struct sessiondir *s)
 {
 	uint32_t n;
 
-	return pread(s->file, &n, sizeof(n), offsetof(struct session_file, unrecorded)) == (ssize_t)sizeof(n) ? n : 0;
+	return pread(s->file, &n, sizeof(n), offsetof(struct session_file, unrecorded)) == (ssize_t)sizeof(n)
+		       ? n
+		       : 0;
 }
 
 int sessiondir_remove(const char *path)

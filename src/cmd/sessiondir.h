@@ -9,10 +9,10 @@
 #include "src/session/format.h"
 
 struct sessiondir {
-	char *path;   /* absolute */
-	int dir;      /* descriptor of the directory */
-	int file;     /* descriptor of the file "session" */
-	bool keep;    /* the user asked for it by name */
+	char *path; /* absolute */
+	int dir;    /* descriptor of the directory */
+	int file;   /* descriptor of the file "session" */
+	bool keep;  /* the user asked for it by name */
 	struct session_file content;
 };
 

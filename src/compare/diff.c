@@ -53,13 +53,15 @@ static void lock_judge(struct diff_lock *l)
 
 static double wait_change(const struct diff_lock *l)
 {
-	return (l->now ? l->now->value[FIGURE_WAIT_SHARE] : 0) - (l->base ? l->base->value[FIGURE_WAIT_SHARE] : 0);
+	return (l->now ? l->now->value[FIGURE_WAIT_SHARE] : 0) -
+	       (l->base ? l->base->value[FIGURE_WAIT_SHARE] : 0);
 }
 
 static int lock_compare(const void *a, const void *b)
 {
 	const struct diff_lock *x = a, *y = b;
-	const char *x_identity = (x->now ? x->now : x->base)->identity, *y_identity = (y->now ? y->now : y->base)->identity;
+	const char *x_identity = (x->now ? x->now : x->base)->identity,
+		   *y_identity = (y->now ? y->now : y->base)->identity;
 	double by = wait_change(y) - wait_change(x);
 
 	if (x->change != y->change)
@@ -79,7 +81,9 @@ int diff_make(struct diff *d, const struct digest *base, const struct digest *no
 		return -ENOMEM;
 	while (i < base->n || j < now->n) {
 		struct diff_lock *l = &d->locks[d->n++];
-		int order = i == base->n ? 1 : j == now->n ? -1 : strcmp(base->locks[i].identity, now->locks[j].identity);
+		int order = i == base->n  ? 1
+			    : j == now->n ? -1
+					  : strcmp(base->locks[i].identity, now->locks[j].identity);
 
 		if (order <= 0)
 			l->base = &base->locks[i++];
@@ -103,9 +107,9 @@ static const struct {
 	enum figure figure;
 	const char *title;
 } columns[] = {
-	{ FIGURE_ACQUIRED, "Acquired" },       { FIGURE_CONTENDED_SHARE, "Contended" },
-	{ FIGURE_WAIT_SHARE, "Wait share" },   { FIGURE_HOLD_AVG, "Avg held" },
-	{ FIGURE_HOLD_P50, "Median held" },    { FIGURE_HOLD_P99, "p99 held" },
+	{ FIGURE_ACQUIRED, "Acquired" },     { FIGURE_CONTENDED_SHARE, "Contended" },
+	{ FIGURE_WAIT_SHARE, "Wait share" }, { FIGURE_HOLD_AVG, "Avg held" },
+	{ FIGURE_HOLD_P50, "Median held" },  { FIGURE_HOLD_P99, "p99 held" },
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
@@ -205,8 +209,9 @@ static void one_total(FILE *out, const struct diff *d, enum figure f, const char
 
 void diff_text(FILE *out, const struct diff *d, bool all)
 {
-	fprintf(out, "mutrace diff: %zu worse, %zu better, %zu new, %zu gone, %zu about the same", d->count[CHANGE_WORSE],
-		d->count[CHANGE_BETTER], d->count[CHANGE_NEW], d->count[CHANGE_GONE], d->count[CHANGE_SAME]);
+	fprintf(out, "mutrace diff: %zu worse, %zu better, %zu new, %zu gone, %zu about the same",
+		d->count[CHANGE_WORSE], d->count[CHANGE_BETTER], d->count[CHANGE_NEW], d->count[CHANGE_GONE],
+		d->count[CHANGE_SAME]);
 	if (d->base->runs > 1 || d->now->runs > 1)
 		fprintf(out, "; medians of %u and %u runs", d->base->runs, d->now->runs);
 	fputs(".\nmutrace diff: ", out);
@@ -256,8 +261,9 @@ static json_t *lock_json(const struct diff_lock *l)
 		if (l->why >> f & 1)
 			json_array_append_new(why, json_string(figure_specs[f].name));
 	json_object_set_new(o, "because", why);
-	json_object_set_new(o, "figures", figures(l->base ? l->base->value : NULL, l->now ? l->now->value : NULL, false,
-						  head->held));
+	json_object_set_new(o, "figures",
+			    figures(l->base ? l->base->value : NULL, l->now ? l->now->value : NULL, false,
+				    head->held));
 	if (head->waiter.stack)
 		json_object_set_new(o, "waiter", json_string(head->waiter.stack));
 	if (head->holder.stack)
@@ -282,7 +288,10 @@ int diff_json(FILE *out, const struct diff *d)
 		if (json_array_append_new(locks, lock_json(&d->locks[i])) < 0)
 			goto out;
 	if (json_object_set(o, "locks", locks) == 0)
-		r = json_dumpf(o, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0 || fputc('\n', out) == EOF || fflush(out) != 0 ? -EIO : 0;
+		r = json_dumpf(o, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0 || fputc('\n', out) == EOF ||
+				    fflush(out) != 0
+			    ? -EIO
+			    : 0;
 out:
 	json_decref(locks);
 	json_decref(o);

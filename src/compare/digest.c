@@ -211,7 +211,8 @@ static int places_take(struct digest *d, struct digest_lock *l, const json_t *lo
 
 static int lock_take(struct digest *d, struct table *numbers, struct strings *identities, const json_t *lock)
 {
-	const char *identity = text_of(lock, "identity"), *kind = text_of(lock, "kind"), *name = text_of(lock, "name");
+	const char *identity = text_of(lock, "identity"), *kind = text_of(lock, "kind"),
+		   *name = text_of(lock, "name");
 	const char *named_by = text_of(lock, "named_by"), *interned;
 	struct digest_lock *l;
 	uint32_t number;
@@ -289,12 +290,14 @@ static int report_take(struct digest *d, const json_t *document, const char *nam
 	int r = 0;
 
 	if (format < 1 || !json_is_array(processes)) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s is JSON, but neither a report of mutrace nor a baseline", name);
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s is JSON, but neither a report of mutrace nor a baseline", name);
 		return -EBADMSG;
 	}
 	if (format > REPORT_FORMAT_NEWEST) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s is of format %lld, made by a newer mutrace; this one reads up to %d",
-			 name, (long long)format, REPORT_FORMAT_NEWEST);
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s is of format %lld, made by a newer mutrace; this one reads up to %d", name,
+			 (long long)format, REPORT_FORMAT_NEWEST);
 		return -EPROTONOSUPPORT;
 	}
 	for (i = 0; i < json_array_size(processes) && r == 0; i++) {
@@ -314,7 +317,8 @@ static int report_take(struct digest *d, const json_t *document, const char *nam
 		for (j = 0; j < json_array_size(locks) && r == 0; j++)
 			r = lock_take(d, &numbers, &identities, json_array_get(locks, j));
 		if (r == -EBADMSG)
-			snprintf(error, MODEL_ERROR_SIZE, "%s: a lock lacks its identity, name or kind", name);
+			snprintf(error, MODEL_ERROR_SIZE, "%s: a lock lacks its identity, name or kind",
+				 name);
 	}
 	d->lost += (uint64_t)number_of(document, "unrecorded_processes") +
 		   (uint64_t)number_of(document, "unreadable_recordings");
@@ -339,8 +343,8 @@ static int baseline_take(struct digest *d, const json_t *document, const char *n
 	double runs;
 
 	if (format != BASELINE_FORMAT) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s is a baseline of format %lld; this mutrace reads %d", name,
-			 (long long)format, BASELINE_FORMAT);
+		snprintf(error, MODEL_ERROR_SIZE, "%s is a baseline of format %lld; this mutrace reads %d",
+			 name, (long long)format, BASELINE_FORMAT);
 		return -EPROTONOSUPPORT;
 	}
 	runs = number_of(document, "runs");
@@ -349,7 +353,8 @@ static int baseline_take(struct digest *d, const json_t *document, const char *n
 	figures_read(json_object_get(document, "total"), d->total);
 	memcpy(d->total_low, d->total, sizeof(d->total));
 	memcpy(d->total_high, d->total, sizeof(d->total));
-	json_object_foreach(locks, identity, lock) {
+	json_object_foreach(locks, identity, lock)
+	{
 		struct digest_lock *l = digest_add(d, identity);
 
 		if (!l)
@@ -376,8 +381,8 @@ int digest_from_json(const json_t *document, const char *name, struct digest **r
 
 	if (d) {
 		d->runs = 1;
-		r = json_object_get(document, "mutrace-baseline") ? baseline_take(d, document, name, error) :
-								    report_take(d, document, name, error);
+		r = json_object_get(document, "mutrace-baseline") ? baseline_take(d, document, name, error)
+								  : report_take(d, document, name, error);
 	}
 	if (r == -ENOMEM)
 		snprintf(error, MODEL_ERROR_SIZE, "%s: out of memory", name);

@@ -26,10 +26,11 @@ struct digest_place {
 
 struct digest_lock {
 	const char *identity, *name, *kind, *module; /* module: without directories, NULL unknown */
-	bool held;                /* is of a kind that is held: has the hold figures */
+	bool held;                                   /* is of a kind that is held: has the hold figures */
 	double value[FIGURE_MAX];
 	double low[FIGURE_MAX], high[FIGURE_MAX]; /* over the runs */
-	struct digest_place holder, waiter, user; /* who made others wait, who waited, who held it longest or used it first */
+	struct digest_place holder, waiter,
+		user; /* who made others wait, who waited, who held it longest or used it first */
 	/* while a run is being added up */
 	double waits, wait_total, hold_total, weight;
 };
@@ -38,13 +39,14 @@ struct digest {
 	struct pool pool;
 	struct digest_lock *locks; /* sorted by identity */
 	size_t n, capacity;
-	double total[FIGURE_MAX], total_low[FIGURE_MAX], total_high[FIGURE_MAX]; /* of all locks; hold figures are 0 */
+	double total[FIGURE_MAX], total_low[FIGURE_MAX],
+		total_high[FIGURE_MAX]; /* of all locks; hold figures are 0 */
 	double thread_time;
 	unsigned int runs;
-	const char *program;       /* NULL: none */
-	size_t unnamed;            /* locks left out because only their address is known */
-	uint64_t lost;             /* events */
-	bool incomplete;           /* a process was killed or still ran */
+	const char *program; /* NULL: none */
+	size_t unnamed;      /* locks left out because only their address is known */
+	uint64_t lost;       /* events */
+	bool incomplete;     /* a process was killed or still ran */
 };
 
 /* Takes NULL. */
@@ -66,8 +68,8 @@ int digest_median(struct digest *const *runs, size_t n, struct digest **ret);
 const struct digest_lock *digest_find(const struct digest *d, const char *identity);
 
 /* Loads all paths and takes their median. As digest_load(). */
-int digest_load_all(const char *const *paths, size_t n, const struct report_options *options, struct digest **ret,
-		    char *error);
+int digest_load_all(const char *const *paths, size_t n, const struct report_options *options,
+		    struct digest **ret, char *error);
 
 /* Writes d as a baseline: JSON, sorted, rounded, one figure a line, so that its diff can be read; by way of a
  * temporary file, so that an old baseline is either kept or replaced. As digest_load(). */

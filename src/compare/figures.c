@@ -67,17 +67,16 @@ int figure_parse(enum figure_unit unit, const char *text, double *ret)
 
 unsigned long long figure_whole(double value)
 {
-	return value >= WHOLE_MAX ? (unsigned long long)WHOLE_MAX : value > 0 ? (unsigned long long)(value + 0.5) : 0;
+	return value >= WHOLE_MAX ? (unsigned long long)WHOLE_MAX
+	       : value > 0        ? (unsigned long long)(value + 0.5)
+				  : 0;
 }
 
 char *figure_text(char *out, enum figure_unit unit, double value)
 {
 	switch (unit) {
-	case UNIT_SHARE:
-		return number_share(out, value, 1);
-	case UNIT_NS:
-		return number_ns(out, figure_whole(value));
-	default:
-		return number_count(out, figure_whole(value));
+	case UNIT_SHARE: return number_share(out, value, 1);
+	case UNIT_NS: return number_ns(out, figure_whole(value));
+	default: return number_count(out, figure_whole(value));
 	}
 }

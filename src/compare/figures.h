@@ -40,7 +40,7 @@ enum figure {
 #define X(id, name, unit, factor, slack, needs, what) FIGURE_##id,
 	FIGURES(X)
 #undef X
-	FIGURE_MAX
+		FIGURE_MAX
 };
 
 struct figure_spec {

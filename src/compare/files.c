@@ -29,7 +29,8 @@ static int parse(FILE *f, const char *name, struct digest **ret, char *error)
 	return r;
 }
 
-static int load_session(const char *path, const struct report_options *options, struct digest **ret, char *error)
+static int load_session(const char *path, const struct report_options *options, struct digest **ret,
+			char *error)
 {
 	struct report_options o = *options;
 	FILE *f = tmpfile();
@@ -79,8 +80,8 @@ int digest_load(const char *path, const struct report_options *options, struct d
 	return r;
 }
 
-int digest_load_all(const char *const *paths, size_t n, const struct report_options *options, struct digest **ret,
-		    char *error)
+int digest_load_all(const char *const *paths, size_t n, const struct report_options *options,
+		    struct digest **ret, char *error)
 {
 	struct digest **runs = calloc(n ? n : 1, sizeof(struct digest *));
 	size_t i;
@@ -178,10 +179,12 @@ int baseline_write(const struct digest *d, const char *path, char *error)
 	mask = umask(0);
 	umask(mask);
 	/* ASCII: also a terminal may be shown it, by git diff */
-	r = json_dumpf(document, f, JSON_INDENT(1) | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(DIGITS)) < 0 ||
-			    fputc('\n', f) < 0 || fchmod(fd, 0666 & ~mask) < 0 ?
-		    -EIO :
-		    0;
+	r = json_dumpf(document, f,
+		       JSON_INDENT(1) | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(DIGITS)) <
+				    0 ||
+			    fputc('\n', f) < 0 || fchmod(fd, 0666 & ~mask) < 0
+		    ? -EIO
+		    : 0;
 	if (fclose(f) != 0 && r == 0)
 		r = -errno;
 	if (r == 0 && rename(temporary, path) < 0)

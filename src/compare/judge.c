@@ -46,7 +46,8 @@ static int judge(struct verdict *v, const struct digest_lock *lock, const double
 			f.limit = l->max;
 			over = true;
 		}
-		if (v->baseline && l->factor > 0 && !rare && (!lock || comparable((enum figure)i, base_lock))) {
+		if (v->baseline && l->factor > 0 && !rare &&
+		    (!lock || comparable((enum figure)i, base_lock))) {
 			double limit = (base ? base[i] : 0) * l->factor + l->slack;
 
 			if (value[i] > limit && (!over || limit < f.limit)) {
@@ -68,7 +69,8 @@ static int judge(struct verdict *v, const struct digest_lock *lock, const double
 	return 0;
 }
 
-int verdict_make(struct verdict *v, const struct digest *run, const struct digest *baseline, struct limits *limits)
+int verdict_make(struct verdict *v, const struct digest *run, const struct digest *baseline,
+		 struct limits *limits)
 {
 	struct lock_limits one;
 	int r;

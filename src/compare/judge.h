@@ -11,12 +11,12 @@
 #include "compare/digest.h"
 #include "compare/limits.h"
 
-struct finding { /* a figure over its limit */
+struct finding {                        /* a figure over its limit */
 	const struct digest_lock *lock; /* NULL: the total */
 	enum figure figure;
 	double value, limit, base;
-	bool relative;                  /* the limit comes from the baseline, which has base */
-	bool added;                     /* a lock that the baseline does not have */
+	bool relative;                    /* the limit comes from the baseline, which has base */
+	bool added;                       /* a lock that the baseline does not have */
 	const struct digest_place *place; /* guilty of it; NULL unknown */
 };
 
@@ -28,7 +28,8 @@ struct verdict {
 };
 
 /* 0 or -ENOMEM. To be freed by verdict_free() in any case. */
-int verdict_make(struct verdict *v, const struct digest *run, const struct digest *baseline, struct limits *limits);
+int verdict_make(struct verdict *v, const struct digest *run, const struct digest *baseline,
+		 struct limits *limits);
 void verdict_free(struct verdict *v);
 
 /* One finding in words, without its stack: "hold-p50 20 us, limit 5 us (baseline 1 us)". */

@@ -80,8 +80,8 @@ int limits_option(struct limits *l, const char *text, char *error)
 	}
 	number = figure_find(figure);
 	if (number < 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "--limit=%s: there is no figure '%s'; 'man mutrace-check' lists them", text,
-			 figure);
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "--limit=%s: there is no figure '%s'; 'man mutrace-check' lists them", text, figure);
 		return -EINVAL;
 	}
 	if (rule->total && !figure_of_total(number)) {
@@ -89,10 +89,11 @@ int limits_option(struct limits *l, const char *text, char *error)
 		return -EINVAL;
 	}
 	if (figure_parse(figure_specs[number].unit, equals + 1, &rule->limit[number].max) < 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "--limit=%s: '%s' is no value for %s (%s)", text, equals + 1, figure,
-			 figure_specs[number].unit == UNIT_SHARE ? "5%" :
-			 figure_specs[number].unit == UNIT_NS	 ? "50us" :
-								   "1000");
+		snprintf(error, MODEL_ERROR_SIZE, "--limit=%s: '%s' is no value for %s (%s)", text,
+			 equals + 1, figure,
+			 figure_specs[number].unit == UNIT_SHARE ? "5%"
+			 : figure_specs[number].unit == UNIT_NS  ? "50us"
+								 : "1000");
 		return -EINVAL;
 	}
 	rule->limit[number].has_max = true;
@@ -118,7 +119,8 @@ void limits_of(struct limits *l, const struct digest_lock *lock, struct lock_lim
 {
 	ret->min_acquired = MIN_ACQUIRED_DEFAULT;
 	for (int i = 0; i < FIGURE_MAX; i++)
-		ret->limit[i] = (struct limit){ .factor = figure_specs[i].factor, .slack = figure_specs[i].slack };
+		ret->limit[i] =
+			(struct limit){ .factor = figure_specs[i].factor, .slack = figure_specs[i].slack };
 	for (size_t k = 0; k < l->n; k++) {
 		struct rule *r = &l->rules[k];
 

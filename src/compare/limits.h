@@ -18,11 +18,11 @@ struct limit {
 };
 
 struct rule {
-	bool total;           /* of all locks together; else those that match: */
+	bool total;                           /* of all locks together; else those that match: */
 	const char *name, *identity, *module; /* globs, NULL: any */
 	struct limit limit[FIGURE_MAX];
-	double min_acquired;  /* negative: not given */
-	const char *where;    /* "limits.yaml:12" or the option, for messages */
+	double min_acquired; /* negative: not given */
+	const char *where;   /* "limits.yaml:12" or the option, for messages */
 	bool matched;
 };
 
@@ -30,7 +30,7 @@ struct limits {
 	struct pool pool;
 	struct rule *rules;
 	size_t n, capacity;
-	bool absolute;        /* some rule has an absolute limit */
+	bool absolute; /* some rule has an absolute limit */
 };
 
 /* What holds for one lock, all rules put together. */

@@ -38,7 +38,8 @@ static int wrong(const struct source *s, const yaml_node_t *node, const char *fo
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	snprintf(s->error, MODEL_ERROR_SIZE, "%s:%zu: %s", s->path, node ? node->start_mark.line + 1 : 1, text);
+	snprintf(s->error, MODEL_ERROR_SIZE, "%s:%zu: %s", s->path, node ? node->start_mark.line + 1 : 1,
+		 text);
 	return -EINVAL;
 }
 
@@ -55,13 +56,15 @@ static const char *scalar(const yaml_node_t *node)
 
 static int value_read(struct source *s, const yaml_node_t *node, int figure, double *ret)
 {
-	static const char *const examples[] = { [UNIT_COUNT] = "1000", [UNIT_SHARE] = "5%", [UNIT_NS] = "50us" };
+	static const char *const examples[] = {
+		[UNIT_COUNT] = "1000", [UNIT_SHARE] = "5%", [UNIT_NS] = "50us"
+	};
 	const struct figure_spec *spec = &figure_specs[figure];
 	const char *text = scalar(node);
 
 	if (!text || figure_parse(spec->unit, text, ret) < 0)
-		return wrong(s, node, "'%.60s' is no value for %s; it is written like %s", text ? text : "(not a value)",
-			     spec->name, examples[spec->unit]);
+		return wrong(s, node, "'%.60s' is no value for %s; it is written like %s",
+			     text ? text : "(not a value)", spec->name, examples[spec->unit]);
 	return 0;
 }
 
@@ -89,7 +92,8 @@ static int limit_read(struct source *s, const yaml_node_t *node, int figure, str
 		return value_read(s, node, figure, &limit->max);
 	}
 	if (!node || node->type != YAML_MAPPING_NODE)
-		return wrong(s, node, "%s takes a value, 'off', or {max: , factor: , slack: }", figure_specs[figure].name);
+		return wrong(s, node, "%s takes a value, 'off', or {max: , factor: , slack: }",
+			     figure_specs[figure].name);
 	for (pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top && r == 0; pair++) {
 		const yaml_node_t *key = node_at(s, pair->key), *value = node_at(s, pair->value);
 		const char *name = scalar(key) ? scalar(key) : "";
@@ -176,7 +180,8 @@ static int root_read(struct source *s, const yaml_node_t *root)
 		} else if (strcmp(name, "rules") == 0 && value->type == YAML_SEQUENCE_NODE) {
 			yaml_node_item_t *item;
 
-			for (item = value->data.sequence.items.start; item < value->data.sequence.items.top && r == 0; item++)
+			for (item = value->data.sequence.items.start;
+			     item < value->data.sequence.items.top && r == 0; item++)
 				r = rule_read(s, node_at(s, *item), false);
 		} else if (strcmp(name, "rules") == 0) {
 			r = wrong(s, value, "'rules:' takes a list, each rule begins with '-'");
@@ -206,9 +211,11 @@ int limits_read(struct limits *l, const char *path, char *error)
 	}
 	yaml_parser_set_input_file(&parser, f);
 	if (!yaml_parser_load(&parser, &s.document)) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s:%zu: not YAML: %s%s", path, parser.problem_mark.line + 1,
-			 parser.problem ? parser.problem : "cannot be read",
-			 parser.error == YAML_SCANNER_ERROR || parser.error == YAML_COMPOSER_ERROR ? " (a glob that begins with * must be in quotes)" : "");
+		snprintf(error, MODEL_ERROR_SIZE, "%s:%zu: not YAML: %s%s", path,
+			 parser.problem_mark.line + 1, parser.problem ? parser.problem : "cannot be read",
+			 parser.error == YAML_SCANNER_ERROR || parser.error == YAML_COMPOSER_ERROR
+				 ? " (a glob that begins with * must be in quotes)"
+				 : "");
 		r = -EINVAL;
 	} else {
 		r = root_read(&s, yaml_document_get_root_node(&s.document));

@@ -31,13 +31,15 @@ static int place_copy(struct digest *d, struct digest_place *to, const struct di
 }
 
 /* Names and places: those of the run in which most was waited, or else held. */
-static int head_copy(struct digest *d, struct digest_lock *to, const struct digest_lock *const *found, size_t n)
+static int head_copy(struct digest *d, struct digest_lock *to, const struct digest_lock *const *found,
+		     size_t n)
 {
 	const struct digest_lock *from = NULL;
 	int r;
 
 	for (size_t i = 0; i < n; i++) {
-		if (found[i] && (!from || found[i]->value[FIGURE_WAIT_TOTAL] > from->value[FIGURE_WAIT_TOTAL]))
+		if (found[i] &&
+		    (!from || found[i]->value[FIGURE_WAIT_TOTAL] > from->value[FIGURE_WAIT_TOTAL]))
 			from = found[i];
 	}
 	if (!from)
@@ -54,8 +56,8 @@ static int head_copy(struct digest *d, struct digest_lock *to, const struct dige
 	return r < 0 ? r : place_copy(d, &to->user, &from->user);
 }
 
-static int lock_median(struct digest *d, struct digest *const *runs, size_t n, const char *identity, double *values,
-		       const struct digest_lock **found)
+static int lock_median(struct digest *d, struct digest *const *runs, size_t n, const char *identity,
+		       double *values, const struct digest_lock **found)
 {
 	struct digest_lock *l = digest_add(d, identity);
 

@@ -60,7 +60,8 @@ void verdict_text(FILE *out, const struct verdict *v)
 static void escape(FILE *out, const char *text, bool property)
 {
 	for (; *text; text++) {
-		if (*text == '%' || *text == '\r' || *text == '\n' || (property && (*text == ':' || *text == ',')))
+		if (*text == '%' || *text == '\r' || *text == '\n' ||
+		    (property && (*text == ':' || *text == ',')))
 			fprintf(out, "%%%02X", (unsigned int)(unsigned char)*text);
 		else
 			fputc(*text, out);
@@ -154,7 +155,8 @@ static void case_failure(xmlTextWriter *w, const struct finding *f, size_t n)
 	free(text);
 }
 
-static void case_write(xmlTextWriter *w, const char *group, const char *name, const struct finding *f, size_t n)
+static void case_write(xmlTextWriter *w, const char *group, const char *name, const struct finding *f,
+		       size_t n)
 {
 	xmlTextWriterStartElement(w, BAD_CAST "testcase");
 	attribute(w, "classname", group);

@@ -129,7 +129,8 @@ static int chunk_read(struct image *im, struct image_chunk *c, chunk_item take, 
 				c->offset + sizeof(struct chunk) + (uint64_t)done * c->item_size);
 		if (got < 0)
 			return (int)got;
-		if ((size_t)got < n * c->item_size) { /* became shorter meanwhile: only what is there counts */
+		if ((size_t)got <
+		    n * c->item_size) { /* became shorter meanwhile: only what is there counts */
 			memset((char *)im->buffer + got, 0, n * c->item_size - (size_t)got);
 			im->process->truncated = true;
 		}

@@ -18,7 +18,8 @@ static bool rate_sane(double rate)
 	return rate > 1e-2 && rate < 1e3;
 }
 
-static bool rate_try(struct ticks_rate *r, const struct clock_sync *s, uint64_t ticks, uint64_t ns, uint64_t least)
+static bool rate_try(struct ticks_rate *r, const struct clock_sync *s, uint64_t ticks, uint64_t ns,
+		     uint64_t least)
 {
 	double rate;
 

@@ -16,7 +16,8 @@ static int header_check(const struct image_header *h, int64_t got, const char *n
 {
 	if (got < (int64_t)(sizeof(h->magic) + 2 * sizeof(uint32_t)) ||
 	    memcmp(h->magic, SESSION_IMAGE_MAGIC, sizeof(h->magic)) != 0) {
-		if (got > 0 && got < (int64_t)sizeof(h->magic) && memcmp(h->magic, SESSION_IMAGE_MAGIC, got) == 0)
+		if (got > 0 && got < (int64_t)sizeof(h->magic) &&
+		    memcmp(h->magic, SESSION_IMAGE_MAGIC, got) == 0)
 			snprintf(error, MODEL_ERROR_SIZE, "%s is cut off in its header", name);
 		else
 			snprintf(error, MODEL_ERROR_SIZE, "%s is no recording of mutrace", name);
@@ -24,15 +25,17 @@ static int header_check(const struct image_header *h, int64_t got, const char *n
 	}
 	if (h->byte_order != SESSION_BYTE_ORDER) {
 		if (h->byte_order == __builtin_bswap32(SESSION_BYTE_ORDER)) {
-			snprintf(error, MODEL_ERROR_SIZE, "%s was recorded on a machine of the other byte order", name);
+			snprintf(error, MODEL_ERROR_SIZE,
+				 "%s was recorded on a machine of the other byte order", name);
 			return -EPROTONOSUPPORT;
 		}
 		snprintf(error, MODEL_ERROR_SIZE, "%s is damaged in its header", name);
 		return -EBADMSG;
 	}
 	if (h->format != SESSION_FORMAT) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s has session format %u, %s; this mutrace reads format %u", name,
-			 h->format, h->format > SESSION_FORMAT ? "written by a newer mutrace" : "of an older mutrace",
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s has session format %u, %s; this mutrace reads format %u", name, h->format,
+			 h->format > SESSION_FORMAT ? "written by a newer mutrace" : "of an older mutrace",
 			 SESSION_FORMAT);
 		return -EPROTONOSUPPORT;
 	}
@@ -93,9 +96,9 @@ static int header_take(struct image *im, const char *name, const struct session_
 	p->unwinder = h->unwinder != 0;
 	p->truncated = h->used > im->size;
 	p->start_realtime_ns = h->start_realtime_ns;
-	start = h->sync.first_ns + (r->origin > h->sync.first_ticks ?
-					    ticks_span(r, r->origin - h->sync.first_ticks) :
-					    -ticks_span(r, h->sync.first_ticks - r->origin));
+	start = h->sync.first_ns + (r->origin > h->sync.first_ticks
+					    ? ticks_span(r, r->origin - h->sync.first_ticks)
+					    : -ticks_span(r, h->sync.first_ticks - r->origin));
 	p->start_ns = c->have_file && start > c->file.start_ns ? start - c->file.start_ns : 0;
 	p->ns_per_tick = r->ns_per_tick;
 	p->config = h->config;
@@ -114,9 +117,9 @@ static void end_take(struct image *im, const struct session_context *c)
 	uint64_t end = h->end_ticks;
 
 	if (h->end_ticks) {
-		p->end = h->state == IMAGE_EXECED ? PROCESS_EXECED :
-			 h->state == IMAGE_QUIT	  ? PROCESS_QUIT :
-						    PROCESS_EXITED;
+		p->end = h->state == IMAGE_EXECED ? PROCESS_EXECED
+			 : h->state == IMAGE_QUIT ? PROCESS_QUIT
+						  : PROCESS_EXITED;
 	} else if (h->observed_end_ticks) {
 		p->end = PROCESS_KILLED;
 		end = h->observed_end_ticks;
@@ -127,7 +130,8 @@ static void end_take(struct image *im, const struct session_context *c)
 	} else {
 		p->end = im->rate.same_boot ? PROCESS_KILLED : PROCESS_UNKNOWN;
 		if (c->have_file && c->file.finished &&
-		    memcmp(c->file.boot_id, h->boot_id, sizeof(h->boot_id)) == 0 && c->file.program_pid == h->pid)
+		    memcmp(c->file.boot_id, h->boot_id, sizeof(h->boot_id)) == 0 &&
+		    c->file.program_pid == h->pid)
 			end = c->file.end_ticks;
 		else
 			end = h->sync.last_ticks;
@@ -186,7 +190,8 @@ int image_load(struct model *m, int fd, uint64_t size, const char *name, const s
 		r = items_resolve(&im);
 	}
 	if (r == 0)
-		r = array_grow(&m->processes, m->n_processes, &m->tables->cap_processes, sizeof(*m->processes));
+		r = array_grow(&m->processes, m->n_processes, &m->tables->cap_processes,
+			       sizeof(*m->processes));
 	image_clear(&im);
 	if (r < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be read: %s", name, strerror(-r));

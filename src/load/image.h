@@ -38,23 +38,25 @@ struct image {
 	struct model_process *process;
 
 	struct image_chunk *chunks;
-	uint32_t *pages;  /* for each CHUNK_ALIGN of the file: number of its chunk + 1, 0 none */
+	uint32_t *pages; /* for each CHUNK_ALIGN of the file: number of its chunk + 1, 0 none */
 	size_t n_chunks, cap_chunks, n_pages;
 	void *buffer;
 
 	/* as in the file, to be resolved once all is read */
 	struct frame_node *nodes;
-	uint32_t *node_stack;   /* the model's node for each of these, MODEL_NONE: not made yet */
+	uint32_t *node_stack; /* the model's node for each of these, MODEL_NONE: not made yet */
 	struct image_module *modules;
 	struct image_held *held;
 	uint64_t *waits_booked, *thread_offsets; /* by thread */
 	struct image_count *counts;
 	uint64_t *thread_sites, *cell_sites, *edge_sites;
 	size_t n_nodes, n_held, n_modules, n_counts;
-	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules, cap_mappings;
-	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites, cap_edge_sites;
-	uint64_t taken;         /* ticks when reading began */
-	uint64_t latest;        /* greatest time seen, ticks */
+	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
+		cap_mappings;
+	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
+		cap_edge_sites;
+	uint64_t taken;  /* ticks when reading began */
+	uint64_t latest; /* greatest time seen, ticks */
 };
 
 /* Finds the chunks that were not known yet. 0 or -errno. */

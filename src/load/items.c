@@ -54,7 +54,8 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 	};
 	memcpy(out->name, t->name, sizeof(t->name));
 	im->waits_booked[number] = t->waits_booked;
-	im->thread_offsets[number] = c->offset + sizeof(struct chunk) + (uint64_t)(number - c->first) * c->item_size;
+	im->thread_offsets[number] =
+		c->offset + sizeof(struct chunk) + (uint64_t)(number - c->first) * c->item_size;
 	im->thread_sites[number] = t->waiting_site;
 	seen(im, t->start_ticks);
 	seen(im, t->end_ticks);
@@ -76,7 +77,8 @@ static int pending_count_take(struct image *im, uint32_t thread)
 {
 	struct thread_rec t;
 
-	if (file_read(im->fd, &t, sizeof(t), im->thread_offsets[thread]) != (int64_t)sizeof(t) || t.pending == 0)
+	if (file_read(im->fd, &t, sizeof(t), im->thread_offsets[thread]) != (int64_t)sizeof(t) ||
+	    t.pending == 0)
 		return 0;
 	return count_take(im, (uint32_t)(t.pending >> 32), t.pending_acquired);
 }
@@ -102,13 +104,15 @@ static void pending_take(struct image *im, uint32_t thread)
 	if (file_read(im->fd, &t, sizeof(t), im->thread_offsets[thread]) != (int64_t)sizeof(t))
 		return;
 	for (int tries = 0; tries < 16; tries++) {
-		uint32_t ref = (uint32_t)(t.pending >> 32), number = chunks_number(im, CHUNK_CELLS, ref), ticks = (uint32_t)t.pending;
+		uint32_t ref = (uint32_t)(t.pending >> 32), number = chunks_number(im, CHUNK_CELLS, ref),
+			 ticks = (uint32_t)t.pending;
 		bool same;
 
 		if (t.pending == 0 || number == MODEL_NONE || number >= im->process->n_cells)
 			return;
 		if (file_read(im->fd, &c, sizeof(c), (uint64_t)ref * REF_UNIT) != (int64_t)sizeof(c) ||
-		    file_read(im->fd, &after, sizeof(after), im->thread_offsets[thread]) != (int64_t)sizeof(after))
+		    file_read(im->fd, &after, sizeof(after), im->thread_offsets[thread]) !=
+			    (int64_t)sizeof(after))
 			return;
 		m = &im->process->cells[number];
 		same = t.pending == after.pending && t.booking_total == after.booking_total;
@@ -176,7 +180,8 @@ static int edge_take(struct image *im, const struct image_chunk *c, const void *
 	(void)number;
 	if (e->lock == 0)
 		return 0;
-	if (ROOM(p->edges, p->n_edges, im->cap_edges) < 0 || ROOM(im->edge_sites, p->n_edges, im->cap_edge_sites) < 0)
+	if (ROOM(p->edges, p->n_edges, im->cap_edges) < 0 ||
+	    ROOM(im->edge_sites, p->n_edges, im->cap_edge_sites) < 0)
 		return -ENOMEM;
 	im->edge_sites[p->n_edges] = e->hold_site;
 	p->edges[p->n_edges] = (struct model_edge){
@@ -206,7 +211,8 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 	const struct cell *r = item;
 
 	(void)number;
-	if (ROOM(p->cells, p->n_cells, im->cap_cells) < 0 || ROOM(im->cell_sites, p->n_cells, im->cap_cell_sites) < 0)
+	if (ROOM(p->cells, p->n_cells, im->cap_cells) < 0 ||
+	    ROOM(im->cell_sites, p->n_cells, im->cap_cell_sites) < 0)
 		return -ENOMEM;
 	im->cell_sites[p->n_cells] = r->site;
 	p->cells[p->n_cells] = (struct model_cell){

@@ -186,8 +186,8 @@ int model_stack_replace(struct model *m, uint32_t stack, uint32_t frame, uint32_
 	if (n == 0)
 		return tables_node(m, frame, MODEL_NONE, false, ret_stack);
 	for (i = n; i > 0; i--) {
-		r = tables_node(m, i == n ? frame : m->nodes[chain[i - 1]].frame, node, m->nodes[chain[i - 1]].end,
-				&node);
+		r = tables_node(m, i == n ? frame : m->nodes[chain[i - 1]].frame, node,
+				m->nodes[chain[i - 1]].end, &node);
 		if (r < 0)
 			return r;
 	}

@@ -25,8 +25,8 @@ struct model_module {
 	const char *name; /* path without its directories */
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_size;
-	uint64_t base;    /* in the process that loaded it first: makes absolute addresses for display */
-	bool ours;        /* libmutrace or libunwind: hide */
+	uint64_t base; /* in the process that loaded it first: makes absolute addresses for display */
+	bool ours;     /* libmutrace or libunwind: hide */
 };
 
 /* A place in a module. */
@@ -54,10 +54,10 @@ struct model_mapping {
 
 /* A lock held by a thread when the session was read. */
 struct model_held {
-	uint32_t lock;       /* index in process.locks */
-	uint32_t stack;      /* where it took it (the first time through that call) */
-	uint32_t site;       /* frame of the lock call */
-	uint64_t since_ns;   /* on the process's time line */
+	uint32_t lock;     /* index in process.locks */
+	uint32_t stack;    /* where it took it (the first time through that call) */
+	uint32_t site;     /* frame of the lock call */
+	uint64_t since_ns; /* on the process's time line */
 	uint32_t recursion;
 	enum lock_side side;
 };
@@ -65,8 +65,9 @@ struct model_held {
 struct model_thread {
 	uint32_t tid, generation;
 	char name[17];
-	uint64_t start_ns, end_ns; /* of the present one, on the process's time line; end: of the process if alive */
-	uint64_t life_ns;          /* of all that used the record */
+	uint64_t start_ns,
+		end_ns;   /* of the present one, on the process's time line; end: of the process if alive */
+	uint64_t life_ns; /* of all that used the record */
 	bool ended, realtime;
 	int policy, priority;
 	struct alloc_totals totals; /* matrace: while it was not realtime */
@@ -82,10 +83,10 @@ struct model_lock {
 	enum lock_kind kind;
 	uint8_t type, protocol, flags; /* as in struct lock_rec */
 	uint32_t state;
-	uint32_t last_owner;           /* thread */
+	uint32_t last_owner; /* thread */
 	uint32_t created_stack, first_stack, misuse_stack;
 	uint32_t waiters;
-	uint32_t other;                /* lock */
+	uint32_t other; /* lock */
 	uint64_t instances;
 	uint32_t misuses;
 };
@@ -96,12 +97,12 @@ struct model_cell {
 	uint64_t acquired, hold_total, hold_max, owner_changes, contended, trylock_failed;
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
 	uint32_t release_stack;
-	uint32_t threads;            /* already 0 where another cell counts them */
-	uint32_t generation;         /* of the thread that used it last */
-	uint16_t owner;              /* a lock on the stack: the frame that it lies in, 1 the innermost; 0 unknown */
+	uint32_t threads;    /* already 0 where another cell counts them */
+	uint32_t generation; /* of the thread that used it last */
+	uint16_t owner;      /* a lock on the stack: the frame that it lies in, 1 the innermost; 0 unknown */
 	uint8_t side;
 	bool realtime, sampled;
-	bool ordinary;               /* used by a thread while it was not realtime */
+	bool ordinary; /* used by a thread while it was not realtime */
 };
 
 struct model_edge {
@@ -116,7 +117,7 @@ struct model_edge {
 /* matrace */
 struct model_alloc {
 	uint32_t function, stack, tid_count, thread; /* function: enum watched */
-	uint8_t realtime; /* enum realtime_by */
+	uint8_t realtime;                            /* enum realtime_by */
 	uint64_t count, frees, bytes, time_total, time_max;
 };
 
@@ -125,26 +126,27 @@ enum process_end {
 	PROCESS_UNKNOWN, /* killed, or still running on another machine: its end was not seen */
 	PROCESS_KILLED,  /* the end was seen from outside only */
 	PROCESS_EXITED,
-	PROCESS_QUIT,    /* _exit() */
+	PROCESS_QUIT, /* _exit() */
 	PROCESS_EXECED,
 };
 
 struct model_process {
-	const char *source;          /* file it was read from, for messages */
-	uint32_t session;            /* index in model.sessions */
+	const char *source; /* file it was read from, for messages */
+	uint32_t session;   /* index in model.sessions */
 	uint32_t pid, ppid;
 	const char *program;
 	const char *const *arguments; /* NULL-terminated */
 	bool arguments_cut;
-	bool forked;                 /* started by fork without exec */
-	bool unwinder;               /* false: stacks have one frame */
+	bool forked;   /* started by fork without exec */
+	bool unwinder; /* false: stacks have one frame */
 	enum process_end end;
-	bool truncated;              /* the file is shorter than it says */
-	uint64_t damaged;            /* records left out because they made no sense */
+	bool truncated;   /* the file is shorter than it says */
+	uint64_t damaged; /* records left out because they made no sense */
 	uint64_t start_realtime_ns;
-	uint64_t start_ns;           /* after the start of the session; all other times of the process count from here */
+	uint64_t
+		start_ns; /* after the start of the session; all other times of the process count from here */
 	uint64_t runtime_ns;
-	uint64_t taken_ns;           /* alive: when reading began; all that is older is known to have been so then */
+	uint64_t taken_ns; /* alive: when reading began; all that is older is known to have been so then */
 	double ns_per_tick;
 	struct session_config config;
 	uint64_t lost[LOSS_SLOTS];
@@ -167,11 +169,11 @@ struct model_session {
 	bool finished;       /* the front end saw the program's end */
 	bool foreign;        /* belongs to another user: do not open the files that it names */
 	uint32_t program_pid;
-	int wait_status;     /* with finished */
+	int wait_status; /* with finished */
 	uint64_t start_realtime_ns;
-	size_t skipped;      /* image files that could not be read */
+	size_t skipped;          /* image files that could not be read */
 	const char *skipped_why; /* of the first of them, NULL if none */
-	uint32_t unrecorded; /* processes that found no room for their image */
+	uint32_t unrecorded;     /* processes that found no room for their image */
 };
 
 struct model_tables; /* look-up tables behind the shared arrays, private to src/load */

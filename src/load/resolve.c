@@ -40,7 +40,8 @@ static int site_frame(struct image *im, uint64_t address, uint32_t *ret)
 		return 0;
 	}
 	map = model_mapping_at(im->process, address);
-	return tables_frame(im->model, map ? map->module : MODEL_NONE, address - (map ? map->base : 0), false, ret);
+	return tables_frame(im->model, map ? map->module : MODEL_NONE, address - (map ? map->base : 0), false,
+			    ret);
 }
 
 static int node_frame(struct image *im, const struct frame_node *n, uint32_t *ret)
@@ -50,10 +51,11 @@ static int node_frame(struct image *im, const struct frame_node *n, uint32_t *re
 	const struct model_mapping *map;
 
 	if (module != MODEL_NONE)
-		return tables_frame(im->model, im->modules[module].module, n->ip - im->modules[module].base, exact,
-				    ret);
+		return tables_frame(im->model, im->modules[module].module, n->ip - im->modules[module].base,
+				    exact, ret);
 	map = model_mapping_at(im->process, n->ip);
-	return tables_frame(im->model, map ? map->module : MODEL_NONE, n->ip - (map ? map->base : 0), exact, ret);
+	return tables_frame(im->model, map ? map->module : MODEL_NONE, n->ip - (map ? map->base : 0), exact,
+			    ret);
 }
 
 /* The model's stack for a ref. Depths must fall from each frame to the next inner one, so there is no circle. */
@@ -145,7 +147,8 @@ static int locks_resolve(struct image *im)
 
 		l->last_owner = thread_number(im, l->last_owner);
 		l->other = l->kind == KIND_COND ? lock_number(im, l->other) : MODEL_NONE;
-		if ((r = stack_resolve(im, &l->created_stack)) < 0 || (r = stack_resolve(im, &l->first_stack)) < 0 ||
+		if ((r = stack_resolve(im, &l->created_stack)) < 0 ||
+		    (r = stack_resolve(im, &l->first_stack)) < 0 ||
 		    (r = stack_resolve(im, &l->misuse_stack)) < 0)
 			return r;
 	}
@@ -174,7 +177,8 @@ static int cells_resolve(struct image *im)
 			c->hold_total = ticks_span(&im->rate, c->hold_total);
 			c->hold_max = ticks_span(&im->rate, c->hold_max);
 		}
-		if ((r = stack_resolve(im, &c->stack)) < 0 || (r = stack_resolve(im, &c->release_stack)) < 0 ||
+		if ((r = stack_resolve(im, &c->stack)) < 0 ||
+		    (r = stack_resolve(im, &c->release_stack)) < 0 ||
 		    (r = site_frame(im, im->cell_sites[i], &c->site)) < 0)
 			return r;
 	}
@@ -209,7 +213,8 @@ static int edges_resolve(struct image *im)
 		}
 		e->thread = thread_number(im, e->thread);
 		e->holder = thread_number(im, e->holder);
-		if ((r = stack_resolve(im, &e->wait_stack)) < 0 || (r = stack_resolve(im, &e->hold_stack)) < 0 ||
+		if ((r = stack_resolve(im, &e->wait_stack)) < 0 ||
+		    (r = stack_resolve(im, &e->hold_stack)) < 0 ||
 		    (r = site_frame(im, im->edge_sites[i], &e->hold_site)) < 0)
 			return r;
 		n++;

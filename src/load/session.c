@@ -26,8 +26,9 @@ static void boot_id_read(struct session_context *c)
 		return;
 	if (fgets(text, sizeof(text), f)) {
 		for (i = 0; text[i] && n < 32; i++) {
-			int d = isxdigit((unsigned char)text[i]) ? (text[i] <= '9' ? text[i] - '0' : (text[i] | 32) - 'a' + 10)
-								 : -1;
+			int d = isxdigit((unsigned char)text[i])
+					? (text[i] <= '9' ? text[i] - '0' : (text[i] | 32) - 'a' + 10)
+					: -1;
 
 			if (d >= 0) {
 				c->boot_id[n / 2] = (uint8_t)(c->boot_id[n / 2] << 4 | d);
@@ -40,7 +41,8 @@ static void boot_id_read(struct session_context *c)
 }
 
 /* The file "session". 0 also if there is none; -errno with error. */
-static int session_file_read(int dir, const char *path, struct session_context *c, bool *ret_foreign, char *error)
+static int session_file_read(int dir, const char *path, struct session_context *c, bool *ret_foreign,
+			     char *error)
 {
 	struct session_file *f = &c->file;
 	unsigned int uid;
@@ -59,27 +61,30 @@ static int session_file_read(int dir, const char *path, struct session_context *
 	got = file_read(fd, f, sizeof(*f), 0);
 	close(fd);
 	if (got < 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s/%s cannot be read: %s", path, SESSION_FILE, strerror((int)-got));
+		snprintf(error, MODEL_ERROR_SIZE, "%s/%s cannot be read: %s", path, SESSION_FILE,
+			 strerror((int)-got));
 		return (int)got;
 	}
 	if (got < (int64_t)sizeof(f->magic) || memcmp(f->magic, SESSION_FILE_MAGIC, sizeof(f->magic)) != 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s is no mutrace session: its file \"%s\" is something else", path,
-			 SESSION_FILE);
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s is no mutrace session: its file \"%s\" is something else", path, SESSION_FILE);
 		return -EBADMSG;
 	}
 	if (got >= 16 && f->byte_order == __builtin_bswap32(SESSION_BYTE_ORDER)) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s was recorded on a machine of the other byte order", path);
+		snprintf(error, MODEL_ERROR_SIZE, "%s was recorded on a machine of the other byte order",
+			 path);
 		return -EPROTONOSUPPORT;
 	}
 	if (got >= 16 && f->byte_order == SESSION_BYTE_ORDER && f->format != SESSION_FORMAT) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s has session format %u, %s; this mutrace reads format %u", path,
-			 f->format, f->format > SESSION_FORMAT ? "written by a newer mutrace" : "of an older mutrace",
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s has session format %u, %s; this mutrace reads format %u", path, f->format,
+			 f->format > SESSION_FORMAT ? "written by a newer mutrace" : "of an older mutrace",
 			 SESSION_FORMAT);
 		return -EPROTONOSUPPORT;
 	}
 	if (got < (int64_t)sizeof(*f)) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s/%s is cut off: %u of %u bytes", path, SESSION_FILE, (unsigned int)got,
-			 (unsigned int)sizeof(*f));
+		snprintf(error, MODEL_ERROR_SIZE, "%s/%s is cut off: %u of %u bytes", path, SESSION_FILE,
+			 (unsigned int)got, (unsigned int)sizeof(*f));
 		return -EBADMSG;
 	}
 	if (f->byte_order != SESSION_BYTE_ORDER) {

@@ -96,8 +96,8 @@ static int lock_split(struct image *im, const struct by_lock *own, size_t n, boo
 }
 
 /* The lock that a thread's call at a site is about now. */
-static uint32_t moved(const struct model_process *p, const struct by_lock *own, size_t n, uint32_t lock, uint32_t thread,
-		      uint32_t site)
+static uint32_t moved(const struct model_process *p, const struct by_lock *own, size_t n, uint32_t lock,
+		      uint32_t thread, uint32_t site)
 {
 	size_t low = 0, high = n;
 
@@ -147,7 +147,8 @@ static void others_move(struct image *im, const struct by_lock *own, size_t n)
 			continue;
 		/* it waits for the one that its holder has now */
 		for (j = p->threads[t->waiting_holder].held_first;
-		     j < p->threads[t->waiting_holder].held_first + p->threads[t->waiting_holder].held_count; j++) {
+		     j < p->threads[t->waiting_holder].held_first + p->threads[t->waiting_holder].held_count;
+		     j++) {
 			uint32_t held = p->held[j].lock;
 
 			if (held != MODEL_NONE && p->locks[held].address == p->locks[lock].address)

@@ -25,7 +25,7 @@ int tables_node(struct model *m, uint32_t frame, uint32_t inner, bool end, uint3
 struct session_context {
 	struct session_file file; /* zeros if there is none */
 	bool have_file;
-	uint8_t boot_id[16];      /* of this machine */
+	uint8_t boot_id[16]; /* of this machine */
 	bool have_boot_id;
 };
 

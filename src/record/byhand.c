@@ -47,8 +47,10 @@ static void find_command(char *out, size_t size)
 	char *slash;
 
 	out[0] = '\0';
-	if (dladdr((void *)byhand_start, &info) != 0 && info.dli_fname[0] == '/' && strlen(info.dli_fname) + 32 < size) {
-		static const char *const tails[] = { "/../mutrace", "/mutrace", "/../../bin/mutrace", "/../../../bin/mutrace" };
+	if (dladdr((void *)byhand_start, &info) != 0 && info.dli_fname[0] == '/' &&
+	    strlen(info.dli_fname) + 32 < size) {
+		static const char *const tails[] = { "/../mutrace", "/mutrace", "/../../bin/mutrace",
+						     "/../../../bin/mutrace" };
 
 		for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
 			strcpy(out, info.dli_fname);
@@ -80,7 +82,8 @@ void byhand_end(void)
 	find_command(command, sizeof(command));
 	/* The environment without us: the report must not be profiled. */
 	for (char **e = environ; e != NULL && *e != NULL && n < 63; e++)
-		if (strncmp(*e, "LD_PRELOAD=", 11) != 0 && strncmp(*e, SESSION_ENV "=", sizeof(SESSION_ENV)) != 0)
+		if (strncmp(*e, "LD_PRELOAD=", 11) != 0 &&
+		    strncmp(*e, SESSION_ENV "=", sizeof(SESSION_ENV)) != 0)
 			envp[n++] = *e;
 	envp[n] = NULL;
 	sigfillset(&block);

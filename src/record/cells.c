@@ -103,7 +103,8 @@ struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark)
 {
 	struct l1_slot *far;
 
-	if (l1_free(l1_home(address, ip)) != NULL) /* it would be there; another cache line is not worth a look */
+	if (l1_free(l1_home(address, ip)) !=
+	    NULL) /* it would be there; another cache line is not worth a look */
 		return NULL;
 	far = l1_far(address, ip);
 	for (unsigned int i = 0; i < L1_WAYS; i++)
@@ -158,7 +159,8 @@ static void l1_grow(struct thread *t)
 	t->l1_mask = thread_own.l1_mask = l1_mask(log);
 	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
 		if (old[i].address != 0)
-			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3, &old[i]);
+			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3,
+			       &old[i]);
 	if (old_bytes < 4096)
 		return; /* from a slab */
 	/* If this is a signal handler, the call that it interrupted may be about to read the old one. */
@@ -202,7 +204,8 @@ static inline bool needs_care(const struct lock_rec *l)
 }
 
 /* Whether a slot is right after all; then it has the right count. */
-static inline bool renew(const struct thread *t, struct l1_slot *s, const struct lock_rec *l, const void *address)
+static inline bool renew(const struct thread *t, struct l1_slot *s, const struct lock_rec *l,
+			 const void *address)
 {
 	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != (uintptr_t)address || !claimed(t, l))
 		return false;
@@ -257,7 +260,8 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 	uint32_t i;
 
 	if (t->cells.slots != NULL) {
-		for (i = lock_hash(lock) & t->cells.mask; t->cells.slots[i] != 0; i = (i + 1) & t->cells.mask) {
+		for (i = lock_hash(lock) & t->cells.mask; t->cells.slots[i] != 0;
+		     i = (i + 1) & t->cells.mask) {
 			c = REF_POINTER(t->cells.slots[i]);
 			if (c->lock != lock)
 				continue;
@@ -300,7 +304,8 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 		found->flags |= CELL_ORDINARY;
 	} else if (!(found->flags & CELL_REALTIME)) {
 		found->flags |= CELL_REALTIME;
-		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(lock))->state, STATE_REALTIME, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(lock))->state, STATE_REALTIME,
+				  __ATOMIC_RELAXED);
 	}
 	return found;
 }

@@ -5,7 +5,8 @@
 
 #define EDGES_AMPLE 1024u /* of a thread */
 
-static uint32_t edge_key_hash(uint32_t lock, uint32_t wait_stack, uint32_t hold_stack, uint8_t side, uint8_t flags)
+static uint32_t edge_key_hash(uint32_t lock, uint32_t wait_stack, uint32_t hold_stack, uint8_t side,
+			      uint8_t flags)
 {
 	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ wait_stack * 0xc2b2ae3d27d4eb4full ^
 		     hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | flags << 1);
@@ -26,8 +27,8 @@ static struct edge *edge_find(const struct thread *t, const struct wait *w, uint
 	     i = (i + 1) & t->edges.mask) {
 		struct edge *e = REF_POINTER(t->edges.slots[i]);
 
-		if (e->lock == lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack && e->side == w->side &&
-		    e->flags == w->flags)
+		if (e->lock == lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack &&
+		    e->side == w->side && e->flags == w->flags)
 			return e;
 	}
 	return NULL;
@@ -46,7 +47,8 @@ static uint32_t edge_lock(struct thread *t, uint32_t lock)
 		return lock;
 	stands = &t->edge_locks[class * 0x9e3779b1u >> (32 - EDGE_LOCKS_LOG)];
 	other = REF_POINTER(*stands);
-	if (*stands == 0 || lock_class(other) != class || other->kind != l->kind || modules_data((uintptr_t)other->address))
+	if (*stands == 0 || lock_class(other) != class || other->kind != l->kind ||
+	    modules_data((uintptr_t)other->address))
 		*stands = lock;
 	return *stands;
 }
@@ -91,7 +93,8 @@ void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 	t->busy = 1;
 	e = edge_use(t, w);
 	if (e != NULL) {
-		bucket = 63u - (unsigned int)__builtin_clzll(w->ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
+		bucket = 63u - (unsigned int)__builtin_clzll(w->ticks | 1u << (HIST_SHIFT - 1)) -
+			 (HIST_SHIFT - 1);
 		e->holder = w->holder;
 		e->hold_site = w->hold_site;
 		e->holder_side = w->holder_side;

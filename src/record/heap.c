@@ -33,7 +33,8 @@ void heap_freeing(struct thread *t, uintptr_t address, size_t size)
 
 		if (!(pieces[bit / 8] & 1u << bit % 8))
 			continue;
-		for (uintptr_t a = piece > address ? piece : address; a < piece + PIECE && a < end; a += sizeof(void *))
+		for (uintptr_t a = piece > address ? piece : address; a < piece + PIECE && a < end;
+		     a += sizeof(void *))
 			locks_memory_gone(t, a);
 	}
 }

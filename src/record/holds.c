@@ -21,8 +21,8 @@ static bool held_move(struct thread *t)
 
 	if (capacity > HELD_LIMIT)
 		return false;
-	c = image_chunk(CHUNK_HELD, sizeof(*fresh), (uint32_t)(sizeof(*c) + (capacity + 1) * sizeof(*fresh)), t->ref,
-			t->tid);
+	c = image_chunk(CHUNK_HELD, sizeof(*fresh), (uint32_t)(sizeof(*c) + (capacity + 1) * sizeof(*fresh)),
+			t->ref, t->tid);
 	if (c == NULL)
 		return false;
 	fresh = (struct held *)(c + 1) + 1; /* after the sentinel */
@@ -51,7 +51,8 @@ static bool held_grow(struct thread *t)
 	return r;
 }
 
-void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags)
+void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired,
+		       uint32_t flags)
 {
 	uint8_t busy = t->busy;
 
@@ -62,7 +63,8 @@ void hot_acquired_full(struct thread *t, struct use use, const void *address, ui
 	}
 	t->busy = 1; /* no handler may move it again before the entry is whole */
 	signal_fence();
-	hot_fill(hot_raise(t, true), use, address, flags & HELD_UNTIMED ? 0 : clock_now(), flags & ~HELD_COUNTED);
+	hot_fill(hot_raise(t, true), use, address, flags & HELD_UNTIMED ? 0 : clock_now(),
+		 flags & ~HELD_COUNTED);
 	signal_fence();
 	t->busy = busy;
 }
@@ -79,13 +81,15 @@ static uint32_t sample_interval(struct thread *t)
 	return 1 + (uint32_t)((uint64_t)x * (2 * t->sample_hold - 1) >> 32);
 }
 
-void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags)
+void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired,
+			  uint32_t flags)
 {
 	t->sample_left = sample_interval(t);
 	hot_acquired_full(t, use, address, acquired, flags | HELD_SCALED);
 }
 
-void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags)
+void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired,
+			uint32_t flags)
 {
 	uint8_t busy = t->busy;
 
@@ -229,7 +233,8 @@ void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_
  * halves at once, since any reader may be the last. */
 typedef uint64_t __attribute__((may_alias)) two_refs;
 _Static_assert(offsetof(struct lock_rec, reader_cell) == offsetof(struct lock_rec, reader) + 4 &&
-		       offsetof(struct lock_rec, reader) % 8 == 0, "two refs are one word");
+		       offsetof(struct lock_rec, reader) % 8 == 0,
+	       "two refs are one word");
 
 static void last_reader_set(struct lock_rec *l, uint32_t thread, uint32_t cell)
 {
@@ -421,7 +426,8 @@ static void find_last_holder(const struct thread *t, struct wait *w)
 	if (owner == 0 || owner == t->ref || cell == 0)
 		return;
 	if (l->flags & LOCK_PSHARED && /* another process may have had it since */
-	    object_owner((const void *)(uintptr_t)l->address, l->kind) != ((struct thread_rec *)REF_POINTER(owner))->tid)
+	    object_owner((const void *)(uintptr_t)l->address, l->kind) !=
+		    ((struct thread_rec *)REF_POINTER(owner))->tid)
 		return;
 	set_holder(w, REF_POINTER(owner), cell, false);
 }
@@ -442,7 +448,8 @@ static bool find_readers(const struct thread *t, const void *address, struct wai
 		top = __atomic_load_n(&other->top, __ATOMIC_RELAXED);
 		if (top < other->held_first || top > other->held_last)
 			continue; /* it holds nothing, or it is just moving its entries */
-		for (h = top; h >= other->held_first && (h->address != (uintptr_t)address || h->lock != w->lock);)
+		for (h = top;
+		     h >= other->held_first && (h->address != (uintptr_t)address || h->lock != w->lock);)
 			h--;
 		if (h < other->held_first)
 			continue;

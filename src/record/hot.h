@@ -40,7 +40,8 @@ static inline struct l1_slot *l1_home(const void *address, uintptr_t ip)
 	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
 
 	return (struct l1_slot *)((char *)thread_own.l1 +
-				  (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct l1_slot))) & thread_own.l1_mask));
+				  (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct l1_slot))) &
+				   thread_own.l1_mask));
 }
 
 static inline struct l1_slot *l1_way(struct l1_slot *home, unsigned int i)
@@ -107,7 +108,8 @@ static inline bool hot_stale(const struct thread *t, struct l1_slot *s, const vo
 }
 
 /* The slot of a lock and a call site, if the thread remembers it and nothing but the plain path is needed; else NULL. */
-static inline struct l1_slot *hot_find(const struct thread *t, const void *address, uintptr_t ip, uint8_t side)
+static inline struct l1_slot *hot_find(const struct thread *t, const void *address, uintptr_t ip,
+				       uint8_t side)
 {
 	struct l1_slot *s = l1_find(address, ip, (uint32_t)side << 1);
 
@@ -192,7 +194,8 @@ void hot_halve(struct cell *c, uint32_t *full);
 static inline void hot_book(struct cell *c, uint64_t ticks)
 {
 	uint32_t *h;
-	unsigned int bucket = 63u - (unsigned int)__builtin_clzll(ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
+	unsigned int bucket =
+		63u - (unsigned int)__builtin_clzll(ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
 
 	c->hold_total += ticks;
 	if (ticks > c->hold_max)
@@ -224,9 +227,12 @@ static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t ac
 
 /* An acquisition for which the held stack has no room, one that is sampled, and one whose entry a handler has moved while it
  * was filled. */
-void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags);
-void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags);
-void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired, uint32_t flags);
+void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired,
+		       uint32_t flags);
+void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired,
+			  uint32_t flags);
+void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired,
+			uint32_t flags);
 
 /*
  * Books an acquisition that did not wait. The clock is read last: what we do before is not the program's hold. It is
@@ -234,8 +240,8 @@ void hot_acquired_moved(struct thread *t, struct use use, const void *address, u
  * MODE_EXACT the cell is not touched: its count stays behind until the hold is booked. The epoch is asked again under the
  * lock: if another thread came and had it before us, its claim is seen now. False: the slot is out of date after all.
  */
-static inline __attribute__((always_inline)) bool hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s,
-							       const void *address, uint8_t side)
+static inline __attribute__((always_inline)) bool
+hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s, const void *address, uint8_t side)
 {
 	uint32_t acquired, flags = side == SIDE_SHARED ? HELD_SHARED : 0;
 	struct use use;
@@ -264,7 +270,11 @@ static inline __attribute__((always_inline)) bool hot_acquired(struct thread *t,
 	}
 	if (mode != MODE_SAMPLED)
 		h->acquired = acquired;
-	hot_fill(h, use, address, mode == MODE_EXACT ? ticks_counter() : mode == MODE_SAMPLED ? 0 : clock_now(), flags);
+	hot_fill(h, use, address,
+		 mode == MODE_EXACT     ? ticks_counter()
+		 : mode == MODE_SAMPLED ? 0
+					: clock_now(),
+		 flags);
 	if (unlikely(h != t->top))
 		hot_acquired_moved(t, use, address, acquired, flags);
 	return true;
@@ -281,7 +291,8 @@ static inline bool hot_count(struct thread *t, struct l1_slot *s, const void *ad
 }
 
 /* The entry of the lock held last if that is the one and its flags are these but for "more"; else NULL. */
-static inline struct held *hot_held(const struct thread *t, const void *address, uint32_t flags, uint32_t more)
+static inline struct held *hot_held(const struct thread *t, const void *address, uint32_t flags,
+				    uint32_t more)
 {
 	struct held *h = t->top;
 

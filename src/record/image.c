@@ -375,10 +375,10 @@ static void take_over(char *base, uint64_t mapped, uint64_t populated)
 	recorder.header = (struct image_header *)base;
 	recorder.pid = (uint32_t)getpid();
 	recorder.counter = (uint8_t)ticks_have_counter();
-	recorder.mode = recorder.config.contended_only ? MODE_CONTENDED :
-			recorder.config.sample_hold > 1 ? MODE_SAMPLED :
-			recorder.counter		? MODE_EXACT :
-							  MODE_EXACT_BY_CALL;
+	recorder.mode = recorder.config.contended_only    ? MODE_CONTENDED
+			: recorder.config.sample_hold > 1 ? MODE_SAMPLED
+			: recorder.counter                ? MODE_EXACT
+							  : MODE_EXACT_BY_CALL;
 }
 
 int image_attach(bool make)

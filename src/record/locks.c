@@ -21,7 +21,7 @@
 
 #define STRIPES 64u
 #define STRIPE_FIRST 16u
-#define LIST_END 1u      /* lock_rec.next of the last in a list; 0: in no list */
+#define LIST_END 1u             /* lock_rec.next of the last in a list; 0: in no list */
 #define CREATOR_NONE UINT32_MAX /* lock_rec.creator of a record in a common list */
 #define LIST_LONG 64u
 #define COMMON_LISTS 1024u
@@ -286,8 +286,8 @@ static void set_attributes(struct lock_rec *l, struct lock_attributes a)
 }
 
 /* Gives a record from record_get() to an address. With the stripe of no address held. */
-static void record_assign(struct thread *t, uint32_t ref, bool fresh, uint64_t address, struct lock_attributes a,
-			  uint32_t created, uint32_t first)
+static void record_assign(struct thread *t, uint32_t ref, bool fresh, uint64_t address,
+			  struct lock_attributes a, uint32_t created, uint32_t first)
 {
 	struct lock_rec *l = REF_POINTER(ref);
 
@@ -384,7 +384,8 @@ static void lock_gone(struct thread *t, uint32_t ref)
 }
 
 #define STACK_USUAL (8u << 20)
-#define STACK_MAIN_LARGEST (64u << 20) /* the kernel leaves more than that between it and whatever is mapped below */
+#define STACK_MAIN_LARGEST \
+	(64u << 20) /* the kernel leaves more than that between it and whatever is mapped below */
 
 /* Whether an object lies on the calling thread's stack: between here and its upper end. Not so if we are on the stack of
  * a coroutine, which lies anywhere. */
@@ -393,7 +394,8 @@ static bool on_stack(const struct thread *t, const void *address)
 	uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = (uintptr_t)__builtin_thread_pointer();
 	size_t size = t->stack_size ? t->stack_size : STACK_USUAL;
 
-	if (recorder.pid == t->tid && (end < here || end - here > size)) { /* the main thread's block is elsewhere */
+	if (recorder.pid == t->tid &&
+	    (end < here || end - here > size)) { /* the main thread's block is elsewhere */
 		end = getauxval(AT_RANDOM);
 		size = STACK_MAIN_LARGEST;
 	}
@@ -419,7 +421,8 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 	while (lock_has_sole(l) && sole != t->ref && sole != SOLE_NONE) {
 		uint32_t claim = sole == 0 ? t->ref : SOLE_NONE;
 
-		if (!__atomic_compare_exchange_n(&l->sole, &sole, claim, false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(&l->sole, &sole, claim, false, __ATOMIC_SEQ_CST,
+						 __ATOMIC_RELAXED))
 			continue;
 		if (claim == SOLE_NONE)
 			epoch_move((uintptr_t)address);
@@ -479,7 +482,8 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	attributes.flags |= LOCK_STACK;
 	ref = lock_make(t, a, attributes, 0, stack, ref);
 	if (ref != 0)
-		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(ref))->state, STATE_ADDRESS_REUSED, __ATOMIC_RELAXED);
+		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(ref))->state, STATE_ADDRESS_REUSED,
+				  __ATOMIC_RELAXED);
 	return ref;
 }
 

@@ -24,12 +24,13 @@
 
 struct module {
 	uintptr_t base, start, end;
-	const ElfW(Phdr) *phdr; /* where the object has them; not to be read, it may be gone */
-	ElfW(Phdr) *headers; /* those that unwinding needs, room for HEADERS_MAX; goes with the place in the list */
+	const ElfW(Phdr) * phdr; /* where the object has them; not to be read, it may be gone */
+	ElfW(Phdr) *
+		headers; /* those that unwinding needs, room for HEADERS_MAX; goes with the place in the list */
 	uint16_t n_headers;
 	bool loaded;
 	bool nameless; /* the vdso, which the loader does not find */
-	uint32_t ref; /* of its module_rec in the present image */
+	uint32_t ref;  /* of its module_rec in the present image */
 	uint32_t flags;
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_size;
@@ -60,10 +61,10 @@ static bool is_gone(struct module *m)
 		return true;
 	if (_dl_find_object == NULL || m->path == NULL)
 		return false;
-	if (_dl_find_object((void *)m->start, &found) == 0 ?
-		    found.dlfo_link_map->l_addr == m->base &&
-			    (m->flags & MODULE_MAIN || found.dlfo_link_map->l_name == m->path) :
-		    m->nameless)
+	if (_dl_find_object((void *)m->start, &found) == 0
+		    ? found.dlfo_link_map->l_addr == m->base &&
+			      (m->flags & MODULE_MAIN || found.dlfo_link_map->l_name == m->path)
+		    : m->nameless)
 		return false;
 	m->loaded = false;
 	any_gone = true;
@@ -78,7 +79,8 @@ static bool is_gone(struct module *m)
 static struct module *known(uintptr_t ip)
 {
 	for (uint32_t i = 0; i < module_count; i++)
-		if (modules[i].loaded && ip >= modules[i].start && ip < modules[i].end && !is_gone(&modules[i]))
+		if (modules[i].loaded && ip >= modules[i].start && ip < modules[i].end &&
+		    !is_gone(&modules[i]))
 			return &modules[i];
 	return NULL;
 }
@@ -137,11 +139,11 @@ static void write_record(struct module *m, uint32_t tid)
 }
 
 /* Room for an object's headers; like the list itself, fork copies it. NULL if there is none. */
-static ElfW(Phdr) *headers_take(void)
+static ElfW(Phdr) * headers_take(void)
 {
-	static ElfW(Phdr) *pool;
+	static ElfW(Phdr) * pool;
 	static size_t left;
-	ElfW(Phdr) *taken;
+	ElfW(Phdr) * taken;
 
 	if (left == 0) {
 		pool = mmap(NULL, 64 * 1024, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -155,7 +157,8 @@ static ElfW(Phdr) *headers_take(void)
 	return taken;
 }
 
-static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum, const char *path, uint32_t tid)
+static struct module *add(uintptr_t base, const ElfW(Phdr) * phdr, uint16_t phnum, const char *path,
+			  uint32_t tid)
 {
 	static char self_marker;
 	struct module m = { .base = base, .phdr = phdr, .path = path, .loaded = true };
@@ -192,7 +195,8 @@ static struct module *add(uintptr_t base, const ElfW(Phdr) *phdr, uint16_t phnum
 		return NULL;
 	}
 	for (int i = 0; i < phnum && m.n_headers < HEADERS_MAX; i++)
-		if (phdr[i].p_type == PT_LOAD || phdr[i].p_type == PT_DYNAMIC || phdr[i].p_type == PT_GNU_EH_FRAME)
+		if (phdr[i].p_type == PT_LOAD || phdr[i].p_type == PT_DYNAMIC ||
+		    phdr[i].p_type == PT_GNU_EH_FRAME)
 			m.headers[m.n_headers++] = phdr[i];
 	if ((uintptr_t)&self_marker >= m.start && (uintptr_t)&self_marker < m.end)
 		m.flags |= MODULE_OURS;
@@ -235,7 +239,8 @@ uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new)
 		if (_dl_find_object((void *)ip, &found) == 0) {
 			const ElfW(Ehdr) *e = found.dlfo_map_start;
 
-			if (memcmp(e->e_ident, ELFMAG, SELFMAG) == 0 && e->e_phentsize == sizeof(ElfW(Phdr))) {
+			if (memcmp(e->e_ident, ELFMAG, SELFMAG) == 0 &&
+			    e->e_phentsize == sizeof(ElfW(Phdr))) {
 				m = add(found.dlfo_link_map->l_addr,
 					(const ElfW(Phdr) *)((const char *)e + e->e_phoff), e->e_phnum,
 					found.dlfo_link_map->l_name, tid);

@@ -22,8 +22,9 @@ struct lock_attributes object_attributes(const void *address, uint8_t kind)
 		int k = ((const pthread_mutex_t *)address)->__data.__kind;
 
 		a.type = k & GLIBC_MUTEX_TYPE;
-		a.protocol = k & GLIBC_MUTEX_INHERIT ? PROTOCOL_INHERIT :
-			     k & GLIBC_MUTEX_PROTECT ? PROTOCOL_PROTECT : PROTOCOL_NONE;
+		a.protocol = k & GLIBC_MUTEX_INHERIT   ? PROTOCOL_INHERIT
+			     : k & GLIBC_MUTEX_PROTECT ? PROTOCOL_PROTECT
+						       : PROTOCOL_NONE;
 		a.flags = (uint8_t)((k & GLIBC_MUTEX_ROBUST ? LOCK_ROBUST : 0) |
 				    (k & GLIBC_MUTEX_PSHARED ? LOCK_PSHARED : 0));
 	} else if (kind == KIND_RWLOCK) {
@@ -45,7 +46,8 @@ bool object_destroyed(const void *address, uint8_t kind)
 bool object_taken(const void *mutex)
 {
 	/* of a robust mutex this is the owner's id; its upper two bits say "waited for" and "owner died" */
-	return __atomic_load_n(&((const pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) & 0x3fffffff;
+	return __atomic_load_n(&((const pthread_mutex_t *)mutex)->__data.__lock, __ATOMIC_RELAXED) &
+	       0x3fffffff;
 }
 
 bool object_waited(const void *sem)

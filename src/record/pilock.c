@@ -16,7 +16,9 @@ bool pilock_wait(uint32_t *word)
 		r = syscall(SYS_futex, word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
 	while (r < 0 && (errno == EINTR || errno == EAGAIN));
 	errno = saved;
-	__atomic_load_n(word, __ATOMIC_ACQUIRE); /* the kernel has seen to it; ThreadSanitizer cannot see the kernel */
+	__atomic_load_n(
+		word,
+		__ATOMIC_ACQUIRE); /* the kernel has seen to it; ThreadSanitizer cannot see the kernel */
 	return r == 0;
 }
 

@@ -20,7 +20,8 @@ static inline bool pilock_lock(uint32_t *word, uint32_t tid)
 	uint32_t expected = 0;
 
 	if (__builtin_expect(__atomic_compare_exchange_n(word, &expected, tid, false, __ATOMIC_ACQUIRE,
-							 __ATOMIC_RELAXED), 1))
+							 __ATOMIC_RELAXED),
+			     1))
 		return true;
 	return pilock_wait(word);
 }
@@ -30,7 +31,8 @@ static inline void pilock_unlock(uint32_t *word, uint32_t tid)
 	uint32_t expected = tid;
 
 	if (__builtin_expect(!__atomic_compare_exchange_n(word, &expected, 0, false, __ATOMIC_RELEASE,
-							  __ATOMIC_RELAXED), 0))
+							  __ATOMIC_RELAXED),
+			     0))
 		pilock_wake(word);
 }
 

@@ -148,7 +148,8 @@ uint64_t procinfo_thread_faults(uint32_t tid)
 	if (p == NULL)
 		return 0;
 	p++;
-	for (int field = 3; *p != '\0' && field <= 12; field++) { /* minor faults are field 10, major ones 12 */
+	for (int field = 3; *p != '\0' && field <= 12;
+	     field++) { /* minor faults are field 10, major ones 12 */
 		uint64_t v = 0;
 
 		for (p++; *p != ' ' && *p != '\0'; p++)

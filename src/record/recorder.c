@@ -186,7 +186,7 @@ struct thread *recorder_enter(void)
 	}
 	if (t->mode != MODE_OFF) {
 		if (!t->capturing || probe_installed) /* else it may be libunwind with a lock of its own */
-			image_lost(LOSS_REENTRANT); /* a signal handler interrupted us */
+			image_lost(LOSS_REENTRANT);   /* a signal handler interrupted us */
 		return NULL;
 	}
 	if (recorder.state == RECORDER_NEW || recorder.state == RECORDER_OFF || entering)

@@ -70,7 +70,7 @@ void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site
 /* A wait that is going on. Lives on the stack of a wrapper. */
 struct wait {
 	uint64_t start;
-	uint64_t ticks;      /* once it ended */
+	uint64_t ticks; /* once it ended */
 	uint32_t lock, stack;
 	uint32_t hold_stack, holder, holder_cell;
 	uint64_t hold_site;
@@ -106,11 +106,11 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock);
 
 /* Threads. A block for a thread about to be created, or NULL. */
 struct thread *thread_prepare(void);
-void thread_abandon(struct thread *t); /* it was not created after all */
+void thread_abandon(struct thread *t);          /* it was not created after all */
 void recorder_thread_started(struct thread *t); /* in the new thread, first thing */
-void thread_begin(struct thread *t); /* the recorder's part of it */
-void thread_end(struct thread *t);   /* in the ending thread, last thing */
-void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */
+void thread_begin(struct thread *t);            /* the recorder's part of it */
+void thread_end(struct thread *t);              /* in the ending thread, last thing */
+void thread_policy_changed(struct thread *t);   /* reads the calling thread's policy again */
 /* Somebody changed the policy of another thread, or of who knows which: they look for themselves at their next call. */
 void threads_policy_stale(void);
 /* What the kernel says of a thread's policy now, as priority (see priority_of() in holds.c); -1 if it is gone. */

@@ -31,7 +31,8 @@ struct node_table {
 static struct node_table *table;
 static uint32_t forgotten; /* how often the table was emptied */
 static uint32_t unwind_lock;
-static uint32_t unwind_forker; /* the thread that holds it while it forks; handlers of the program's may lock then */
+static uint32_t
+	unwind_forker; /* the thread that holds it while it forks; handlers of the program's may lock then */
 static struct arena frame_arena;
 
 static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
@@ -45,8 +46,8 @@ static inline struct frame_node *node_find(const struct node_table *t, uint32_t 
 
 	if (t == NULL)
 		return NULL;
-	for (i = node_hash(inner, ip) & t->mask;
-	     (ref = __atomic_load_n(&t->slots[i], __ATOMIC_ACQUIRE)) != 0; i = (i + 1) & t->mask) {
+	for (i = node_hash(inner, ip) & t->mask; (ref = __atomic_load_n(&t->slots[i], __ATOMIC_ACQUIRE)) != 0;
+	     i = (i + 1) & t->mask) {
 		struct frame_node *n = REF_POINTER(ref);
 
 		if (n->ip == ip && n->inner == inner)
@@ -116,14 +117,16 @@ static struct frame_node *node_enter(struct frame_node *inner, const struct capt
 }
 
 /* Remembers where the caller's return address stood relative to this frame's. */
-static void node_learn(struct frame_node *n, const struct captured_frame *f, const struct captured_frame *above)
+static void node_learn(struct frame_node *n, const struct captured_frame *f,
+		       const struct captured_frame *above)
 {
 	intptr_t d;
 
 	if (f->slot == 0 || above->slot == 0 || n->caller_distance == DISTANCE_VARIES)
 		return;
 	d = ((intptr_t)above->slot - (intptr_t)f->slot) / (intptr_t)sizeof(uintptr_t);
-	if (d <= 0 || d > 1 << 20 || above->slot % sizeof(uintptr_t) != 0 || (n->caller_distance != 0 && n->caller_distance != d))
+	if (d <= 0 || d > 1 << 20 || above->slot % sizeof(uintptr_t) != 0 ||
+	    (n->caller_distance != 0 && n->caller_distance != d))
 		d = DISTANCE_VARIES;
 	n->caller_distance = (int32_t)d;
 }
@@ -285,7 +288,8 @@ uint16_t stacks_owner(uint32_t stack, struct site site, const void *object)
 		frames[n++] = f = REF_POINTER(stack);
 	if (n == 0 || slot == 0 || slot >= (uintptr_t)object)
 		return 0;
-	for (unsigned int i = 1; i < n; i++) { /* frames[n - i] is the function whose return address stands at slot */
+	for (unsigned int i = 1; i < n;
+	     i++) { /* frames[n - i] is the function whose return address stands at slot */
 		if (frames[n - i]->caller_distance <= 0)
 			return 0;
 		slot += (uintptr_t)frames[n - i]->caller_distance * sizeof(slot);

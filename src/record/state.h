@@ -78,11 +78,11 @@ struct thread {
 		uint16_t gate; /* both at once */
 	};
 	/* Written often and therefore not part of the gate: the processor forwards a store only to a load of its size. */
-	uint8_t busy; /* inside the recorder: whatever is called now is not recorded */
-	uint8_t hot;  /* in the middle of a hot path */
-	uint32_t ref; /* of rec */
+	uint8_t busy;         /* inside the recorder: whatever is called now is not recorded */
+	uint8_t hot;          /* in the middle of a hot path */
+	uint32_t ref;         /* of rec */
 	uint32_t booked_cell; /* of the last hold that was booked; 0 when one is pending */
-	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
+	struct held *top;     /* last entry in use; held_first - 1 is a sentinel with address 0 */
 	struct held *held_first, *held_last;
 	struct thread_rec *rec;
 	uint32_t tid;
@@ -91,36 +91,40 @@ struct thread {
 	uint32_t sample_hold;
 	struct l1_slot *l1;
 	uint64_t l1_mask;
-	struct l1_slot *l1_before; /* the one before the last growth, emptied: interrupted code may still look there */
+	struct l1_slot *
+		l1_before; /* the one before the last growth, emptied: interrupted code may still look there */
 	size_t l1_before_bytes;
 
 	struct arena cells_arena, edges_arena, locks_arena;
 	struct ref_table cells; /* (lock, site, side) -> cell, clustered by lock */
 	struct ref_table edges;
 	struct class_list classes[CLASS_LISTS];
-	uint32_t edge_locks[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see holds.c */
+	uint32_t edge_locks
+		[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see holds.c */
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
-	size_t stack_size;      /* as the program asked for, 0 the default */
-	uintptr_t stack_low;    /* lowest address of a small stack, 0 for others, or STACK_* */
-	int exit_rounds;        /* rounds of thread-specific data destructors seen */
-	struct frame_node *walked; /* innermost frame of the last stack that was recognised, */
+	size_t stack_size;          /* as the program asked for, 0 the default */
+	uintptr_t stack_low;        /* lowest address of a small stack, 0 for others, or STACK_* */
+	int exit_rounds;            /* rounds of thread-specific data destructors seen */
+	struct frame_node *walked;  /* innermost frame of the last stack that was recognised, */
 	uint32_t walked_generation; /* valid as long as no frame was forgotten since */
-	uint8_t capturing;      /* inside libunwind: dl_iterate_phdr answers from our list */
-	uint32_t policy_looks;  /* slow paths until the policy is read again */
+	uint8_t capturing;          /* inside libunwind: dl_iterate_phdr answers from our list */
+	uint32_t policy_looks;      /* slow paths until the policy is read again */
 
 	/* matrace (watch.c) */
-	struct alloc_totals *plain; /* where the calls are counted of a thread that is not realtime; NULL: ask watch.c */
-	uint8_t watched;        /* enum realtime_by */
-	uint32_t regions;       /* MATRACE_RT_BEGINs that were not ended */
-	uintptr_t watch_slot;   /* where the return address of the watched call that is going on stands; 0: none */
-	uint64_t faults;        /* page faults of the thread that do not count */
+	struct alloc_totals
+		*plain;  /* where the calls are counted of a thread that is not realtime; NULL: ask watch.c */
+	uint8_t watched; /* enum realtime_by */
+	uint32_t regions; /* MATRACE_RT_BEGINs that were not ended */
+	uintptr_t
+		watch_slot; /* where the return address of the watched call that is going on stands; 0: none */
+	uint64_t faults;    /* page faults of the thread that do not count */
 	struct alloc_site *fault_site; /* where the others are counted; NULL: they are not */
 	struct arena sites_arena;
 	struct ref_table sites; /* (function, stack) -> alloc_site */
 
-	struct thread *next;    /* of the free ones */
+	struct thread *next; /* of the free ones */
 };
 
 /*
@@ -128,7 +132,8 @@ struct thread {
  * always loaded at start, and this makes the access one instruction that cannot allocate.
  */
 struct thread_own {
-	struct thread *self; /* never NULL; a thread that is not recorded has &thread_none, whose mode is MODE_OFF */
+	struct thread *
+		self; /* never NULL; a thread that is not recorded has &thread_none, whose mode is MODE_OFF */
 	struct l1_slot *l1;
 	uint64_t l1_mask; /* of an offset in bytes */
 };
@@ -139,12 +144,12 @@ extern struct thread thread_none;
 enum recorder_state {
 	RECORDER_NEW = 0, /* before our constructor */
 	RECORDER_ON,
-	RECORDER_CHILD,   /* forked, has no image of its own yet */
-	RECORDER_OFF,     /* no session, or trouble */
+	RECORDER_CHILD, /* forked, has no image of its own yet */
+	RECORDER_OFF,   /* no session, or trouble */
 };
 
 struct recorder {
-	char *base;         /* the mapped image file */
+	char *base; /* the mapped image file */
 	struct image_header *header;
 	uint64_t mapped;    /* reserved bytes from base */
 	uint64_t populated; /* of these, bytes that are backed by the file system */
@@ -160,7 +165,7 @@ struct recorder {
 };
 extern struct recorder recorder;
 
-#define REF_POINTER(ref) ((void *)(recorder.base + (uint64_t)(ref) * REF_UNIT))
-#define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer) - recorder.base) / REF_UNIT))
+#define REF_POINTER(ref) ((void *)(recorder.base + (uint64_t)(ref)*REF_UNIT))
+#define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer)-recorder.base) / REF_UNIT))
 
 #endif

@@ -24,7 +24,8 @@
 struct thread thread_none;
 /* Not only for form: a handler that forks can return in the child in the middle of a hot path. */
 static struct l1_slot no_slots[L1_WAYS] __attribute__((aligned(128)));
-__thread struct thread_own thread_own __attribute__((tls_model("initial-exec"))) = { &thread_none, no_slots, 0 };
+__thread struct thread_own thread_own
+	__attribute__((tls_model("initial-exec"))) = { &thread_none, no_slots, 0 };
 
 void thread_is_none(void)
 {
@@ -72,7 +73,8 @@ static struct thread *make(uint32_t tid)
 	r = (struct thread_rec *)(c + 1);
 	t->rec = r;
 	t->ref = POINTER_REF(r);
-	t->held_first = (struct held *)(((uintptr_t)(r + 1) + 63) & ~(uintptr_t)63) + 1; /* after the sentinel */
+	t->held_first =
+		(struct held *)(((uintptr_t)(r + 1) + 63) & ~(uintptr_t)63) + 1; /* after the sentinel */
 	t->held_last = (struct held *)((char *)c + c->size) - 1;
 	t->top = t->held_first - 1;
 	r->held_ref = POINTER_REF(t->held_first);
@@ -110,7 +112,8 @@ struct thread *thread_prepare(void)
 	int saved = errno;
 
 	/* A forked child begins to record in the first call that we see, and may do so only while it has one thread. */
-	if (recorder.state == RECORDER_CHILD || (thread_self != &thread_none && thread_self->mode == MODE_OFF))
+	if (recorder.state == RECORDER_CHILD ||
+	    (thread_self != &thread_none && thread_self->mode == MODE_OFF))
 		recorder_enter();
 	if (recorder.state != RECORDER_ON)
 		return NULL;
@@ -279,8 +282,9 @@ void thread_end(struct thread *t)
 void thread_begin(struct thread *t)
 {
 	/* The control block lies at the upper end of the stack. Only a small stack needs watching. */
-	uintptr_t low = t->stack_size != 0 && t->stack_size < STACK_AMPLE ?
-				(uintptr_t)__builtin_thread_pointer() - t->stack_size : 0;
+	uintptr_t low = t->stack_size != 0 && t->stack_size < STACK_AMPLE
+				? (uintptr_t)__builtin_thread_pointer() - t->stack_size
+				: 0;
 
 	own_stack_low = low ? low : STACK_IS_AMPLE;
 	begin(t, low);
@@ -294,7 +298,7 @@ struct thread *thread_attach(void)
 
 	if (t == NULL)
 		return NULL;
-	t->stack_size = 0; /* the predecessor's */
+	t->stack_size = 0;      /* the predecessor's */
 	if (own_stack_low != 0) /* again: a late destructor or handler, or a child that this thread forked */
 		low = own_stack_low == STACK_IS_AMPLE ? 0 : own_stack_low;
 	else if (gettid() != getpid())

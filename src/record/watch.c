@@ -202,7 +202,8 @@ void watch_ended(void)
 	uint32_t n = thread_count();
 	uint64_t now;
 
-	if (recorder.state != RECORDER_ON || !(recorder.config.watch >> WATCH_CLASS_memory & 1) || too_early())
+	if (recorder.state != RECORDER_ON || !(recorder.config.watch >> WATCH_CLASS_memory & 1) ||
+	    too_early())
 		return;
 	for (uint32_t i = 0; i < n; i++) {
 		struct thread *t = thread_at(i);
@@ -221,12 +222,13 @@ static void decide(struct thread *t)
 
 	do {
 		thread_policy_changed(t);
-		t->watched = t->rec->realtime ? REALTIME_BY_POLICY :
-			     t->regions != 0 ? REALTIME_BY_REGION :
-			     by_name(t)	     ? REALTIME_BY_NAME :
-					       REALTIME_NOT;
+		t->watched = t->rec->realtime  ? REALTIME_BY_POLICY
+			     : t->regions != 0 ? REALTIME_BY_REGION
+			     : by_name(t)      ? REALTIME_BY_NAME
+					       : REALTIME_NOT;
 		t->policy_looks = WATCHED_LOOKS;
-		__atomic_store_n(&t->plain, t->watched != REALTIME_NOT ? NULL : &t->rec->totals, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&t->plain, t->watched != REALTIME_NOT ? NULL : &t->rec->totals,
+				 __ATOMIC_SEQ_CST);
 	} while (__atomic_load_n(&t->stale, __ATOMIC_SEQ_CST)); /* changed meanwhile */
 	if (was == REALTIME_NOT && t->watched != REALTIME_NOT)
 		faults_begin(t);

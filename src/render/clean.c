@@ -10,8 +10,12 @@
 static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t n = s[0] < 0x80 ? 1 : s[0] >= 0xc2 && s[0] < 0xe0 ? 2 : (s[0] & 0xf0) == 0xe0 ? 3 :
-		   s[0] >= 0xf0 && s[0] < 0xf5 ? 4 : 0, i;
+	size_t n = s[0] < 0x80                   ? 1
+		   : s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+		   : (s[0] & 0xf0) == 0xe0       ? 3
+		   : s[0] >= 0xf0 && s[0] < 0xf5 ? 4
+						 : 0,
+	       i;
 	uint32_t c;
 
 	if (n == 0)
@@ -31,9 +35,9 @@ static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
 /* Whether a character does something else than stand there. */
 static int acts(uint32_t c)
 {
-	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
-	       (c >= 0xe0000 && c <= 0xe007f);
+	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+	       (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
 }
 
 size_t clean_text(char *out, size_t size, const char *in)
@@ -129,7 +133,8 @@ char *number_ns(char *out, uint64_t ns)
 		;
 	v = (double)ns / units[i].ns;
 	if (v >= 9999.5)
-		snprintf(out, NUMBER_SIZE, "%.30s %s", number_count(whole, (uint64_t)(v + 0.5)), units[i].unit);
+		snprintf(out, NUMBER_SIZE, "%.30s %s", number_count(whole, (uint64_t)(v + 0.5)),
+			 units[i].unit);
 	else
 		snprintf(out, NUMBER_SIZE, "%.*f %s", v < 9.995 ? 2 : v < 99.95 ? 1 : 0, v, units[i].unit);
 	return out;

@@ -66,7 +66,9 @@ static void line(FILE *out, const struct report_process *e, const struct report_
 	fprintf(out, "%u,", row->rank);
 	text(out, row->name);
 	fprintf(out, ",%s,%s,", lock_kind_name(row->kind),
-		row->kind != KIND_RWLOCK ? "" : side == SIDE_SHARED ? "read" : "write");
+		row->kind != KIND_RWLOCK ? ""
+		: side == SIDE_SHARED    ? "read"
+					 : "write");
 	text(out, row->identity);
 	fputc(',', out);
 	text(out, e->program);

@@ -35,7 +35,8 @@ static void frame(FILE *out, const struct report_frame *f)
 	put_frame(out, clean);
 }
 
-static void line(FILE *out, const struct report_process *e, const struct report_row *row, const struct report_group *g)
+static void line(FILE *out, const struct report_process *e, const struct report_row *row,
+		 const struct report_group *g)
 {
 	char clean[NAME_SIZE];
 	size_t i;

@@ -169,8 +169,8 @@ static const char *side_name(enum lock_side s)
 	return s == SIDE_SHARED ? "read" : "write";
 }
 
-static json_t *groups(struct json_out *j, const struct report_row *row, const struct report_group *g, size_t n,
-		      const char *ns_name)
+static json_t *groups(struct json_out *j, const struct report_row *row, const struct report_group *g,
+		      size_t n, const char *ns_name)
 {
 	json_t *a = json_array();
 	size_t i;
@@ -294,7 +294,8 @@ static void row_state(struct json_out *j, json_t *o, const struct report_row *ro
 	set_hex(j, o, "address", row->address);
 	set_count(j, o, "instances", row->instances);
 	set_bool(j, o, "destroyed", row->state & STATE_DEAD);
-	set_bool(j, o, "realtime", row->state & STATE_REALTIME || row->side[0].realtime || row->side[1].realtime);
+	set_bool(j, o, "realtime",
+		 row->state & STATE_REALTIME || row->side[0].realtime || row->side[1].realtime);
 	if (row->state & STATE_ADDRESS_REUSED)
 		set_bool(j, o, "address_reused", true);
 	set_count(j, o, "processes", row->processes);
@@ -336,8 +337,10 @@ static json_t *inverted(struct json_out *j, const struct report_row *row)
 		set_count(j, o, "count", v->count);
 		set_count(j, o, "total_ns", v->ns);
 		set_count(j, o, "max_ns", v->max_ns);
-		set(j, o, "waiter", inverted_thread(j, v->waiter_tid, v->waiter_name, v->waiter_priority, v->waiter));
-		set(j, o, "holder", inverted_thread(j, v->holder_tid, v->holder_name, v->holder_priority, v->holder));
+		set(j, o, "waiter",
+		    inverted_thread(j, v->waiter_tid, v->waiter_name, v->waiter_priority, v->waiter));
+		set(j, o, "holder",
+		    inverted_thread(j, v->holder_tid, v->holder_name, v->holder_priority, v->holder));
 		append(j, a, o);
 	}
 	return a;
@@ -448,7 +451,7 @@ static const char *end_name(enum process_end end)
 {
 	static const char *const names[] = {
 		[PROCESS_ALIVE] = "running", [PROCESS_UNKNOWN] = "unknown", [PROCESS_KILLED] = "killed",
-		[PROCESS_EXITED] = "exited", [PROCESS_QUIT] = "quit",	    [PROCESS_EXECED] = "execed",
+		[PROCESS_EXITED] = "exited", [PROCESS_QUIT] = "quit",       [PROCESS_EXECED] = "execed",
 	};
 
 	return names[end];

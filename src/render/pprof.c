@@ -20,19 +20,20 @@
 struct builder {
 	struct pool pool;
 	struct strings texts;
-	struct table text_numbers;     /* interned text -> index in string_table */
-	struct table functions;        /* (name, file) -> id */
-	struct table mappings;         /* module -> id */
+	struct table text_numbers;      /* interned text -> index in string_table */
+	struct table functions;         /* (name, file) -> id */
+	struct table mappings;          /* module -> id */
 	struct table places, locations; /* (module and function, line and address) -> id */
 	Pprof__Profile profile;
 	size_t cap_texts, cap_functions, cap_mappings, cap_locations, cap_samples;
-	bool failed;                   /* no memory */
+	bool failed; /* no memory */
 };
 
 /* One more pointer to a message in an array of them. */
 #define APPEND(b, array, capacity, message) \
 	do { \
-		if (!(message) || array_grow(&(b)->profile.array, (b)->profile.n_##array, &(b)->capacity, sizeof(void *)) < 0) \
+		if (!(message) || array_grow(&(b)->profile.array, (b)->profile.n_##array, &(b)->capacity, \
+					     sizeof(void *)) < 0) \
 			(b)->failed = true; \
 		else \
 			(b)->profile.array[(b)->profile.n_##array++] = (message); \
@@ -149,7 +150,8 @@ static uint64_t location_id(struct builder *b, const struct report *r, const str
 	out = pool_take(&b->pool, sizeof(*out));
 	line = pool_take(&b->pool, sizeof(*line));
 	lines = pool_take(&b->pool, sizeof(*lines));
-	if (!out || !line || !lines || table_put(&b->locations, f->address, (uint64_t)place << 32 | f->line, id) < 0) {
+	if (!out || !line || !lines ||
+	    table_put(&b->locations, f->address, (uint64_t)place << 32 | f->line, id) < 0) {
 		b->failed = true;
 		return 0;
 	}
@@ -187,7 +189,8 @@ static Pprof__Label *label(struct builder *b, const char *key, const char *value
 	return l;
 }
 
-static void sample(struct builder *b, const struct report *r, const struct report_row *row, const struct report_group *g)
+static void sample(struct builder *b, const struct report *r, const struct report_row *row,
+		   const struct report_group *g)
 {
 	Pprof__Sample *s = pool_take(&b->pool, sizeof(*s));
 	size_t n = g->stack ? g->stack->n : 0, i;

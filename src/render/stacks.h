@@ -5,18 +5,13 @@
 
 #include "analysis/report.h"
 
-static inline const struct report_group *stacks_of(const struct report_row *row, enum report_time time, size_t *ret_n)
+static inline const struct report_group *stacks_of(const struct report_row *row, enum report_time time,
+						   size_t *ret_n)
 {
 	switch (time) {
-	case TIME_HOLD:
-		*ret_n = row->n_users;
-		return row->users;
-	case TIME_BLOCKED:
-		*ret_n = row->n_holders;
-		return row->holders;
-	default:
-		*ret_n = row->n_waiters;
-		return row->waiters;
+	case TIME_HOLD: *ret_n = row->n_users; return row->users;
+	case TIME_BLOCKED: *ret_n = row->n_holders; return row->holders;
+	default: *ret_n = row->n_waiters; return row->waiters;
 	}
 }
 

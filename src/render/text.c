@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define ENTRIES_FULL 5   /* entries with tables; the others get a line */
+#define ENTRIES_FULL 5 /* entries with tables; the others get a line */
 #define ENTRIES_LINES 20
 
 const char *text_tool(const struct text_out *t)
@@ -118,8 +118,8 @@ void text_stack(const struct text_out *t, const struct report_stack *s, const ch
 }
 
 /* How it ended, if not in the ordinary way. */
-static void ending(const struct text_out *t, const struct report *r, const struct report_process *e, char *out,
-		   size_t size)
+static void ending(const struct text_out *t, const struct report *r, const struct report_process *e,
+		   char *out, size_t size)
 {
 	const struct model_process *p = e->first;
 	const struct model_session *s = &r->model->sessions[p->session];
@@ -128,9 +128,9 @@ static void ending(const struct text_out *t, const struct report *r, const struc
 	(void)t;
 	out[0] = 0;
 	if (p->end == PROCESS_KILLED && known)
-		snprintf(out, size, " and was killed by SIG%s", sigabbrev_np(WTERMSIG(s->wait_status)) ?
-								    sigabbrev_np(WTERMSIG(s->wait_status)) :
-								    "?");
+		snprintf(out, size, " and was killed by SIG%s",
+			 sigabbrev_np(WTERMSIG(s->wait_status)) ? sigabbrev_np(WTERMSIG(s->wait_status))
+								: "?");
 	else if (p->end == PROCESS_KILLED)
 		snprintf(out, size, " and was killed");
 	else if (p->end == PROCESS_UNKNOWN)
@@ -139,7 +139,8 @@ static void ending(const struct text_out *t, const struct report *r, const struc
 
 static void head_print(const struct text_out *t, const struct report *r, const struct report_process *e)
 {
-	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE], share[NUMBER_SIZE];
+	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE],
+		share[NUMBER_SIZE];
 	char number[NUMBER_SIZE], who[64];
 	uint64_t now = 0;
 	size_t i, n = 0;
@@ -149,11 +150,15 @@ static void head_print(const struct text_out *t, const struct report *r, const s
 		snprintf(who, sizeof(who), "%zu images", e->n_processes);
 	else
 		snprintf(who, sizeof(who), "PID %u", e->pid);
-	fprintf(t->f, "mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) went on waiting.\n", t->bold,
-		text_program(program, e), t->plain, who,
-		e->n_processes > 1 ? "ran up to" : e->first->end == PROCESS_ALIVE ? "has run" : "ran",
+	fprintf(t->f,
+		"mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) went on waiting.\n",
+		t->bold, text_program(program, e), t->plain, who,
+		e->n_processes > 1               ? "ran up to"
+		: e->first->end == PROCESS_ALIVE ? "has run"
+						 : "ran",
 		number_ns(run, e->runtime_ns), number_count(number, e->threads), e->threads == 1 ? "" : "s",
-		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.wait.total_ns), number_ns(all, e->thread_time_ns),
+		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.wait.total_ns),
+		number_ns(all, e->thread_time_ns),
 		number_share(share, (double)e->total.wait.total_ns, (double)e->thread_time_ns));
 	for (i = 0; i < e->n_waits; i++) {
 		if (e->waits[i].row->kind == KIND_COND || e->waits[i].row->kind == KIND_SEM)
@@ -212,15 +217,21 @@ static void counts_print(const struct text_out *t, const struct report_process *
 		n += e->locks[i].instances;
 	concentration(e, few, sizeof(few));
 	if (e->first->config.contended_only)
-		text_line(t, "%s lock%s, %s contended acquisition%s; others were not counted (--contended-only).%s",
-			  number_count(locks, n), n == 1 ? "" : "s", number_count(contended, e->total.contended),
-			  e->total.contended == 1 ? "" : "s", few);
+		text_line(t,
+			  "%s lock%s, %s contended acquisition%s; others were not counted "
+			  "(--contended-only).%s",
+			  number_count(locks, n), n == 1 ? "" : "s",
+			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
+			  few);
 	else
-		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n), n == 1 ? "" : "s",
-			  number_count(acquired, e->total.acquired), e->total.acquired == 1 ? "" : "s",
-			  number_count(contended, e->total.contended), number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
+		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n),
+			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),
+			  e->total.acquired == 1 ? "" : "s", number_count(contended, e->total.contended),
+			  number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
 	if (e->first->config.sample_hold > 1)
-		text_line(t, "hold times are scaled from a sample: one in %u uncontended holds was timed (--sample-hold).",
+		text_line(t,
+			  "hold times are scaled from a sample: one in %u uncontended holds was timed "
+			  "(--sample-hold).",
 			  e->first->config.sample_hold);
 }
 
@@ -242,8 +253,8 @@ static void hidden_print(const struct text_out *t, const struct report_process *
 		fprintf(t->f, "  (%s more row%s not shown; --all or --max=N)\n", number_count(number, hidden),
 			hidden == 1 ? "" : "s");
 	if (unused)
-		fprintf(t->f, "  (%s row%s of locks that were not used; --all)\n", number_count(number, unused),
-			unused == 1 ? "" : "s");
+		fprintf(t->f, "  (%s row%s of locks that were not used; --all)\n",
+			number_count(number, unused), unused == 1 ? "" : "s");
 }
 
 static void foot_print(const struct text_out *t, const struct report_process *e)
@@ -266,14 +277,17 @@ static void foot_print(const struct text_out *t, const struct report_process *e)
 	if (torn)
 		text_line(t, "the recording is cut off: what stood in the rest of the file is missing.");
 	if (e->damaged)
-		text_line(t, "%s record%s of the recording %s damaged and left out.", number_count(number, e->damaged),
-			  e->damaged == 1 ? "" : "s", e->damaged == 1 ? "was" : "were");
+		text_line(t, "%s record%s of the recording %s damaged and left out.",
+			  number_count(number, e->damaged), e->damaged == 1 ? "" : "s",
+			  e->damaged == 1 ? "was" : "were");
 	if (!e->first->unwinder)
 		text_line(t, "libunwind was not found in the program: stacks have one frame.");
 	text_losses(t, e);
 	if (e->overhead_ns)
 		text_line(t, "profiling cost %s%s of the thread time (estimate). %s events lost.",
-			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns)[0] == '<' ? "" : "about ",
+			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns)[0] == '<'
+				  ? ""
+				  : "about ",
 			  share, number_count(number, e->lost_events));
 	else
 		text_line(t, "%s events lost.", number_count(number, e->lost_events));
@@ -318,11 +332,17 @@ static void notes_print(const struct text_out *t, const struct report *r)
 	for (i = 0; i < r->n_module_notes; i++) {
 		clean_text(name, sizeof(name), r->module_notes[i].path);
 		if (r->module_notes[i].what == MODULE_NOTE_REPLACED)
-			text_line(t, "%s is not the file that ran (its build id differs): nothing was named from it.", name);
+			text_line(t,
+				  "%s is not the file that ran (its build id differs): nothing was named "
+				  "from it.",
+				  name);
 		else if (r->module_notes[i].what == MODULE_NOTE_MISSING)
-			text_line(t, "%s is not there any more or cannot be read: nothing was named from it.", name);
+			text_line(t, "%s is not there any more or cannot be read: nothing was named from it.",
+				  name);
 		else if (r->module_notes[i].what == MODULE_NOTE_DAMAGED)
-			text_line(t, "%s is damaged, or so is its debug information: few or no names from it.", name);
+			text_line(t,
+				  "%s is damaged, or so is its debug information: few or no names from it.",
+				  name);
 		else if (t->o->report->debug_info)
 			text_line(t, "%s has no debug information: no lines, and few names.", name);
 	}
@@ -330,15 +350,19 @@ static void notes_print(const struct text_out *t, const struct report *r)
 		const struct model_session *s = &r->model->sessions[i];
 
 		if (s->unrecorded)
-			text_line(t, "%u process%s could not be recorded: there was no room in the session for it.",
+			text_line(t,
+				  "%u process%s could not be recorded: there was no room in the session for "
+				  "it.",
 				  s->unrecorded, s->unrecorded == 1 ? "" : "es");
 		if (s->skipped == 0)
 			continue;
 		clean_text(name, sizeof(name), s->skipped_why ? s->skipped_why : "");
-		text_line(t, "%zu recording%s could not be read: %s", s->skipped, s->skipped == 1 ? "" : "s", name);
+		text_line(t, "%zu recording%s could not be read: %s", s->skipped, s->skipped == 1 ? "" : "s",
+			  name);
 	}
 	if (r->foreign)
-		text_line(t, "the session is another user's, so no file that it names was opened; for names instead of "
+		text_line(t, "the session is another user's, so no file that it names was opened; for names "
+			     "instead of "
 			     "addresses, report as that user or on a copy of your own.");
 }
 
@@ -363,13 +387,15 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 		}
 		if (e->first->config.watch) {
 			text_line(t, "%s (%s %zu): %s watched call%s.", text_program(program, e),
-				  e->n_processes > 1 ? "images" : "PID", e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
+				  e->n_processes > 1 ? "images" : "PID",
+				  e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
 				  number_count(number, e->watched_calls), e->watched_calls == 1 ? "" : "s");
 			lines++;
 			continue;
 		}
 		text_line(t, "%s (%s %zu): waited %s, %s acquisition%s.", text_program(program, e),
-			  e->n_processes > 1 ? "images" : "PID", e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
+			  e->n_processes > 1 ? "images" : "PID",
+			  e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
 			  number_ns(wait, e->total.wait.total_ns), number_count(number, e->total.acquired),
 			  e->total.acquired == 1 ? "" : "s");
 		lines++;
@@ -378,7 +404,8 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 		text_line(t, "%zu more process%s (see --json).", more, more == 1 ? "" : "es");
 	if (empty) /* how many is not known: most of them left nothing behind */
 		text_line(t, "the other processes %s.",
-			  r->processes[0].first->config.watch ? "did nothing of what is watched" : "used no locks");
+			  r->processes[0].first->config.watch ? "did nothing of what is watched"
+							      : "used no locks");
 	if (lost)
 		text_line(t, "%s events of such were lost.", number_count(number, lost));
 }

@@ -45,13 +45,14 @@ const char *text_name(char *out, const struct report_row *row)
 static void kind_print(const struct text_out *t, const struct report_row *row)
 {
 	static const char *const types[] = { "normal", "recursive", "error-checking", "adaptive" };
-	static const char *const prefers[] = { "", " that prefers writers", " that prefers writers, not recursive" };
+	static const char *const prefers[] = { "", " that prefers writers",
+					       " that prefers writers, not recursive" };
 
 	if (row->kind == KIND_MUTEX && row->type < 4)
 		fprintf(t->f, "%s mutex%s%s", types[row->type],
-			row->protocol == PROTOCOL_INHERIT ? ", priority inheriting" :
-			row->protocol == PROTOCOL_PROTECT ? ", priority protected" :
-							    "",
+			row->protocol == PROTOCOL_INHERIT   ? ", priority inheriting"
+			: row->protocol == PROTOCOL_PROTECT ? ", priority protected"
+							    : "",
 			row->flags & LOCK_ROBUST ? ", robust" : "");
 	else if (row->kind == KIND_RWLOCK && row->type < 3)
 		fprintf(t->f, "rwlock%s", prefers[row->type]);
@@ -84,14 +85,9 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 			fprintf(t->f, " at %s:%u", clean, row->line);
 		}
 		break;
-	case NAMED_BY_CREATION:
-		fputs(" made there", t->f);
-		break;
-	case NAMED_BY_FIRST_USE:
-		fputs(" used there", t->f);
-		break;
-	case NAMED_BY_ADDRESS:
-		break;
+	case NAMED_BY_CREATION: fputs(" made there", t->f); break;
+	case NAMED_BY_FIRST_USE: fputs(" used there", t->f); break;
+	case NAMED_BY_ADDRESS: break;
 	}
 	if (row->instances > 1)
 		fprintf(t->f, ", %s instances", number_count(number, row->instances));
@@ -99,8 +95,8 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 		fputs(" (perhaps several that followed one another at one address)", t->f);
 }
 
-static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g, size_t n,
-			bool holders)
+static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g,
+			size_t n, bool holders)
 {
 	char share[NUMBER_SIZE], max[NUMBER_SIZE], times[NUMBER_SIZE];
 	size_t limit = t->o->report->debug_info ? n : GROUPS_SHOWN, i;
@@ -111,7 +107,10 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 	for (i = 0; i < n && i < limit; i++) {
 		const char *side = row->kind != KIND_RWLOCK ? "" : g[i].side == SIDE_SHARED ? "rd " : "wr ";
 
-		fprintf(t->f, "    %-7s %7s  %s", i ? "" : holders ? "because" : "waited",
+		fprintf(t->f, "    %-7s %7s  %s",
+			i         ? ""
+			: holders ? "because"
+				  : "waited",
 			number_share(share, (double)g[i].ns, (double)sum), side);
 		if (t->o->report->debug_info)
 			fprintf(t->f, "%s times, at most %s\n", number_count(times, g[i].count),
@@ -124,27 +123,29 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 			continue;
 		if (holders && g[i].stack)
 			fputs(row->kind == KIND_BARRIER ? " came last" : " held it", t->f);
-		fprintf(t->f, " (%s, max %s)\n", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
+		fprintf(t->f, " (%s, max %s)\n", number_count(times, g[i].count),
+			number_ns(max, g[i].max_ns));
 	}
 	if (n > limit) {
 		uint64_t rest = 0;
 
 		for (i = limit; i < n; i++)
 			rest += g[i].ns;
-		fprintf(t->f, "            %7s  %zu other place%s\n", number_share(share, (double)rest, (double)sum),
-			n - limit, n - limit == 1 ? "" : "s");
+		fprintf(t->f, "            %7s  %zu other place%s\n",
+			number_share(share, (double)rest, (double)sum), n - limit, n - limit == 1 ? "" : "s");
 	}
 }
 
 /* How the processes of a sum differ: the slow rank of a job, the slow host of a fleet. */
-static void spread_print(const struct text_out *t, const struct report_process *e, const struct report_row *row)
+static void spread_print(const struct text_out *t, const struct report_process *e,
+			 const struct report_row *row)
 {
 	char least[NUMBER_SIZE], most[NUMBER_SIZE], source[NAME_SIZE];
 
 	clean_text(source, 200, row->wait_max_session);
-	fprintf(t->f, "    between %zu images: %s to %s of wait in each, most in PID %u of %s", e->n_processes,
-		number_ns(least, row->processes < e->n_processes ? 0 : row->wait_min_ns), number_ns(most, row->wait_max_ns),
-		row->wait_max_in->pid, source);
+	fprintf(t->f, "    between %zu images: %s to %s of wait in each, most in PID %u of %s",
+		e->n_processes, number_ns(least, row->processes < e->n_processes ? 0 : row->wait_min_ns),
+		number_ns(most, row->wait_max_ns), row->wait_max_in->pid, source);
 	if (row->processes < e->n_processes)
 		fprintf(t->f, "; %u have it", row->processes);
 	fputc('\n', t->f);
@@ -215,7 +216,9 @@ static void wait_print(const struct text_out *t, const struct report_wait *w, co
 
 	text_name(name, w->row);
 	fprintf(t->f, "  %s %s for %s%s (%s)", text_thread(thread, w->tid, w->thread_name), verb, name,
-		w->row->kind != KIND_RWLOCK ? "" : w->side == SIDE_SHARED ? " to read" : " to write",
+		w->row->kind != KIND_RWLOCK ? ""
+		: w->side == SIDE_SHARED    ? " to read"
+					    : " to write",
 		number_ns(number, w->waited_ns));
 	if (w->held_by)
 		fprintf(t->f, ", %s by %s%s", w->certain ? "held" : "last held",
@@ -242,7 +245,8 @@ void text_deadlocks(const struct text_out *t, const struct report_process *e)
 	for (i = 0; i < e->n_cycles; i++) {
 		const struct report_cycle *c = &e->cycles[i];
 
-		fprintf(t->f, "%smutrace: DEADLOCK in %s (PID %u): ", t->red, text_program(program, e), c->waits[0]->pid);
+		fprintf(t->f, "%smutrace: DEADLOCK in %s (PID %u): ", t->red, text_program(program, e),
+			c->waits[0]->pid);
 		if (c->n == 1)
 			fprintf(t->f, "a thread waits for a lock that it holds itself.%s\n", t->plain);
 		else

@@ -38,10 +38,12 @@ static void inversion_print(const struct text_out *t, const struct report_row *r
 	size_t i;
 
 	text_name(name, row);
-	fprintf(t->f, "  ! %s: priority inversion%s, a realtime thread waited for one of lower priority %s time%s, "
-		"%s in all, %s at most\n", name, row->protocol == PROTOCOL_INHERIT ? " (bounded: priority is inherited)" : "",
-		number_count(times, row->inversions), row->inversions == 1 ? "" : "s", number_ns(total, row->inversion_ns),
-		number_ns(max, row->inversion_max_ns));
+	fprintf(t->f,
+		"  ! %s: priority inversion%s, a realtime thread waited for one of lower priority %s time%s, "
+		"%s in all, %s at most\n",
+		name, row->protocol == PROTOCOL_INHERIT ? " (bounded: priority is inherited)" : "",
+		number_count(times, row->inversions), row->inversions == 1 ? "" : "s",
+		number_ns(total, row->inversion_ns), number_ns(max, row->inversion_max_ns));
 	for (i = 0; i < row->n_inverted && (i < PAIRS_SHOWN || t->o->report->debug_info); i++) {
 		const struct report_inversion *v = &row->inverted[i];
 
@@ -71,10 +73,12 @@ void text_inversions_head(const struct text_out *t, const struct report_process 
 		most = row->inversion_max_ns > most ? row->inversion_max_ns : most;
 	}
 	if (locks)
-		text_line(t, "%sPRIORITY INVERSION%s: realtime threads waited %s time%s for threads of lower priority, for %zu "
-			     "lock%s, %s in all, %s at most.",
-			  t->red, t->plain, number_count(times, count), count == 1 ? "" : "s", locks, locks == 1 ? "" : "s",
-			  number_ns(total, ns), number_ns(max, most));
+		text_line(t,
+			  "%sPRIORITY INVERSION%s: realtime threads waited %s time%s for threads of lower "
+			  "priority, for %zu "
+			  "lock%s, %s in all, %s at most.",
+			  t->red, t->plain, number_count(times, count), count == 1 ? "" : "s", locks,
+			  locks == 1 ? "" : "s", number_ns(total, ns), number_ns(max, most));
 }
 
 void text_inversions(const struct text_out *t, const struct report_process *e)
@@ -95,8 +99,10 @@ void text_inversions(const struct text_out *t, const struct report_process *e)
 		if (!e->locks[i].risk)
 			continue;
 		if (risks++ == 0)
-			fprintf(t->f, "\n  %sealtime and other threads share these locks without PTHREAD_PRIO_INHERIT, so the former"
-				      " may wait until the latter get to run:\n",
+			fprintf(t->f,
+				"\n  %sealtime and other threads share these locks without "
+				"PTHREAD_PRIO_INHERIT, so the former"
+				" may wait until the latter get to run:\n",
 				n ? "R" : "No realtime thread waited for one of lower priority. But r");
 		if (risks > RISKS_SHOWN && !t->o->report->all)
 			continue;
@@ -106,6 +112,7 @@ void text_inversions(const struct text_out *t, const struct report_process *e)
 	if (risks > RISKS_SHOWN && !t->o->report->all)
 		fprintf(t->f, "    and %zu more (--all)\n", risks - RISKS_SHOWN);
 	if (n == 0 && risks == 0)
-		fprintf(t->f, "\n  No realtime thread waited for one of lower priority, and no lock is shared by both kinds of "
+		fprintf(t->f, "\n  No realtime thread waited for one of lower priority, and no lock is "
+			      "shared by both kinds of "
 			      "threads without PTHREAD_PRIO_INHERIT.\n");
 }

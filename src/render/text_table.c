@@ -23,7 +23,7 @@ struct line {
 
 struct column {
 	const char *title;
-	int importance;  /* those of least go first; 0: never */
+	int importance; /* those of least go first; 0: never */
 	bool left;
 	void (*cell)(char *out, const struct line *l);
 };
@@ -52,7 +52,8 @@ static void cell_name(char *out, const struct line *l)
 	/* a variable has one instance in each image, which is no news */
 	if (l->row->instances > 1 && !l->second &&
 	    (l->row->named_by != NAMED_BY_VARIABLE || l->process->n_processes == 1))
-		snprintf(out, CELL_SIZE, "%.200s x%llu%s", clean, (unsigned long long)l->row->instances, tail);
+		snprintf(out, CELL_SIZE, "%.200s x%llu%s", clean, (unsigned long long)l->row->instances,
+			 tail);
 	else
 		snprintf(out, CELL_SIZE, "%.200s%s", clean, tail);
 }
@@ -86,7 +87,8 @@ static void cell_share(char *out, const struct line *l)
 	char number[NUMBER_SIZE];
 
 	snprintf(out, CELL_SIZE, "%s",
-		 number_share(number, (double)counters(l)->wait.total_ns, (double)l->process->total.wait.total_ns));
+		 number_share(number, (double)counters(l)->wait.total_ns,
+			      (double)l->process->total.wait.total_ns));
 }
 
 static void cell_contended(char *out, const struct line *l)
@@ -94,7 +96,8 @@ static void cell_contended(char *out, const struct line *l)
 	bool waits = l->row->kind == KIND_BARRIER || l->row->kind == KIND_ONCE;
 	char number[NUMBER_SIZE];
 
-	snprintf(out, CELL_SIZE, "%s /", number_count(number, waits ? counters(l)->waits : counters(l)->contended));
+	snprintf(out, CELL_SIZE, "%s /",
+		 number_count(number, waits ? counters(l)->waits : counters(l)->contended));
 }
 
 static void cell_acquired(char *out, const struct line *l)
@@ -153,8 +156,10 @@ static char flag_realtime(const struct report_process *e, const struct report_ro
 
 static void cell_flags(char *out, const struct line *l)
 {
-	static const char objects[KIND_MAX] = { [KIND_MUTEX] = 'M',   [KIND_RWLOCK] = 'W', [KIND_COND] = 'C', [KIND_SPIN] = 'P',
-						[KIND_SEM] = 'S', [KIND_BARRIER] = 'B', [KIND_ONCE] = 'O' };
+	static const char objects[KIND_MAX] = {
+		[KIND_MUTEX] = 'M', [KIND_RWLOCK] = 'W',  [KIND_COND] = 'C', [KIND_SPIN] = 'P',
+		[KIND_SEM] = 'S',   [KIND_BARRIER] = 'B', [KIND_ONCE] = 'O'
+	};
 	const struct report_row *r = l->row;
 	bool mutex = r->kind == KIND_MUTEX, rwlock = r->kind == KIND_RWLOCK;
 
@@ -162,8 +167,9 @@ static void cell_flags(char *out, const struct line *l)
 		out[0] = 0;
 		return;
 	}
-	snprintf(out, CELL_SIZE, "%c%c%c%c%c%c", r->kind < KIND_MAX && objects[r->kind] ? objects[r->kind] : '?',
-		 flag_state(r), flag_realtime(l->process, r), mutex ? (r->type < 4 ? "-rea"[r->type] : '?') : '.',
+	snprintf(out, CELL_SIZE, "%c%c%c%c%c%c",
+		 r->kind < KIND_MAX && objects[r->kind] ? objects[r->kind] : '?', flag_state(r),
+		 flag_realtime(l->process, r), mutex ? (r->type < 4 ? "-rea"[r->type] : '?') : '.',
 		 mutex ? (r->protocol < 3 ? "-ip"[r->protocol] : '?') : '.',
 		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
 }
@@ -371,7 +377,8 @@ static size_t lines_of(struct line *lines, const struct report_process *e, const
 	}
 	for (i = 0; i < 2; i++) {
 		if (side_used(&row->side[order[i]])) {
-			lines[n] = (struct line){ .process = e, .row = row, .side = order[i], .second = n > 0 };
+			lines[n] =
+				(struct line){ .process = e, .row = row, .side = order[i], .second = n > 0 };
 			n++;
 		}
 	}
@@ -388,12 +395,25 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 		char letter;
 		const char *meaning;
 	} meanings[] = {
-		{ 0, 'M', "mutex" }, { 0, 'W', "rwlock" }, { 0, 'C', "condition" }, { 0, 'P', "spinlock" },
-		{ 0, 'S', "semaphore" }, { 0, 'B', "barrier" }, { 0, 'O', "once" }, { 1, 'x', "destroyed" },
-		{ 1, '!', "misused or inconsistent" }, { 1, '~', "perhaps several that followed one another" }, { 2, 'R', "used by a realtime thread" },
-		{ 3, 'r', "recursive" }, { 3, 'e', "error-checking" }, { 3, 'a', "adaptive" },
-		{ 4, 'i', "priority inherited" }, { 4, 'p', "priority protected" }, { 5, 'r', "prefers readers" },
-		{ 5, 'w', "prefers writers" }, { 5, 'W', "prefers writers, not recursive" },
+		{ 0, 'M', "mutex" },
+		{ 0, 'W', "rwlock" },
+		{ 0, 'C', "condition" },
+		{ 0, 'P', "spinlock" },
+		{ 0, 'S', "semaphore" },
+		{ 0, 'B', "barrier" },
+		{ 0, 'O', "once" },
+		{ 1, 'x', "destroyed" },
+		{ 1, '!', "misused or inconsistent" },
+		{ 1, '~', "perhaps several that followed one another" },
+		{ 2, 'R', "used by a realtime thread" },
+		{ 3, 'r', "recursive" },
+		{ 3, 'e', "error-checking" },
+		{ 3, 'a', "adaptive" },
+		{ 4, 'i', "priority inherited" },
+		{ 4, 'p', "priority protected" },
+		{ 5, 'r', "prefers readers" },
+		{ 5, 'w', "prefers writers" },
+		{ 5, 'W', "prefers writers, not recursive" },
 	};
 	bool seen[sizeof(meanings) / sizeof(meanings[0])] = { false };
 	const char *places[] = { "object", "state", "use", "type", "protocol", "rwlock" };
@@ -413,9 +433,13 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 		if (!seen[i])
 			continue;
-		length = (size_t)snprintf(cell, sizeof(cell), "%s%s%s%c %s", said == SIZE_MAX ? " " : said == meanings[i].at ? ", " : "; ",
+		length = (size_t)snprintf(cell, sizeof(cell), "%s%s%s%c %s",
+					  said == SIZE_MAX         ? " "
+					  : said == meanings[i].at ? ", "
+								   : "; ",
 					  said == meanings[i].at ? "" : places[meanings[i].at],
-					  said == meanings[i].at ? "" : " ", meanings[i].letter, meanings[i].meaning);
+					  said == meanings[i].at ? "" : " ", meanings[i].letter,
+					  meanings[i].meaning);
 		if (column + length > (t->o->width ? t->o->width : 110)) {
 			fputs(said == meanings[i].at ? ",\n        " : ";\n        ", t->f);
 			column = 8;
@@ -429,8 +453,9 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 	fputc('\n', t->f);
 }
 
-static void rows_print(const struct text_out *t, const struct report_process *e, const struct report_row *rows,
-		       size_t n, const struct column *columns, size_t n_columns)
+static void rows_print(const struct text_out *t, const struct report_process *e,
+		       const struct report_row *rows, size_t n, const struct column *columns,
+		       size_t n_columns)
 {
 	struct table_text x = { .columns = columns, .n_columns = n_columns };
 	size_t i, shown = 0;

@@ -23,34 +23,42 @@ static const char *plural(uint64_t n)
 
 static void head(const struct text_out *t, const struct report_process *e, size_t places)
 {
-	char program[NAME_SIZE], run[NUMBER_SIZE], number[NUMBER_SIZE], total[NUMBER_SIZE], max[NUMBER_SIZE], who[64];
+	char program[NAME_SIZE], run[NUMBER_SIZE], number[NUMBER_SIZE], total[NUMBER_SIZE], max[NUMBER_SIZE],
+		who[64];
 
 	if (e->n_processes > 1)
 		snprintf(who, sizeof(who), "%zu images", e->n_processes);
 	else
 		snprintf(who, sizeof(who), "PID %u", e->pid);
-	text_line(t, "%s%s%s (%s) %s %s with %s thread%s, %u of them realtime.", t->bold, text_program(program, e),
-		  t->plain, who,
-		  e->n_processes > 1 ? "ran up to" : e->first->end == PROCESS_ALIVE ? "has run" : "ran",
+	text_line(t, "%s%s%s (%s) %s %s with %s thread%s, %u of them realtime.", t->bold,
+		  text_program(program, e), t->plain, who,
+		  e->n_processes > 1               ? "ran up to"
+		  : e->first->end == PROCESS_ALIVE ? "has run"
+						   : "ran",
 		  number_ns(run, e->runtime_ns), number_count(number, e->threads), plural(e->threads),
 		  e->realtime_threads);
 	if (e->watched_calls == 0)
 		text_line(t, "no realtime thread did any of what is watched.");
 	else
-		text_line(t, "realtime threads did what they should not %s time%s, from %zu place%s: %s in all, %s at worst.",
-			  number_count(number, e->watched_calls), plural(e->watched_calls), places, plural(places),
-			  number_ns(total, e->watched_ns), number_ns(max, e->watched_max_ns));
+		text_line(t,
+			  "realtime threads did what they should not %s time%s, from %zu place%s: %s in all, "
+			  "%s at worst.",
+			  number_count(number, e->watched_calls), plural(e->watched_calls), places,
+			  plural(places), number_ns(total, e->watched_ns), number_ns(max, e->watched_max_ns));
 }
 
 static void row(const struct text_out *t, unsigned int rank, const struct report_alloc *a, int function)
 {
-	char calls[NUMBER_SIZE], bytes[NUMBER_SIZE], total[NUMBER_SIZE], average[NUMBER_SIZE], max[NUMBER_SIZE];
-	bool timed = a->total_ns != 0 && a->count != 0; /* a damaged session can make the sum of counts come out as 0 */
+	char calls[NUMBER_SIZE], bytes[NUMBER_SIZE], total[NUMBER_SIZE], average[NUMBER_SIZE],
+		max[NUMBER_SIZE];
+	bool timed = a->total_ns != 0 &&
+		     a->count != 0; /* a damaged session can make the sum of counts come out as 0 */
 
-	fprintf(t->f, "%4u  %-*s %9s %10s %9s %9s %9s %3u", rank, function, a->function, number_count(calls, a->count),
-		a->bytes ? number_count(bytes, a->bytes) : "-", timed ? number_ns(total, a->total_ns) : "-",
-		timed ? number_ns(average, a->total_ns / a->count) : "-", timed ? number_ns(max, a->max_ns) : "-",
-		a->tid_count);
+	fprintf(t->f, "%4u  %-*s %9s %10s %9s %9s %9s %3u", rank, function, a->function,
+		number_count(calls, a->count), a->bytes ? number_count(bytes, a->bytes) : "-",
+		timed ? number_ns(total, a->total_ns) : "-",
+		timed ? number_ns(average, a->total_ns / a->count) : "-",
+		timed ? number_ns(max, a->max_ns) : "-", a->tid_count);
 	fputs(t->o->report->debug_info ? "\n" : narrow(t) ? "\n        " : "  ", t->f);
 	if (t->o->report->debug_info) {
 		if (a->stack)
@@ -70,8 +78,8 @@ static void totals(const struct text_out *t, const struct report_process *e)
 
 	text_line(t, "realtime threads: %s allocation%s of %s bytes, %s block%s freed.",
 		  number_count(n, e->realtime_totals.allocations), plural(e->realtime_totals.allocations),
-		  number_count(bytes, e->realtime_totals.bytes), number_count(frees, e->realtime_totals.frees),
-		  plural(e->realtime_totals.frees));
+		  number_count(bytes, e->realtime_totals.bytes),
+		  number_count(frees, e->realtime_totals.frees), plural(e->realtime_totals.frees));
 	text_line(t, "other threads: %s allocation%s of %s bytes, %s block%s freed.",
 		  number_count(n, e->other_totals.allocations), plural(e->other_totals.allocations),
 		  number_count(bytes, e->other_totals.bytes), number_count(frees, e->other_totals.frees),
@@ -91,8 +99,9 @@ void text_watch(const struct text_out *t, const struct report_process *e)
 			function = (int)strlen(e->allocs[i].function);
 	head(t, e, n);
 	if (n)
-		fprintf(t->f, "\n%s%4s  %-*s %9s %10s %9s %9s %9s %3s%s%s\n", t->bold, "#", function, "Function", "Calls",
-			"Bytes", "Time", "Avg", "Max", "Thr", narrow(t) || t->o->report->debug_info ? "" : "  From", t->plain);
+		fprintf(t->f, "\n%s%4s  %-*s %9s %10s %9s %9s %9s %3s%s%s\n", t->bold, "#", function,
+			"Function", "Calls", "Bytes", "Time", "Avg", "Max", "Thr",
+			narrow(t) || t->o->report->debug_info ? "" : "  From", t->plain);
 	for (i = 0; i < n && (most == 0 || t->o->report->all || i < most); i++)
 		row(t, (unsigned int)i + 1, &e->allocs[i], function);
 	if (i < n)

@@ -56,9 +56,9 @@ struct session_config {
 	uint32_t per_instance;   /* 1: no folding of destroyed locks at record time */
 	uint32_t report_at_exit; /* 1: preloaded by hand: the library runs "mutrace report" at exit */
 	uint32_t no_follow;
-	uint64_t max_bytes;      /* limit on the size of one image file */
-	uint32_t watch;          /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
-	uint32_t after_ms;       /* matrace: what happens earlier after the start of a process is not recorded */
+	uint64_t max_bytes; /* limit on the size of one image file */
+	uint32_t watch;     /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
+	uint32_t after_ms;  /* matrace: what happens earlier after the start of a process is not recorded */
 	uint32_t reserved[4];
 };
 
@@ -73,13 +73,13 @@ struct session_file {
 	uint64_t start_realtime_ns, start_ns;
 	uint8_t boot_id[16];
 	struct session_config config;
-	uint32_t finished;     /* 1: the program ended and end_* are valid */
-	uint32_t program_pid;  /* the process that mutrace started */
-	uint32_t wait_status;  /* of that process, as waitpid() gives it */
-	uint32_t unrecorded;   /* processes that found no room for an image (written by them, atomic) */
+	uint32_t finished;    /* 1: the program ended and end_* are valid */
+	uint32_t program_pid; /* the process that mutrace started */
+	uint32_t wait_status; /* of that process, as waitpid() gives it */
+	uint32_t unrecorded;  /* processes that found no room for an image (written by them, atomic) */
 	uint64_t end_ticks, end_ns;
-	char version[32];      /* of the writer, NUL-terminated */
-	char rt_threads[128];  /* matrace: threads with such a name (a glob) count as realtime; empty: none */
+	char version[32];     /* of the writer, NUL-terminated */
+	char rt_threads[128]; /* matrace: threads with such a name (a glob) count as realtime; empty: none */
 };
 
 /* Why something was not recorded; indices of image_header.lost. */
@@ -91,22 +91,23 @@ struct session_file {
 	X(STACK, "stack could not be captured") \
 	X(THREAD, "thread could not be registered") \
 	X(FOREIGN, "released by another thread than the one that acquired") \
-	X(CHILD, "child processes that could not record: a sandbox, another user or root directory, no space")
+	X(CHILD, "child processes that could not record: a sandbox, another user or root directory, no " \
+		 "space")
 
 enum loss {
 #define X(id, text) LOSS_##id,
 	LOSSES(X)
 #undef X
-	LOSS_MAX
+		LOSS_MAX
 };
 #define LOSS_SLOTS 16
 
 enum image_state {
-	IMAGE_EMPTY = 0,   /* prepared by a parent for its next child, not in use */
+	IMAGE_EMPTY = 0, /* prepared by a parent for its next child, not in use */
 	IMAGE_RUNNING = 1,
-	IMAGE_EXITED = 2,  /* exit() or return from main reached our destructor */
-	IMAGE_QUIT = 3,    /* _exit, _Exit, quick_exit */
-	IMAGE_EXECED = 4,  /* exec*() was called; reset to RUNNING if it failed */
+	IMAGE_EXITED = 2, /* exit() or return from main reached our destructor */
+	IMAGE_QUIT = 3,   /* _exit, _Exit, quick_exit */
+	IMAGE_EXECED = 4, /* exec*() was called; reset to RUNNING if it failed */
 };
 
 struct image_header { /* 4096 bytes, at offset 0 */
@@ -118,51 +119,52 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t state; /* enum image_state */
 	uint32_t pid, ppid;
 	uint32_t uid;
-	uint32_t unwinder;        /* 1: libunwind was found, else stacks have one frame */
-	uint64_t process_start;   /* field 22 of /proc/PID/stat, tells reused pids apart; 0 unknown */
+	uint32_t unwinder;      /* 1: libunwind was found, else stacks have one frame */
+	uint64_t process_start; /* field 22 of /proc/PID/stat, tells reused pids apart; 0 unknown */
 	uint64_t start_realtime_ns;
 	uint64_t start_ticks;
-	uint64_t end_ticks;       /* 0: not ended in an orderly way */
+	uint64_t end_ticks;          /* 0: not ended in an orderly way */
 	uint64_t observed_end_ticks; /* when the front end saw it dead, written from outside; 0 unknown */
 	struct clock_sync sync;
 	struct session_config config;
-	uint64_t used;            /* bytes taken so far, a multiple of CHUNK_ALIGN (several writers, atomic) */
+	uint64_t used; /* bytes taken so far, a multiple of CHUNK_ALIGN (several writers, atomic) */
 	uint64_t lost[LOSS_SLOTS];
 	uint64_t cost_pair_ticks;      /* calibrated: what we add to an uncontended lock/unlock pair */
 	uint64_t cost_contended_ticks; /* what we add to a contended acquisition */
-	uint32_t forks_begun;     /* forks entered in this process (several writers, atomic) */
-	uint32_t forks_seen;      /* children of these that registered themselves (written by children, atomic) */
-	uint32_t parent_image;    /* 1: started by fork without exec (program and arguments are the parent's) */
+	uint32_t forks_begun;          /* forks entered in this process (several writers, atomic) */
+	uint32_t forks_seen; /* children of these that registered themselves (written by children, atomic) */
+	uint32_t parent_image; /* 1: started by fork without exec (program and arguments are the parent's) */
 	uint32_t threads_started; /* threads ever seen in this image (atomic) */
 	uint32_t modules_generation;
-	uint32_t pid_namespace;   /* inode number of the one that pid is meant in; 0 unknown */
+	uint32_t pid_namespace; /* inode number of the one that pid is meant in; 0 unknown */
 	uint8_t boot_id[16];
-	char program[1024];       /* absolute path if known, NUL-terminated */
-	char arguments[1024];     /* NUL-separated, ends with an empty string; cut if too long */
-	uint32_t watch_epoch;     /* matrace: alloc_sites of an earlier one were before MATRACE_START, and do not count */
+	char program[1024];   /* absolute path if known, NUL-terminated */
+	char arguments[1024]; /* NUL-separated, ends with an empty string; cut if too long */
+	uint32_t
+		watch_epoch; /* matrace: alloc_sites of an earlier one were before MATRACE_START, and do not count */
 	uint32_t maker_namespace; /* the same for the pid in the file's name */
 };
 
 enum chunk_type {
-	CHUNK_THREAD = 1, /* one struct thread_rec, followed by its first held[] */
-	CHUNK_HELD = 2,   /* a longer held[] for a thread that nests deeper */
-	CHUNK_LOCKS = 3,  /* array of struct lock_rec */
-	CHUNK_CELLS = 4,  /* array of struct cell */
-	CHUNK_EDGES = 5,  /* array of struct edge */
-	CHUNK_FRAMES = 6, /* array of struct frame_node */
+	CHUNK_THREAD = 1,  /* one struct thread_rec, followed by its first held[] */
+	CHUNK_HELD = 2,    /* a longer held[] for a thread that nests deeper */
+	CHUNK_LOCKS = 3,   /* array of struct lock_rec */
+	CHUNK_CELLS = 4,   /* array of struct cell */
+	CHUNK_EDGES = 5,   /* array of struct edge */
+	CHUNK_FRAMES = 6,  /* array of struct frame_node */
 	CHUNK_MODULES = 7, /* array of struct module_rec */
-	CHUNK_ALLOCS = 8, /* array of struct alloc_site (matrace) */
+	CHUNK_ALLOCS = 8,  /* array of struct alloc_site (matrace) */
 };
 
 #define CHUNK_MAGIC 0x6b6e6863u
 struct chunk { /* 64 bytes; the items follow */
 	uint32_t magic;
-	uint32_t type;      /* enum chunk_type */
-	uint64_t offset;    /* of itself in the file: guards against taking data for a chunk */
-	uint64_t size;      /* with this header, a multiple of CHUNK_ALIGN */
+	uint32_t type;   /* enum chunk_type */
+	uint64_t offset; /* of itself in the file: guards against taking data for a chunk */
+	uint64_t size;   /* with this header, a multiple of CHUNK_ALIGN */
 	uint32_t item_size;
-	uint32_t used;      /* items in use; an item is complete before it is counted */
-	uint32_t thread;    /* ref of the thread_rec whose arena this is, 0 shared */
+	uint32_t used;   /* items in use; an item is complete before it is counted */
+	uint32_t thread; /* ref of the thread_rec whose arena this is, 0 shared */
 	uint32_t reserved[7];
 };
 /* A reader that finds no chunk at a CHUNK_ALIGN boundary below "used" (its writer was killed while
@@ -181,63 +183,70 @@ enum lock_kind {
 
 enum mutex_type { MUTEX_NORMAL = 0, MUTEX_RECURSIVE = 1, MUTEX_ERRORCHECK = 2, MUTEX_ADAPTIVE = 3 };
 enum lock_protocol { PROTOCOL_NONE = 0, PROTOCOL_INHERIT = 1, PROTOCOL_PROTECT = 2 };
-enum rwlock_type { RWLOCK_PREFER_READER = 0, RWLOCK_PREFER_WRITER = 1, RWLOCK_PREFER_WRITER_NONRECURSIVE = 2 };
+enum rwlock_type {
+	RWLOCK_PREFER_READER = 0,
+	RWLOCK_PREFER_WRITER = 1,
+	RWLOCK_PREFER_WRITER_NONRECURSIVE = 2
+};
 
 #define LOCK_ADDRESS_DEAD 1u /* bit of lock_rec.address */
 
 /* lock_rec.flags: what it is */
 #define LOCK_ROBUST 0x01u
 #define LOCK_PSHARED 0x02u
-#define LOCK_INITIALIZED 0x04u /* initialised by call, not statically */
+#define LOCK_INITIALIZED 0x04u   /* initialised by call, not statically */
 #define LOCK_UNKNOWN_ATTRS 0x08u /* attributes could not be read */
-#define LOCK_STACK 0x10u       /* lies on a thread's stack */
-#define LOCK_INHERITED 0x20u   /* was held when the process was forked */
+#define LOCK_STACK 0x10u         /* lies on a thread's stack */
+#define LOCK_INHERITED 0x20u     /* was held when the process was forked */
 
 /* lock_rec.state: what happened to it (several writers, atomic or) */
-#define STATE_DEAD 0x0001u            /* destroyed; as it is now */
-#define STATE_DESTROYED_ONCE 0x0002u  /* some instance was destroyed */
-#define STATE_INCONSISTENT 0x0004u    /* robust: an owner died */
+#define STATE_DEAD 0x0001u           /* destroyed; as it is now */
+#define STATE_DESTROYED_ONCE 0x0002u /* some instance was destroyed */
+#define STATE_INCONSISTENT 0x0004u   /* robust: an owner died */
 #define STATE_UNLOCK_NOT_HELD 0x0010u
 #define STATE_DESTROY_HELD 0x0020u
 #define STATE_DESTROY_WAITED 0x0040u
 #define STATE_RELOCK 0x0080u
 #define STATE_DESTROY_TWICE 0x0100u
 #define STATE_USE_AFTER_DESTROY 0x0200u
-#define STATE_TWO_MUTEXES 0x0400u     /* a condition variable used with two mutexes */
+#define STATE_TWO_MUTEXES 0x0400u /* a condition variable used with two mutexes */
 #define STATE_MISUSE 0x07f0u
-#define STATE_REALTIME 0x1000u        /* a realtime thread used it */
-#define STATE_ADDRESS_REUSED 0x2000u  /* several locks without init call may share this record */
+#define STATE_REALTIME 0x1000u       /* a realtime thread used it */
+#define STATE_ADDRESS_REUSED 0x2000u /* several locks without init call may share this record */
 
 /* One lock, or a succession of locks made in one place that lived one after another. 64 bytes, 64-aligned. */
 struct lock_rec {
-	uint64_t address;       /* of the live instance; of the last one, with LOCK_ADDRESS_DEAD, if none lives */
-	uint8_t kind;           /* enum lock_kind */
-	uint8_t type;           /* enum mutex_type or rwlock_type */
-	uint8_t protocol;       /* enum lock_protocol */
+	uint64_t address; /* of the live instance; of the last one, with LOCK_ADDRESS_DEAD, if none lives */
+	uint8_t kind;     /* enum lock_kind */
+	uint8_t type;     /* enum mutex_type or rwlock_type */
+	uint8_t protocol; /* enum lock_protocol */
 	uint8_t flags;
 	uint32_t state;
-	uint32_t last_owner;    /* ref of the thread that acquired it last (exclusive side); written under the lock itself */
+	uint32_t
+		last_owner; /* ref of the thread that acquired it last (exclusive side); written under the lock itself */
 	uint32_t created_stack; /* 0: not initialised by call */
 	uint32_t first_stack;   /* of the first use */
 	uint32_t misuse_stack;  /* of the first misuse */
 	union {
 		struct {
-			uint32_t waiters; /* condition variable: threads waiting now (several writers, atomic) */
-			uint32_t other;   /* condition variable: ref of the mutex it is used with */
+			uint32_t
+				waiters; /* condition variable: threads waiting now (several writers, atomic) */
+			uint32_t other; /* condition variable: ref of the mutex it is used with */
 		};
-		struct { /* rwlock: the last reader that let go while a writer waits; the recorder's business */
+		struct
+		{ /* rwlock: the last reader that let go while a writer waits; the recorder's business */
 			uint32_t reader, reader_cell; /* 0: none waits; READER_AWAITED: none has let go */
 		};
 		struct {
 			uint32_t unused;
-			uint32_t sole;    /* mutex, spin lock: the recorder's business */
+			uint32_t sole; /* mutex, spin lock: the recorder's business */
 		};
 	};
-	uint64_t instances;     /* times initialised, at least 1 */
-	uint32_t creator;       /* ref of the thread that owns this record's recycling; the recorder's business */
-	uint32_t next;          /* the recorder's business */
-	uint32_t misuses;       /* how often, all kinds together (several writers, atomic) */
-	uint32_t last_cell;     /* ref of the cell of last_owner's last acquisition; written like it; 0 unknown */
+	uint64_t instances; /* times initialised, at least 1 */
+	uint32_t creator;   /* ref of the thread that owns this record's recycling; the recorder's business */
+	uint32_t next;      /* the recorder's business */
+	uint32_t misuses;   /* how often, all kinds together (several writers, atomic) */
+	uint32_t last_cell; /* ref of the cell of last_owner's last acquisition; written like it; 0 unknown */
 };
 
 #define READER_AWAITED 1u
@@ -253,28 +262,29 @@ struct lock_rec {
  * buckets of short holds, are what the hot path touches.
  */
 struct cell {
-	uint64_t site;          /* return address of the lock call */
+	uint64_t site; /* return address of the lock call */
 	uint64_t acquired;
-	uint64_t hold_total;    /* ticks */
-	uint64_t hold_max;      /* ticks */
-	uint32_t lock;          /* ref of struct lock_rec */
+	uint64_t hold_total;         /* ticks */
+	uint64_t hold_max;           /* ticks */
+	uint32_t lock;               /* ref of struct lock_rec */
 	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
-	uint32_t stack;         /* stack id of the first acquisition through this call site */
-	uint64_t owner_changes; /* acquisitions whose predecessor was another thread */
-	uint64_t contended;     /* acquisitions (that succeeded) which had to wait */
+	uint32_t stack;              /* stack id of the first acquisition through this call site */
+	uint64_t owner_changes;      /* acquisitions whose predecessor was another thread */
+	uint64_t contended;          /* acquisitions (that succeeded) which had to wait */
 	uint64_t trylock_failed;
 	uint32_t release_stack; /* captured at the last release for which a thread waited */
 	uint32_t threads;       /* distinct threads that used this cell (a thread's record outlives it) */
 	uint32_t generation;    /* of the thread that used it last */
 	uint8_t side;           /* enum lock_side */
 	uint8_t flags;          /* CELL_* */
-	uint16_t owner;         /* LOCK_STACK: which frame of "stack" the lock lies in, 1 the innermost; 0 unknown */
+	uint16_t owner; /* LOCK_STACK: which frame of "stack" the lock lies in, 1 the innermost; 0 unknown */
 };
-#define CELL_FIRST_OF_THREAD 0x01u /* "threads" of this cell counts for the lock; clear: another cell of the same
+#define CELL_FIRST_OF_THREAD \
+	0x01u               /* "threads" of this cell counts for the lock; clear: another cell of the same
                                       thread and lock counts it */
-#define CELL_REALTIME 0x02u        /* used by a realtime thread */
-#define CELL_SAMPLED 0x04u         /* holds are sampled: hold_total is scaled already */
-#define CELL_ORDINARY 0x08u        /* used by a thread that was not realtime */
+#define CELL_REALTIME 0x02u /* used by a realtime thread */
+#define CELL_SAMPLED 0x04u  /* holds are sampled: hold_total is scaled already */
+#define CELL_ORDINARY 0x08u /* used by a thread that was not realtime */
 
 enum lock_side { SIDE_EXCLUSIVE = 0, SIDE_SHARED = 1 };
 
@@ -282,15 +292,16 @@ enum lock_side { SIDE_EXCLUSIVE = 0, SIDE_SHARED = 1 };
 struct edge {
 	uint32_t lock;
 	uint32_t wait_stack;
-	uint32_t hold_stack;    /* captured when the holder released, or its cell's first one; 0 unknown */
-	uint32_t holder;        /* ref of the holder's thread_rec, the last of several */
-	uint64_t hold_site;     /* return address of the holder's lock call, 0 unknown */
-	uint64_t count;         /* waits that ended */
-	uint64_t timed_out;     /* of these, how many gave up (or were cancelled) */
+	uint32_t hold_stack; /* captured when the holder released, or its cell's first one; 0 unknown */
+	uint32_t holder;     /* ref of the holder's thread_rec, the last of several */
+	uint64_t hold_site;  /* return address of the holder's lock call, 0 unknown */
+	uint64_t count;      /* waits that ended */
+	uint64_t timed_out;  /* of these, how many gave up (or were cancelled) */
 	uint64_t wait_total, wait_max;
-	uint8_t side;           /* the waiter's, enum lock_side */
-	uint8_t flags;          /* EDGE_* */
-	int16_t waiter_priority, holder_priority; /* with EDGE_INVERTED: 1-99, 127 SCHED_DEADLINE, 0 not realtime */
+	uint8_t side;  /* the waiter's, enum lock_side */
+	uint8_t flags; /* EDGE_* */
+	int16_t waiter_priority,
+		holder_priority; /* with EDGE_INVERTED: 1-99, 127 SCHED_DEADLINE, 0 not realtime */
 	uint8_t holder_side;
 	uint8_t reserved8;
 	uint32_t hist[HIST_BUCKETS];
@@ -302,29 +313,30 @@ struct edge {
  * are to be skipped (released out of order). 64 bytes. */
 struct held {
 	uint64_t address;
-	uint64_t since;         /* ticks; not written with HELD_UNTIMED */
-	uint32_t cell, lock;    /* refs */
-	uint32_t flags;         /* HELD_* */
-	uint32_t recursion;     /* further acquisitions of a recursive mutex */
+	uint64_t since;      /* ticks; not written with HELD_UNTIMED */
+	uint32_t cell, lock; /* refs */
+	uint32_t flags;      /* HELD_* */
+	uint32_t recursion;  /* further acquisitions of a recursive mutex */
 	union {
-		uint64_t wait;  /* HELD_WAITED: ticks waited, not yet in an edge; all below likewise */
-		uint32_t acquired; /* HELD_COUNTED: lower half of the cell's count after this acquisition. It may be ahead
+		uint64_t wait; /* HELD_WAITED: ticks waited, not yet in an edge; all below likewise */
+		uint32_t
+			acquired; /* HELD_COUNTED: lower half of the cell's count after this acquisition. It may be ahead
 		                      of the cell. Holds as well of an entry that is no longer in use. */
 	};
 	uint32_t wait_stack, hold_stack;
 	uint64_t hold_site;
 	uint32_t holder;
-	uint8_t inverted;       /* EDGE_* of the edge to be */
+	uint8_t inverted; /* EDGE_* of the edge to be */
 	uint8_t holder_side;
 	int8_t waiter_priority, holder_priority;
 };
-#define HELD_WAITED 0x01u    /* wait, wait_stack, hold_stack, hold_site, holder are to be added to the edges */
+#define HELD_WAITED 0x01u /* wait, wait_stack, hold_stack, hold_site, holder are to be added to the edges */
 #define HELD_RECURSIVE 0x02u
-#define HELD_WANTED 0x04u    /* a thread waits for this (written by the waiter, atomic or) */
-#define HELD_UNTIMED 0x08u   /* this hold is not sampled */
+#define HELD_WANTED 0x04u  /* a thread waits for this (written by the waiter, atomic or) */
+#define HELD_UNTIMED 0x08u /* this hold is not sampled */
 #define HELD_SHARED 0x10u
 #define HELD_COUNTED 0x40u
-#define HELD_SCALED 0x20u    /* sampled: counts for sample_hold holds */
+#define HELD_SCALED 0x20u /* sampled: counts for sample_hold holds */
 
 /* matrace: what a thread asked of the allocator. */
 struct alloc_totals {
@@ -333,26 +345,26 @@ struct alloc_totals {
 
 /* A thread, or a succession of threads of which each began after its predecessor ended. */
 struct thread_rec {
-	uint32_t tid;           /* kernel's, of the present or last one */
-	uint32_t generation;    /* how many threads used this record, from 1 */
-	uint64_t start_ticks;   /* of the present one */
-	uint64_t end_ticks;     /* 0: alive (or killed with the process) */
-	uint64_t past_ticks;    /* life time of the predecessors together */
-	uint32_t policy;        /* SCHED_*, without SCHED_RESET_ON_FORK */
+	uint32_t tid;         /* kernel's, of the present or last one */
+	uint32_t generation;  /* how many threads used this record, from 1 */
+	uint64_t start_ticks; /* of the present one */
+	uint64_t end_ticks;   /* 0: alive (or killed with the process) */
+	uint64_t past_ticks;  /* life time of the predecessors together */
+	uint32_t policy;      /* SCHED_*, without SCHED_RESET_ON_FORK */
 	int32_t priority;
-	uint32_t realtime;      /* 1: policy is FIFO, RR or DEADLINE */
-	uint32_t depth;         /* of held[] */
-	uint32_t held_ref;      /* ref of held[] (in this chunk or in a CHUNK_HELD) */
+	uint32_t realtime; /* 1: policy is FIFO, RR or DEADLINE */
+	uint32_t depth;    /* of held[] */
+	uint32_t held_ref; /* ref of held[] (in this chunk or in a CHUNK_HELD) */
 	uint32_t held_capacity;
 	/* what it waits for now; waiting_lock is written last, cleared first */
-	uint32_t waiting_lock;  /* ref of lock_rec, 0: it does not wait */
+	uint32_t waiting_lock; /* ref of lock_rec, 0: it does not wait */
 	uint32_t waiting_stack;
 	uint64_t waiting_since;
 	uint64_t waiting_site;
 	uint32_t waiting_holder; /* thread_rec that held it when the wait began, 0 unknown */
 	uint32_t waiting_side;
-	uint64_t waits_booked;  /* sum of edge counts of this thread, for consistency checks */
-	char name[16];          /* NUL-padded; may be empty */
+	uint64_t waits_booked;      /* sum of edge counts of this thread, for consistency checks */
+	char name[16];              /* NUL-padded; may be empty */
 	struct alloc_totals totals; /* matrace: while the thread was not realtime */
 	/*
 	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, ticks in the
@@ -370,43 +382,43 @@ struct thread_rec {
  * lock call, whose inner is 0. 32 bytes.
  */
 struct frame_node {
-	uint64_t ip;            /* return address (so the call is at ip - 1), or a pc if FRAME_EXACT */
-	uint32_t inner;         /* ref of the frame called from this one */
-	uint16_t depth;         /* 1 for the innermost */
-	uint16_t flags;         /* FRAME_* */
-	uint32_t module;        /* ref of module_rec that held ip when captured, 0 unknown */
+	uint64_t ip;             /* return address (so the call is at ip - 1), or a pc if FRAME_EXACT */
+	uint32_t inner;          /* ref of the frame called from this one */
+	uint16_t depth;          /* 1 for the innermost */
+	uint16_t flags;          /* FRAME_* */
+	uint32_t module;         /* ref of module_rec that held ip when captured, 0 unknown */
 	int32_t caller_distance; /* the recorder's business */
 	uint32_t likely_outer;   /* the recorder's business */
 	uint32_t reserved;
 };
-#define FRAME_EXACT 0x01u   /* interrupted by a signal: ip is the instruction itself */
-#define FRAME_END 0x02u     /* no frame above this one exists */
+#define FRAME_EXACT 0x01u /* interrupted by a signal: ip is the instruction itself */
+#define FRAME_END 0x02u   /* no frame above this one exists */
 
 #define BUILD_ID_MAX 32
 /* A loaded object. Stays listed after dlclose. */
 struct module_rec {
-	uint64_t base;          /* l_addr: what is added to the addresses in the file */
-	uint64_t start, end;    /* of its mappings */
+	uint64_t base;                         /* l_addr: what is added to the addresses in the file */
+	uint64_t start, end;                   /* of its mappings */
 	uint64_t loaded_ticks, unloaded_ticks; /* unloaded 0: still loaded */
 	uint8_t build_id[BUILD_ID_MAX];
 	uint32_t build_id_size;
-	uint32_t flags;         /* MODULE_* */
-	char path[1024];        /* as the loader knows it, made absolute; empty: the vdso or unknown */
+	uint32_t flags;  /* MODULE_* */
+	char path[1024]; /* as the loader knows it, made absolute; empty: the vdso or unknown */
 };
-#define MODULE_OURS 0x01u   /* libmutrace itself, or libunwind loaded by it: hide its frames */
-#define MODULE_MAIN 0x02u   /* the program */
+#define MODULE_OURS 0x01u /* libmutrace itself, or libunwind loaded by it: hide its frames */
+#define MODULE_MAIN 0x02u /* the program */
 
 /* matrace: calls of one function from one stack by one realtime thread; times in ticks. 64 bytes. */
 struct alloc_site {
-	uint32_t function;      /* enum watched, see session/watched.h */
+	uint32_t function; /* enum watched, see session/watched.h */
 	uint32_t stack;
-	uint32_t realtime;      /* enum realtime_by: why the thread counted as realtime */
-	uint32_t tid_count;     /* distinct threads (a thread's record outlives it) */
-	uint64_t count, bytes;  /* bytes asked for */
+	uint32_t realtime;     /* enum realtime_by: why the thread counted as realtime */
+	uint32_t tid_count;    /* distinct threads (a thread's record outlives it) */
+	uint64_t count, bytes; /* bytes asked for */
 	uint64_t time_total, time_max;
-	uint32_t frees;         /* blocks given back: free, and realloc to nothing */
-	uint32_t generation;    /* of the thread that came this way last */
-	uint32_t epoch;         /* see image_header.watch_epoch */
+	uint32_t frees;      /* blocks given back: free, and realloc to nothing */
+	uint32_t generation; /* of the thread that came this way last */
+	uint32_t epoch;      /* see image_header.watch_epoch */
 	uint32_t reserved;
 };
 

@@ -19,7 +19,7 @@ enum watch_class {
 #define X(class, name, noun) WATCH_CLASS_##class,
 	WATCH_CLASSES(X)
 #undef X
-	WATCH_CLASS_MAX
+		WATCH_CLASS_MAX
 };
 
 enum watched {

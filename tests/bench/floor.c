@@ -79,7 +79,8 @@ static __thread __attribute__((tls_model("initial-exec"))) struct line *lines;
 static inline struct line *line_of(const volatile void *lock)
 {
 	if (__builtin_expect(!lines, 0))
-		lines = mmap(NULL, sizeof(*lines) << LINES_LOG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		lines = mmap(NULL, sizeof(*lines) << LINES_LOG, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	return &lines[((uintptr_t)lock >> 3) * 0x9e3779b97f4a7c15u >> (64 - LINES_LOG)];
 }
 

@@ -136,7 +136,10 @@ static void run_chain(struct worker *w)
 }
 
 /* One lock taken in 64 places: the call site is part of what the profiler looks up. */
-#define SITE pthread_mutex_lock(m); counter++; pthread_mutex_unlock(m);
+#define SITE \
+	pthread_mutex_lock(m); \
+	counter++; \
+	pthread_mutex_unlock(m);
 #define SITES_4 SITE SITE SITE SITE
 #define SITES_16 SITES_4 SITES_4 SITES_4 SITES_4
 static void run_sites(struct worker *w)

@@ -17,12 +17,12 @@
 
 struct options {
 	int threads;
-	long iters; /* per thread */
-	long locks; /* many, fresh, contend: how many different ones */
-	long alive; /* other locks that exist and were used before the clock starts */
-	long hold;  /* steps of work inside */
-	long gap;   /* steps of work outside */
-	int depth;  /* frames between the thread's start and the lock call */
+	long iters;  /* per thread */
+	long locks;  /* many, fresh, contend: how many different ones */
+	long alive;  /* other locks that exist and were used before the clock starts */
+	long hold;   /* steps of work inside */
+	long gap;    /* steps of work outside */
+	int depth;   /* frames between the thread's start and the lock call */
 	int on_main; /* the first worker is the main thread */
 	int one_cpu; /* all threads on one processor */
 };
@@ -33,12 +33,12 @@ struct worker {
 	int index;
 	pthread_t thread;
 	uint64_t random;
-	pthread_mutex_t *mutexes;   /* of its own: one, or options.locks */
-	pthread_rwlock_t *rwlock;   /* of its own */
-	void *data;                 /* the load's business */
+	pthread_mutex_t *mutexes; /* of its own: one, or options.locks */
+	pthread_rwlock_t *rwlock; /* of its own */
+	void *data;               /* the load's business */
 	/* results */
-	uint64_t pairs;             /* acquisitions that were released again */
-	uint64_t contended;         /* those known to have waited */
+	uint64_t pairs;     /* acquisitions that were released again */
+	uint64_t contended; /* those known to have waited */
 	double wall_ns, cpu_ns;
 } __attribute__((aligned(CACHE_LINE)));
 
@@ -46,9 +46,9 @@ struct load {
 	const char *name;
 	const char *help;
 	void (*run)(struct worker *w);
-	void (*setup)(struct worker *w);   /* in the worker's thread, before the clock starts; may be NULL */
+	void (*setup)(struct worker *w); /* in the worker's thread, before the clock starts; may be NULL */
 	void (*finish)(struct worker *w, int threads); /* in main after the end, prints more JSON; or NULL */
-	int threads;                       /* exactly so many, 0: any number */
+	int threads;                                   /* exactly so many, 0: any number */
 };
 
 extern const struct load uncontended_loads[], contended_loads[], lifetime_loads[];

@@ -30,7 +30,7 @@ static double seconds = 2;
 /* A connection; where the parser stands in the line that is coming in. */
 struct connection {
 	int fd;
-	int expected;  /* answers to come */
+	int expected; /* answers to come */
 	int column;
 	char first, second;
 };

@@ -10,8 +10,12 @@
 
 static const char *thrd_name(int r)
 {
-	return r == thrd_success ? "success" : r == thrd_busy ? "busy" : r == thrd_error ? "error" :
-	       r == thrd_nomem ? "nomem" : r == thrd_timedout ? "timedout" : "?";
+	return r == thrd_success    ? "success"
+	       : r == thrd_busy     ? "busy"
+	       : r == thrd_error    ? "error"
+	       : r == thrd_nomem    ? "nomem"
+	       : r == thrd_timedout ? "timedout"
+				    : "?";
 }
 
 static int thrd_result(const char *text, int r)
@@ -290,8 +294,10 @@ void family_c11(void)
 		const char *name;
 		void (*run)(long type);
 	} scenes[] = {
-		{ "mutex_life", mutex_life }, { "mutex_again", mutex_again },
-		{ "mutex_handed_over", mutex_handed_over }, { "counting", counting },
+		{ "mutex_life", mutex_life },
+		{ "mutex_again", mutex_again },
+		{ "mutex_handed_over", mutex_handed_over },
+		{ "counting", counting },
 	};
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)

@@ -71,11 +71,26 @@ static void conditions(int how)
 	pthread_cleanup_pop(1);
 }
 
-static void p_cond_wait(void) { conditions(0); }
-static void p_cond_timedwait(void) { conditions(1); }
-static void p_cond_clockwait(void) { conditions(2); }
-static void p_old_cond_wait(void) { conditions(3); }
-static void p_old_cond_timedwait(void) { conditions(4); }
+static void p_cond_wait(void)
+{
+	conditions(0);
+}
+static void p_cond_timedwait(void)
+{
+	conditions(1);
+}
+static void p_cond_clockwait(void)
+{
+	conditions(2);
+}
+static void p_old_cond_wait(void)
+{
+	conditions(3);
+}
+static void p_old_cond_timedwait(void)
+{
+	conditions(4);
+}
 
 static void p_cnd_wait(void)
 {
@@ -95,7 +110,10 @@ static void p_cnd_timedwait(void)
 	pthread_cleanup_pop(1);
 }
 
-static void p_sem_wait(void) { sem_wait(&sem); }
+static void p_sem_wait(void)
+{
+	sem_wait(&sem);
+}
 
 static void p_sem_timedwait(void)
 {
@@ -111,7 +129,10 @@ static void p_sem_clockwait(void)
 	sem_clockwait(&sem, CLOCK_MONOTONIC, &t);
 }
 
-static void p_pthread_join(void) { pthread_join(endless, NULL); }
+static void p_pthread_join(void)
+{
+	pthread_join(endless, NULL);
+}
 
 static void p_pthread_timedjoin(void)
 {
@@ -127,18 +148,36 @@ static void p_pthread_clockjoin(void)
 	pthread_clockjoin_np(endless, NULL, CLOCK_MONOTONIC, &t);
 }
 
-static void p_thrd_join(void) { thrd_join(c11_endless, NULL); }
-static void p_thrd_sleep(void) { thrd_sleep(&(struct timespec){ .tv_sec = 100 }, NULL); }
-static void p_nanosleep(void) { nanosleep(&(struct timespec){ .tv_sec = 100 }, NULL); }
+static void p_thrd_join(void)
+{
+	thrd_join(c11_endless, NULL);
+}
+static void p_thrd_sleep(void)
+{
+	thrd_sleep(&(struct timespec){ .tv_sec = 100 }, NULL);
+}
+static void p_nanosleep(void)
+{
+	nanosleep(&(struct timespec){ .tv_sec = 100 }, NULL);
+}
 
 static void p_clock_nanosleep(void)
 {
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_sec = 100 }, NULL);
 }
 
-static void p_sleep(void) { sleep(100); }
-static void p_usleep(void) { usleep(100000000); }
-static void p_pause(void) { pause(); }
+static void p_sleep(void)
+{
+	sleep(100);
+}
+static void p_usleep(void)
+{
+	usleep(100000000);
+}
+static void p_pause(void)
+{
+	pause();
+}
 
 static void p_sigsuspend(void)
 {
@@ -166,7 +205,10 @@ static void p_read(void)
 		say("read failed");
 }
 
-static void p_poll(void) { poll(&(struct pollfd){ .fd = pipe_fd[0], .events = POLLIN }, 1, -1); }
+static void p_poll(void)
+{
+	poll(&(struct pollfd){ .fd = pipe_fd[0], .events = POLLIN }, 1, -1);
+}
 
 static void p_select(void)
 {
@@ -185,7 +227,10 @@ static void p_epoll_wait(void)
 	epoll_wait(fd, &event, 1, -1);
 }
 
-static void p_accept(void) { accept(socket_fd, NULL, NULL); }
+static void p_accept(void)
+{
+	accept(socket_fd, NULL, NULL);
+}
 
 static void p_recv(void)
 {
@@ -194,7 +239,10 @@ static void p_recv(void)
 	recv(socket_pair[0], &c, 1, 0);
 }
 
-static void p_waitpid(void) { waitpid(sleeper, NULL, 0); }
+static void p_waitpid(void)
+{
+	waitpid(sleeper, NULL, 0);
+}
 
 /* None of these is a cancellation point. */
 static pthread_spinlock_t spin;
@@ -233,13 +281,39 @@ static const struct point {
 	const char *name;
 	void (*enter)(void);
 } points[] = {
-#define POINT(name) { #name, p_##name }
-	POINT(cond_wait), POINT(cond_timedwait), POINT(cond_clockwait), POINT(old_cond_wait),
-	POINT(old_cond_timedwait), POINT(cnd_wait), POINT(cnd_timedwait), POINT(sem_wait), POINT(sem_timedwait),
-	POINT(sem_clockwait), POINT(pthread_join), POINT(pthread_timedjoin), POINT(pthread_clockjoin),
-	POINT(thrd_join), POINT(thrd_sleep), POINT(nanosleep), POINT(clock_nanosleep), POINT(sleep), POINT(usleep),
-	POINT(pause), POINT(sigsuspend), POINT(sigwait), POINT(read), POINT(poll), POINT(select),
-	POINT(epoll_wait), POINT(accept), POINT(recv), POINT(waitpid),
+#define POINT(name) \
+	{ \
+#name, p_##name \
+	}
+	POINT(cond_wait),
+	POINT(cond_timedwait),
+	POINT(cond_clockwait),
+	POINT(old_cond_wait),
+	POINT(old_cond_timedwait),
+	POINT(cnd_wait),
+	POINT(cnd_timedwait),
+	POINT(sem_wait),
+	POINT(sem_timedwait),
+	POINT(sem_clockwait),
+	POINT(pthread_join),
+	POINT(pthread_timedjoin),
+	POINT(pthread_clockjoin),
+	POINT(thrd_join),
+	POINT(thrd_sleep),
+	POINT(nanosleep),
+	POINT(clock_nanosleep),
+	POINT(sleep),
+	POINT(usleep),
+	POINT(pause),
+	POINT(sigsuspend),
+	POINT(sigwait),
+	POINT(read),
+	POINT(poll),
+	POINT(select),
+	POINT(epoll_wait),
+	POINT(accept),
+	POINT(recv),
+	POINT(waitpid),
 };
 #define POINTS (sizeof(points) / sizeof(points[0]))
 
@@ -281,7 +355,7 @@ static void say_cleanup(void *data)
 }
 
 /* how: 0 blocked, deferred; 1 request before; 2 blocked, asynchronous */
-#define CASE_ARG(point, how) ((long)(point) * 4 + (how))
+#define CASE_ARG(point, how) ((long)(point)*4 + (how))
 
 static atomic_int requested;
 

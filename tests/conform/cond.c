@@ -59,7 +59,7 @@ static struct version *version_of(long arg)
 }
 
 /* The case's argument: bit 0 old version, bit 1 monotonic clock, bit 2 shared. */
-#define CLOCK_OF(arg) ((arg) & 2 ? CLOCK_MONOTONIC : CLOCK_REALTIME)
+#define CLOCK_OF(arg) ((arg)&2 ? CLOCK_MONOTONIC : CLOCK_REALTIME)
 
 struct scene {
 	pthread_mutex_t mutex;
@@ -107,8 +107,12 @@ static void nobody_waits(long arg)
 static void times(long arg)
 {
 	struct scene *s = make(arg);
-	struct timespec tried[] = { { .tv_sec = 1 }, { .tv_sec = 0 }, { .tv_sec = -1 }, { .tv_nsec = 1000000000 },
-				    { .tv_sec = 1, .tv_nsec = -1 }, in_ms(CLOCK_OF(arg), 20) };
+	struct timespec tried[] = { { .tv_sec = 1 },
+				    { .tv_sec = 0 },
+				    { .tv_sec = -1 },
+				    { .tv_nsec = 1000000000 },
+				    { .tv_sec = 1, .tv_nsec = -1 },
+				    in_ms(CLOCK_OF(arg), 20) };
 
 	TRY(pthread_mutex_lock(&s->mutex));
 	for (int i = 0; i < 6; i++) {
@@ -239,7 +243,8 @@ static void from_child(long arg)
 
 static void wrong_mutex(long arg)
 {
-	static const int types[] = { PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE, PTHREAD_MUTEX_ERRORCHECK };
+	static const int types[] = { PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_RECURSIVE,
+				     PTHREAD_MUTEX_ERRORCHECK };
 	struct timespec past = { .tv_sec = 1 };
 	struct version *v = version_of(arg);
 
@@ -400,11 +405,17 @@ void family_cond(void)
 		int kinds; /* arguments first .. kinds-1 */
 		int first;
 	} scenes[] = {
-		{ "nobody_waits", nobody_waits, 8, 0 }, { "times", times, 8, 0 },
-		{ "handed_over", handed_over, 8, 0 }, { "several", several, 8, 0 }, { "from_child", from_child, 8, 4 },
-		{ "wrong_mutex", wrong_mutex, 2, 0 }, { "robust_mutex", robust_mutex, 8, 0 },
-		{ "two_mutexes", two_mutexes, 2, 0 }, { "signal_handler", signal_handler, 8, 0 },
-		{ "ping_pong", ping_pong, 8, 0 }, { "static_initialiser", static_initialiser, 2, 0 },
+		{ "nobody_waits", nobody_waits, 8, 0 },
+		{ "times", times, 8, 0 },
+		{ "handed_over", handed_over, 8, 0 },
+		{ "several", several, 8, 0 },
+		{ "from_child", from_child, 8, 4 },
+		{ "wrong_mutex", wrong_mutex, 2, 0 },
+		{ "robust_mutex", robust_mutex, 8, 0 },
+		{ "two_mutexes", two_mutexes, 2, 0 },
+		{ "signal_handler", signal_handler, 8, 0 },
+		{ "ping_pong", ping_pong, 8, 0 },
+		{ "static_initialiser", static_initialiser, 2, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)

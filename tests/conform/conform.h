@@ -103,7 +103,8 @@ void await_sleep(pid_t pid, pid_t tid);
 
 /* Runs function(object) in another thread, and says and returns its result. */
 #define ELSEWHERE(function, object) \
-	case_result("in another thread: " #function "(" #object ")", elsewhere((int (*)(void *))(function), (void *)(object)))
+	case_result("in another thread: " #function "(" #object ")", \
+		    elsewhere((int (*)(void *))(function), (void *)(object)))
 int elsewhere(int (*function)(void *), void *object);
 
 /* Now plus ms (may be negative) on the given clock. */

@@ -250,8 +250,14 @@ static void call_once_throws(long)
 }
 
 struct Noisy {
-	Noisy() { say("made"); }
-	~Noisy() { say("gone"); }
+	Noisy()
+	{
+		say("made");
+	}
+	~Noisy()
+	{
+		say("gone");
+	}
 };
 
 static void statics(long)
@@ -346,7 +352,10 @@ static pthread_mutex_t waited = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 
 struct Guard {
-	~Guard() { say("guard: unlock = %s", error_name(pthread_mutex_unlock(&waited))); }
+	~Guard()
+	{
+		say("guard: unlock = %s", error_name(pthread_mutex_unlock(&waited)));
+	}
 };
 
 static void *cancelled_main(void *data)
@@ -424,7 +433,8 @@ static void uncaught(long how)
 	else {
 		pthread_t t;
 
-		pthread_create(&t, nullptr, [](void *) -> void * { throw 1; }, nullptr);
+		pthread_create(
+			&t, nullptr, [](void *) -> void * { throw 1; }, nullptr);
 		pthread_join(t, nullptr);
 	}
 	say("not reached");

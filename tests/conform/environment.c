@@ -142,7 +142,8 @@ static void variables(long how)
 	FILE *file;
 
 	if (how == 1) { /* in a child's child */
-		snprintf(command, sizeof(command), "sh -c '\"%s\" -C environment/variables/here'", own_path());
+		snprintf(command, sizeof(command), "sh -c '\"%s\" -C environment/variables/here'",
+			 own_path());
 		fflush(stdout);
 		file = popen(command, "r");
 		if (!file)
@@ -192,8 +193,9 @@ static void own_variables(long arg)
 
 static void limits(long arg)
 {
-	static const int which[] = { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_NPROC,
-				     RLIMIT_NOFILE, RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_SIGPENDING, RLIMIT_NICE };
+	static const int which[] = { RLIMIT_CPU,  RLIMIT_FSIZE,      RLIMIT_DATA,   RLIMIT_STACK,
+				     RLIMIT_CORE, RLIMIT_NPROC,      RLIMIT_NOFILE, RLIMIT_MEMLOCK,
+				     RLIMIT_AS,   RLIMIT_SIGPENDING, RLIMIT_NICE };
 	struct rlimit limit;
 
 	(void)arg;
@@ -228,9 +230,10 @@ static void names(long arg)
 	while (file && fgets(text, sizeof(text), file)) {
 		text[strcspn(text, "\n")] = '\0';
 		if (strncmp(text, "Name:", 5) == 0 || strncmp(text, "Threads:", 8) == 0 ||
-		    strncmp(text, "Sig", 3) == 0 || strncmp(text, "Shd", 3) == 0 || strncmp(text, "Seccomp", 7) == 0 ||
-		    strncmp(text, "TracerPid:", 10) == 0 || strncmp(text, "VmLck:", 6) == 0 ||
-		    strncmp(text, "Cap", 3) == 0 || strncmp(text, "NoNewPrivs", 10) == 0)
+		    strncmp(text, "Sig", 3) == 0 || strncmp(text, "Shd", 3) == 0 ||
+		    strncmp(text, "Seccomp", 7) == 0 || strncmp(text, "TracerPid:", 10) == 0 ||
+		    strncmp(text, "VmLck:", 6) == 0 || strncmp(text, "Cap", 3) == 0 ||
+		    strncmp(text, "NoNewPrivs", 10) == 0)
 			if (strncmp(text, "SigQ", 4) != 0)
 				say("%s", text);
 	}

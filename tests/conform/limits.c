@@ -82,18 +82,12 @@ static const struct {
 	__rlimit_resource_t which;
 	rlim_t value;
 } limits[] = {
-	{ "address-space-60M", RLIMIT_AS, 60 << 20 },
-	{ "address-space-90M", RLIMIT_AS, 90 << 20 },
-	{ "address-space-200M", RLIMIT_AS, 200 << 20 },
-	{ "address-space-400M", RLIMIT_AS, 400 << 20 },
-	{ "data-12M", RLIMIT_DATA, 12 << 20 },
-	{ "file-size-0", RLIMIT_FSIZE, 0 },
-	{ "file-size-8k", RLIMIT_FSIZE, 8192 },
-	{ "file-size-100k", RLIMIT_FSIZE, 100 << 10 },
-	{ "file-size-1M", RLIMIT_FSIZE, 1 << 20 },
-	{ "descriptors-4", RLIMIT_NOFILE, 4 },
-	{ "stack-256k", RLIMIT_STACK, 256 << 10 },
-	{ "locked-memory-0", RLIMIT_MEMLOCK, 0 },
+	{ "address-space-60M", RLIMIT_AS, 60 << 20 },   { "address-space-90M", RLIMIT_AS, 90 << 20 },
+	{ "address-space-200M", RLIMIT_AS, 200 << 20 }, { "address-space-400M", RLIMIT_AS, 400 << 20 },
+	{ "data-12M", RLIMIT_DATA, 12 << 20 },          { "file-size-0", RLIMIT_FSIZE, 0 },
+	{ "file-size-8k", RLIMIT_FSIZE, 8192 },         { "file-size-100k", RLIMIT_FSIZE, 100 << 10 },
+	{ "file-size-1M", RLIMIT_FSIZE, 1 << 20 },      { "descriptors-4", RLIMIT_NOFILE, 4 },
+	{ "stack-256k", RLIMIT_STACK, 256 << 10 },      { "locked-memory-0", RLIMIT_MEMLOCK, 0 },
 };
 
 /* Executed with the limit set, or set when it has begun. The results are written where the limits do not reach. */
@@ -176,12 +170,22 @@ static void strict_sandbox(long arg)
 static void sandbox(long threads)
 {
 #define DENY(number) \
-	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), \
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
 	struct sock_filter filter[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		DENY(SYS_openat), DENY(SYS_ftruncate), DENY(SYS_fallocate), DENY(SYS_socket), DENY(SYS_pipe2),
-		DENY(SYS_kill), DENY(SYS_mincore), DENY(SYS_madvise), DENY(SYS_sched_getscheduler),
-		DENY(SYS_memfd_create), DENY(SYS_unlinkat), DENY(SYS_getdents64),
+		DENY(SYS_openat),
+		DENY(SYS_ftruncate),
+		DENY(SYS_fallocate),
+		DENY(SYS_socket),
+		DENY(SYS_pipe2),
+		DENY(SYS_kill),
+		DENY(SYS_mincore),
+		DENY(SYS_madvise),
+		DENY(SYS_sched_getscheduler),
+		DENY(SYS_memfd_create),
+		DENY(SYS_unlinkat),
+		DENY(SYS_getdents64),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog program = { .len = sizeof(filter) / sizeof(filter[0]), .filter = filter };
@@ -192,7 +196,8 @@ static void sandbox(long threads)
 		TRY(pthread_mutex_lock(&mutex));
 		TRY(pthread_mutex_unlock(&mutex));
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		case_unable("seccomp");
 	for (int i = 0; i < 200; i++) {
 		pthread_mutex_init(&many[i], NULL);
@@ -231,12 +236,8 @@ static void moved(long how)
 		TRYE(chdir("gone"));
 		TRYE(rmdir("../gone"));
 		break;
-	case 3:
-		umask(0777);
-		break;
-	default:
-		TRYE(prctl(PR_SET_DUMPABLE, 0));
-		break;
+	case 3: umask(0777); break;
+	default: TRYE(prctl(PR_SET_DUMPABLE, 0)); break;
 	}
 	work();
 	if (how == 0 || how == 3)

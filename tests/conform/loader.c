@@ -160,14 +160,16 @@ static void cycled(long arg)
  */
 static void unloaded_unseen(long arg)
 {
-	int (*unload)(void *) = (int (*)(void *))dlsym(dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD), "dlclose");
+	int (*unload)(void *) =
+		(int (*)(void *))dlsym(dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD), "dlclose");
 	void *lib = load();
 	Dl_info info;
 
 	(void)arg;
 	VALUE(dladdr(dlsym(lib, "late_use"), &info) != 0);
 	VALUE(unload(lib));
-	VALUE(mmap(info.dli_fbase, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) != MAP_FAILED);
+	VALUE(mmap(info.dli_fbase, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		   0) != MAP_FAILED);
 	lib = dlopen("conform-found.so", RTLD_NOW);
 	VALUE(((int (*)(void))dlsym(lib, "late_use"))());
 }
@@ -218,8 +220,8 @@ static void by_version(long newer)
 	signal = (int (*)(pthread_cond_t *))dlvsym(RTLD_DEFAULT, "pthread_cond_signal", version);
 	broadcast = (int (*)(pthread_cond_t *))dlvsym(RTLD_DEFAULT, "pthread_cond_broadcast", version);
 	destroy = (int (*)(pthread_cond_t *))dlvsym(RTLD_DEFAULT, "pthread_cond_destroy", version);
-	timedwait = (int (*)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *))dlvsym(
-		RTLD_DEFAULT, "pthread_cond_timedwait", version);
+	timedwait = (int (*)(pthread_cond_t *, pthread_mutex_t *,
+			     const struct timespec *))dlvsym(RTLD_DEFAULT, "pthread_cond_timedwait", version);
 	VALUE(signal && broadcast && destroy && timedwait);
 	TRY(pthread_mutex_lock(&mutex));
 	TRY(timedwait(&c, &mutex, &past));

@@ -18,7 +18,7 @@ static const char *const protocol_names[] = { "none", "inherit", "protect" };
 /* What kind of mutex is in the case's argument: type, protocol, robust, shared. */
 #define KIND(type, protocol, robust, shared) ((type) | (protocol) << 2 | (robust) << 4 | (shared) << 5)
 #define KINDS 64
-#define KIND_TYPE(kind) ((kind) & 3)
+#define KIND_TYPE(kind) ((kind)&3)
 #define KIND_PROTOCOL(kind) ((kind) >> 2 & 3)
 #define KIND_ROBUST(kind) ((kind) >> 4 & 1)
 #define KIND_SHARED(kind) ((kind) >> 5 & 1)
@@ -33,7 +33,8 @@ static pthread_mutex_t *make(long kind)
 	pthread_mutexattr_settype(&a, types[KIND_TYPE(kind)]);
 	pthread_mutexattr_setprotocol(&a, protocols[KIND_PROTOCOL(kind)]);
 	pthread_mutexattr_setrobust(&a, KIND_ROBUST(kind) ? PTHREAD_MUTEX_ROBUST : PTHREAD_MUTEX_STALLED);
-	pthread_mutexattr_setpshared(&a, KIND_SHARED(kind) ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE);
+	pthread_mutexattr_setpshared(&a,
+				     KIND_SHARED(kind) ? PTHREAD_PROCESS_SHARED : PTHREAD_PROCESS_PRIVATE);
 	r = pthread_mutex_init(m, &a);
 	if (r != 0)
 		case_unable(error_name(r));

@@ -83,7 +83,8 @@ static void other_attr_values(long arg)
 
 static void static_initialisers(long arg)
 {
-	pthread_mutex_t *const all[] = { &static_normal, &static_recursive, &static_errorcheck, &static_adaptive };
+	pthread_mutex_t *const all[] = { &static_normal, &static_recursive, &static_errorcheck,
+					 &static_adaptive };
 	pthread_mutex_t *m;
 
 	(void)arg;

@@ -173,8 +173,8 @@ static void clone_vm(long locks)
 
 	use_lock();
 	for (int i = 0; i < 3; i++) {
-		pid = clone(locks ? vm_lock_child : vm_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | SIGCHLD,
-			    &shared);
+		pid = clone(locks ? vm_lock_child : vm_child, stack + sizeof(stack),
+			    CLONE_VM | CLONE_VFORK | SIGCHLD, &shared);
 		say_child("child", pid);
 	}
 	VALUE(shared);
@@ -376,9 +376,7 @@ static void ends(long how)
 	case 2: _exit(22);
 	case 3: _Exit(23);
 	case 4: quick_exit(24);
-	case 5:
-		signal(SIGABRT, abort_handler);
-		abort();
+	case 5: signal(SIGABRT, abort_handler); abort();
 	case 6: raise(SIGTERM); break;
 	case 7: kill(getpid(), SIGKILL); break;
 	case 8: *nowhere = 0; break;
@@ -395,9 +393,11 @@ static void ends(long how)
 
 void family_process(void)
 {
-	static const char *const end_names[] = { "return", "exit", "_exit", "_Exit", "quick_exit", "abort", "sigterm",
-						 "sigkill", "sigsegv", "exit-in-thread", "exit_group",
-						 "large-status", "negative-status" };
+	static const char *const end_names[] = { "return",         "exit",       "_exit",
+						 "_Exit",          "quick_exit", "abort",
+						 "sigterm",        "sigkill",    "sigsegv",
+						 "exit-in-thread", "exit_group", "large-status",
+						 "negative-status" };
 	static const char *const execs[] = { "execv", "execve", "fexecve", "execl", "execvp" };
 	static const char *const forks[] = { "clone", "_Fork", "fork", "clone-then-sched" };
 

@@ -115,8 +115,8 @@ static void start_child(const struct run *r, const struct options *o)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (chdir(o->scratch) != 0)
 		die(o->scratch);
-	if (dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0) < 0 || dup2(r->out, 1) < 0 || dup2(r->err, 2) < 0 ||
-	    dup2(r->results, RESULT_FD) < 0)
+	if (dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 0) < 0 || dup2(r->out, 1) < 0 ||
+	    dup2(r->err, 2) < 0 || dup2(r->results, RESULT_FD) < 0)
 		_exit(99);
 	close_range(3, RESULT_FD - 1, 0); /* whatever our own caller left open */
 	if (o->fork_only) {
@@ -264,7 +264,8 @@ static int run_here(const char *name)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: conform [-l] [-f] [-j N] [-p LIBRARY] [-c KEY=N] [-n] [-C NAME] [-S DIR] [NAME...]\n");
+	fprintf(stderr, "usage: conform [-l] [-f] [-j N] [-p LIBRARY] [-c KEY=N] [-n] [-C NAME] [-S DIR] "
+			"[NAME...]\n");
 	return 2;
 }
 
@@ -287,12 +288,8 @@ int main(int argc, char **argv)
 			for (size_t i = 0; i < case_count; i++)
 				puts(cases[i].name);
 			return 0;
-		case 'f':
-			o.fork_only = true;
-			break;
-		case 'j':
-			o.jobs = (unsigned)atoi(optarg);
-			break;
+		case 'f': o.fork_only = true; break;
+		case 'j': o.jobs = (unsigned)atoi(optarg); break;
 		case 'p':
 			o.library = realpath(optarg, NULL);
 			if (!o.library)
@@ -302,14 +299,9 @@ int main(int argc, char **argv)
 			if (session_choose(&o.choice, optarg) < 0)
 				return usage();
 			break;
-		case 'n':
-			count = true;
-			break;
-		case 'S':
-			make = optarg;
-			break;
-		default:
-			return usage();
+		case 'n': count = true; break;
+		case 'S': make = optarg; break;
+		default: return usage();
 		}
 	}
 	if (count) {

@@ -121,8 +121,9 @@ static void write_again(long kind)
 static void bad_times(long kind)
 {
 	pthread_rwlock_t *rw = make(kind);
-	const struct timespec tried[] = { { .tv_sec = 1 }, { .tv_sec = -1 }, { .tv_nsec = 1000000000 },
-					  { .tv_sec = 1, .tv_nsec = -1 } };
+	const struct timespec tried[] = {
+		{ .tv_sec = 1 }, { .tv_sec = -1 }, { .tv_nsec = 1000000000 }, { .tv_sec = 1, .tv_nsec = -1 }
+	};
 
 	for (int held = 0; held < 2; held++) {
 		for (int i = 0; i < 4; i++) {
@@ -328,10 +329,16 @@ void family_rwlock(void)
 		const char *name;
 		void (*run)(long kind);
 	} scenes[] = {
-		{ "life", life }, { "read_again", read_again }, { "write_again", write_again },
-		{ "bad_times", bad_times }, { "misuse", misuse }, { "handed_over", handed_over },
-		{ "reader_past_writer", reader_past_writer }, { "overlapping", overlapping },
-		{ "between_processes", between_processes }, { "counting", counting },
+		{ "life", life },
+		{ "read_again", read_again },
+		{ "write_again", write_again },
+		{ "bad_times", bad_times },
+		{ "misuse", misuse },
+		{ "handed_over", handed_over },
+		{ "reader_past_writer", reader_past_writer },
+		{ "overlapping", overlapping },
+		{ "between_processes", between_processes },
+		{ "counting", counting },
 	};
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)

@@ -68,8 +68,9 @@ static void life(long shared)
 
 static void errors(long shared)
 {
-	const struct timespec tried[] = { { .tv_sec = 1 }, { .tv_sec = -1 }, { .tv_nsec = 1000000000 },
-					  { .tv_sec = 1, .tv_nsec = -1 } };
+	const struct timespec tried[] = {
+		{ .tv_sec = 1 }, { .tv_sec = -1 }, { .tv_nsec = 1000000000 }, { .tv_sec = 1, .tv_nsec = -1 }
+	};
 	sem_t *s = make(shared, SEM_VALUE_MAX);
 
 	TRYE(sem_post(s));
@@ -86,7 +87,6 @@ static void errors(long shared)
 		}
 	}
 }
-
 
 static void waiting_body(struct worker *w)
 {
@@ -304,8 +304,8 @@ void family_sem(void)
 		const char *name;
 		void (*run)(long shared);
 	} scenes[] = {
-		{ "life", life }, { "errors", errors }, { "handed_over", handed_over }, { "several", several },
-		{ "counting", counting },
+		{ "life", life },       { "errors", errors },     { "handed_over", handed_over },
+		{ "several", several }, { "counting", counting },
 	};
 
 	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {

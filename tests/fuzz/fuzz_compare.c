@@ -14,22 +14,27 @@
 const fuzz_changer fuzz_change = NULL;
 
 static const char report_seed[] =
-	"{\"format\":1,\"processes\":[{\"program\":\"/usr/bin/bank\",\"thread_time_ns\":1000000,\"complete\":true,"
+	"{\"format\":1,\"processes\":[{\"program\":\"/usr/bin/"
+	"bank\",\"thread_time_ns\":1000000,\"complete\":true,"
 	"\"lost_events\":2,\"recording\":{\"contended_only\":false},\"locks\":["
 	"{\"identity\":\"bank:accounts\",\"name\":\"accounts\",\"kind\":\"mutex\",\"named_by\":\"variable\","
 	"\"module\":\"/usr/bin/bank\",\"acquired\":264166,\"contended\":790,\"waits\":790,"
 	"\"wait_ns\":{\"total\":3210000,\"max\":8610,\"p99\":7030,\"avg\":406},"
 	"\"hold_ns\":{\"total\":3100000,\"max\":8690,\"p50\":310,\"p99\":800},"
-	"\"holders\":[{\"blocked_ns\":99,\"stack\":[{\"function\":\"audit(int)\",\"file\":\"/src/bank.c\",\"line\":76}]}],"
+	"\"holders\":[{\"blocked_ns\":99,\"stack\":[{\"function\":\"audit(int)\",\"file\":\"/src/"
+	"bank.c\",\"line\":76}]}],"
 	"\"waiters\":[{\"wait_ns\":99,\"stack\":[{\"module\":\"/usr/bin/bank\",\"offset\":\"0x123\"}]}],"
-	"\"users\":[{\"hold_ns\":9,\"stack\":[{\"function\":\"clerk\"}]}],\"created_at\":[{\"function\":\"main\"}]},"
+	"\"users\":[{\"hold_ns\":9,\"stack\":[{\"function\":\"clerk\"}]}],\"created_at\":[{\"function\":"
+	"\"main\"}]},"
 	"{\"identity\":\"bank:rates\",\"name\":\"rates\\u001b[31m\",\"kind\":\"rwlock\",\"acquired\":196,"
 	"\"read\":{\"acquired\":29330,\"hold_ns\":{\"total\":1e6}},\"first_used_at\":[{\"function\":\"f\"}]},"
 	"{\"identity\":\"bank:0x1\",\"name\":\"0x1\",\"kind\":\"cond\",\"named_by\":\"address\"}]}]}";
 
 static const char baseline_seed[] =
-	"{\"mutrace-baseline\":1,\"runs\":5,\"program\":\"bank\",\"total\":{\"acquired\":1000,\"wait-share\":0.2},"
-	"\"locks\":{\"bank:accounts\":{\"name\":\"accounts\",\"kind\":\"mutex\",\"module\":\"bank\",\"acquired\":100,"
+	"{\"mutrace-baseline\":1,\"runs\":5,\"program\":\"bank\",\"total\":{\"acquired\":1000,\"wait-share\":"
+	"0.2},"
+	"\"locks\":{\"bank:accounts\":{\"name\":\"accounts\",\"kind\":\"mutex\",\"module\":\"bank\","
+	"\"acquired\":100,"
 	"\"contended\":7,\"contended-share\":0.07,\"wait-share\":0.5,\"wait-total\":1000,\"wait-avg\":10,"
 	"\"wait-p99\":20,\"wait-max\":30,\"hold-share\":0.1,\"hold-avg\":5,\"hold-p50\":5,\"hold-p99\":9,"
 	"\"hold-max\":10},\"bank:gone\":{\"name\":\"gone\",\"kind\":\"spin\",\"acquired\":1e300}}}";
@@ -68,7 +73,8 @@ static void judge(const struct digest *run, const struct digest *base)
 	struct limits limits = { 0 };
 	struct verdict v;
 
-	if (limits_option(&limits, "*a*:wait-max=5us", error) < 0 || limits_option(&limits, "total:acquired=10", error) < 0)
+	if (limits_option(&limits, "*a*:wait-max=5us", error) < 0 ||
+	    limits_option(&limits, "total:acquired=10", error) < 0)
 		abort();
 	if (verdict_make(&v, run, base, &limits) < 0)
 		abort();
@@ -89,7 +95,8 @@ static void write_and_read(const struct digest *d)
 	struct digest *again;
 
 	report_options_init(&options);
-	if (baseline_write(d, fuzz_scratch(), error) < 0 || digest_load(fuzz_scratch(), &options, &again, error) < 0) {
+	if (baseline_write(d, fuzz_scratch(), error) < 0 ||
+	    digest_load(fuzz_scratch(), &options, &again, error) < 0) {
 		fprintf(stderr, "%s\n", error);
 		abort();
 	}

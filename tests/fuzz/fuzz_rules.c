@@ -20,9 +20,12 @@ const fuzz_changer fuzz_change = NULL;
 static const char limits_seed[] =
 	"total:\n  wait-share: 20%\n  acquired: {max: 1000, factor: 2, slack: 5}\nrules:\n"
 	"  - lock: \"acc*\"\n    contended-share: 10%\n    hold-p99: {max: 50us, factor: 2, slack: 10us}\n"
-	"  - identity: \"*[a-z]?:accounts\"\n    module: bank\n    min-acquired: 5\n    wait-max: off\n    hold-avg: 1.5ms\n"
-	"  - {wait-total: 5s, wait-avg: 5ns, wait-p99: 1, hold-share: 1%, hold-p50: 2us, hold-max: 1s, contended: 7}\n";
-static const char anchors_seed[] = "rules:\n- &a {lock: x, acquired: 1}\n- *a\n---\ntotal: !!str \"1\"\n? [a, b]\n: |\n  c\n";
+	"  - identity: \"*[a-z]?:accounts\"\n    module: bank\n    min-acquired: 5\n    wait-max: off\n    "
+	"hold-avg: 1.5ms\n"
+	"  - {wait-total: 5s, wait-avg: 5ns, wait-p99: 1, hold-share: 1%, hold-p50: 2us, hold-max: 1s, "
+	"contended: 7}\n";
+static const char anchors_seed[] =
+	"rules:\n- &a {lock: x, acquired: 1}\n- *a\n---\ntotal: !!str \"1\"\n? [a, b]\n: |\n  c\n";
 static const char option_seed[] = "identity *:acc*:wait-max=5us";
 static const char suppressions_seed[] = "# known\nmalloc\n  outer*  \n*/program\nclass::*[!x]\n\nf(int)\r\n";
 
@@ -83,7 +86,11 @@ static void suppress(const char *path)
 static void judge(struct limits *limits)
 {
 	struct digest_lock locks[] = {
-		{ .identity = "bank:accounts", .name = "accounts", .kind = "mutex", .module = "bank", .held = true },
+		{ .identity = "bank:accounts",
+		  .name = "accounts",
+		  .kind = "mutex",
+		  .module = "bank",
+		  .held = true },
 		{ .identity = "bank:rates", .name = "rates", .kind = "cond" },
 	};
 	struct digest run = { .locks = locks, .n = 2, .runs = 1 };

@@ -20,7 +20,7 @@
 #include "tests/unit/make_session.h"
 
 static const struct renderer *const renderers[] = { &render_text, &render_json, &render_folded, &render_pprof,
-						     &render_csv };
+						    &render_csv };
 
 static const struct fake_function functions[] = {
 	{ 0x1000, 0x2000, "plain", "/src/plain.c", 1, "outer\033]0;title\a", 2 },
@@ -106,7 +106,8 @@ static size_t chunks_find(uint8_t *data, size_t size, struct chunk **ret)
 	while (at + CHUNK_ALIGN <= size && n < CHUNKS_MAX) {
 		struct chunk *c = (struct chunk *)(data + at);
 
-		if (c->magic != CHUNK_MAGIC || c->size < CHUNK_ALIGN || c->size % CHUNK_ALIGN || c->size > size - at) {
+		if (c->magic != CHUNK_MAGIC || c->size < CHUNK_ALIGN || c->size % CHUNK_ALIGN ||
+		    c->size > size - at) {
 			at += CHUNK_ALIGN;
 			continue;
 		}
@@ -131,25 +132,20 @@ static uint8_t *item_choose(struct chunk **chunks, size_t n, uint64_t *random, u
 	return (uint8_t *)(c + 1) + fuzz_random(random) % (used < 64 ? used : 64) * *ret_size;
 }
 
-static uint64_t value_choose(const uint8_t *data, struct chunk **chunks, size_t n, uint64_t old, uint64_t *random)
+static uint64_t value_choose(const uint8_t *data, struct chunk **chunks, size_t n, uint64_t old,
+			     uint64_t *random)
 {
 	uint64_t r = fuzz_random(random);
 	uint32_t size;
 	const uint8_t *item;
 
 	switch (r % 8) {
-	case 0:
-		return r >> 8;
-	case 1:
-		return old + (r >> 8) % 17 - 8;
-	case 2:
-		return old ^ 1ull << (r >> 8) % 64;
-	case 3:
-		return (1ull << (r >> 8) % 64) - (r >> 16) % 3;
-	case 4:
-		return 0;
-	case 5:
-		return (r >> 8) % 300;
+	case 0: return r >> 8;
+	case 1: return old + (r >> 8) % 17 - 8;
+	case 2: return old ^ 1ull << (r >> 8) % 64;
+	case 3: return (1ull << (r >> 8) % 64) - (r >> 16) % 3;
+	case 4: return 0;
+	case 5: return (r >> 8) % 300;
 	default: /* a reference to something that is there */
 		item = item_choose(chunks, n, random, &size);
 		return item ? (uint64_t)(item - data) / REF_UNIT : UINT32_MAX;
@@ -178,12 +174,13 @@ static void image_change(uint8_t *data, size_t size, uint64_t *random)
 		return;
 	switch (fuzz_random(random) % 16) {
 	case 0: /* below the names, above what would only make it no image */
-		number_change(data, data + 20 + *random / 16 % (offsetof(struct image_header, program) - 20), chunks, n,
-			      random);
+		number_change(data, data + 20 + *random / 16 % (offsetof(struct image_header, program) - 20),
+			      chunks, n, random);
 		break;
 	case 1:
-		number_change(data, (uint8_t *)chunks[*random / 16 % n] + *random / 4096 % sizeof(struct chunk), chunks, n,
-			      random);
+		number_change(data,
+			      (uint8_t *)chunks[*random / 16 % n] + *random / 4096 % sizeof(struct chunk),
+			      chunks, n, random);
 		break;
 	case 2:
 	case 3:

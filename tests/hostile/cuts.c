@@ -78,7 +78,8 @@ static void cut(const char *session, const char *name, long step)
 	char *path, *bytes;
 	int fd;
 
-	if (asprintf(&path, "%s/%s", session, name) < 0 || (fd = open(path, O_RDWR)) < 0 || fstat(fd, &st) < 0)
+	if (asprintf(&path, "%s/%s", session, name) < 0 || (fd = open(path, O_RDWR)) < 0 ||
+	    fstat(fd, &st) < 0)
 		broken(name);
 	bytes = malloc((size_t)st.st_size);
 	if (!bytes || pread(fd, bytes, (size_t)st.st_size, 0) != st.st_size)
@@ -115,6 +116,7 @@ int main(int argc, char **argv)
 	closedir(d);
 	cut(argv[1], SESSION_FILE, atol(argv[2]));
 	cut(argv[1], image, atol(argv[2]));
-	printf("%lu cuts: %lu load and say so, %lu are refused with a line\n", loaded + refused, loaded, refused);
+	printf("%lu cuts: %lu load and say so, %lu are refused with a line\n", loaded + refused, loaded,
+	       refused);
 	return loaded && refused ? 0 : 1;
 }

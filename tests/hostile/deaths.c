@@ -163,10 +163,10 @@ static const struct {
 	int signal; /* 0: by code */
 } ways[] = {
 	{ "wait", 0 }, /* to be killed from outside */
-	{ "return", 0 }, { "exit", 0 }, { "_exit", 0 }, { "quick_exit", 0 }, { "exec", 0 }, { "pthread_exit", 0 },
-	{ "overflow", 0 }, { "memory", 0 }, { "wild", 0 },
-	{ "segv", SIGSEGV }, { "abort", SIGABRT }, { "term", SIGTERM }, { "hup", SIGHUP }, { "kill", SIGKILL },
-	{ "alrm", SIGALRM }, { "bus", SIGBUS },
+	{ "return", 0 },   { "exit", 0 },         { "_exit", 0 },       { "quick_exit", 0 },
+	{ "exec", 0 },     { "pthread_exit", 0 }, { "overflow", 0 },    { "memory", 0 },
+	{ "wild", 0 },     { "segv", SIGSEGV },   { "abort", SIGABRT }, { "term", SIGTERM },
+	{ "hup", SIGHUP }, { "kill", SIGKILL },   { "alrm", SIGALRM },  { "bus", SIGBUS },
 };
 
 static void die(void)

@@ -62,8 +62,10 @@ static void operators(void)
 	_ZdaPvSt11align_val_t(_ZnamSt11align_val_t(64, 64), 64);
 	_ZdlPvmSt11align_val_t(_ZnwmSt11align_val_t(64, 64), 64, 64);
 	_ZdaPvmSt11align_val_t(_ZnamSt11align_val_t(64, 64), 64, 64);
-	_ZdlPvSt11align_val_tRKSt9nothrow_t(_ZnwmSt11align_val_tRKSt9nothrow_t(64, 64, &nothrow), 64, &nothrow);
-	_ZdaPvSt11align_val_tRKSt9nothrow_t(_ZnamSt11align_val_tRKSt9nothrow_t(64, 64, &nothrow), 64, &nothrow);
+	_ZdlPvSt11align_val_tRKSt9nothrow_t(_ZnwmSt11align_val_tRKSt9nothrow_t(64, 64, &nothrow), 64,
+					    &nothrow);
+	_ZdaPvSt11align_val_tRKSt9nothrow_t(_ZnamSt11align_val_tRKSt9nothrow_t(64, 64, &nothrow), 64,
+					    &nothrow);
 }
 
 static void calls(void)
@@ -90,7 +92,8 @@ static void calls(void)
 	MUST(__fprintf_chk(stdout, 1, "%d\n", 3) == 2);
 	syslog(LOG_DEBUG, "nothing to say");
 	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	MUST(p != MAP_FAILED && (p = mremap(p, 4096, 8192, MREMAP_MAYMOVE)) != MAP_FAILED && munmap(p, 8192) == 0);
+	MUST(p != MAP_FAILED && (p = mremap(p, 4096, 8192, MREMAP_MAYMOVE)) != MAP_FAILED &&
+	     munmap(p, 8192) == 0);
 	__syslog_chk(7, 1, "nothing to say"); /* LOG_DEBUG */
 	MUST(select(0, NULL, NULL, NULL, &zero) == 0);
 	MUST(pselect(0, NULL, NULL, NULL, &none, NULL) == 0);

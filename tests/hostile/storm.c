@@ -18,9 +18,8 @@
 static pthread_mutex_t main_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t handler_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t both_lock = PTHREAD_MUTEX_INITIALIZER; /* the handler only tries */
-static pthread_mutex_t nested_locks[4] = {
-	PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER
-};
+static pthread_mutex_t nested_locks[4] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+					   PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
 static pthread_rwlock_t main_rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_cond_t main_cond = PTHREAD_COND_INITIALIZER;
 static pthread_mutex_t recursive_lock;
@@ -33,11 +32,13 @@ static __thread long strike; /* full: the trap that is to strike; it counts down
 static __attribute__((noinline)) void stepping(int on)
 {
 	if (on)
-		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
-				 ::: "memory", "cc");
+		__asm__ volatile(
+			"lea -128(%%rsp), %%rsp; pushfq; orq $0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp" ::
+				: "memory", "cc");
 	else
-		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; lea 128(%%rsp), %%rsp"
-				 ::: "memory", "cc");
+		__asm__ volatile("lea -128(%%rsp), %%rsp; pushfq; andq $~0x100, (%%rsp); popfq; lea "
+				 "128(%%rsp), %%rsp" ::
+					 : "memory", "cc");
 }
 
 /* The next instruction blocks signals: not this one, or the kernel would end us for it. */
@@ -240,7 +241,8 @@ int main(int argc, char **argv)
 	} else {
 		full();
 	}
-	printf("mains %ld\nhandlers %ld\nboth_taken %ld\nboth_failed %ld\nposts %ld\nrwlocks %ld\nheld %ld\ntraps %ld\n",
+	printf("mains %ld\nhandlers %ld\nboth_taken %ld\nboth_failed %ld\nposts %ld\nrwlocks %ld\nheld "
+	       "%ld\ntraps %ld\n",
 	       mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps);
 	return 0;
 }

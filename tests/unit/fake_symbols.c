@@ -31,8 +31,8 @@ void symbolizer_free(struct symbolizer *s)
 	free(s);
 }
 
-int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id, size_t build_id_size,
-			  uint64_t base)
+int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id,
+			  size_t build_id_size, uint64_t base)
 {
 	(void)s;
 	(void)path;
@@ -54,8 +54,8 @@ int symbolizer_resolve_all(struct symbolizer *s)
 	return 0;
 }
 
-int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup, const struct symbol_frame **ret_frames,
-		       size_t *ret_count)
+int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup,
+		       const struct symbol_frame **ret_frames, size_t *ret_count)
 {
 	const struct fake_function *f;
 	struct symbol_frame *made;

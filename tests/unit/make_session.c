@@ -133,7 +133,8 @@ void *image_maker_at(struct image_maker *m, uint32_t ref)
 	return m->bytes + (size_t)ref * REF_UNIT;
 }
 
-static struct chunk *chunk_new(struct image_maker *m, uint32_t type, uint32_t thread, size_t item_size, size_t extra)
+static struct chunk *chunk_new(struct image_maker *m, uint32_t type, uint32_t thread, size_t item_size,
+			       size_t extra)
 {
 	size_t size = sizeof(struct chunk) + extra + (type == CHUNK_THREAD ? 1 : m->max) * item_size;
 	struct chunk *c = (struct chunk *)(m->bytes + m->size);
@@ -180,7 +181,8 @@ static void *item(struct image_maker *m, uint32_t type, uint32_t thread, size_t 
 	return (char *)(c + 1) + c->used++ * item_size;
 }
 
-uint32_t image_maker_module(struct image_maker *m, const char *path, uint64_t base, uint64_t size, uint32_t flags)
+uint32_t image_maker_module(struct image_maker *m, const char *path, uint64_t base, uint64_t size,
+			    uint32_t flags)
 {
 	struct module_rec *r = item(m, CHUNK_MODULES, 0, sizeof(*r));
 
@@ -221,7 +223,8 @@ uint32_t image_maker_lock(struct image_maker *m, enum lock_kind kind, uint64_t a
 
 uint32_t image_maker_thread(struct image_maker *m, uint32_t tid, struct thread_rec **ret)
 {
-	struct chunk *c = chunk_new(m, CHUNK_THREAD, 0, sizeof(struct thread_rec), THREAD_HELD * sizeof(struct held));
+	struct chunk *c =
+		chunk_new(m, CHUNK_THREAD, 0, sizeof(struct thread_rec), THREAD_HELD * sizeof(struct held));
 	struct thread_rec *t = (struct thread_rec *)(c + 1);
 
 	c->used = 1;
@@ -247,7 +250,8 @@ struct held *image_maker_held(struct image_maker *m, struct thread_rec *t, uint3
 	return h;
 }
 
-uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t acquired, struct cell **ret)
+uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t acquired,
+			  struct cell **ret)
 {
 	struct cell *c = item(m, CHUNK_CELLS, thread, sizeof(*c));
 
@@ -260,7 +264,8 @@ uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock,
 	return ref_of(m, c);
 }
 
-struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count, uint64_t wait)
+struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count,
+			      uint64_t wait)
 {
 	struct edge *e = item(m, CHUNK_EDGES, thread, sizeof(*e));
 	struct thread_rec *t = image_maker_at(m, thread);
@@ -273,7 +278,8 @@ struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t l
 	return e;
 }
 
-struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function, uint64_t count)
+struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function,
+				     uint64_t count)
 {
 	struct alloc_site *a = item(m, CHUNK_ALLOCS, thread, sizeof(*a));
 

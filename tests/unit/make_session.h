@@ -24,17 +24,22 @@ void session_file_write(const char *dir, const struct session_file *f);
  * type that is used. */
 struct image_maker *image_maker_new(size_t max);
 struct image_header *image_maker_header(struct image_maker *m);
-uint32_t image_maker_module(struct image_maker *m, const char *path, uint64_t base, uint64_t size, uint32_t flags);
+uint32_t image_maker_module(struct image_maker *m, const char *path, uint64_t base, uint64_t size,
+			    uint32_t flags);
 /* Innermost first, ends with 0. */
 uint32_t image_maker_stack(struct image_maker *m, const uint64_t *ips);
-uint32_t image_maker_lock(struct image_maker *m, enum lock_kind kind, uint64_t address, struct lock_rec **ret);
+uint32_t image_maker_lock(struct image_maker *m, enum lock_kind kind, uint64_t address,
+			  struct lock_rec **ret);
 uint32_t image_maker_thread(struct image_maker *m, uint32_t tid, struct thread_rec **ret);
 /* Appends to the thread's held locks. */
 struct held *image_maker_held(struct image_maker *m, struct thread_rec *t, uint32_t lock, uint32_t cell);
 /* Items of the arena of a thread. */
-uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t acquired, struct cell **ret);
-struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count, uint64_t wait);
-struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function, uint64_t count);
+uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t acquired,
+			  struct cell **ret);
+struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count,
+			      uint64_t wait);
+struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function,
+				     uint64_t count);
 /* The file's bytes as they are now, and how many. */
 const void *image_maker_bytes(struct image_maker *m, size_t *ret_size);
 void *image_maker_at(struct image_maker *m, uint32_t ref);

@@ -13,18 +13,17 @@
 
 #include "backtrace/symbolize.h"
 
-static const char usage[] =
-	"usage: symtool [OPTION...] MODULE <ADDRESSES\n"
-	"  --base=HEX        what was added to the addresses when the module was loaded\n"
-	"  --build-id=HEX    the build id that ran\n"
-	"  --sysroot=DIR     look for all files below it\n"
-	"  --debug-dir=DIR   instead of /usr/lib/debug\n"
-	"  --no-lines        symbol tables only\n"
-	"  --in-process      without child processes\n"
-	"  --one-by-one      without telling all addresses before\n"
-	"  --variables       the addresses are of data: print NAME+OFFSET FILE:LINE\n"
-	"  --state           print the module's state and nothing else\n"
-	"  --progress        print the progress on stderr\n";
+static const char usage[] = "usage: symtool [OPTION...] MODULE <ADDRESSES\n"
+			    "  --base=HEX        what was added to the addresses when the module was loaded\n"
+			    "  --build-id=HEX    the build id that ran\n"
+			    "  --sysroot=DIR     look for all files below it\n"
+			    "  --debug-dir=DIR   instead of /usr/lib/debug\n"
+			    "  --no-lines        symbol tables only\n"
+			    "  --in-process      without child processes\n"
+			    "  --one-by-one      without telling all addresses before\n"
+			    "  --variables       the addresses are of data: print NAME+OFFSET FILE:LINE\n"
+			    "  --state           print the module's state and nothing else\n"
+			    "  --progress        print the progress on stderr\n";
 
 enum { BASE = 1, BUILD_ID, SYSROOT, DEBUG_DIR, NO_LINES, IN_PROCESS, ONE_BY_ONE, VARIABLES, STATE, PROGRESS };
 
@@ -108,7 +107,7 @@ int main(int argc, char **argv)
 	static const char *const states[] = { "ok", "missing", "replaced", "stripped", "damaged" };
 	bool variables = false, state = false, one_by_one = false;
 	const char *dirs[2] = { NULL, NULL };
-	struct symbolizer_options options = {0};
+	struct symbolizer_options options = { 0 };
 	uint64_t base = 0, *addresses = NULL;
 	size_t count = 0, capacity = 0, id_size = 0;
 	uint8_t id[64];
@@ -118,40 +117,20 @@ int main(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", longopts, NULL)) != -1) {
 		switch (c) {
-		case BASE:
-			base = strtoull(optarg, NULL, 16);
-			break;
-		case BUILD_ID:
-			id_size = parse_hex(optarg, id, sizeof(id));
-			break;
-		case SYSROOT:
-			options.sysroot = optarg;
-			break;
+		case BASE: base = strtoull(optarg, NULL, 16); break;
+		case BUILD_ID: id_size = parse_hex(optarg, id, sizeof(id)); break;
+		case SYSROOT: options.sysroot = optarg; break;
 		case DEBUG_DIR:
 			dirs[0] = optarg;
 			options.debug_dirs = dirs;
 			break;
-		case NO_LINES:
-			options.no_lines = true;
-			break;
-		case IN_PROCESS:
-			options.in_process = true;
-			break;
-		case ONE_BY_ONE:
-			one_by_one = true;
-			break;
-		case VARIABLES:
-			variables = true;
-			break;
-		case STATE:
-			state = true;
-			break;
-		case PROGRESS:
-			options.progress = print_progress;
-			break;
-		default:
-			fputs(usage, stderr);
-			return 99;
+		case NO_LINES: options.no_lines = true; break;
+		case IN_PROCESS: options.in_process = true; break;
+		case ONE_BY_ONE: one_by_one = true; break;
+		case VARIABLES: variables = true; break;
+		case STATE: state = true; break;
+		case PROGRESS: options.progress = print_progress; break;
+		default: fputs(usage, stderr); return 99;
 		}
 	}
 	if (optind + 1 != argc) {
@@ -187,7 +166,8 @@ int main(int argc, char **argv)
 	if (r < 0)
 		die("symbolizer_resolve_all", r);
 	for (size_t i = 0; i < count; i++)
-		variables ? print_variable(s, module, addresses[i]) : print_frames(s, module, addresses[i], base);
+		variables ? print_variable(s, module, addresses[i])
+			  : print_frames(s, module, addresses[i], base);
 	free(addresses);
 	symbolizer_free(s);
 	return 0;

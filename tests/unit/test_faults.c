@@ -23,8 +23,8 @@
 enum what { NOTHING, ALLOCATION, OPENING, DIRECTORY, READING, GROWING };
 
 static enum what armed;
-static int error;         /* what it fails with; of reading: 0 is the end of the file */
-static long left;         /* calls until the one that fails */
+static int error; /* what it fails with; of reading: 0 is the end of the file */
+static long left; /* calls until the one that fails */
 static bool struck;
 static int grown;
 
@@ -120,7 +120,8 @@ static char *session(void)
 		struct held *h;
 		uint32_t lock, thread, stack, cell;
 
-		image_maker_module(im, i ? "/nowhere/prog" : "/nowhere/other", 0x400000, 0x10000, MODULE_MAIN);
+		image_maker_module(im, i ? "/nowhere/prog" : "/nowhere/other", 0x400000, 0x10000,
+				   MODULE_MAIN);
 		thread = image_maker_thread(im, 101, &t);
 		t->end_ticks = 0;
 		for (uint32_t k = 0; k < 40; k++) { /* arrays grow more than once */
@@ -147,7 +148,8 @@ static char *session(void)
 }
 
 /* Makes each call of a kind fail in turn. Returns how many there are. */
-static long try_all(const char *path, enum what what, int with, void (*judge)(int r, const char *text, struct model *m))
+static long try_all(const char *path, enum what what, int with,
+		    void (*judge)(int r, const char *text, struct model *m))
 {
 	for (long n = 0;; n++) {
 		char text[MODEL_ERROR_SIZE] = "";
@@ -186,7 +188,8 @@ static void out_of_memory(int r, const char *text, struct model *m)
 static void refused(int r, const char *text, struct model *m)
 {
 	/* of two images one may be left */
-	assert_true(r == 0 ? m->n_processes == 1 && m->sessions[0].skipped == 1 : strstr(text, strerror(error)) != NULL);
+	assert_true(r == 0 ? m->n_processes == 1 && m->sessions[0].skipped == 1
+			   : strstr(text, strerror(error)) != NULL);
 }
 
 static void gone(int r, const char *text, struct model *m)

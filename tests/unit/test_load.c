@@ -336,7 +336,8 @@ static void test_improbable(void **state)
 	thread = image_maker_thread(im, 102, &t);
 	t->start_ticks = t->end_ticks + 1;
 	image_maker_cell(im, thread, lock, 5, NULL);
-	e = image_maker_edge(im, thread, lock, 1, 1); /* its chunk becomes one of calls, with a call that does not exist */
+	e = image_maker_edge(im, thread, lock, 1,
+			     1); /* its chunk becomes one of calls, with a call that does not exist */
 	c = (struct chunk *)((char *)e - sizeof(*c));
 	assert_int_equal(c->magic, CHUNK_MAGIC);
 	assert_true(c->item_size >= sizeof(*a));
@@ -475,7 +476,8 @@ static void test_ticks(void **state)
 }
 
 /* A cell of a lock on a stack: seen in the innermost frame, whose function was called from `caller`. */
-static uint32_t stack_cell(struct image_maker *im, uint32_t thread, uint32_t lock, uint64_t site, uint64_t caller)
+static uint32_t stack_cell(struct image_maker *im, uint32_t thread, uint32_t lock, uint64_t site,
+			   uint64_t caller)
 {
 	const uint64_t ips[] = { site, caller, 0x409000, 0 };
 	struct cell *c;
@@ -544,11 +546,16 @@ static void test_stack_locks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_everything_arrives), cmocka_unit_test(test_bases_differ),
-		cmocka_unit_test(test_unbooked_waits),	   cmocka_unit_test(test_damage),
-		cmocka_unit_test(test_errors),		   cmocka_unit_test(test_one_bad_image),
-		cmocka_unit_test(test_truncation),	   cmocka_unit_test(test_ticks),
-		cmocka_unit_test(test_improbable),	   cmocka_unit_test(test_stack_locks),
+		cmocka_unit_test(test_everything_arrives),
+		cmocka_unit_test(test_bases_differ),
+		cmocka_unit_test(test_unbooked_waits),
+		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_one_bad_image),
+		cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_ticks),
+		cmocka_unit_test(test_improbable),
+		cmocka_unit_test(test_stack_locks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,8 @@ static const struct fake_function functions[] = {
 	{ 0x3000, 0x3100, "audit", "/src/bank.c", 64, NULL, 0 },
 	{ 0x3100, 0x3200, "audit", "/src/bank.c", 70, NULL, 0 },
 	{ 0x4000, 0x4100, "std::mutex::lock()", "/usr/include/c++/12/bits/std_mutex.h", 100, NULL, 0 },
-	{ 0x4100, 0x4200, "std::lock_guard<std::mutex>::lock_guard(std::mutex&)", "/x", 229, "push(Queue&)", 33 },
+	{ 0x4100, 0x4200, "std::lock_guard<std::mutex>::lock_guard(std::mutex&)", "/x", 229, "push(Queue&)",
+	  33 },
 	{ 0x5000, 0x5100, "start_thread", NULL, 0, NULL, 0 },
 	{ 0x6000, 0x6100, "my_lock", "/src/lock.c", 5, NULL, 0 },
 	{ 0x7000, 0x7080, "queue_new", "/src/queue.c", 31, NULL, 0 },
@@ -203,7 +204,7 @@ static void test_naming_and_folding(void **state)
 	image_maker_lock(f->im, KIND_MUTEX, 0x7f0000002000, &l); /* by first use, through two helpers */
 	l->first_stack = stack(f, 0x4010, 0x4110, 0x5010);
 	image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9200, NULL);
-	image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9300, NULL); /* another variable of that name */
+	image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9300, NULL);  /* another variable of that name */
 	image_maker_lock(f->im, KIND_MUTEX, 0x7f0000003000, NULL); /* nothing known */
 
 	f->options.all = true;
@@ -467,7 +468,9 @@ static void test_many_images(void **state)
 static void test_percentiles(void **state)
 {
 	uint32_t hist[HIST_BUCKETS] = { 0 };
-	struct durations d = { .count = 100, .total_ns = 100000, .max_ns = 5000, .one = hist, .ns_per_tick = 1 };
+	struct durations d = {
+		.count = 100, .total_ns = 100000, .max_ns = 5000, .one = hist, .ns_per_tick = 1
+	};
 	struct durations sum = { 0 }, other = d;
 
 	(void)state;
@@ -516,9 +519,13 @@ static void test_hostile_names(void **state)
 	char *text;
 	json_t *j;
 
-	strcpy(image_maker_header(f->im)->program, "/x/\033]0;evil\007\xff\n\xe2\x80\xae\xc2\x9b" "31m");
+	strcpy(image_maker_header(f->im)->program, "/x/\033]0;evil\007\xff\n\xe2\x80\xae\xc2\x9b"
+						   "31m");
 	/* what it was started as stands before what its file is called, unless that is no name */
-	memcpy(image_maker_header(f->im)->arguments, "/y/\033]0;bad\007\xff\xe2\x80\xae\xc2\x9b" "31m\0", 22);
+	memcpy(image_maker_header(f->im)->arguments,
+	       "/y/\033]0;bad\007\xff\xe2\x80\xae\xc2\x9b"
+	       "31m\0",
+	       22);
 	image_maker_header(f->im)->end_ticks = 0;
 	lock = image_maker_lock(f->im, KIND_MUTEX, 0x7f0000000000, &l);
 	l->created_stack = stack(f, 0x8010, 0, 0);
@@ -571,7 +578,8 @@ static void test_conditions(void **state)
 	assert_int_equal(p->total.wait.total_ns, 0); /* waiting for work is not waiting for a lock */
 	text = render(f, &render_json, &size);
 	j = json_loads(text, 0, NULL);
-	o = json_array_get(json_object_get(json_array_get(json_object_get(j, "processes"), 0), "conditions"), 0);
+	o = json_array_get(json_object_get(json_array_get(json_object_get(j, "processes"), 0), "conditions"),
+			   0);
 	assert_int_equal(json_integer_value(json_object_get(o, "waits")), 5);
 	assert_int_equal(json_integer_value(json_object_get(o, "signals")), 20);
 	assert_int_equal(json_integer_value(json_object_get(o, "broadcasts")), 3);

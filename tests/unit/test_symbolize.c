@@ -18,9 +18,9 @@
 #include "backtrace/sym_engine.h"
 #include "backtrace/symbolize.h"
 
-#define DEADLY 0xdead00u /* the engine dies of this one while it uses debug information */
-#define POISON 0xdead01u /* of this one always */
-#define LIE 0xdead02u    /* the reply makes no sense */
+#define DEADLY 0xdead00u  /* the engine dies of this one while it uses debug information */
+#define POISON 0xdead01u  /* of this one always */
+#define LIE 0xdead02u     /* the reply makes no sense */
 #define NOTHING 0x900000u /* nothing known from here to LIE */
 
 struct sym_engine {
@@ -130,7 +130,8 @@ static int remove_log(void **state)
 	return unlink(log_path);
 }
 
-static void assert_frames(struct symbolizer *s, int module, uint64_t lookup, uint64_t in_file, const char *file)
+static void assert_frames(struct symbolizer *s, int module, uint64_t lookup, uint64_t in_file,
+			  const char *file)
 {
 	const struct symbol_frame *frames;
 	char text[64];
@@ -256,7 +257,7 @@ static void progress(void *data, size_t done, size_t total)
 
 static void in_many_shares(void **state)
 {
-	struct progress p = {0};
+	struct progress p = { 0 };
 	const struct symbolizer_options options = { .progress = progress, .progress_data = &p };
 	struct symbolizer *s;
 	int m;

@@ -33,7 +33,7 @@ static void functions(void **state)
 		{ "_RNvC6_123foo3bar", "123foo::bar" }, /* Rust */
 		{ "_Znot_mangled", "_Znot_mangled" },
 	};
-	struct sym_table none = {0};
+	struct sym_table none = { 0 };
 	struct sym_names *n = sym_names_new(&none, true), *raw = sym_names_new(&none, false);
 
 	(void)state;
@@ -74,7 +74,8 @@ static void variables(void **state)
 		{ "_ZN12_GLOBAL__N_14lockE", NULL, "(anonymous namespace)::lock", "lock" },
 		{ "_ZZ3foovE5mutex", NULL, "foo()::mutex", "mutex" },
 		{ "_ZZ3fooiSt6vectorIN1a1bEEE5mutex_0", NULL, "foo()::mutex", "mutex" },
-		{ "_ZZN12_GLOBAL__N_13fooEPFviEE5mutex", NULL, "(anonymous namespace)::foo()::mutex", "mutex" },
+		{ "_ZZN12_GLOBAL__N_13fooEPFviEE5mutex", NULL, "(anonymous namespace)::foo()::mutex",
+		  "mutex" },
 		{ "_ZZNK5ClasscviEvE1m", NULL, "Class::operator int()::m", "m" },
 		{ "_ZN5TableIN1a1bEE4lockE", NULL, "Table<a::b>::lock", "lock" },
 		{ "_Z4lockB5cxx11", NULL, "lock[abi:cxx11]", "lock" },
@@ -155,9 +156,9 @@ static void no_elf(void **state)
 
 static void wire(void **state)
 {
-	struct sym_buffer b = {0};
-	struct sym_intern in = {0};
-	struct sym_strings strings = {0};
+	struct sym_buffer b = { 0 };
+	struct sym_intern in = { 0 };
+	struct sym_strings strings = { 0 };
 	char text[32];
 	size_t first;
 
@@ -203,13 +204,15 @@ static void wire(void **state)
 
 static void answers(void **state)
 {
-	struct sym_answers a = {0};
+	struct sym_answers a = { 0 };
 	static char keep[1];
 
 	(void)state;
 	assert_null(sym_answers_find(&a, 1));
 	for (uint64_t i = 0; i < 10000; i++) {
-		struct sym_answer answer = { .address = i * i * 4096, .value = i % 2 ? (void *)keep : malloc(1), .count = i };
+		struct sym_answer answer = { .address = i * i * 4096,
+					     .value = i % 2 ? (void *)keep : malloc(1),
+					     .count = i };
 
 		assert_non_null(answer.value);
 		assert_int_equal(sym_answers_put(&a, &answer), 0);

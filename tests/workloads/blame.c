@@ -142,7 +142,8 @@ static int share_table(void)
 
 	atomic_store(&main_tid, own_tid());
 	pthread_barrier_init(&meeting, NULL, 2);
-	if (pthread_create(&threads[0], NULL, browser, NULL) != 0 || pthread_create(&threads[1], NULL, student, NULL) != 0)
+	if (pthread_create(&threads[0], NULL, browser, NULL) != 0 ||
+	    pthread_create(&threads[1], NULL, student, NULL) != 0)
 		return 99;
 	for (int round = 0; round < TABLE_ROUNDS; round++)
 		rewrite(round);

@@ -82,8 +82,8 @@ static int start_bare_child(void)
 {
 	static char stack[65536] __attribute__((aligned(16))), block[4096] __attribute__((aligned(64)));
 	int status;
-	pid_t pid = clone(bare_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_SETTLS | SIGCHLD, NULL, NULL,
-			  block + sizeof(block) / 2, NULL);
+	pid_t pid = clone(bare_child, stack + sizeof(stack), CLONE_VM | CLONE_VFORK | CLONE_SETTLS | SIGCHLD,
+			  NULL, NULL, block + sizeof(block) / 2, NULL);
 
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }

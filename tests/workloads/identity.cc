@@ -17,7 +17,8 @@ __attribute__((noinline)) static int unrelated(int n)
 }
 #endif
 
-namespace shop {
+namespace shop
+{
 struct Counter {
 	long before;
 	std::mutex lock; // a member: the variable's name and an offset
@@ -32,8 +33,9 @@ struct Counter {
 	}
 };
 
-template <typename T> class Table { // on the heap, never initialised by call
-public:
+template <typename T> class Table
+{ // on the heap, never initialised by call
+      public:
 	T get()
 	{
 		std::shared_lock<std::shared_mutex> guard(lock_);
@@ -45,7 +47,7 @@ public:
 		value_ = v;
 	}
 
-private:
+      private:
 	std::shared_mutex lock_;
 	T value_ = T();
 };

@@ -205,13 +205,20 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} kinds[] = {
-		{ "unlock_others", unlock_others }, { "unlock_free", unlock_free },
-		{ "unlock_rwlock", unlock_rwlock }, { "unlock_spin", unlock_spin },
-		{ "destroy_held", destroy_held }, { "destroy_rwlock", destroy_rwlock },
-		{ "destroy_spin", destroy_spin }, { "destroy_twice", destroy_twice },
-		{ "use_after_destroy", use_after_destroy }, { "relock", relock },
-		{ "destroy_waited", destroy_waited }, { "destroy_sem", destroy_sem },
-		{ "two_mutexes", two_mutexes }, { "none", none },
+		{ "unlock_others", unlock_others },
+		{ "unlock_free", unlock_free },
+		{ "unlock_rwlock", unlock_rwlock },
+		{ "unlock_spin", unlock_spin },
+		{ "destroy_held", destroy_held },
+		{ "destroy_rwlock", destroy_rwlock },
+		{ "destroy_spin", destroy_spin },
+		{ "destroy_twice", destroy_twice },
+		{ "use_after_destroy", use_after_destroy },
+		{ "relock", relock },
+		{ "destroy_waited", destroy_waited },
+		{ "destroy_sem", destroy_sem },
+		{ "two_mutexes", two_mutexes },
+		{ "none", none },
 	};
 
 	pthread_mutex_init(&lock, NULL);

@@ -9,10 +9,11 @@
 
 #include "tests/workloads/handshake.h"
 
-static pthread_mutex_t before_lock = PTHREAD_MUTEX_INITIALIZER;    /* used while not realtime */
-static pthread_mutex_t given_lock = PTHREAD_MUTEX_INITIALIZER;     /* another thread said so */
-static pthread_mutex_t syscall_lock = PTHREAD_MUTEX_INITIALIZER;   /* sched_setattr() as a system call */
-static pthread_mutex_t function_lock = PTHREAD_MUTEX_INITIALIZER;  /* sched_setattr() as a function, if there is one */
+static pthread_mutex_t before_lock = PTHREAD_MUTEX_INITIALIZER;  /* used while not realtime */
+static pthread_mutex_t given_lock = PTHREAD_MUTEX_INITIALIZER;   /* another thread said so */
+static pthread_mutex_t syscall_lock = PTHREAD_MUTEX_INITIALIZER; /* sched_setattr() as a system call */
+static pthread_mutex_t function_lock =
+	PTHREAD_MUTEX_INITIALIZER; /* sched_setattr() as a function, if there is one */
 static pthread_mutex_t ordinary_lock = PTHREAD_MUTEX_INITIALIZER;  /* ordinary again */
 static pthread_mutex_t attribute_lock = PTHREAD_MUTEX_INITIALIZER; /* from its attributes */
 static pthread_mutex_t outside_lock = PTHREAD_MUTEX_INITIALIZER;   /* by chrt, from outside */

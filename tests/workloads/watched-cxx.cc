@@ -15,7 +15,9 @@ static __attribute__((noinline)) void objects()
 	struct alignas(64) aligned {
 		char c[64];
 	};
-	int *one = new int(3); keep(one); delete one; /* NEW HERE */
+	int *one = new int(3);
+	keep(one);
+	delete one; /* NEW HERE */
 	int *some = new int[4];
 	aligned *a = new aligned;
 	std::vector<int> v;

@@ -51,27 +51,27 @@ static __attribute__((noinline)) void allocate(void)
 	void *p;
 
 	for (int i = 0; i < ROUNDS; i++) {
-		p = pass(malloc(100));         /* MALLOC HERE */
-		p = pass(realloc(p, 200));     /* REALLOC HERE */
-		free(p);                       /* FREE HERE */
+		p = pass(malloc(100));     /* MALLOC HERE */
+		p = pass(realloc(p, 200)); /* REALLOC HERE */
+		free(p);                   /* FREE HERE */
 	}
 	for (int i = 0; i < 3; i++) {
-		p = pass(calloc(7, 9));        /* CALLOC HERE */
+		p = pass(calloc(7, 9));           /* CALLOC HERE */
 		p = pass(reallocarray(p, 3, 50)); /* REALLOCARRAY HERE */
 		free(p);
 	}
-	p = pass(memalign(64, 100));           /* MEMALIGN HERE */
+	p = pass(memalign(64, 100)); /* MEMALIGN HERE */
 	free(p);
-	if (posix_memalign(&p, 64, 100) == 0)  /* POSIX_MEMALIGN HERE */
+	if (posix_memalign(&p, 64, 100) == 0) /* POSIX_MEMALIGN HERE */
 		free(pass(p));
-	free(pass(aligned_alloc(64, 128)));    /* ALIGNED_ALLOC HERE */
-	free(pass(valloc(10)));                /* VALLOC HERE */
+	free(pass(aligned_alloc(64, 128))); /* ALIGNED_ALLOC HERE */
+	free(pass(valloc(10)));             /* VALLOC HERE */
 	if (!portable)
-		free(pass(pvalloc(10)));       /* PVALLOC HERE */
-	free(pass(strdup("known")));           /* STRDUP HERE */
+		free(pass(pvalloc(10))); /* PVALLOC HERE */
+	free(pass(strdup("known")));     /* STRDUP HERE */
 	free(pass(NULL));
 	p = pass(malloc(1));
-	keep = realloc(p, 0);                  /* gives it back */
+	keep = realloc(p, 0); /* gives it back */
 }
 
 static void become_realtime(void)
@@ -155,7 +155,7 @@ static __attribute__((noinline)) void do_more(void)
 	inotify_init1(0);
 	getsockopt(fd, SOL_SOCKET, SO_TYPE, &status, &n);
 	syscall(SYS_gettid);
-	syscall(SYS_futex, &fd, FUTEX_WAKE, 1, NULL, NULL, 0); /* does not wait */
+	syscall(SYS_futex, &fd, FUTEX_WAKE, 1, NULL, NULL, 0);     /* does not wait */
 	syscall(SYS_futex, &fd, FUTEX_WAIT, fd, &little, NULL, 0); /* FUTEX HERE */
 	sched_getaffinity(0, sizeof(set), &set);
 	pid = fork(); /* FORK HERE */
