@@ -10,13 +10,13 @@ cd "$top_srcdir" || exit 99
 allowed() {
 	case $1 in
 	src/session) echo "" ;;
-	src/record) echo "src/session backtrace/capture.h backtrace/probe.h wrappers/real.h" ;;
+	src/record) echo "src/session src/unwind/capture.h src/unwind/probe.h wrappers/real.h" ;;
 	wrappers) echo "src/record src/session include" ;;
-	backtrace/capture) echo "src/record src/session" ;;
-	backtrace/symbolize) echo "" ;;
+	src/unwind) echo "src/record src/session" ;;
+	src/symbols) echo "" ;;
 	src/base) echo "" ;;
 	src/load) echo "src/session src/base" ;;
-	src/analysis) echo "src/load src/session src/base src/render/render.h backtrace/symbolize.h" ;;
+	src/analysis) echo "src/load src/session src/base src/render/render.h src/symbols/symbolize.h" ;;
 	src/render) echo "src/analysis src/load src/session src/base" ;;
 	src/compare) echo "src/analysis/report.h src/load/model.h src/render/clean.h src/base" ;;
 	src/cmd) echo "src/analysis src/compare src/load/model.h src/render src/session src/base" ;;
@@ -24,19 +24,10 @@ allowed() {
 	esac
 }
 
-# The folder that a file counts to: backtrace/ has two sides.
-folder_of() {
-	case $1 in
-	backtrace/capture* | backtrace/probe*) echo backtrace/capture ;;
-	backtrace/*) echo backtrace/symbolize ;;
-	*) dirname "$1" ;;
-	esac
-}
-
 wrong=0 seen=0
-for file in src/*/*.[ch] wrappers/*.[ch] backtrace/*.[ch]; do
+for file in src/*/*.[ch] wrappers/*.[ch]; do
 	[ -e "$file" ] || continue
-	folder=$(folder_of "$file")
+	folder=$(dirname "$file")
 	permitted=$(allowed "$folder") || {
 		echo "$file: no rule for $folder in tests/check-includes.sh"
 		wrong=1
@@ -50,7 +41,7 @@ for file in src/*/*.[ch] wrappers/*.[ch] backtrace/*.[ch]; do
 		done
 		[ -n "$target" ] || continue # config.h
 		seen=$((seen + 1))
-		[ "$(folder_of "$target")" = "$folder" ] && continue
+		[ "$(dirname "$target")" = "$folder" ] && continue
 		fine=
 		for one in $permitted; do
 			case $target in
@@ -65,7 +56,7 @@ for file in src/*/*.[ch] wrappers/*.[ch] backtrace/*.[ch]; do
 
 	# The profiled process: no stdio, no malloc by header (string.h and the like are fine).
 	case $folder in
-	src/record | wrappers | backtrace/capture)
+	src/record | wrappers | src/unwind)
 		if grep -nE '\b(printf|fprintf|malloc|calloc|realloc|strdup|abort|assert) *\(' "$file" |
 			grep -vE '^[0-9]+:([[:space:]]*(/?\*|//)|EXPORT )'; then
 			echo "$file: the above is not for the profiled process"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "analysis/private.h"
-#include "backtrace/symbolize.h"
+#include "src/symbols/symbolize.h"
 
 #define CONTENT_FRAMES_MAX 1024 /* of one stack, inlined ones included */
 

@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "backtrace/probe.h"
+#include "src/unwind/probe.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/procinfo.h"

@@ -8,8 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "backtrace/capture.h"
-#include "backtrace/probe.h"
+#include "src/unwind/capture.h"
+#include "src/unwind/probe.h"
 #include "src/record/image.h"
 #include "src/record/memory.h"
 #include "src/record/modules.h"

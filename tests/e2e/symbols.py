@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Names of functions, lines and variables: every frame must be the one that addr2line -i -f -C gives.
 
-Builds the fixture of tests/fixtures/names* in many ways, asks symtool (backtrace/symbolize.h) and addr2line about every
+Builds the fixture of tests/fixtures/names* in many ways, asks symtool (src/symbols/symbolize.h) and addr2line about every
 instruction of every function, and compares all frames. addr2line is asked for each address twice and its second
 answer counts: its first one about an inlined function without a linkage name is the name of the function around it.
 """

@@ -16,7 +16,7 @@ tools=0
 
 # each COMMAND...: with each source, and its own macros.
 each() {
-	for file in src/*/*.c backtrace/*.c wrappers/*.c; do
+	for file in src/*/*.c wrappers/*.c; do
 		case $file in
 		src/render/*.pb-c.c) ;;
 		src/record/watch.c | wrappers/watch_*.c) "$@" "$file" -DMATRACE ;;
@@ -44,7 +44,7 @@ if command -v cppcheck >/dev/null; then
 	tools=$((tools + 1))
 	cppcheck --enable=warning,performance,portability --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ '-DElfW(t)=Elf64_##t' -I. -Isrc \
 		--suppress=missingIncludeSystem --template='{file}:{line}:{column}: {severity}: {message} [{id}]' \
-		src backtrace wrappers 2>>"$out"
+		src wrappers 2>>"$out"
 fi
 [ $tools -gt 0 ] || exit 77
 

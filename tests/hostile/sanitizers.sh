@@ -71,7 +71,7 @@ for name in $names; do
 	*) renamed="$renamed -D$name=recorded_$name" ;;
 	esac
 done
-sources=$(cd "$top_srcdir" && ls backtrace/capture.c backtrace/probe.c src/record/*.c \
+sources=$(cd "$top_srcdir" && ls src/unwind/capture.c src/unwind/probe.c src/record/*.c \
 	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/hostile/stress.c | grep -v watch.c)
 # gcc's: the sanitizer in a library behind the program, where originals are looked for. clang's would be in the program.
 # shellcheck disable=SC2086

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "backtrace/symbolize.h"
+#include "src/symbols/symbolize.h"
 
 const struct fake_function *fake_functions;
 const struct fake_variable *fake_variables;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A test tool: names addresses by backtrace/symbolize.h and prints them as addr2line -a -i -f -C does, so that the two
+ * A test tool: names addresses by src/symbols/symbolize.h and prints them as addr2line -a -i -f -C does, so that the two
  * can be compared line by line. Used by tests/e2e/symbols.sh and tests/bench/symbols.sh.
  *
  *   symtool [OPTION...] MODULE <ADDRESSES (hexadecimal, one a line)
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backtrace/symbolize.h"
+#include "src/symbols/symbolize.h"
 
 static const char usage[] = "usage: symtool [OPTION...] MODULE <ADDRESSES\n"
 			    "  --base=HEX        what was added to the addresses when the module was loaded\n"

@@ -2,7 +2,7 @@
 /*
  * The symbolizer without libbfd: modules, what is asked how often, and what becomes of the answers when the engine
  * dies, lies or is asked by many. The engine here is one of our own that invents names from addresses; it replaces
- * backtrace/sym_engine.c. It runs in a child process as the real one does.
+ * src/symbols/sym_engine.c. It runs in a child process as the real one does.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "backtrace/sym_engine.h"
-#include "backtrace/symbolize.h"
+#include "src/symbols/sym_engine.h"
+#include "src/symbols/symbolize.h"
 
 #define DEADLY 0xdead00u  /* the engine dies of this one while it uses debug information */
 #define POISON 0xdead01u  /* of this one always */

@@ -14,10 +14,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "backtrace/sym_answers.h"
-#include "backtrace/sym_names.h"
-#include "backtrace/sym_table.h"
-#include "backtrace/sym_wire.h"
+#include "src/symbols/sym_answers.h"
+#include "src/symbols/sym_names.h"
+#include "src/symbols/sym_table.h"
+#include "src/symbols/sym_wire.h"
 
 static void functions(void **state)
 {

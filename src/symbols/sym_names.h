@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 
-#include "backtrace/sym_table.h"
+#include "src/symbols/sym_table.h"
 
 struct sym_names;
 

@@ -3,7 +3,7 @@
  * Buffers, numbers and strings on the way between symbolize.c and its engine; see sym_wire.h. Runs in mutrace
  * only, takes no locks.
  */
-#include "backtrace/sym_wire.h"
+#include "src/symbols/sym_wire.h"
 
 #include <stdlib.h>
 #include <string.h>

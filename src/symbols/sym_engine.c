@@ -3,7 +3,7 @@
  * The engine's files and requests; see sym_engine.h. Runs in the engine's process, called by sym_link.c. The work
  * with libbfd is in sym_lookup.c, which files it works on is decided here.
  */
-#include "backtrace/sym_engine.h"
+#include "src/symbols/sym_engine.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -11,10 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backtrace/sym_debugfile.h"
-#include "backtrace/sym_lookup.h"
-#include "backtrace/sym_table.h"
-#include "backtrace/symbolize.h"
+#include "src/symbols/sym_debugfile.h"
+#include "src/symbols/sym_lookup.h"
+#include "src/symbols/sym_table.h"
+#include "src/symbols/symbolize.h"
 
 struct sym_engine {
 	const struct sym_spec *spec;

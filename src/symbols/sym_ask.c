@@ -6,13 +6,13 @@
  * If the engine dies, it is started once more to work without debug information, and after that not again: what
  * killed it would do so each time.
  */
-#include "backtrace/sym_file.h"
+#include "src/symbols/sym_file.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backtrace/sym_lookup.h"
+#include "src/symbols/sym_lookup.h"
 
 #define ENGINES_MAX 16u /* kept running at a time, each of another file */
 

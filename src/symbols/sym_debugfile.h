@@ -7,7 +7,7 @@
 #ifndef MUTRACE_BACKTRACE_SYM_DEBUGFILE_H
 #define MUTRACE_BACKTRACE_SYM_DEBUGFILE_H
 
-#include "backtrace/sym_elf.h"
+#include "src/symbols/sym_elf.h"
 
 struct sym_search {
 	const char *sysroot;           /* "" if none */

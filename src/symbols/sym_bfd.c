@@ -2,7 +2,7 @@
 /*
  * Opening files with libbfd; see sym_bfd.h. Runs in the engine, takes no locks. Called by sym_lookup.c, sym_plt.c.
  */
-#include "backtrace/sym_bfd.h"
+#include "src/symbols/sym_bfd.h"
 
 #include <stdarg.h>
 #include <sys/stat.h>

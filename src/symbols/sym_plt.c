@@ -5,11 +5,11 @@
  * The stubs through which other modules' functions are called are in no table; libbfd makes names for them from
  * the relocations.
  */
-#include "backtrace/sym_plt.h"
+#include "src/symbols/sym_plt.h"
 
 #include <stdlib.h>
 
-#include "backtrace/sym_bfd.h"
+#include "src/symbols/sym_bfd.h"
 
 #define PLT_ENTRY_MAX 32u
 

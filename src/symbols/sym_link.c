@@ -6,7 +6,7 @@
  * terminal's signals, dies with mutrace, leaves no core, and is ended by the kernel if libbfd spins for minutes.
  * Its parent believes nothing that it says but checks it while decoding (sym_wire.h).
  */
-#include "backtrace/sym_link.h"
+#include "src/symbols/sym_link.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,13 +6,13 @@
  * A module is a file at a base address. Files are what is opened and remembered, so that a session of a thousand
  * processes reads libc's symbols once. How a file's questions reach libbfd is sym_ask.c's business.
  */
-#include "backtrace/symbolize.h"
+#include "src/symbols/symbolize.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "backtrace/sym_ask.h"
+#include "src/symbols/sym_ask.h"
 
 #define BUCKETS 1024u
 

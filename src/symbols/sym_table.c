@@ -7,7 +7,7 @@
  * function is in no function, where libbfd names whatever function comes before it. In a stripped file that
  * would give every static function the name of some exported one.
  */
-#include "backtrace/sym_table.h"
+#include "src/symbols/sym_table.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -10,7 +10,7 @@
  * number that no descriptor has, and the write to it is answered by another call that touches the memory. Calls
  * on other descriptors go through. A libunwind that probes in another way never calls these.
  */
-#include "backtrace/probe.h"
+#include "src/unwind/probe.h"
 
 #include <dlfcn.h>
 #include <elf.h>

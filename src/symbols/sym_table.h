@@ -6,7 +6,7 @@
 #ifndef MUTRACE_BACKTRACE_SYM_TABLE_H
 #define MUTRACE_BACKTRACE_SYM_TABLE_H
 
-#include "backtrace/sym_elf.h"
+#include "src/symbols/sym_elf.h"
 
 struct sym_entry {
 	uint64_t address, size;

@@ -17,8 +17,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "backtrace/sym_elf.h"
-#include "backtrace/sym_wire.h"
+#include "src/symbols/sym_elf.h"
+#include "src/symbols/sym_wire.h"
 
 enum sym_ask { SYM_ASK_STATE = 1, SYM_ASK_FRAMES = 2, SYM_ASK_VARIABLES = 3 };
 

@@ -6,7 +6,7 @@
 #ifndef MUTRACE_BACKTRACE_SYM_LINK_H
 #define MUTRACE_BACKTRACE_SYM_LINK_H
 
-#include "backtrace/sym_engine.h"
+#include "src/symbols/sym_engine.h"
 
 struct sym_link;
 

@@ -3,7 +3,7 @@
  * Demangling, and the suffixes of compilers; see sym_names.h. Runs in the engine, takes no locks. Called by
  * sym_lookup.c.
  */
-#include "backtrace/sym_names.h"
+#include "src/symbols/sym_names.h"
 
 #include <ctype.h>
 #include <stdint.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "backtrace/sym_bfd.h"
+#include "src/symbols/sym_bfd.h"
 
 /* From libiberty's demangle.h, which not every distribution installs beside bfd.h: these two never changed. */
 #define WITH_PARAMETERS (1 << 0)

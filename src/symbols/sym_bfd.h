@@ -19,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "backtrace/sym_elf.h"
+#include "src/symbols/sym_elf.h"
 
 /* NULL: libbfd cannot read the file. Ended with bfd_close(). */
 bfd *sym_bfd_open(const struct sym_elf *elf, const char *path);

@@ -12,7 +12,7 @@
  * is inlined: __gthread_mutex_lock, inlined into run(), is called run(). From the second question on it is
  * right, so it is asked again where it seems to have given the symbol's name.
  */
-#include "backtrace/sym_lookup_inside.h"
+#include "src/symbols/sym_lookup_inside.h"
 
 #include <errno.h>
 #include <stdlib.h>

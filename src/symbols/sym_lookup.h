@@ -5,8 +5,8 @@
 #ifndef MUTRACE_BACKTRACE_SYM_LOOKUP_H
 #define MUTRACE_BACKTRACE_SYM_LOOKUP_H
 
-#include "backtrace/sym_elf.h"
-#include "backtrace/sym_table.h"
+#include "src/symbols/sym_elf.h"
+#include "src/symbols/sym_table.h"
 
 #define SYM_LOOKUP_DEPTH 512u /* functions inlined into each other at one address */
 

@@ -6,9 +6,9 @@
 #ifndef MUTRACE_BACKTRACE_SYM_FILE_H
 #define MUTRACE_BACKTRACE_SYM_FILE_H
 
-#include "backtrace/sym_answers.h"
-#include "backtrace/sym_ask.h"
-#include "backtrace/sym_link.h"
+#include "src/symbols/sym_answers.h"
+#include "src/symbols/sym_ask.h"
+#include "src/symbols/sym_link.h"
 
 struct sym_running { /* an engine */
 	struct sym_link *link;

@@ -5,7 +5,7 @@
 #ifndef MUTRACE_BACKTRACE_SYM_PLT_H
 #define MUTRACE_BACKTRACE_SYM_PLT_H
 
-#include "backtrace/sym_elf.h"
+#include "src/symbols/sym_elf.h"
 
 struct sym_plt;
 

@@ -4,7 +4,7 @@
  * are many and the machine has the processors. See sym_ask.h. Runs in mutrace, takes no locks. Called by
  * symbolize.c.
  */
-#include "backtrace/sym_file.h"
+#include "src/symbols/sym_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Reading ELF headers, build ids and symbol tables; see sym_elf.h for why we do this beside libbfd. Runs in the
  * engine, takes no locks. Called by sym_engine.c, sym_table.c, sym_debugfile.c.
  */
-#include "backtrace/sym_elf.h"
+#include "src/symbols/sym_elf.h"
 
 #include <elf.h>
 #include <errno.h>

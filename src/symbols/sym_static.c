@@ -7,7 +7,7 @@
  * own (not inlined) below the declaration. Without that condition the function above would be named where
  * the real one was inlined everywhere and has no code of its own any more.
  */
-#include "backtrace/sym_static.h"
+#include "src/symbols/sym_static.h"
 
 #include <stdlib.h>
 #include <string.h>

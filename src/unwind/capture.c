@@ -3,8 +3,8 @@
 #include "config.h"
 
 #define UNW_LOCAL_ONLY
-#include "backtrace/capture.h"
-#include "backtrace/probe.h"
+#include "src/unwind/capture.h"
+#include "src/unwind/probe.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * A hash table of answers by address; see sym_answers.h. Runs in mutrace, takes no locks. Called by sym_ask.c,
  * sym_batch.c.
  */
-#include "backtrace/sym_answers.h"
+#include "src/symbols/sym_answers.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,11 +5,11 @@
 #ifndef MUTRACE_BACKTRACE_SYM_LOOKUP_INSIDE_H
 #define MUTRACE_BACKTRACE_SYM_LOOKUP_INSIDE_H
 
-#include "backtrace/sym_bfd.h"
-#include "backtrace/sym_lookup.h"
-#include "backtrace/sym_names.h"
-#include "backtrace/sym_plt.h"
-#include "backtrace/sym_static.h"
+#include "src/symbols/sym_bfd.h"
+#include "src/symbols/sym_lookup.h"
+#include "src/symbols/sym_names.h"
+#include "src/symbols/sym_plt.h"
+#include "src/symbols/sym_static.h"
 
 struct sym_definition { /* of a variable, found at the first question */
 	bool asked;

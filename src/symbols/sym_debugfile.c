@@ -2,7 +2,7 @@
 /*
  * Finding separate debug files; see sym_debugfile.h. Runs in the engine, takes no locks.
  */
-#include "backtrace/sym_debugfile.h"
+#include "src/symbols/sym_debugfile.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -2,7 +2,7 @@
 /*
  * Variables, and where they are defined; see sym_lookup.h. Runs in the engine, takes no locks. Called by sym_engine.c.
  */
-#include "backtrace/sym_lookup_inside.h"
+#include "src/symbols/sym_lookup_inside.h"
 
 #include <elf.h>
 #include <errno.h>

@@ -6,7 +6,7 @@
 #ifndef MUTRACE_BACKTRACE_SYM_STATIC_H
 #define MUTRACE_BACKTRACE_SYM_STATIC_H
 
-#include "backtrace/sym_lookup.h"
+#include "src/symbols/sym_lookup.h"
 
 struct sym_static;
 

@@ -6,8 +6,8 @@
 #ifndef MUTRACE_BACKTRACE_SYM_ASK_H
 #define MUTRACE_BACKTRACE_SYM_ASK_H
 
-#include "backtrace/sym_engine.h"
-#include "backtrace/symbolize.h"
+#include "src/symbols/sym_engine.h"
+#include "src/symbols/symbolize.h"
 
 struct sym_file;
 
