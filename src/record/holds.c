@@ -10,7 +10,6 @@
 #include "src/record/internal.h"
 
 #define HELD_LIMIT (1u << 16)
-#define THREADS_SEARCHED 256u
 
 /* Moves the held stack to one twice as long. No handler may use it meanwhile. */
 static bool held_move(struct thread *t)
@@ -229,68 +228,6 @@ void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_
 		hold_begin(t, use, address, side, NULL);
 }
 
-/* An rwlock for which a writer waits notes the last reader that let go: it is the one that kept the writer out. Both
- * halves at once, since any reader may be the last. */
-typedef uint64_t __attribute__((may_alias)) two_refs;
-_Static_assert(offsetof(struct lock_rec, reader_cell) == offsetof(struct lock_rec, reader) + 4 &&
-		       offsetof(struct lock_rec, reader) % 8 == 0,
-	       "two refs are one word");
-
-static void last_reader_set(struct lock_rec *l, uint32_t thread, uint32_t cell)
-{
-	const uint32_t refs[2] = { thread, cell };
-
-	__atomic_store_n((two_refs *)&l->reader, *(const two_refs *)refs, __ATOMIC_RELAXED);
-}
-
-/* 0 if no reader has let go since the writer asked. */
-static uint32_t last_reader(const struct lock_rec *l, uint32_t *ret_cell)
-{
-	two_refs both = __atomic_load_n((const two_refs *)&l->reader, __ATOMIC_RELAXED);
-	uint32_t refs[2];
-
-	memcpy(refs, &both, sizeof(refs));
-	*ret_cell = refs[1];
-	return refs[0] == READER_AWAITED ? 0 : refs[0];
-}
-
-/* Writers that wait, by lock (those of several are counted together): readers have to note themselves as long as any does. */
-#define WRITERS 256u
-static uint32_t writers_waiting[WRITERS];
-
-static inline bool awaits_readers(const struct wait *w)
-{
-	return w->side == SIDE_EXCLUSIVE && ((struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_RWLOCK;
-}
-
-static void writer_begins(uint32_t lock)
-{
-	if (__atomic_fetch_add(&writers_waiting[lock * 0x9e3779b1u >> 24], 1, __ATOMIC_RELAXED) == 0 ||
-	    ((struct lock_rec *)REF_POINTER(lock))->reader == 0)
-		last_reader_set(REF_POINTER(lock), READER_AWAITED, 0);
-}
-
-static void writer_ends(uint32_t lock)
-{
-	/* the writer that goes on is one that the others wait for now, not the reader before it */
-	bool last = __atomic_sub_fetch(&writers_waiting[lock * 0x9e3779b1u >> 24], 1, __ATOMIC_RELAXED) == 0;
-
-	last_reader_set(REF_POINTER(lock), last ? 0 : READER_AWAITED, 0);
-}
-
-void holds_reset(void)
-{
-	memset(writers_waiting, 0, sizeof(writers_waiting));
-}
-
-void hold_last_reader(struct thread *t, uint32_t lock, uint32_t cell)
-{
-	struct lock_rec *l = REF_POINTER(lock);
-
-	if (l->reader != t->ref || l->reader_cell != cell)
-		last_reader_set(l, t->ref, cell);
-}
-
 /* Takes an entry off the held stack. */
 static void close_gap(struct thread *t, struct held *h)
 {
@@ -372,8 +309,7 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 	}
 }
 
-/* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is harmless. */
-static struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock)
+struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock)
 {
 	uint32_t n = __atomic_load_n(&r->held_capacity, __ATOMIC_RELAXED);
 	struct held *h = REF_POINTER(r->held_ref);
@@ -398,153 +334,4 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 		cell_catch_up(REF_POINTER(h->cell), h->acquired);
 	h->address = 0;
 	return true;
-}
-
-static int priority_of(const struct thread_rec *r)
-{
-	return r->realtime ? (r->policy == 6 /* SCHED_DEADLINE */ ? 127 : r->priority) : 0;
-}
-
-static void set_holder(struct wait *w, const struct thread_rec *r, uint32_t cell, bool shared)
-{
-	w->holder = POINTER_REF(r);
-	w->holder_cell = cell;
-	w->holder_side = shared ? SIDE_SHARED : SIDE_EXCLUSIVE;
-	w->hold_site = cell != 0 ? ((struct cell *)REF_POINTER(cell))->site : 0;
-}
-
-/*
- * Whoever had it last, if nobody is seen to have it: at the beginning of a wait because that one has just let go, or
- * has the lock and has not noted it yet; then at the end again.
- */
-static void find_last_holder(const struct thread *t, struct wait *w)
-{
-	const struct lock_rec *l = REF_POINTER(w->lock);
-	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
-	uint32_t cell = __atomic_load_n(&l->last_cell, __ATOMIC_RELAXED);
-
-	if (owner == 0 || owner == t->ref || cell == 0)
-		return;
-	if (l->flags & LOCK_PSHARED && /* another process may have had it since */
-	    object_owner((const void *)(uintptr_t)l->address, l->kind) !=
-		    ((struct thread_rec *)REF_POINTER(owner))->tid)
-		return;
-	set_holder(w, REF_POINTER(owner), cell, false);
-}
-
-/* Readers leave no trace in the lock. The first of them will do for a report of the moment; all are asked to say when they
- * let go. */
-static bool find_readers(const struct thread *t, const void *address, struct wait *w)
-{
-	uint32_t n = thread_count();
-	bool any = false;
-
-	for (uint32_t i = 0; i < n && i < THREADS_SEARCHED; i++) {
-		struct thread *other = thread_at(i);
-		struct held *h, *top;
-
-		if (other == NULL || other == t || other->rec == NULL)
-			continue;
-		top = __atomic_load_n(&other->top, __ATOMIC_RELAXED);
-		if (top < other->held_first || top > other->held_last)
-			continue; /* it holds nothing, or it is just moving its entries */
-		for (h = top;
-		     h >= other->held_first && (h->address != (uintptr_t)address || h->lock != w->lock);)
-			h--;
-		if (h < other->held_first)
-			continue;
-		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
-		if (!any)
-			set_holder(w, other->rec, h->cell, h->flags & HELD_SHARED);
-		any = true;
-		if (w->side == SIDE_SHARED)
-			break; /* it waits for one writer */
-	}
-	return any;
-}
-
-/* Whether a realtime thread waits for one of lower priority. */
-static void find_inversion(const struct thread *t, struct wait *w)
-{
-	const struct thread_rec *r = REF_POINTER(w->holder);
-	int mine, theirs = -1;
-
-	w->flags &= (uint8_t)~EDGE_INVERTED;
-	if (!t->rec->realtime)
-		return;
-	mine = priority_of(t->rec);
-	if (recorder.config.track_rt && r->end_ticks == 0)
-		theirs = thread_priority_now(r->tid); /* somebody else may have changed it */
-	if (theirs < 0)
-		theirs = priority_of(r);
-	if (theirs < mine) {
-		w->flags |= EDGE_INVERTED;
-		w->waiter_priority = (int8_t)mine;
-		w->holder_priority = (int8_t)theirs;
-	}
-}
-
-/* Whom does this thread wait for? */
-static void find_holder(struct thread *t, struct lock_rec *l, const void *address, struct wait *w)
-{
-	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
-	struct held *h = NULL;
-
-	if (owner != 0 && owner != t->ref)
-		h = held_of(REF_POINTER(owner), (uintptr_t)address, w->lock);
-	if (h != NULL) {
-		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
-		set_holder(w, REF_POINTER(owner), h->cell, h->flags & HELD_SHARED);
-	} else if (l->kind == KIND_RWLOCK) {
-		/* what a writer waits for if no reader is seen to have it, its end will tell */
-		if (!find_readers(t, address, w) && w->side == SIDE_SHARED)
-			find_last_holder(t, w);
-	} else {
-		find_last_holder(t, w);
-	}
-	if (w->holder != 0)
-		find_inversion(t, w);
-}
-
-void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
-		struct wait *w)
-{
-	struct thread_rec *r = t->rec;
-
-	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
-	if (recorder.config.track_rt)
-		thread_policy_changed(t);
-	w->stack = stacks_capture(t, site);
-	if (awaits_readers(w))
-		writer_begins(w->lock);
-	find_holder(t, REF_POINTER(use.lock), address, w);
-	r->waiting_stack = w->stack;
-	r->waiting_since = w->start;
-	r->waiting_site = site.ip;
-	r->waiting_holder = w->holder;
-	r->waiting_side = side;
-	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);
-}
-
-void wait_end(struct thread *t, struct wait *w)
-{
-	w->ticks = clock_now() - w->start;
-	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
-	if (awaits_readers(w)) {
-		uint32_t cell, reader = last_reader(REF_POINTER(w->lock), &cell);
-
-		writer_ends(w->lock);
-		if (reader != 0 && reader != t->ref) {
-			set_holder(w, REF_POINTER(reader), cell, true);
-			find_inversion(t, w);
-		}
-	}
-	if (w->holder == 0)
-		find_last_holder(t, w);
-	if (w->holder_cell != 0) {
-		struct cell *c = REF_POINTER(w->holder_cell);
-		uint32_t released = __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE);
-
-		w->hold_stack = released ? released : c->stack;
-	}
 }

@@ -6,6 +6,34 @@
 #include "src/record/hot.h"
 #include "src/record/image.h"
 
+/* addresses.c */
+/* Enters (address -> ref). If another thread was faster, returns what stands there; "replaces" is a ref that may stand
+ * there and is replaced. 0: no room (counted). */
+uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_t replaces);
+/* The record entered for an address, alive or dead, or 0. */
+uint32_t address_find(struct thread *t, uint64_t address);
+/* Takes the entry (address -> ref) out, if there is one. */
+void address_leave(struct thread *t, uint64_t address, uint32_t ref);
+void addresses_reset(void);
+
+/* records.c */
+/* A record for a lock of this class: one used before, or a new one that is not published yet. 0: no room (counted). */
+uint32_t record_get(struct thread *t, uint32_t class, bool *ret_new);
+/* A dead record may be used again. */
+void record_put(struct thread *t, struct lock_rec *l);
+void records_reset(void);
+
+/* A dead record's address has LOCK_ADDRESS_DEAD set, so that the hot path does not take it for its lock. */
+static inline bool lock_is_dead(const struct lock_rec *l)
+{
+	return __atomic_load_n(&l->address, __ATOMIC_RELAXED) & LOCK_ADDRESS_DEAD;
+}
+
+static inline uint64_t lock_address(const struct lock_rec *l)
+{
+	return l->address & ~(uint64_t)LOCK_ADDRESS_DEAD;
+}
+
 /* locks.c */
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
 /* The memory at an address is freed: a lock there that was not initialised by call is no more. */
@@ -24,7 +52,18 @@ static inline uint32_t lock_class(const struct lock_rec *l)
 /* The thread is about to use the lock through some call site for the first time. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);
-void holds_reset(void);
+
+/* holds.c */
+/* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is harmless. */
+struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock);
+
+/* readers.c */
+/* Around a writer's wait: between them readers note themselves when they let go. */
+void writer_begins(uint32_t lock);
+void writer_ends(uint32_t lock);
+/* The thread of the last reader that let go, and its cell. 0: none has since the writer asked. */
+uint32_t last_reader(const struct lock_rec *l, uint32_t *ret_cell);
+void readers_reset(void);
 
 /* cells.c */
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);

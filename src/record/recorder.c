@@ -145,7 +145,7 @@ static void child_start(void)
 		child_appeared();
 	memory_reset();
 	locks_reset();
-	holds_reset();
+	readers_reset();
 	threads_reset();
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */

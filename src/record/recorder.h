@@ -113,7 +113,7 @@ void thread_end(struct thread *t);              /* in the ending thread, last th
 void thread_policy_changed(struct thread *t);   /* reads the calling thread's policy again */
 /* Somebody changed the policy of another thread, or of who knows which: they look for themselves at their next call. */
 void threads_policy_stale(void);
-/* What the kernel says of a thread's policy now, as priority (see priority_of() in holds.c); -1 if it is gone. */
+/* What the kernel says of a thread's policy now, as priority (see priority_of() in blame.c); -1 if it is gone. */
 int thread_priority_now(uint32_t tid);
 /* All threads ever, for looking at their holds. */
 uint32_t thread_count(void);

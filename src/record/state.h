@@ -100,7 +100,7 @@ struct thread {
 	struct ref_table edges;
 	struct class_list classes[CLASS_LISTS];
 	uint32_t edge_locks
-		[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see holds.c */
+		[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see edges.c */
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
