@@ -184,7 +184,8 @@ if [ -x "$workloads/watched-cxx" ]; then
 		expect 0 env LD_PRELOAD=$library "$matrace" --json="$work/json" "$workloads/watched-cxx"
 		check "$work/json" "totals('realtime') == [6, 6, 112]" \
 			"all('objects' in str(functions(a['stack'])) or 'work' in str(functions(a['stack'])) for a in every)" \
-			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "NEW HERE")) == 2"
+			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "NEW HERE")) == 1" \
+			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "DELETE HERE")) == 1"
 	done
 fi
 

@@ -15,9 +15,9 @@ static __attribute__((noinline)) void objects()
 	struct alignas(64) aligned {
 		char c[64];
 	};
-	int *one = new int(3);
+	int *one = new int(3); /* NEW HERE */
 	keep(one);
-	delete one; /* NEW HERE */
+	delete one; /* DELETE HERE */
 	int *some = new int[4];
 	aligned *a = new aligned;
 	std::vector<int> v;
