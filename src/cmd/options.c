@@ -14,22 +14,22 @@
 
 #define FRAMES_SHOWN_DEFAULT 16
 
-enum option_kind {
-	KIND_FLAG,   /* bool */
-	KIND_FLAG32, /* uint32_t set to 1, as the session's file has it */
-	KIND_UINT,   /* unsigned int */
-	KIND_UINT32,
-	KIND_UINT64,
-	KIND_SIZE, /* uint64_t of bytes, with a suffix K, M or G */
-	KIND_STRING,
-	KIND_LIST, /* one more of a struct string_list */
-	KIND_TIME, /* enum report_time by name */
-	KIND_LOCK_ORDER,
-	KIND_COND_ORDER,
-	KIND_STATUS,  /* unsigned int, an exit status; min if none is given */
-	KIND_SECONDS, /* uint32_t of milliseconds */
-	KIND_CLASSES, /* uint32_t of bits: a list of watch classes */
-	KIND_IGNORED, /* takes an argument and does nothing */
+enum argument_type {
+	ARG_FLAG,   /* bool */
+	ARG_FLAG32, /* uint32_t set to 1, as the session's file has it */
+	ARG_UINT,   /* unsigned int */
+	ARG_UINT32,
+	ARG_UINT64,
+	ARG_SIZE, /* uint64_t of bytes, with a suffix K, M or G */
+	ARG_STRING,
+	ARG_LIST, /* one more of a struct string_list */
+	ARG_TIME, /* enum report_time by name */
+	ARG_LOCK_ORDER,
+	ARG_COND_ORDER,
+	ARG_STATUS,  /* unsigned int, an exit status; min if none is given */
+	ARG_SECONDS, /* uint32_t of milliseconds */
+	ARG_CLASSES, /* uint32_t of bits: a list of watch classes */
+	ARG_IGNORED, /* takes an argument and does nothing */
 };
 
 enum option_group { GROUP_WHAT, GROUP_JUDGE, GROUP_ROWS, GROUP_NAMES, GROUP_RECORD, GROUP_OTHER, GROUP_MAX };
@@ -49,7 +49,7 @@ struct option_spec {
 	const char *name;
 	const char *argument; /* NULL: takes none */
 	unsigned int commands;
-	enum option_kind kind;
+	enum argument_type type;
 	size_t offset; /* in struct options */
 	uint64_t min, max;
 	const char *help;
@@ -62,102 +62,102 @@ struct option_spec {
 
 /* One line an option: in the order of --help. */
 static const struct option_spec specs[] = {
-	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN | FOR_WATCH, KIND_STRING, AT(output), 0, 0,
+	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN | FOR_WATCH, ARG_STRING, AT(output), 0, 0,
 	  "keep the session in DIR, for the command report" },
-	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS | FOR_WATCHES, KIND_STRING, AT(report.json_path), 0, 0,
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS | FOR_WATCHES, ARG_STRING, AT(report.json_path), 0, 0,
 	  "write the report as JSON too, to FILE (-: stdout)" },
-	{ GROUP_WHAT, 0, "csv", "FILE", FOR_REPORTS, KIND_STRING, AT(report.csv_path), 0, 0,
+	{ GROUP_WHAT, 0, "csv", "FILE", FOR_REPORTS, ARG_STRING, AT(report.csv_path), 0, 0,
 	  "write the table of locks as CSV" },
-	{ GROUP_WHAT, 0, "folded", "FILE", FOR_REPORTS, KIND_STRING, AT(report.folded_path), 0, 0,
+	{ GROUP_WHAT, 0, "folded", "FILE", FOR_REPORTS, ARG_STRING, AT(report.folded_path), 0, 0,
 	  "write folded stacks, for flame graphs" },
-	{ GROUP_WHAT, 0, "folded-of", "TIME", FOR_REPORTS, KIND_TIME, AT(report.folded_of), 0, 0,
+	{ GROUP_WHAT, 0, "folded-of", "TIME", FOR_REPORTS, ARG_TIME, AT(report.folded_of), 0, 0,
 	  "their time: wait (default), hold, or blocked (that others waited)" },
-	{ GROUP_WHAT, 0, "pprof", "FILE", FOR_REPORTS, KIND_STRING, AT(report.pprof_path), 0, 0,
+	{ GROUP_WHAT, 0, "pprof", "FILE", FOR_REPORTS, ARG_STRING, AT(report.pprof_path), 0, 0,
 	  "write a profile for pprof, contentions and delay by stack" },
-	{ GROUP_WHAT, 0, "pprof-of", "TIME", FOR_REPORTS, KIND_TIME, AT(report.pprof_of), 0, 0,
+	{ GROUP_WHAT, 0, "pprof-of", "TIME", FOR_REPORTS, ARG_TIME, AT(report.pprof_of), 0, 0,
 	  "its time: blocked (default, as Go's mutex profile), wait, or hold" },
-	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, KIND_STRING, AT(report.json_path), 0, 0,
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, ARG_STRING, AT(report.json_path), 0, 0,
 	  "write the comparison as JSON too, to FILE (-: stdout)" },
-	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, KIND_STRING, AT(junit), 0, 0,
+	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, ARG_STRING, AT(junit), 0, 0,
 	  "write the verdict as JUnit XML" },
-	{ GROUP_WHAT, 0, "github", "FILE", FOR_CHECK, KIND_STRING, AT(github), 0, 0,
+	{ GROUP_WHAT, 0, "github", "FILE", FOR_CHECK, ARG_STRING, AT(github), 0, 0,
 	  "write annotations for a GitHub workflow, to FILE (-: stdout)" },
-	{ GROUP_WHAT, 0, "write-baseline", "FILE", FOR_CHECK, KIND_STRING, AT(write_baseline), 0, 0,
+	{ GROUP_WHAT, 0, "write-baseline", "FILE", FOR_CHECK, ARG_STRING, AT(write_baseline), 0, 0,
 	  "make or renew a baseline instead of judging" },
-	{ GROUP_JUDGE, 0, "base", "FILE", FOR_DIFF, KIND_LIST, AT(bases), 0, 0,
+	{ GROUP_JUDGE, 0, "base", "FILE", FOR_DIFF, ARG_LIST, AT(bases), 0, 0,
 	  "compare with this; may be given again, and all other arguments are what is new" },
-	{ GROUP_JUDGE, 0, "all", NULL, FOR_DIFF, KIND_FLAG, AT(report.all), 0, 0,
+	{ GROUP_JUDGE, 0, "all", NULL, FOR_DIFF, ARG_FLAG, AT(report.all), 0, 0,
 	  "show locks that changed little, too" },
-	{ GROUP_JUDGE, 0, "baseline", "FILE", FOR_CHECK, KIND_LIST, AT(bases), 0, 0,
+	{ GROUP_JUDGE, 0, "baseline", "FILE", FOR_CHECK, ARG_LIST, AT(bases), 0, 0,
 	  "judge against this baseline, report or session; may be given again" },
-	{ GROUP_JUDGE, 0, "limits", "FILE", FOR_CHECK, KIND_LIST, AT(limit_files), 0, 0,
+	{ GROUP_JUDGE, 0, "limits", "FILE", FOR_CHECK, ARG_LIST, AT(limit_files), 0, 0,
 	  "limits, as YAML (see mutrace-check(1))" },
-	{ GROUP_JUDGE, 0, "limit", "LIMIT", FOR_CHECK, KIND_LIST, AT(limits), 0, 0,
+	{ GROUP_JUDGE, 0, "limit", "LIMIT", FOR_CHECK, ARG_LIST, AT(limits), 0, 0,
 	  "a limit, [SCOPE:]FIGURE=VALUE such as cache_*:hold-p99=50us; may be given again" },
-	{ GROUP_JUDGE, 0, "repeat", "N", FOR_CHECK, KIND_UINT, AT(repeat), 1, 1000,
+	{ GROUP_JUDGE, 0, "repeat", "N", FOR_CHECK, ARG_UINT, AT(repeat), 1, 1000,
 	  "run the program N times and judge the medians" },
-	{ GROUP_JUDGE, 0, "pass-status", NULL, FOR_CHECK, KIND_FLAG, AT(pass_status), 0, 0,
+	{ GROUP_JUDGE, 0, "pass-status", NULL, FOR_CHECK, ARG_FLAG, AT(pass_status), 0, 0,
 	  "a program that fails: exit as it did, not with 2" },
-	{ GROUP_WHAT, 0, "live", NULL, FOR_WATCH, KIND_FLAG, AT(live), 0, 0,
+	{ GROUP_WHAT, 0, "live", NULL, FOR_WATCH, ARG_FLAG, AT(live), 0, 0,
 	  "show the first call from each place as it happens" },
-	{ GROUP_JUDGE, 0, "also", "LIST", FOR_WATCH, KIND_CLASSES, AT(config.watch), 0, 0,
+	{ GROUP_JUDGE, 0, "also", "LIST", FOR_WATCH, ARG_CLASSES, AT(config.watch), 0, 0,
 	  "watch more than the allocator: locks, files, sleep, memory, threads, or all" },
-	{ GROUP_JUDGE, 0, "rt-threads", "GLOB", FOR_WATCH, KIND_STRING, AT(rt_threads), 0, 0,
+	{ GROUP_JUDGE, 0, "rt-threads", "GLOB", FOR_WATCH, ARG_STRING, AT(rt_threads), 0, 0,
 	  "threads of such a name count as realtime, too" },
-	{ GROUP_JUDGE, 0, "after", "SECONDS", FOR_WATCH, KIND_SECONDS, AT(config.after_ms), 0, UINT32_MAX,
+	{ GROUP_JUDGE, 0, "after", "SECONDS", FOR_WATCH, ARG_SECONDS, AT(config.after_ms), 0, UINT32_MAX,
 	  "leave out what happens earlier after the start of a process" },
-	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_WATCHES, KIND_LIST, AT(suppressions), 0, 0,
+	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_WATCHES, ARG_LIST, AT(suppressions), 0, 0,
 	  "leave out what the globs in FILE match; may be given again" },
-	{ GROUP_JUDGE, 0, "fail", "[=STATUS]", FOR_WATCH, KIND_STATUS, AT(fail_status), 3, 255,
+	{ GROUP_JUDGE, 0, "fail", "[=STATUS]", FOR_WATCH, ARG_STATUS, AT(fail_status), 3, 255,
 	  "exit with STATUS (3 if not given) if anything is reported" },
-	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, KIND_UINT, AT(report.max), 0, UINT32_MAX,
+	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, ARG_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N rows at most" },
-	{ GROUP_ROWS, 0, "all", NULL, FOR_WATCHES, KIND_FLAG, AT(report.all), 0, 0, "show all rows" },
-	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, KIND_UINT, AT(report.max), 0, UINT32_MAX,
+	{ GROUP_ROWS, 0, "all", NULL, FOR_WATCHES, ARG_FLAG, AT(report.all), 0, 0, "show all rows" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, ARG_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N locks and N conditions at most" },
-	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, KIND_FLAG, AT(report.all), 0, 0,
+	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, ARG_FLAG, AT(report.all), 0, 0,
 	  "show all locks and conditions, whatever the minima say" },
-	{ GROUP_ROWS, 0, "locked-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.locked_min), 0, UINT64_MAX,
+	{ GROUP_ROWS, 0, "locked-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.locked_min), 0, UINT64_MAX,
 	  "only locks that were acquired at least N times" },
-	{ GROUP_ROWS, 0, "owner-changed-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.owner_changed_min), 0,
+	{ GROUP_ROWS, 0, "owner-changed-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.owner_changed_min), 0,
 	  UINT64_MAX, "only locks whose owner changed at least N times" },
-	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.contended_min), 0,
+	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.contended_min), 0,
 	  UINT64_MAX, "only locks that were contended at least N times" },
-	{ GROUP_ROWS, 0, "wait-min", "N", FOR_REPORTS, KIND_UINT64, AT(report.wait_min), 0, UINT64_MAX,
+	{ GROUP_ROWS, 0, "wait-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.wait_min), 0, UINT64_MAX,
 	  "only conditions that were waited on at least N times" },
-	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, KIND_LOCK_ORDER, AT(report.lock_order), 0, 0,
+	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, ARG_LOCK_ORDER, AT(report.lock_order), 0, 0,
 	  "order locks by ORDER (see below), not by total wait" },
-	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, KIND_COND_ORDER, AT(report.cond_order), 0, 0,
+	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, ARG_COND_ORDER, AT(report.cond_order), 0, 0,
 	  "order conditions by ORDER (see below)" },
-	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, KIND_FLAG, AT(report.per_instance), 0, 0,
+	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, ARG_FLAG, AT(report.per_instance), 0, 0,
 	  "a row for each lock: locks made in one place are not put together" },
-	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, KIND_UINT, AT(report.frames), 1,
+	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, ARG_UINT, AT(report.frames), 1,
 	  FRAMES_MAX, "record and show stacks N deep" },
-	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, KIND_FLAG, AT(report.debug_info),
-	  0, 0, "show modules, addresses and all frames" },
-	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, KIND_LIST, AT(helpers), 0, 0,
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, ARG_FLAG, AT(report.debug_info), 0,
+	  0, "show modules, addresses and all frames" },
+	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, ARG_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
-	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, KIND_STRING, AT(report.sysroot), 0, 0,
+	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, ARG_STRING, AT(report.sysroot), 0, 0,
 	  "look for programs and debug files below DIR" },
-	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN, KIND_FLAG32, AT(config.track_rt), 0, 0,
+	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN, ARG_FLAG32, AT(config.track_rt), 0, 0,
 	  "tell which locks realtime threads use" },
-	{ GROUP_RECORD, 0, "trap", NULL, FOR_RUN, KIND_FLAG32, AT(config.trap), 0, 0,
+	{ GROUP_RECORD, 0, "trap", NULL, FOR_RUN, ARG_FLAG32, AT(config.trap), 0, 0,
 	  "stop in the debugger (SIGTRAP) where a lock is misused" },
-	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN | FOR_CHECK, KIND_UINT32, AT(config.sample_hold), 0,
+	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN | FOR_CHECK, ARG_UINT32, AT(config.sample_hold), 0,
 	  UINT32_MAX, "time one uncontended hold in N only; counts and waits stay exact" },
-	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, KIND_FLAG32, AT(config.contended_only), 0, 0,
+	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, ARG_FLAG32, AT(config.contended_only), 0, 0,
 	  "record only acquisitions that had to wait" },
-	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_SIZE,
+	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_SIZE,
 	  AT(config.max_bytes), 1 << 20, UINT64_MAX,
 	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
-	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK | FOR_WATCH, KIND_FLAG, AT(no_follow), 0, 0,
+	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_FLAG, AT(no_follow), 0, 0,
 	  "do not wait for children that outlive the program" },
-	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, KIND_IGNORED, 0, 0, 0,
+	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, ARG_IGNORED, 0, 0, 0,
 	  "accepted for old command lines, no longer needed" },
-	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, KIND_FLAG,
-	  AT(remove_session), 0, 0, "remove the sessions after the report" },
-	{ GROUP_OTHER, 'h', "help", NULL, ~0u, KIND_FLAG, AT(help), 0, 0, "show this and exit" },
-	{ GROUP_OTHER, 'V', "version", NULL, ~0u, KIND_FLAG, AT(version), 0, 0, "show the version and exit" },
+	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, ARG_FLAG, AT(remove_session),
+	  0, 0, "remove the sessions after the report" },
+	{ GROUP_OTHER, 'h', "help", NULL, ~0u, ARG_FLAG, AT(help), 0, 0, "show this and exit" },
+	{ GROUP_OTHER, 'V', "version", NULL, ~0u, ARG_FLAG, AT(version), 0, 0, "show the version and exit" },
 };
 #define SPECS (sizeof(specs) / sizeof(specs[0]))
 
@@ -195,9 +195,9 @@ static int set_number(const struct option_spec *spec, void *at, const char *valu
 {
 	uint64_t number;
 
-	if (parse_number(value, spec->kind == KIND_SIZE, &number) < 0) {
+	if (parse_number(value, spec->type == ARG_SIZE, &number) < 0) {
 		say("--%s takes a number%s, not '%s'", spec->name,
-		    spec->kind == KIND_SIZE ? " with an optional K, M or G" : "", value);
+		    spec->type == ARG_SIZE ? " with an optional K, M or G" : "", value);
 		return -1;
 	}
 	if (number < spec->min || number > spec->max) {
@@ -208,9 +208,9 @@ static int set_number(const struct option_spec *spec, void *at, const char *valu
 			    (unsigned long long)spec->max);
 		return -1;
 	}
-	if (spec->kind == KIND_UINT)
+	if (spec->type == ARG_UINT)
 		*(unsigned int *)at = (unsigned int)number;
-	else if (spec->kind == KIND_UINT32)
+	else if (spec->type == ARG_UINT32)
 		*(uint32_t *)at = (uint32_t)number;
 	else
 		*(uint64_t *)at = number;
@@ -220,7 +220,7 @@ static int set_number(const struct option_spec *spec, void *at, const char *valu
 static int set_order(const struct option_spec *spec, void *at, const char *value)
 {
 	const struct order *order =
-		spec->kind == KIND_LOCK_ORDER ? order_find_lock(value) : order_find_cond(value);
+		spec->type == ARG_LOCK_ORDER ? order_find_lock(value) : order_find_cond(value);
 
 	if (order == NULL) {
 		say("--%s: there is no order '%s'; 'mutrace --help' lists them", spec->name, value);
@@ -301,35 +301,35 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 {
 	void *at = (char *)o + spec->offset;
 
-	switch (spec->kind) {
-	case KIND_FLAG: *(bool *)at = true; return 0;
-	case KIND_FLAG32: *(uint32_t *)at = 1; return 0;
-	case KIND_UINT:
-	case KIND_UINT32:
-	case KIND_UINT64:
-	case KIND_SIZE: return set_number(spec, at, value);
-	case KIND_STRING:
+	switch (spec->type) {
+	case ARG_FLAG: *(bool *)at = true; return 0;
+	case ARG_FLAG32: *(uint32_t *)at = 1; return 0;
+	case ARG_UINT:
+	case ARG_UINT32:
+	case ARG_UINT64:
+	case ARG_SIZE: return set_number(spec, at, value);
+	case ARG_STRING:
 		if (*value == '\0') {
 			say("--%s takes a name, not nothing", spec->name);
 			return -1;
 		}
 		*(const char **)at = value;
 		return 0;
-	case KIND_LIST: return add_to_list(at, value);
-	case KIND_TIME: return set_time(spec, at, value);
-	case KIND_STATUS:
+	case ARG_LIST: return add_to_list(at, value);
+	case ARG_TIME: return set_time(spec, at, value);
+	case ARG_STATUS:
 		*(unsigned int *)at = (unsigned int)spec->min;
 		return value == NULL ? 0
 				     : set_number(&(struct option_spec){ .name = spec->name,
-									 .kind = KIND_UINT,
+									 .type = ARG_UINT,
 									 .min = 1,
 									 .max = spec->max },
 						  at, value);
-	case KIND_SECONDS: return set_seconds(spec, at, value);
-	case KIND_CLASSES: return set_classes(spec, at, value);
-	case KIND_LOCK_ORDER:
-	case KIND_COND_ORDER: return set_order(spec, at, value);
-	case KIND_IGNORED: return 0;
+	case ARG_SECONDS: return set_seconds(spec, at, value);
+	case ARG_CLASSES: return set_classes(spec, at, value);
+	case ARG_LOCK_ORDER:
+	case ARG_COND_ORDER: return set_order(spec, at, value);
+	case ARG_IGNORED: return 0;
 	}
 	return 0;
 }
@@ -404,7 +404,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 				spec = &specs[i];
 		if (set_option(o, spec, optarg) < 0)
 			return -1;
-		if (spec->offset == AT(report.frames) && spec->kind == KIND_UINT)
+		if (spec->offset == AT(report.frames) && spec->type == ARG_UINT)
 			o->config.frames = o->report.frames;
 	}
 	o->config.per_instance = o->report.per_instance;
