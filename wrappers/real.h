@@ -17,7 +17,7 @@
 #endif
 
 /* Condition variables got a new layout in this version of the C library; the old one is wrapped apart (cond_old.c). */
-#ifdef COND_VERSION /* tests/hostile/sanitizers.sh: the sanitizer's have none */
+#ifdef COND_VERSION /* tests/tools/sanitizers.sh: the sanitizer's have none */
 #elif defined(__x86_64__) || defined(__i386__)
 #define COND_VERSION "GLIBC_2.3.2"
 #else

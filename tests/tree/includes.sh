@@ -3,7 +3,7 @@
 # Which folder may include which: the table of HACKING.md, held to by make check. What is loaded into programs and
 # what is mutrace share the session's format and nothing else.
 set -u
-: "${top_srcdir:=$(cd "$(dirname "$0")/.." && pwd)}"
+: "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 cd "$top_srcdir" || exit 99
 
 # folder (or file): folders and files of ours that it may include besides its own
@@ -29,7 +29,7 @@ for file in src/*/*.[ch] wrappers/*.[ch]; do
 	[ -e "$file" ] || continue
 	folder=$(dirname "$file")
 	permitted=$(allowed "$folder") || {
-		echo "$file: no rule for $folder in tests/check-includes.sh"
+		echo "$file: no rule for $folder in tests/tree/includes.sh"
 		wrong=1
 		continue
 	}

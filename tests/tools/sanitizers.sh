@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # "make check-sanitizers": the recorder under memcheck and helgrind, preloaded, and under ThreadSanitizer, linked to a program
 # under other names, since its functions would come before the sanitizer's own. Each exception is justified in
-# tests/hostile/*-suppressions. What is not installed is left out and said.
+# tests/tools/*-suppressions. What is not installed is left out and said.
 . "$(dirname "$0")/../e2e/lib.sh"
 
-stress=$top_builddir/tests/hostile/stress
-here=$top_srcdir/tests/hostile
+stress=$top_builddir/tests/tools/stress
+here=$top_srcdir/tests/tools
 
 under() {
 	local tool=$1 program=$2
@@ -72,7 +72,7 @@ for name in $names; do
 	esac
 done
 sources=$(cd "$top_srcdir" && ls src/unwind/capture.c src/unwind/probe.c src/record/*.c \
-	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/hostile/stress.c | grep -v watch.c)
+	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/tools/stress.c | grep -v watch.c)
 # gcc's: the sanitizer in a library behind the program, where originals are looked for. clang's would be in the program.
 # shellcheck disable=SC2086
 if (cd "$top_srcdir" && gcc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -DBINDIR='""' \

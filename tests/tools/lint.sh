@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # "make lint": our sources under gcc -fanalyzer, clang-tidy (.clang-tidy) and cppcheck, those that are installed. Fails on
-# each finding that tests/hostile/lint-accepted does not justify. LINT_FLAGS: where headers are.
+# each finding that tests/tools/lint-accepted does not justify. LINT_FLAGS: where headers are.
 #
 # Of gcc's analyzer the checks for leaks and for uninitialised values are left out: those of gcc 12 take what is stored
 # in a structure, or filled in a loop, for lost. make check-sanitizers looks for leaks in what really happens.
@@ -63,11 +63,11 @@ while IFS= read -r finding; do
 			accepted=1
 			break
 		fi
-	done <tests/hostile/lint-accepted
+	done <tests/tools/lint-accepted
 	if [ -z "$accepted" ]; then
 		echo "$finding"
 		new=$((new + 1))
 	fi
 done < <(grep -E '(warning|error|performance|portability): ' "$out" | sort -u)
-echo "$tools tools, $new findings that tests/hostile/lint-accepted does not have"
+echo "$tools tools, $new findings that tests/tools/lint-accepted does not have"
 [ $new = 0 ]
