@@ -75,41 +75,73 @@ static void small(void)
 	pthread_join(t, NULL);
 }
 
-/* A stack with nothing below it, of what a handler needs and `more`. */
+/*
+ * An alternate stack with nothing below it. It has room for the signal's frame, for what the handler itself needs and
+ * for `more`. Processors save up to 11 KB in a frame, and the loader saves as much again when it binds a function at
+ * its first call. So the need is measured, without mutrace, and given as an argument.
+ */
+#define PAINT 0xa5
+static long need;
+static char *handler_frame;
+
 static void on_usr1(int number)
 {
 	(void)number;
+	handler_frame = __builtin_frame_address(0);
 	want();
 	sem_post(&odd_sem);
 }
 
+/* Returns how far below its own frame the handler came. */
 static void *altstack_main(void *argument)
 {
-	size_t size = (size_t)sysconf(_SC_MINSIGSTKSZ) + (size_t)(long)argument, page = 4096;
-	char *memory;
+	size_t page = 4096, size = (size_t)(sysconf(_SC_MINSIGSTKSZ) + need + (long)argument);
+	char *memory, *lowest;
 
 	memory = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0 ||
-	    sigaltstack(&(stack_t){ .ss_sp = memory + page, .ss_size = size }, NULL) != 0)
+	if (memory == MAP_FAILED || mprotect(memory, page, PROT_NONE) != 0)
+		exit(99);
+	memset(memory + page, PAINT, size);
+	if (sigaltstack(&(stack_t){ .ss_sp = memory + page, .ss_size = size }, NULL) != 0)
 		exit(99);
 	raise(SIGUSR1);
-	return NULL;
+	for (lowest = memory + page; *(unsigned char *)lowest == PAINT;)
+		lowest++;
+	return (void *)(handler_frame - lowest);
 }
 
-static void altstack(void)
+static void *altstack_once(long more)
+{
+	void *used;
+	pthread_t t;
+
+	pthread_mutex_lock(&odd_lock);
+	if (pthread_create(&t, NULL, altstack_main, (void *)more) != 0)
+		exit(99);
+	release();
+	pthread_join(t, &used);
+	return used;
+}
+
+static void altstack_handle(void)
 {
 	struct sigaction sa = { .sa_handler = on_usr1, .sa_flags = SA_ONSTACK };
 
 	sigaction(SIGUSR1, &sa, NULL);
-	for (long i = 0; i < 8; i++) {
-		pthread_t t;
+}
 
-		pthread_mutex_lock(&odd_lock);
-		if (pthread_create(&t, NULL, altstack_main, (void *)(2048 + i * 2048)) != 0)
-			exit(99);
-		release();
-		pthread_join(t, NULL);
-	}
+static void altstack_need(void)
+{
+	altstack_handle();
+	printf("need %ld\n", (long)altstack_once(65536));
+}
+
+static void altstack(long measured)
+{
+	need = measured;
+	altstack_handle();
+	for (long i = 0; i < 8; i++)
+		altstack_once(2048 + i * 2048);
 }
 
 static __attribute__((noinline)) void recurse(int depth)
@@ -370,8 +402,11 @@ int main(int argc, char **argv)
 	sem_init(&odd_sem, 0, 0);
 	if (strcmp(what, "small") == 0) {
 		small();
-	} else if (strcmp(what, "altstack") == 0) {
-		altstack();
+	} else if (strcmp(what, "altstack_need") == 0) {
+		altstack_need();
+		return 0;
+	} else if (strcmp(what, "altstack") == 0 && argc > 2) {
+		altstack(atol(argv[2]));
 	} else if (strcmp(what, "deep") == 0) {
 		deep();
 	} else if (strcmp(what, "contexts") == 0) {

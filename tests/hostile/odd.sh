@@ -14,8 +14,11 @@ run() {
 }
 
 # Contended each time, on the smallest stack, in handlers on alternate stacks of several sizes, 100 calls deep.
+expect 0 "$odd" altstack_need
+read -r _ need <out
 for frames in 1 16 64; do
-	for what in small altstack deep; do
+	for what in small "altstack $need" deep; do
+		# shellcheck disable=SC2086 # two words
 		run --frames=$frames --json=json "$odd" $what
 		[ "$waits" -gt 0 ] || fail "no waits"
 		check_json json 'p["complete"] and p["damaged_records"] == 0' \
