@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The report as a whole: which images make one entry, the steps from model to report, and the way from the
- * command line's options to the renderers. Runs in mutrace. Called by src/cmd.
+ * The report as a whole: which images make one entry, and the steps from model to report. Runs in mutrace. Called by
+ * src/cmd/pipeline.c.
  */
 #include "analysis/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "analysis/private.h"
-#include "render/render.h"
 
 #define FOLD_IMAGES_DEFAULT 8
-#define FRAMES_SHOWN_DEFAULT 4
 
 const char *const report_time_names[TIME_MAX + 1] = { "wait", "hold", "blocked", NULL };
 
@@ -22,9 +19,7 @@ void report_options_init(struct report_options *o)
 {
 	*o = (struct report_options){
 		.max = REPORT_MAX_USUAL,
-		.frames = FRAMES_SHOWN_DEFAULT,
 		.fold_images = FOLD_IMAGES_DEFAULT,
-		.pprof_of = TIME_BLOCKED, /* as Go's mutex profile */
 		.progress_fd = -1,
 	};
 }
@@ -297,114 +292,14 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 	return 0;
 }
 
-unsigned int report_outputs(const struct report_options *o)
+void report_find(const struct report *r, struct report_found *ret)
 {
-	return (o->json_path != NULL) + (o->folded_path != NULL) + (o->pprof_path != NULL) +
-	       (o->csv_path != NULL);
-}
-
-static int text_write(const struct report *r, const struct report_options *o)
-{
-	struct render_options ro;
-
-	render_options_init(&ro, o, o->text);
-	return render_text.render(o->text, r, &ro);
-}
-
-static int output_write(const struct report *r, const struct report_options *o,
-			const struct renderer *renderer, const char *path, char *error)
-{
-	struct render_options ro;
-	bool to_stdout = strcmp(path, "-") == 0;
-	FILE *f = to_stdout ? stdout : fopen(path, "we");
-	int e;
-
-	if (!f) {
-		e = -errno;
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", path, strerror(errno));
-		return e;
+	*ret = (struct report_found){ 0 };
+	for (size_t i = 0; i < r->n_processes; i++) {
+		ret->calls += r->processes[i].watched_calls;
+		ret->suppressed += r->processes[i].suppressed_calls;
+		ret->lost += r->processes[i].lost_events;
 	}
-	render_options_init(&ro, o, f);
-	e = renderer->render(f, r, &ro);
-	if (to_stdout ? fflush(f) != 0 : fclose(f) != 0)
-		e = e < 0 ? e : -errno;
-	if (e < 0)
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s", to_stdout ? "stdout" : path,
-			 strerror(-e));
-	return e;
-}
-
-/* All files that were asked for, also if one of them fails. */
-static int outputs_write(const struct report *r, const struct report_options *o, char *error)
-{
-	const struct {
-		const struct renderer *renderer;
-		const char *path;
-	} outputs[] = {
-		{ &render_json, o->json_path },
-		{ &render_folded, o->folded_path },
-		{ &render_pprof, o->pprof_path },
-		{ &render_csv, o->csv_path },
-	};
-	struct render_options ro;
-	int e = 0;
-
-	if (o->json) {
-		render_options_init(&ro, o, o->json);
-		e = render_json.render(o->json, r, &ro);
-		if (e < 0)
-			snprintf(error, MODEL_ERROR_SIZE, "JSON cannot be written: %s", strerror(-e));
-	}
-	for (size_t i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
-		int one =
-			outputs[i].path ? output_write(r, o, outputs[i].renderer, outputs[i].path, error) : 0;
-
-		e = e < 0 ? e : one;
-	}
-	return e;
-}
-
-int report_run(const char *const *paths, size_t n_paths, const struct report_options *o, char *error)
-{
-	struct report *r = NULL;
-	struct model *m = NULL;
-	size_t i;
-	int e;
-
-	e = model_new(&m);
-	for (i = 0; i < n_paths && e == 0; i++) {
-		e = model_load(m, paths[i], error);
-		if (e < 0)
-			goto out;
-	}
-	if (e == 0)
-		e = report_new(m, o, &r);
-	if (e != 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "the report could not be made: %s", strerror(-e));
-		goto out;
-	}
-	if (o->found) {
-		*o->found = (struct report_found){ 0 };
-		for (i = 0; i < r->n_processes; i++) {
-			o->found->calls += r->processes[i].watched_calls;
-			o->found->suppressed += r->processes[i].suppressed_calls;
-			o->found->lost += r->processes[i].lost_events;
-		}
-		for (i = 0; i < m->n_sessions; i++)
-			o->found->unrecorded += m->sessions[i].unrecorded;
-	}
-	e = outputs_write(r, o, error);
-	if (o->text) {
-		int t = text_write(r, o);
-
-		if (t < 0 && e == 0 && report_outputs(o) == 0) { /* else it can be read there */
-			e = t;
-			snprintf(error, MODEL_ERROR_SIZE, "the report could not be written: %s",
-				 strerror(-t));
-		}
-	}
-out:
-	report_free(r);
-	model_free(m);
-	return e;
+	for (size_t i = 0; i < r->model->n_sessions; i++)
+		ret->unrecorded += r->model->sessions[i].unrecorded;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The report: sessions read, added up, named and ranked. Made from a model, read by the renderers and by diff
- * and check. report_run() is the one door for the commands. Runs in mutrace only, single-threaded.
+ * The report: what sessions recorded, added up, named and ranked. Made from a model, read by the renderers. Runs in
+ * mutrace only, single-threaded. Called by src/cmd/pipeline.c.
  */
 #ifndef MUTRACE_ANALYSIS_REPORT_H
 #define MUTRACE_ANALYSIS_REPORT_H
@@ -9,7 +9,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "analysis/counters.h"
 #include "load/model.h"
@@ -24,17 +23,13 @@ extern const char *const report_time_names[TIME_MAX + 1]; /* as options have it;
 
 /* What the user asked for; fill with report_options_init() first. */
 struct report_options {
-	/* choosing and ordering rows (of the text; JSON has every lock unless json_cut) */
+	/* choosing and ordering rows of the text; JSON and CSV have every lock */
 	unsigned int max; /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
 	bool all;         /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
 	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
 	const struct order *lock_order; /* NULL: total wait. From order_find_lock() */
 	const struct order *cond_order; /* NULL: total wait. From order_find_cond() */
-	bool json_cut;                  /* the choice above applies to JSON too */
-	unsigned int frames;            /* frames shown of a stack in the text, at least 1 */
-	unsigned int details;           /* locks that get a paragraph in the text; 0: default */
-	bool debug_info;                /* -d: modules, addresses and all frames in the text */
 	bool per_instance;              /* do not fold locks made in one place */
 	unsigned int fold_images;       /* more images of one program than this become one entry; 0: never */
 
@@ -45,18 +40,8 @@ struct report_options {
 		*helpers; /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
 	bool no_symbols;
 
-	/* output */
-	FILE *text; /* NULL: no text */
-	/* files, NULL: none, "-": stdout */
-	const char *json_path, *folded_path, *pprof_path, *csv_path;
-	enum report_time folded_of, pprof_of;
-	FILE *json;       /* JSON into a stream; NULL: not */
-	bool quiet_empty; /* no text at all if nothing was recorded */
-	const char *tool; /* what lines of the text begin with; NULL: mutrace */
-
 	/* matrace */
 	const char *const *suppressions; /* files of globs, NULL-terminated; or NULL */
-	struct report_found *found;      /* filled in if not NULL */
 	int progress_fd;                 /* terminal for the progress line, -1: none */
 };
 
@@ -234,18 +219,11 @@ struct report {
 	struct report_private *priv;
 };
 
-/* How many files are asked for besides the text. */
-unsigned int report_outputs(const struct report_options *o);
-
 /* Adds up, names and ranks. 0 or -errno. The model must outlive the report; it gets some more stacks. */
 int report_new(struct model *m, const struct report_options *o, struct report **ret);
 /* Takes NULL. */
 void report_free(struct report *r);
 
-/*
- * Loads the sessions, makes the report, renders what the options ask for. 0, or -errno after error (of
- * MODEL_ERROR_SIZE) got one line for the user: the session could not be read or the output not written.
- */
-int report_run(const char *const *paths, size_t n_paths, const struct report_options *o, char *error);
+void report_find(const struct report *r, struct report_found *ret);
 
 #endif

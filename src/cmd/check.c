@@ -13,6 +13,7 @@
 
 #include "src/cmd/child.h"
 #include "src/cmd/options.h"
+#include "src/cmd/pipeline.h"
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
 #include "src/compare/digest.h"
@@ -36,7 +37,7 @@ static int session_done(const char *session, void *data)
 {
 	struct check *c = data;
 
-	return digest_load(session, &c->options.report, &c->runs[c->n_runs], c->trouble) < 0
+	return pipeline_digest(session, &c->options.report, &c->runs[c->n_runs], c->trouble) < 0
 		       ? 0
 		       : (int)++c->n_runs;
 }
@@ -104,7 +105,7 @@ static int limits_load(struct check *c)
 	}
 	if (o->bases.n == 0)
 		return 0;
-	return digest_load_all(o->bases.items, o->bases.n, &o->report, &c->baseline, c->trouble) < 0
+	return pipeline_digests(o->bases.items, o->bases.n, &o->report, &c->baseline, c->trouble) < 0
 		       ? STATUS_TROUBLE
 		       : 0;
 }
@@ -177,8 +178,8 @@ static int check(struct check *c, int argc, char **argv, int first)
 		return status;
 	if (program)
 		status = run_all(c, argv + first);
-	else if (digest_load_all((const char *const *)argv + first, (size_t)(argc - first),
-				 &c->options.report, &c->run, c->trouble) < 0)
+	else if (pipeline_digests((const char *const *)argv + first, (size_t)(argc - first),
+				  &c->options.report, &c->run, c->trouble) < 0)
 		status = STATUS_TROUBLE;
 	if (status != 0)
 		return status;

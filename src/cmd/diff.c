@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "src/cmd/options.h"
+#include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
 #include "src/compare/diff.h"
 #include "src/compare/digest.h"
@@ -32,7 +33,7 @@ static int write_json(const char *path, const struct diff *d)
 
 static int compare(const struct options *o, const struct digest *base, const struct digest *now)
 {
-	bool to_stdout = o->report.json_path != NULL && strcmp(o->report.json_path, "-") == 0;
+	const char *json = o->outputs[OUTPUT_json].path;
 	struct diff d = { 0 };
 	int status = STATUS_TROUBLE;
 
@@ -41,11 +42,11 @@ static int compare(const struct options *o, const struct digest *base, const str
 		return status;
 	}
 	/* With JSON on stdout nobody reads the text there. */
-	if (!to_stdout)
+	if (!outputs_on_stdout(o->outputs))
 		diff_text(stdout, &d, o->report.all);
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		say("the comparison cannot be written: %s", strerror(errno));
-	else if (o->report.json_path == NULL || write_json(o->report.json_path, &d) == 0)
+	else if (json == NULL || write_json(json, &d) == 0)
 		status = EXIT_SUCCESS;
 	diff_free(&d);
 	return status;
@@ -77,10 +78,10 @@ int command_diff(int argc, char **argv)
 		    "NEW...");
 		goto finish;
 	}
-	if (digest_load_all(bases ? (const char *const *)argv + first : o.bases.items, bases ? 1 : o.bases.n,
-			    &o.report, &base, error) < 0 ||
-	    digest_load_all((const char *const *)argv + first + bases, (size_t)(argc - first - bases),
-			    &o.report, &now, error) < 0) {
+	if (pipeline_digests(bases ? (const char *const *)argv + first : o.bases.items, bases ? 1 : o.bases.n,
+			     &o.report, &base, error) < 0 ||
+	    pipeline_digests((const char *const *)argv + first + bases, (size_t)(argc - first - bases),
+			     &o.report, &now, error) < 0) {
 		say("%s", error);
 		goto finish;
 	}

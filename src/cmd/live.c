@@ -19,6 +19,7 @@
 struct live {
 	const char *session;
 	struct report_options options;
+	struct render_options render;
 	struct strings shown; /* lines that were */
 	size_t before;        /* places known to the last look */
 };
@@ -26,15 +27,13 @@ struct live {
 /* Prints what a line says if none said it before. */
 static void show(struct live *l, const struct report_process *e, const struct report_alloc *a)
 {
-	struct render_options ro;
 	size_t size = 0, count = l->shown.count;
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &size);
 
 	if (f == NULL)
 		return;
-	render_options_init(&ro, &l->options, f);
-	render_watched_place(f, e, a, &ro);
+	render_watched_place(f, e, a, &l->render);
 	if (fclose(f) == 0 && strings_intern(&l->shown, text) != NULL && l->shown.count != count &&
 	    write(STDERR_FILENO, text, size) < 0)
 		errno = 0; /* nobody reads: the report will find out */
@@ -66,12 +65,13 @@ out:
 	model_free(m);
 }
 
-pid_t live_start(const char *session, const struct report_options *o)
+pid_t live_start(const char *session, const struct report_options *report,
+		 const struct render_options *render)
 {
 	static const int group[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP,
 				     SIGTERM }; /* of the terminal, and ours */
 	const struct timespec between = { 0, BETWEEN_NS };
-	struct live l = { .session = session, .options = *o };
+	struct live l = { .session = session, .options = *report, .render = *render };
 	pid_t parent = getpid(), pid = fork();
 	sigset_t end, blocked;
 
@@ -84,7 +84,6 @@ pid_t live_start(const char *session, const struct report_options *o)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
-	l.options.text = NULL;
 	l.options.progress_fd = -1;
 	sigemptyset(&end);
 	sigaddset(&end, SIGTERM);

@@ -8,10 +8,11 @@
 
 #include <sys/types.h>
 
-#include "src/analysis/report.h"
+#include "src/render/render.h"
 
 /* 0 if it could not be started. */
-pid_t live_start(const char *session, const struct report_options *o);
+pid_t live_start(const char *session, const struct report_options *report,
+		 const struct render_options *render);
 /* When all is over: it looks a last time. Takes 0. */
 void live_end(pid_t live);
 

@@ -77,7 +77,7 @@ static int command_watch(int argc, char **argv)
 			goto finish;
 		}
 	o->config.watch |= 1u << WATCH_CLASS_alloc;
-	o->report.found = &w.found;
+	o->found = &w.found;
 	status = run_program(o, argv + first, o->fail_status != 0, done, &w, &program_status);
 finish:
 	status = end(&w, status, program_status);

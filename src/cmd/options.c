@@ -12,8 +12,6 @@
 #include "src/cmd/tool.h"
 #include "src/session/watched.h"
 
-#define FRAMES_SHOWN_DEFAULT 16
-
 enum argument_type {
 	ARG_FLAG,   /* bool */
 	ARG_FLAG32, /* uint32_t set to 1, as the session's file has it */
@@ -57,26 +55,21 @@ struct option_spec {
 
 #define AT(member) offsetof(struct options, member)
 
-#define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
 #define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES)
 
 /* One line an option: in the order of --help. */
 static const struct option_spec specs[] = {
 	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN | FOR_WATCH, ARG_STRING, AT(output), 0, 0,
 	  "keep the session in DIR, for the command report" },
-	{ GROUP_WHAT, 0, "json", "FILE", FOR_REPORTS | FOR_WATCHES, ARG_STRING, AT(report.json_path), 0, 0,
-	  "write the report as JSON too, to FILE (-: stdout)" },
-	{ GROUP_WHAT, 0, "csv", "FILE", FOR_REPORTS, ARG_STRING, AT(report.csv_path), 0, 0,
-	  "write the table of locks as CSV" },
-	{ GROUP_WHAT, 0, "folded", "FILE", FOR_REPORTS, ARG_STRING, AT(report.folded_path), 0, 0,
-	  "write folded stacks, for flame graphs" },
-	{ GROUP_WHAT, 0, "folded-of", "TIME", FOR_REPORTS, ARG_TIME, AT(report.folded_of), 0, 0,
-	  "their time: wait (default), hold, or blocked (that others waited)" },
-	{ GROUP_WHAT, 0, "pprof", "FILE", FOR_REPORTS, ARG_STRING, AT(report.pprof_path), 0, 0,
-	  "write a profile for pprof, contentions and delay by stack" },
-	{ GROUP_WHAT, 0, "pprof-of", "TIME", FOR_REPORTS, ARG_TIME, AT(report.pprof_of), 0, 0,
-	  "its time: blocked (default, as Go's mutex profile), wait, or hold" },
-	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, ARG_STRING, AT(report.json_path), 0, 0,
+#define OUTPUT(name, commands, help) \
+	{ GROUP_WHAT, 0, #name, "FILE", commands, ARG_STRING, AT(outputs[OUTPUT_##name].path), 0, 0, help },
+#define OUTPUT_OF(name, usual, help) \
+	{ GROUP_WHAT, 0, #name "-of", "TIME", FOR_REPORTS, ARG_TIME, AT(outputs[OUTPUT_##name].time), \
+	  0,          0, help },
+#include "src/render/outputs.def"
+#undef OUTPUT
+#undef OUTPUT_OF
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, ARG_STRING, AT(outputs[OUTPUT_json].path), 0, 0,
 	  "write the comparison as JSON too, to FILE (-: stdout)" },
 	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, ARG_STRING, AT(junit), 0, 0,
 	  "write the verdict as JUnit XML" },
@@ -131,9 +124,9 @@ static const struct option_spec specs[] = {
 	  "order conditions by ORDER (see below)" },
 	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, ARG_FLAG, AT(report.per_instance), 0, 0,
 	  "a row for each lock: locks made in one place are not put together" },
-	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, ARG_UINT, AT(report.frames), 1,
+	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, ARG_UINT, AT(render.frames), 1,
 	  FRAMES_MAX, "record and show stacks N deep" },
-	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, ARG_FLAG, AT(report.debug_info), 0,
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, ARG_FLAG, AT(render.debug_info), 0,
 	  0, "show modules, addresses and all frames" },
 	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, ARG_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
@@ -357,18 +350,19 @@ static int argument_of(const struct option_spec *spec)
 int options_parse(struct options *o, enum command_bit command, int argc, char **argv, bool stop_at_first)
 {
 	struct option long_options[SPECS + 1];
-	char letters[3 + 2 * SPECS], *l = letters;
+	char letters[3 + 2 * SPECS], *l = letters; /* of getopt; "+": the first argument ends the options */
 	size_t n = 0;
 	int code;
 
 	memset(o, 0, sizeof(*o));
 	report_options_init(&o->report);
+	render_options_init(&o->render, &o->report);
+	outputs_init(o->outputs);
 	o->config.frames = FRAMES_DEFAULT;
 	o->repeat = 1;
 
-	*l++ = stop_at_first ? '+' : '-';
-	if (!stop_at_first)
-		l--;
+	if (stop_at_first)
+		*l++ = '+';
 	*l++ = ':';
 	for (size_t i = 0; i < SPECS; i++) {
 		if (!(specs[i].commands & command))
@@ -404,14 +398,14 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 				spec = &specs[i];
 		if (set_option(o, spec, optarg) < 0)
 			return -1;
-		if (spec->offset == AT(report.frames) && spec->type == ARG_UINT)
-			o->config.frames = o->report.frames;
+		if (spec->offset == AT(render.frames) && spec->type == ARG_UINT)
+			o->config.frames = o->render.frames;
 	}
 	o->config.per_instance = o->report.per_instance;
 	o->config.no_follow = o->no_follow;
 	o->report.helpers = o->helpers.items;
 	o->report.suppressions = o->suppressions.items;
-	o->report.tool = tool.name;
+	o->render.tool = tool.name;
 	return optind;
 }
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "src/analysis/report.h"
+#include "src/render/render.h"
 #include "src/session/format.h"
 
 /* The commands, as bits of what an option applies to. */
@@ -23,6 +24,7 @@ enum command_bit {
 	FOR_WATCH_REPORT = 32, /* matrace report */
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT)
+#define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
 
 /* An option that may be given several times. */
 struct string_list {
@@ -33,6 +35,8 @@ struct string_list {
 struct options {
 	struct session_config config;
 	struct report_options report;
+	struct render_options render;
+	struct output outputs[OUTPUTS];
 	const char *output;         /* -o: directory to keep the session in; NULL: it is not kept */
 	struct string_list helpers; /* report.helpers */
 	/* diff and check */
@@ -44,7 +48,8 @@ struct options {
 	/* matrace */
 	struct string_list suppressions; /* report.suppressions */
 	const char *rt_threads;
-	unsigned int fail_status; /* 0: findings do not matter for the exit status */
+	unsigned int fail_status;   /* 0: findings do not matter for the exit status */
+	struct report_found *found; /* filled in by run_report(); NULL: nobody asks */
 	bool live;
 	bool no_follow;
 	bool remove_session;

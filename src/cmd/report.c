@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "src/cmd/options.h"
+#include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
 #include "src/cmd/tool.h"
@@ -77,14 +78,32 @@ static void list_sessions(void)
 	}
 }
 
-static bool is_stdout(const char *path)
+/* Writes the report where the options say. The status to exit with. */
+static int report(struct options *o, const char *const *sessions, size_t n)
 {
-	return path != NULL && strcmp(path, "-") == 0;
+	char error[MODEL_ERROR_SIZE];
+	struct pipeline p;
+	int r;
+
+	o->report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
+	r = pipeline_analyse(&p, sessions, n, &o->report, error);
+	if (r == 0) {
+		/* With JSON or the like on stdout nobody reads the text there. */
+		r = pipeline_write(&p, o->outputs, outputs_on_stdout(o->outputs) ? NULL : stdout, &o->render,
+				   error);
+		pipeline_free(&p);
+	}
+	if (r < 0)
+		say("%s", error);
+	else if (fflush(stdout) != 0 && errno != EPIPE)
+		say("cannot write the report: %s", strerror(errno));
+	else
+		return EXIT_SUCCESS;
+	return STATUS_TROUBLE;
 }
 
 int command_report(int argc, char **argv)
 {
-	char error[MODEL_ERROR_SIZE];
 	struct options o;
 	int first, status = STATUS_TROUBLE;
 
@@ -105,18 +124,7 @@ int command_report(int argc, char **argv)
 		list_sessions();
 		goto finish;
 	}
-	/* With JSON or the like on stdout nobody reads the text there. */
-	o.report.text = is_stdout(o.report.json_path) || is_stdout(o.report.folded_path) ||
-					is_stdout(o.report.pprof_path) || is_stdout(o.report.csv_path)
-				? NULL
-				: stdout;
-	o.report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
-	if (report_run((const char *const *)argv + first, (size_t)(argc - first), &o.report, error) < 0)
-		say("%s", error);
-	else if (fflush(stdout) != 0 && errno != EPIPE)
-		say("cannot write the report: %s", strerror(errno));
-	else
-		status = EXIT_SUCCESS;
+	status = report(&o, (const char *const *)argv + first, (size_t)(argc - first));
 	for (int i = first; i < argc && o.remove_session; i++) {
 		int r = sessiondir_remove(argv[i]);
 

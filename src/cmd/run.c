@@ -19,6 +19,7 @@
 #include "src/cmd/library.h"
 #include "src/cmd/live.h"
 #include "src/cmd/options.h"
+#include "src/cmd/pipeline.h"
 #include "src/cmd/program.h"
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
@@ -46,12 +47,18 @@ struct run {
 int run_report(struct options *o, const char *session)
 {
 	char error[MODEL_ERROR_SIZE];
-	bool elsewhere = report_outputs(&o->report) > 0;
+	bool elsewhere = outputs_asked(o->outputs) > 0;
+	struct pipeline p;
 	int r;
 
-	o->report.text = stderr;
 	o->report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
-	r = report_run(&session, 1, &o->report, error);
+	r = pipeline_analyse(&p, &session, 1, &o->report, error);
+	if (r == 0) {
+		if (o->found != NULL)
+			report_find(p.report, o->found);
+		r = pipeline_write(&p, o->outputs, stderr, &o->render, error);
+		pipeline_free(&p);
+	}
 	if (fflush(stderr) != 0 || ferror(stderr)) /* a closed pipe, a terminal that is gone */
 		return r < 0 || !elsewhere ? REPORT_UNREAD : 0;
 	if (r < 0) {
@@ -70,8 +77,8 @@ static void report_now(struct run *r)
 	r->reporter = fork();
 	if (r->reporter == 0) {
 		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
-		r->options->report.json_path = r->options->report.folded_path = NULL;
-		r->options->report.pprof_path = r->options->report.csv_path = NULL;
+		for (size_t i = 0; i < OUTPUTS; i++)
+			r->options->outputs[i].path = NULL;
 		_exit(run_report(r->options, r->session.path) < 0 ? STATUS_TROUBLE : 0);
 	}
 	if (r->reporter < 0)
@@ -169,18 +176,21 @@ static void wait_for_children(struct run *r)
 }
 
 /* A report that cannot be written is better known before a long run. */
-static int check_output(const char *path)
+static int check_outputs(const struct output *outputs)
 {
-	int fd;
+	for (size_t i = 0; i < OUTPUTS; i++) {
+		const char *path = outputs[i].path;
+		int fd;
 
-	if (path == NULL || strcmp(path, "-") == 0)
-		return 0;
-	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
-	if (fd < 0) {
-		say("%s: %s", path, strerror(errno));
-		return -1;
+		if (path == NULL || strcmp(path, "-") == 0)
+			continue;
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
+		if (fd < 0) {
+			say("%s: %s", path, strerror(errno));
+			return -1;
+		}
+		close(fd);
 	}
-	close(fd);
 	return 0;
 }
 
@@ -211,7 +221,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	follow_program(r->follow, r->child.pid);
 	sessiondir_started(&r->session, r->child.pid);
 	if (r->options->live)
-		live = live_start(r->session.path, &r->options->report);
+		live = live_start(r->session.path, &r->options->report, &r->options->render);
 	wait_for_program(r);
 	*ret_status = r->child.status;
 	if (!r->options->no_follow)
@@ -246,7 +256,6 @@ static const char *library_for(const struct session_config *c)
 int run_program(struct options *o, char **argv, bool needed, run_done done, void *data, int *ret_wait_status)
 {
 	struct run r = { .options = o, .done = done, .done_data = data, .signals = -1 };
-	const struct report_options *report = &o->report;
 	char *path = NULL, *library = NULL;
 	int status, made;
 
@@ -256,8 +265,7 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 		return status;
 	status = STATUS_TROUBLE;
 	library = library_find(library_for(&o->config));
-	if (library == NULL || check_output(report->json_path) < 0 || check_output(report->folded_path) < 0 ||
-	    check_output(report->pprof_path) < 0 || check_output(report->csv_path) < 0)
+	if (library == NULL || check_outputs(o->outputs) < 0)
 		goto finish;
 	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);
 	if (made == 0) {

@@ -15,8 +15,6 @@
 #include "base/table.h"
 #include "compare/figures.h"
 
-struct report_options;
-
 /* A place in the user's code that a line about a lock ends with. */
 struct digest_place {
 	const char *stack; /* "audit bank.c:64 < worker bank.c:120"; NULL unknown */
@@ -52,12 +50,8 @@ struct digest {
 /* Takes NULL. */
 void digest_free(struct digest *d);
 
-/*
- * A digest of one file or directory: a session, a JSON report, or a baseline. 0, or -errno after error (of
- * MODEL_ERROR_SIZE) got one line for the user. options: how sessions are read.
- */
-int digest_load(const char *path, const struct report_options *options, struct digest **ret, char *error);
-/* From a document already parsed; name is for messages. */
+/* A digest of a document: a report or a baseline; name is for messages. 0, or -errno after error (of MODEL_ERROR_SIZE) got
+ * one line for the user. */
 int digest_from_json(const json_t *document, const char *name, struct digest **ret, char *error);
 
 /* One digest of several: the median of each figure, with its range. A lock that a run does not have counts as zero
@@ -67,12 +61,8 @@ int digest_median(struct digest *const *runs, size_t n, struct digest **ret);
 /* NULL if there is none of that identity. */
 const struct digest_lock *digest_find(const struct digest *d, const char *identity);
 
-/* Loads all paths and takes their median. As digest_load(). */
-int digest_load_all(const char *const *paths, size_t n, const struct report_options *options,
-		    struct digest **ret, char *error);
-
 /* Writes d as a baseline: JSON, sorted, rounded, one figure a line, so that its diff can be read; by way of a
- * temporary file, so that an old baseline is either kept or replaced. As digest_load(). */
+ * temporary file, so that an old baseline is either kept or replaced. As digest_from_json(). */
 int baseline_write(const struct digest *d, const char *path, char *error);
 
 /* For the files of this folder. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The table of locks as CSV (RFC 4180, UTF-8, a line of titles first): a line for each lock and, for rwlocks, one for
- * each side. Times are in nanoseconds. Runs in mutrace. Called by report_run().
+ * each side. Times are in nanoseconds. Runs in mutrace. Called by src/cmd/pipeline.c.
  */
 #include <errno.h>
 #include <string.h>

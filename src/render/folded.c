@@ -2,7 +2,7 @@
 /*
  * Folded stacks, what flame graphs are drawn from: a line for each stack, frames from the outermost to the innermost
  * with ';' between them, then the time in nanoseconds. The program is at the root and the lock at the tip. Runs
- * in mutrace. Called by report_run().
+ * in mutrace. Called by src/cmd/pipeline.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -61,7 +61,7 @@ static int folded_render(FILE *out, const struct report *r, const struct render_
 		const struct report_process *e = &r->processes[i];
 
 		for (j = 0; j < e->n_locks; j++) {
-			const struct report_group *g = stacks_of(&e->locks[j], o->report->folded_of, &n);
+			const struct report_group *g = stacks_of(&e->locks[j], o->time, &n);
 
 			for (k = 0; k < n; k++)
 				if (g[k].ns > 0)

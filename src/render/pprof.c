@@ -2,7 +2,7 @@
 /*
  * pprof's format (protobuf, gzip), with the sample types of Go's mutex profile: contentions and delay. A sample is a
  * stack and a lock, which is its label. Built with protobuf-c from profile.proto. Runs in mutrace. Called by
- * report_run().
+ * src/cmd/pipeline.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -281,7 +281,7 @@ static int pprof_render(FILE *out, const struct report *r, const struct render_o
 	size_t size = 0;
 	int e = -ENOMEM;
 
-	build(&b, r, o->report->pprof_of);
+	build(&b, r, o->time);
 	if (!b.failed) {
 		size = pprof__profile__get_packed_size(&b.profile);
 		bytes = malloc(size ? size : 1);

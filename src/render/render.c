@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What renderers may know of the stream that they write to. Runs in mutrace. */
+/* The list of outputs, and what renderers may know of the stream that they write to. Runs in mutrace. */
 #include "render/render.h"
 
 #include <stdlib.h>
@@ -8,14 +8,30 @@
 #include <unistd.h>
 
 #define WIDTH_LEAST 60 /* a narrower terminal wraps */
+#define FRAMES_USUAL 4
 
-void render_options_init(struct render_options *o, const struct report_options *report, FILE *out)
+void outputs_init(struct output outputs[OUTPUTS])
+{
+#define OUTPUT(name, commands, help) outputs[OUTPUT_##name] = (struct output){ .renderer = &render_##name };
+#define OUTPUT_OF(name, usual, help) outputs[OUTPUT_##name].time = usual;
+#include "render/outputs.def"
+#undef OUTPUT
+#undef OUTPUT_OF
+}
+
+void render_options_init(struct render_options *o, const struct report_options *report)
+{
+	*o = (struct render_options){ .report = report, .tool = "mutrace", .frames = FRAMES_USUAL };
+}
+
+void render_options_fit(struct render_options *o, FILE *out)
 {
 	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
 	struct winsize size;
 	int fd = fileno(out);
 
-	*o = (struct render_options){ .report = report };
+	o->width = 0;
+	o->color = false;
 	if (fd < 0 || !isatty(fd))
 		return;
 	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The text report: is locking the problem, which lock, whose code, on one screen. Runs in mutrace. Called by
- * report_run(). Every string that comes from outside goes through clean_text().
+ * src/cmd/pipeline.c. Every string that comes from outside goes through clean_text().
  */
 #include "render/text.h"
 
@@ -18,7 +18,7 @@
 
 const char *text_tool(const struct text_out *t)
 {
-	return t->o->report->tool ? t->o->report->tool : "mutrace";
+	return t->o->tool;
 }
 
 void text_line(const struct text_out *t, const char *format, ...)
@@ -99,10 +99,10 @@ static void frame_long(const struct text_out *t, const struct report_frame *f)
 
 void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent)
 {
-	size_t shown = t->o->report->frames ? t->o->report->frames : 1, i;
+	size_t shown = t->o->frames ? t->o->frames : 1, i;
 
 	for (i = 0; i < s->n; i++) {
-		if (t->o->report->debug_info) {
+		if (t->o->debug_info) {
 			fputs(indent, t->f);
 			frame_long(t, &s->frames[i]);
 			continue;
@@ -343,7 +343,7 @@ static void notes_print(const struct text_out *t, const struct report *r)
 			text_line(t,
 				  "%s is damaged, or so is its debug information: few or no names from it.",
 				  name);
-		else if (t->o->report->debug_info)
+		else if (t->o->debug_info)
 			text_line(t, "%s has no debug information: no lines, and few names.", name);
 	}
 	for (i = 0; i < r->model->n_sessions; i++) {
@@ -420,10 +420,10 @@ static int text_render(FILE *out, const struct report *r, const struct render_op
 		t.red = "\033[1;31m";
 		t.plain = "\033[0m";
 	}
-	if (r->n_processes == 0 && !o->report->quiet_empty)
+	if (r->n_processes == 0)
 		text_line(&t, "nothing was recorded.");
 	for (i = 0; i < r->n_processes && i < full; i++) {
-		if (entry_empty(&r->processes[i]) && (i > 0 || o->report->quiet_empty))
+		if (entry_empty(&r->processes[i]) && i > 0)
 			break;
 		if (i)
 			fputc('\n', out);

@@ -9,7 +9,7 @@
 
 #include "render/text.h"
 
-#define DETAILS_DEFAULT 3
+#define DETAILS_SHOWN 3
 #define GROUPS_SHOWN 3
 #define WAITS_SHOWN 10
 
@@ -99,7 +99,7 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 			size_t n, bool holders)
 {
 	char share[NUMBER_SIZE], max[NUMBER_SIZE], times[NUMBER_SIZE];
-	size_t limit = t->o->report->debug_info ? n : GROUPS_SHOWN, i;
+	size_t limit = t->o->debug_info ? n : GROUPS_SHOWN, i;
 	uint64_t sum = 0;
 
 	for (i = 0; i < n; i++)
@@ -112,14 +112,14 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 			: holders ? "because"
 				  : "waited",
 			number_share(share, (double)g[i].ns, (double)sum), side);
-		if (t->o->report->debug_info)
+		if (t->o->debug_info)
 			fprintf(t->f, "%s times, at most %s\n", number_count(times, g[i].count),
 				number_ns(max, g[i].max_ns));
 		if (!g[i].stack)
 			fputs(holders ? "the holder is not known" : "place not known", t->f);
 		else
 			text_stack(t, g[i].stack, "                     ");
-		if (t->o->report->debug_info)
+		if (t->o->debug_info)
 			continue;
 		if (holders && g[i].stack)
 			fputs(row->kind == KIND_BARRIER ? " came last" : " held it", t->f);
@@ -154,24 +154,24 @@ static void spread_print(const struct text_out *t, const struct report_process *
 /* What the others say in the table is too much to read for locks that nobody waits for. */
 void text_lock_details(const struct text_out *t, const struct report_process *e)
 {
-	size_t most = t->o->report->details ? t->o->report->details : DETAILS_DEFAULT, i, done = 0;
+	size_t i, done = 0;
 	char name[NAME_SIZE];
 
 	for (i = 0; i < e->n_locks; i++) {
 		const struct report_row *row = &e->locks[i];
 
-		if (!row->shown || (!t->o->report->debug_info && (done >= most || row->n_waiters == 0)))
+		if (!row->shown || (!t->o->debug_info && (done >= DETAILS_SHOWN || row->n_waiters == 0)))
 			continue;
 		text_name(name, row);
 		fprintf(t->f, "\n  %sLock %u: %s%s, ", t->bold, row->rank, name, t->plain);
 		kind_print(t, row);
 		origin_print(t, row);
 		fputc('\n', t->f);
-		if (t->o->report->debug_info && row->created_at) {
+		if (t->o->debug_info && row->created_at) {
 			fputs("    created\n", t->f);
 			text_stack(t, row->created_at, "                     ");
 		}
-		if (t->o->report->debug_info && row->first_used_at) {
+		if (t->o->debug_info && row->first_used_at) {
 			fputs("    first used\n", t->f);
 			text_stack(t, row->first_used_at, "                     ");
 		}
@@ -189,7 +189,7 @@ void text_condition_details(const struct text_out *t, const struct report_proces
 	char name[NAME_SIZE];
 	size_t i;
 
-	for (i = 0; i < e->n_conditions && t->o->report->debug_info; i++) {
+	for (i = 0; i < e->n_conditions && t->o->debug_info; i++) {
 		const struct report_row *row = &e->conditions[i];
 
 		if (!row->shown)
@@ -226,14 +226,14 @@ static void wait_print(const struct text_out *t, const struct report_wait *w, co
 			w->holder_ended ? ", which ended without releasing it" : "");
 	fputc('\n', t->f);
 	if (w->stack) {
-		fputs(t->o->report->debug_info ? "      waits at\n" : "      waits at ", t->f);
+		fputs(t->o->debug_info ? "      waits at\n" : "      waits at ", t->f);
 		text_stack(t, w->stack, "        ");
-		fputs(t->o->report->debug_info ? "" : "\n", t->f);
+		fputs(t->o->debug_info ? "" : "\n", t->f);
 	}
 	if (w->held_at) {
-		fputs(t->o->report->debug_info ? "      taken at\n" : "      taken at ", t->f);
+		fputs(t->o->debug_info ? "      taken at\n" : "      taken at ", t->f);
 		text_stack(t, w->held_at, "        ");
-		fputs(t->o->report->debug_info ? "" : "\n", t->f);
+		fputs(t->o->debug_info ? "" : "\n", t->f);
 	}
 }
 
@@ -353,10 +353,10 @@ void text_misuse(const struct text_out *t, const struct report_process *e)
 			if (row->misuses > 1)
 				fprintf(t->f, " (%" PRIu64 " times)", row->misuses);
 			if (row->misused_at) {
-				fputs(t->o->report->debug_info ? ", first at\n" : ", first at ", t->f);
+				fputs(t->o->debug_info ? ", first at\n" : ", first at ", t->f);
 				text_stack(t, row->misused_at, "        ");
 			}
-			if (!row->misused_at || !t->o->report->debug_info)
+			if (!row->misused_at || !t->o->debug_info)
 				fputc('\n', t->f);
 		}
 	}

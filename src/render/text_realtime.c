@@ -22,7 +22,7 @@ static void thread_print(const struct text_out *t, uint32_t tid, const char *nam
 	fprintf(t->f, "      %s, %s, %s", text_thread(who, tid, name), rank, what);
 	if (!s) {
 		fputs(" at a place not known\n", t->f);
-	} else if (t->o->report->debug_info) {
+	} else if (t->o->debug_info) {
 		fputs(" at\n", t->f);
 		text_stack(t, s, "        ");
 	} else {
@@ -44,7 +44,7 @@ static void inversion_print(const struct text_out *t, const struct report_row *r
 		name, row->protocol == PROTOCOL_INHERIT ? " (bounded: priority is inherited)" : "",
 		number_count(times, row->inversions), row->inversions == 1 ? "" : "s",
 		number_ns(total, row->inversion_ns), number_ns(max, row->inversion_max_ns));
-	for (i = 0; i < row->n_inverted && (i < PAIRS_SHOWN || t->o->report->debug_info); i++) {
+	for (i = 0; i < row->n_inverted && (i < PAIRS_SHOWN || t->o->debug_info); i++) {
 		const struct report_inversion *v = &row->inverted[i];
 
 		if (row->n_inverted > 1)

@@ -59,8 +59,8 @@ static void row(const struct text_out *t, unsigned int rank, const struct report
 		timed ? number_ns(total, a->total_ns) : "-",
 		timed ? number_ns(average, a->total_ns / a->count) : "-",
 		timed ? number_ns(max, a->max_ns) : "-", a->tid_count);
-	fputs(t->o->report->debug_info ? "\n" : narrow(t) ? "\n        " : "  ", t->f);
-	if (t->o->report->debug_info) {
+	fputs(t->o->debug_info ? "\n" : narrow(t) ? "\n        " : "  ", t->f);
+	if (t->o->debug_info) {
 		if (a->stack)
 			text_stack(t, a->stack, "        ");
 		return;
@@ -101,7 +101,7 @@ void text_watch(const struct text_out *t, const struct report_process *e)
 	if (n)
 		fprintf(t->f, "\n%s%4s  %-*s %9s %10s %9s %9s %9s %3s%s%s\n", t->bold, "#", function,
 			"Function", "Calls", "Bytes", "Time", "Avg", "Max", "Thr",
-			narrow(t) || t->o->report->debug_info ? "" : "  From", t->plain);
+			narrow(t) || t->o->debug_info ? "" : "  From", t->plain);
 	for (i = 0; i < n && (most == 0 || t->o->report->all || i < most); i++)
 		row(t, (unsigned int)i + 1, &e->allocs[i], function);
 	if (i < n)
@@ -138,9 +138,9 @@ void render_watched_place(FILE *out, const struct report_process *e, const struc
 
 	fprintf(out, "%s: %s (PID %u): %s", text_tool(&t), text_program(program, e), e->pid, a->function);
 	if (a->stack) {
-		fputs(o->report->debug_info ? " at\n" : " at ", out);
+		fputs(o->debug_info ? " at\n" : " at ", out);
 		text_stack(&t, a->stack, "        ");
 	}
-	if (!a->stack || !o->report->debug_info)
+	if (!a->stack || !o->debug_info)
 		fputc('\n', out);
 }

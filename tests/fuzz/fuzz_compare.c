@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/report.h"
+#include "cmd/pipeline.h"
 #include "compare/diff.h"
 #include "compare/judge.h"
 #include "tests/fuzz/fuzz.h"
@@ -47,7 +47,7 @@ static struct digest *load(const void *data, size_t size)
 
 	report_options_init(&options);
 	options.no_symbols = true;
-	if (digest_load(fuzz_file(data, size), &options, &d, error) == 0)
+	if (pipeline_digest(fuzz_file(data, size), &options, &d, error) == 0)
 		return d;
 	fuzz_error_check(error);
 	return NULL;
@@ -96,7 +96,7 @@ static void write_and_read(const struct digest *d)
 
 	report_options_init(&options);
 	if (baseline_write(d, fuzz_scratch(), error) < 0 ||
-	    digest_load(fuzz_scratch(), &options, &again, error) < 0) {
+	    pipeline_digest(fuzz_scratch(), &options, &again, error) < 0) {
 		fprintf(stderr, "%s\n", error);
 		abort();
 	}

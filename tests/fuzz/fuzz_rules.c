@@ -73,7 +73,7 @@ static void suppress(const char *path)
 	o.suppressions = files;
 	if (report_new(model, &o, &r) < 0)
 		abort();
-	ro = (struct render_options){ .report = &o };
+	render_options_init(&ro, &o);
 	if (render_text.render(fuzz_text_open(), r, &ro) < 0)
 		abort();
 	fuzz_text_check();

@@ -40,15 +40,16 @@ static void report_all(struct model *m, size_t variant)
 {
 	static FILE *sink;
 	struct report_options o;
-	struct render_options ro = { .report = &o };
+	struct render_options ro;
 	struct report *r;
 
 	if (!sink)
 		sink = fopen("/dev/null", "we");
 	report_options_init(&o);
+	render_options_init(&ro, &o);
 	o.no_symbols = variant & 8;
 	o.all = true;
-	o.debug_info = variant & 1;
+	ro.debug_info = variant & 1;
 	o.per_instance = variant & 4;
 	ro.width = variant & 2 ? 80 : 0;
 	if (!sink || report_new(m, &o, &r) < 0)

@@ -32,13 +32,13 @@ static void wrong(const char *file, off_t size, const char *what)
 
 static void render(struct model *m, const char *file, off_t size)
 {
-	struct render_options ro = { 0 };
+	struct render_options ro;
 	struct report_options o;
 	struct report *r;
 
 	report_options_init(&o);
 	o.no_symbols = true;
-	ro.report = &o;
+	render_options_init(&ro, &o);
 	if (report_new(m, &o, &r) < 0)
 		wrong(file, size, "no report");
 	if (render_text.render(fuzz_text_open(), r, &ro) < 0)

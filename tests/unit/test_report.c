@@ -49,6 +49,7 @@ struct fixture {
 	struct model *model;
 	struct report *report;
 	struct report_options options;
+	bool debug_info;
 };
 
 static int setup(void **state)
@@ -502,7 +503,8 @@ static char *render(struct fixture *f, const struct renderer *r, size_t *ret_siz
 	report(f);
 	out = open_memstream(&text, ret_size);
 	assert_non_null(out);
-	render_options_init(&ro, &f->options, out);
+	render_options_init(&ro, &f->options);
+	ro.debug_info = f->debug_info;
 	assert_int_equal(r->render(out, f->report, &ro), 0);
 	assert_int_equal(fclose(out), 0);
 	return text;
@@ -538,7 +540,7 @@ static void test_hostile_names(void **state)
 
 	f->options.all = true;
 	for (int debug = 0; debug < 2; debug++) {
-		f->options.debug_info = debug;
+		f->debug_info = debug;
 		text = render(f, &render_text, &size);
 		assert_non_null(strstr(text, "\\x1b]0;bad\\x07\\xff\\u202e\\x9b31m"));
 		for (i = 0; i < size; i++)

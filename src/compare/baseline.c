@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Digests from files: sessions by way of their JSON report, reports and baselines as they are; and baselines into files.
- * Runs in mutrace. Called by diff and check. */
+/* Baselines: a digest as a file. Runs in mutrace. Called by check. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,99 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/report.h"
 #include "compare/digest.h"
+#include "load/model.h"
 
 #define DIGITS 3 /* of a figure in a baseline */
-
-static int parse(FILE *f, const char *name, struct digest **ret, char *error)
-{
-	json_error_t why;
-	json_t *document = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
-	int r;
-
-	if (!document) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s: line %d is not JSON: %s", name, why.line, why.text);
-		return -EBADMSG;
-	}
-	r = digest_from_json(document, name, ret, error);
-	json_decref(document);
-	return r;
-}
-
-static int load_session(const char *path, const struct report_options *options, struct digest **ret,
-			char *error)
-{
-	struct report_options o = *options;
-	FILE *f = tmpfile();
-	int r;
-
-	if (!f) {
-		r = -errno;
-		snprintf(error, MODEL_ERROR_SIZE, "no temporary file can be made: %s", strerror(errno));
-		return r;
-	}
-	o.text = NULL;
-	o.json_path = o.folded_path = o.pprof_path = o.csv_path = NULL;
-	o.json = f;
-	r = report_run(&path, 1, &o, error);
-	if (r == 0) {
-		rewind(f);
-		r = parse(f, path, ret, error);
-	}
-	fclose(f);
-	return r;
-}
-
-int digest_load(const char *path, const struct report_options *options, struct digest **ret, char *error)
-{
-	struct stat st;
-	int c, r;
-	FILE *f;
-
-	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return load_session(path, options, ret, error);
-	f = fopen(path, "re");
-	if (!f) {
-		r = -errno;
-		snprintf(error, MODEL_ERROR_SIZE, "%s: %s", path, strerror(errno));
-		return r;
-	}
-	do
-		c = getc(f);
-	while (c == ' ' || c == '\t' || c == '\n' || c == '\r');
-	if (c == '{') {
-		ungetc(c, f);
-		r = parse(f, path, ret, error);
-	} else {
-		r = load_session(path, options, ret, error); /* a single image */
-	}
-	fclose(f);
-	return r;
-}
-
-int digest_load_all(const char *const *paths, size_t n, const struct report_options *options,
-		    struct digest **ret, char *error)
-{
-	struct digest **runs = calloc(n ? n : 1, sizeof(struct digest *));
-	size_t i;
-	int r = runs ? 0 : -ENOMEM;
-
-	for (i = 0; i < n && r == 0; i++)
-		r = digest_load(paths[i], options, &runs[i], error);
-	if (r == 0 && n == 1) {
-		*ret = runs[0];
-		runs[0] = NULL;
-	} else if (r == 0) {
-		r = digest_median(runs, n, ret);
-	}
-	if (r == -ENOMEM)
-		snprintf(error, MODEL_ERROR_SIZE, "out of memory");
-	for (i = 0; runs && i < n; i++)
-		digest_free(runs[i]);
-	free(runs);
-	return r;
-}
 
 /* Counts stay exact; the rest is rounded, so that a renewed baseline differs where it means something. */
 static json_t *figure_json(enum figure_unit unit, double value)

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A lock and a condition variable as JSON. Runs in mutrace. Called by json.c, once for each row. */
+#include "render/json.h"
+
+static json_t *durations(struct json_out *j, const struct durations *d)
+{
+	json_t *o = json_object();
+
+	json_set_count(j, o, "total", d->total_ns);
+	json_set_count(j, o, "avg", durations_average(d));
+	json_set_count(j, o, "max", d->max_ns);
+	json_set_count(j, o, "p50", durations_percentile(d, 0.50));
+	json_set_count(j, o, "p95", durations_percentile(d, 0.95));
+	json_set_count(j, o, "p99", durations_percentile(d, 0.99));
+	return o;
+}
+
+static bool held(enum lock_kind kind)
+{
+	return kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
+}
+
+static void side(struct json_out *j, json_t *o, const struct report_row *row, enum lock_side which)
+{
+	const struct counters *c = &row->side[which];
+
+#define X(member, json) json_set_count(j, o, json, c->member);
+	COUNTERS(X)
+#undef X
+	json_set(j, o, "wait_ns", durations(j, &c->wait));
+	if (held(row->kind))
+		json_set(j, o, "hold_ns", durations(j, &c->hold));
+	if (row->kind == KIND_SEM)
+		json_set_count(j, o, "posts", c->posts);
+}
+
+static const char *side_name(enum lock_side s)
+{
+	return s == SIDE_SHARED ? "read" : "write";
+}
+
+static json_t *groups(struct json_out *j, const struct report_row *row, const struct report_group *g,
+		      size_t n, const char *ns_name)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		json_t *o = json_object();
+
+		json_set_count(j, o, "count", g[i].count);
+		json_set_count(j, o, ns_name, g[i].ns);
+		json_set_count(j, o, "max_ns", g[i].max_ns);
+		if (row->kind == KIND_RWLOCK)
+			json_set(j, o, "side", json_text(side_name(g[i].side)));
+		json_set(j, o, "stack", json_stack(j, g[i].stack));
+		json_append(j, a, o);
+	}
+	return a;
+}
+
+static json_t *waiting(struct json_out *j, const struct report_row *row)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < row->n_waiting; i++) {
+		const struct report_wait *w = row->waiting[i];
+		json_t *o = json_object();
+
+		json_set_count(j, o, "tid", w->tid);
+		if (w->thread_name)
+			json_set(j, o, "thread", json_text(w->thread_name));
+		json_set_count(j, o, "since_ns", w->since_ns);
+		json_set_count(j, o, "waited_ns", w->waited_ns);
+		if (w->held_by)
+			json_set_count(j, o, "held_by", w->held_by);
+		if (w->holder_ended)
+			json_set_bool(j, o, "holder_ended", true);
+		json_set(j, o, "stack", json_stack(j, w->stack));
+		if (w->held_at)
+			json_set(j, o, "held_at", json_stack(j, w->held_at));
+		json_append(j, a, o);
+	}
+	return a;
+}
+
+static const char *mutex_type(uint8_t type)
+{
+	static const char *const names[] = { "normal", "recursive", "errorcheck", "adaptive" };
+
+	return type < 4 ? names[type] : "unknown";
+}
+
+static const char *rwlock_type(uint8_t type)
+{
+	static const char *const names[] = { "prefer-reader", "prefer-writer", "prefer-writer-nonrecursive" };
+
+	return type < 3 ? names[type] : "unknown";
+}
+
+static const char *protocol(uint8_t p)
+{
+	static const char *const names[] = { "none", "inherit", "protect" };
+
+	return p < 3 ? names[p] : "unknown";
+}
+
+static const char *named_by(enum named_by by)
+{
+	static const char *const names[] = { "variable", "creation", "first-use", "address" };
+
+	return names[by];
+}
+
+static void misuse(struct json_out *j, json_t *o, const struct report_row *row)
+{
+	static const struct {
+		uint32_t state;
+		const char *name;
+	} kinds[] = {
+		{ STATE_UNLOCK_NOT_HELD, "unlock-not-held" },
+		{ STATE_DESTROY_HELD, "destroy-held" },
+		{ STATE_DESTROY_WAITED, "destroy-waited" },
+		{ STATE_RELOCK, "relock" },
+		{ STATE_DESTROY_TWICE, "destroy-twice" },
+		{ STATE_USE_AFTER_DESTROY, "use-after-destroy" },
+		{ STATE_TWO_MUTEXES, "two-mutexes" },
+	};
+	json_t *a;
+	size_t i;
+
+	if (!(row->state & STATE_MISUSE))
+		return;
+	a = json_array();
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		if (row->state & kinds[i].state)
+			json_append(j, a, json_text(kinds[i].name));
+	}
+	json_set(j, o, "misuse", a);
+	json_set_count(j, o, "misuses", row->misuses);
+	if (row->misused_at)
+		json_set(j, o, "misused_at", json_stack(j, row->misused_at));
+}
+
+static void row_head(struct json_out *j, json_t *o, const struct report_row *row)
+{
+	json_set_count(j, o, "id", row->id);
+	json_set_count(j, o, "rank", row->rank);
+	json_set(j, o, "identity", json_text(row->identity));
+	json_set(j, o, "name", json_text(row->name));
+	json_set(j, o, "named_by", json_text(named_by(row->named_by)));
+	if (row->module)
+		json_set(j, o, "module", json_text(row->module));
+	if (row->file)
+		json_set(j, o, "file", json_text(row->file));
+	if (row->line)
+		json_set_count(j, o, "line", row->line);
+}
+
+static void row_state(struct json_out *j, json_t *o, const struct report_row *row)
+{
+	json_set_bool(j, o, "pshared", row->flags & LOCK_PSHARED);
+	json_set_hex(j, o, "address", row->address);
+	json_set_count(j, o, "instances", row->instances);
+	json_set_bool(j, o, "destroyed", row->state & STATE_DEAD);
+	json_set_bool(j, o, "realtime",
+		      row->state & STATE_REALTIME || row->side[0].realtime || row->side[1].realtime);
+	if (row->state & STATE_ADDRESS_REUSED)
+		json_set_bool(j, o, "address_reused", true);
+	json_set_count(j, o, "processes", row->processes);
+	if (row->processes > 1) {
+		json_t *spread = json_object();
+
+		json_set_count(j, spread, "min", row->wait_min_ns);
+		json_set_count(j, spread, "max", row->wait_max_ns);
+		json_set_count(j, spread, "max_pid", row->wait_max_in->pid);
+		json_set(j, spread, "max_in", json_text(row->wait_max_session));
+		json_set(j, o, "wait_spread_ns", spread);
+	}
+	misuse(j, o, row);
+}
+
+static json_t *inverted_thread(struct json_out *j, uint32_t tid, const char *name, int priority,
+			       const struct report_stack *s)
+{
+	json_t *o = json_object();
+
+	if (tid)
+		json_set_count(j, o, "tid", tid);
+	if (name)
+		json_set(j, o, "thread", json_text(name));
+	json_set_count(j, o, "priority", priority > 0 ? (uint64_t)priority : 0);
+	json_set(j, o, "stack", json_stack(j, s));
+	return o;
+}
+
+static json_t *inverted(struct json_out *j, const struct report_row *row)
+{
+	json_t *a = json_array();
+	size_t i;
+
+	for (i = 0; i < row->n_inverted; i++) {
+		const struct report_inversion *v = &row->inverted[i];
+		json_t *o = json_object();
+
+		json_set_count(j, o, "count", v->count);
+		json_set_count(j, o, "total_ns", v->ns);
+		json_set_count(j, o, "max_ns", v->max_ns);
+		json_set(j, o, "waiter",
+			 inverted_thread(j, v->waiter_tid, v->waiter_name, v->waiter_priority, v->waiter));
+		json_set(j, o, "holder",
+			 inverted_thread(j, v->holder_tid, v->holder_name, v->holder_priority, v->holder));
+		json_append(j, a, o);
+	}
+	return a;
+}
+
+json_t *json_lock(struct json_out *j, const struct report_row *row)
+{
+	json_t *o = json_object();
+
+	row_head(j, o, row);
+	json_set(j, o, "kind", json_text(lock_kind_name(row->kind)));
+	if (row->kind == KIND_MUTEX) {
+		json_set(j, o, "type", json_text(mutex_type(row->type)));
+		json_set(j, o, "protocol", json_text(protocol(row->protocol)));
+		json_set_bool(j, o, "robust", row->flags & LOCK_ROBUST);
+		json_set_bool(j, o, "inconsistent", row->state & STATE_INCONSISTENT);
+	} else if (row->kind == KIND_RWLOCK) {
+		json_set(j, o, "type", json_text(rwlock_type(row->type)));
+	}
+	row_state(j, o, row);
+	side(j, o, row, SIDE_EXCLUSIVE);
+	if (row->kind == KIND_RWLOCK) {
+		json_t *read = json_object();
+
+		side(j, read, row, SIDE_SHARED);
+		json_set(j, o, "read", read);
+		/* a thread is counted once, on whichever side it came first */
+		json_set_count(j, o, "threads", row->side[0].threads + row->side[1].threads);
+	}
+	json_set(j, o, "created_at", json_stack(j, row->created_at));
+	json_set(j, o, "first_used_at", json_stack(j, row->first_used_at));
+	json_set(j, o, "waiters", groups(j, row, row->waiters, row->n_waiters, "wait_ns"));
+	json_set(j, o, "holders", groups(j, row, row->holders, row->n_holders, "blocked_ns"));
+	json_set(j, o, "users", groups(j, row, row->users, row->n_users, "hold_ns"));
+	json_set(j, o, "waiting_now", waiting(j, row));
+	json_set_bool(j, o, "inversion_risk", row->risk);
+	if (row->inversions) {
+		json_t *inversion = json_object();
+
+		json_set_count(j, inversion, "count", row->inversions);
+		json_set_count(j, inversion, "total_ns", row->inversion_ns);
+		json_set_count(j, inversion, "max_ns", row->inversion_max_ns);
+		json_set(j, inversion, "pairs", inverted(j, row));
+		json_set(j, o, "priority_inversions", inversion);
+	}
+	return o;
+}
+
+json_t *json_condition(struct json_out *j, const struct report_row *row)
+{
+	const struct counters *c = &row->side[SIDE_EXCLUSIVE];
+	json_t *o = json_object();
+
+	row_head(j, o, row);
+	row_state(j, o, row);
+	if (row->other)
+		json_set(j, o, "mutex", json_text(row->other));
+	json_set_count(j, o, "threads", c->threads);
+	json_set_count(j, o, "waits", c->waits);
+	json_set_count(j, o, "signals", c->acquired);
+	json_set_count(j, o, "broadcasts", c->broadcasts);
+	json_set_count(j, o, "signals_without_waiter", c->unheard);
+	json_set_count(j, o, "timed_out", c->timed_out);
+	json_set_count(j, o, "waiting", row->waiters_now);
+	json_set(j, o, "wait_ns", durations(j, &c->wait));
+	json_set(j, o, "created_at", json_stack(j, row->created_at));
+	json_set(j, o, "first_used_at", json_stack(j, row->first_used_at));
+	json_set(j, o, "waiters", groups(j, row, row->waiters, row->n_waiters, "wait_ns"));
+	json_set(j, o, "waiting_now", waiting(j, row));
+	return o;
+}
