@@ -50,7 +50,7 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 	uint64_t now;
 	int r;
 
-	if (t == NULL)
+	if (t == NULL || !request_valid(q)) /* the original says so before it looks at the condition */
 		return call_wait(calls, c, m, q);
 	x.use = recorder_use(t, c, KIND_COND, SIDE_EXCLUSIVE, site);
 	if (x.use.cell == 0)

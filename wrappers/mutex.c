@@ -98,9 +98,8 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 		return call_lock(m, q);
 	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
 		r = call_lock(m, q);
-		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-		if (acquired(r) && use.cell != 0)
-			hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
+		if (acquired(r))
+			hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
 		return r;
 	}
 	if (t->mode == MODE_CONTENDED) {

@@ -61,7 +61,13 @@ static COLD int lock_at(pthread_rwlock_t *rw, uint8_t side, const struct request
 	t = recorder_enter();
 	if (t == NULL)
 		return call_lock(rw, side, q);
-	if (t->mode == MODE_CONTENDED && request_valid(q)) {
+	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
+		r = call_lock(rw, side, q);
+		if (r == 0)
+			hold_begin_late(t, rw, KIND_RWLOCK, side, site);
+		return r;
+	}
+	if (t->mode == MODE_CONTENDED) {
 		r = call_try(rw, side);
 		if (r == 0)
 			return 0;
@@ -69,12 +75,6 @@ static COLD int lock_at(pthread_rwlock_t *rw, uint8_t side, const struct request
 	use = recorder_use(t, rw, KIND_RWLOCK, side, site);
 	if (use.cell == 0)
 		return call_lock(rw, side, q);
-	if (!request_valid(q)) {
-		r = call_lock(rw, side, q);
-		if (r == 0)
-			hold_begin(t, use, rw, side, NULL);
-		return r;
-	}
 	if (t->mode != MODE_CONTENDED)
 		r = call_try(rw, side);
 	if (r == 0) {
@@ -263,7 +263,8 @@ EXPORT int pthread_rwlock_destroy(pthread_rwlock_t *rw)
 	if (t == NULL || t->mode == MODE_CONTENDED)
 		return REAL(pthread_rwlock_destroy)(rw);
 	lock = recorder_find(t, rw, KIND_RWLOCK);
-	if (lock != 0 && (hold_find(t, rw) != NULL || object_owner(rw, KIND_RWLOCK) != 0))
+	/* The C library does not touch the lock here, so it may be gone. */
+	if (lock != 0 && hold_exists(t, rw, lock))
 		recorder_misuse(t, lock, STATE_DESTROY_HELD, site);
 	r = REAL(pthread_rwlock_destroy)(rw);
 	if (r == 0)

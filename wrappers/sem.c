@@ -43,11 +43,14 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	}
 	errno = saved;
 	x.thread = t;
+	x.waiters = &use_lock(x.use)->waiters;
+	__atomic_fetch_add(x.waiters, 1, __ATOMIC_RELAXED);
 	wait_begin(t, x.use, s, SIDE_EXCLUSIVE, site, &x.wait);
 	pthread_cleanup_push(cancellable_unwound, &x);
 	r = call_wait(s, q);
 	pthread_cleanup_pop(0);
 	saved = errno;
+	__atomic_fetch_sub(x.waiters, 1, __ATOMIC_RELAXED);
 	wait_end(t, &x.wait);
 	if (r == 0) {
 		use_cell(x.use)->acquired++;
@@ -129,12 +132,16 @@ EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)
 EXPORT int sem_destroy(sem_t *s)
 {
 	struct thread *t;
+	uint32_t lock = 0;
 	int r;
 
 	real_need();
 	t = recorder_enter();
-	if (t != NULL && t->mode != MODE_CONTENDED && object_waited(s))
-		recorder_misuse(t, recorder_find(t, s, KIND_SEM), STATE_DESTROY_WAITED, SITE_HERE);
+	if (t != NULL && t->mode != MODE_CONTENDED)
+		lock = recorder_find(t, s, KIND_SEM);
+	/* The C library does not touch the semaphore here, so it may be gone. */
+	if (lock != 0 && ((struct lock_rec *)REF_POINTER(lock))->waiters != 0)
+		recorder_misuse(t, lock, STATE_DESTROY_WAITED, SITE_HERE);
 	r = REAL(sem_destroy)(s);
 	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)
 		recorder_destroyed(t, s, KIND_SEM);

@@ -26,10 +26,11 @@ static void set_holder(struct wait *w, const struct thread_rec *r, uint32_t cell
 }
 
 /*
- * Whoever had it last, if nobody is seen to have it: at the beginning of a wait because that one has just let go, or
- * has the lock and has not noted it yet; then at the end again.
+ * The last owner, if nobody is seen to have the lock. Asked at the beginning of a wait, when that one has just let go or
+ * has the lock and has not noted it yet, and at the end. Then address is NULL: whoever ended the wait for a condition or
+ * a barrier may have freed its memory.
  */
-static void find_last_holder(const struct thread *t, struct wait *w)
+static void find_last_holder(const struct thread *t, const void *address, struct wait *w)
 {
 	const struct lock_rec *l = REF_POINTER(w->lock);
 	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
@@ -37,9 +38,10 @@ static void find_last_holder(const struct thread *t, struct wait *w)
 
 	if (owner == 0 || owner == t->ref || cell == 0)
 		return;
-	if (l->flags & LOCK_PSHARED && /* another process may have had it since */
-	    object_owner((const void *)(uintptr_t)l->address, l->kind) !=
-		    ((struct thread_rec *)REF_POINTER(owner))->tid)
+	/* another process may have had it since */
+	if (l->flags & LOCK_PSHARED &&
+	    (address == NULL ||
+	     object_owner(address, l->kind) != ((struct thread_rec *)REF_POINTER(owner))->tid))
 		return;
 	set_holder(w, REF_POINTER(owner), cell, false);
 }
@@ -110,9 +112,9 @@ static void find_holder(struct thread *t, struct lock_rec *l, const void *addres
 	} else if (l->kind == KIND_RWLOCK) {
 		/* what a writer waits for if no reader is seen to have it, its end will tell */
 		if (!find_readers(t, address, w) && w->side == SIDE_SHARED)
-			find_last_holder(t, w);
+			find_last_holder(t, address, w);
 	} else {
-		find_last_holder(t, w);
+		find_last_holder(t, address, w);
 	}
 	if (w->holder != 0)
 		find_inversion(t, w);
@@ -152,7 +154,7 @@ void wait_end(struct thread *t, struct wait *w)
 		}
 	}
 	if (w->holder == 0)
-		find_last_holder(t, w);
+		find_last_holder(t, NULL, w);
 	if (w->holder_cell != 0) {
 		struct cell *c = REF_POINTER(w->holder_cell);
 		uint32_t released = __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE);

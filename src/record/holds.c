@@ -320,6 +320,14 @@ struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock
 	return NULL;
 }
 
+bool hold_exists(struct thread *t, const void *address, uint32_t lock)
+{
+	uint32_t owner = ((struct lock_rec *)REF_POINTER(lock))->last_owner;
+
+	return hold_find(t, address) != NULL ||
+	       (owner != 0 && held_of(REF_POINTER(owner), (uintptr_t)address, lock) != NULL);
+}
+
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 {
 	struct lock_rec *l = REF_POINTER(lock);

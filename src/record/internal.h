@@ -36,6 +36,8 @@ static inline uint64_t lock_address(const struct lock_rec *l)
 
 /* locks.c */
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
+/* In a forked child: makes the record of a lock that its parent held, without a look at its memory. False: no room. */
+bool locks_inherit(struct thread *t, const void *address, struct lock_attributes a, struct site site);
 /* The memory at an address is freed: a lock there that was not initialised by call is no more. */
 void locks_memory_gone(struct thread *t, uintptr_t address);
 #define SOLE_NONE UINT32_MAX

@@ -201,6 +201,19 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	return ref;
 }
 
+bool locks_inherit(struct thread *t, const void *address, struct lock_attributes a, struct site site)
+{
+	uint32_t ref = address_find(t, (uintptr_t)address);
+
+	if (ref == 0) {
+		a.flags = (uint8_t)((a.flags & ~LOCK_INITIALIZED) | LOCK_INHERITED);
+		t->busy = 1;
+		ref = lock_make(t, (uintptr_t)address, a, 0, stacks_capture(t, site), 0);
+		t->busy = 0;
+	}
+	return ref != 0;
+}
+
 uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind)
 {
 	uint32_t ref = address_find(t, (uintptr_t)address);

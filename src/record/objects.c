@@ -2,6 +2,10 @@
 /*
  * What can be read from the C library's lock objects: the attributes of those that were initialised
  * statically, and who owns one. Knows glibc's layouts and nothing else does; elsewhere everything is "unknown".
+ *
+ * A lock's memory may be gone at any time without our knowing: unmapped while it is locked, part of a library that is
+ * closed, absent in a forked child. So these may be called only for an address that the program has just passed to a
+ * function that itself touches the lock, before the original is called or when it says that the lock is held now.
  */
 #include <pthread.h>
 
@@ -50,16 +54,6 @@ bool object_taken(const void *mutex)
 	       0x3fffffff;
 }
 
-bool object_waited(const void *sem)
-{
-#ifdef __LP64__
-	return __atomic_load_n((const uint64_t *)sem, __ATOMIC_RELAXED) >> 32; /* the value is below */
-#else
-	(void)sem;
-	return false;
-#endif
-}
-
 uint32_t object_owner(const void *address, uint8_t kind)
 {
 	if (kind == KIND_MUTEX)
@@ -87,12 +81,6 @@ bool object_destroyed(const void *address, uint8_t kind)
 bool object_taken(const void *mutex)
 {
 	(void)mutex;
-	return false;
-}
-
-bool object_waited(const void *sem)
-{
-	(void)sem;
 	return false;
 }
 

@@ -27,12 +27,14 @@ static __thread uint8_t entering __attribute__((tls_model("initial-exec")));
 static pthread_key_t exit_key;
 static bool exit_key_valid;
 
-/* Locks that the forking thread holds, for the child. Ordinary memory. */
+/* Locks that the forking thread holds, for the child: ordinary memory. Their own memory may be gone in the child, or even
+ * in the parent, so what they are is copied from the records. */
 static struct {
 	uint64_t address;
-	uint8_t kind;
+	struct lock_attributes attributes;
 } inherited[INHERITED_MAX];
 static uint32_t inherited_count;
+static bool inherited_all = true; /* there was room for all of them */
 /* The thread inside fork(), between our first and our last handler. Ordinary memory, guarded by unwind_lock. */
 static pthread_t forker;
 static bool forking;
@@ -163,15 +165,18 @@ static void child_inherit(struct thread *t)
 
 	for (uint32_t i = 0; i < inherited_count; i++) {
 		const void *address = (const void *)(uintptr_t)inherited[i].address;
-		struct use use = recorder_use(t, address, inherited[i].kind, SIDE_EXCLUSIVE, here);
+		struct use use = { 0, 0 };
 
+		if (locks_inherit(t, address, inherited[i].attributes, here))
+			use = recorder_use(t, address, inherited[i].attributes.kind, SIDE_EXCLUSIVE, here);
 		if (use.cell == 0)
 			continue;
-		((struct lock_rec *)REF_POINTER(use.lock))->flags |= LOCK_INHERITED;
 		hold_begin(t, use, address, SIDE_EXCLUSIVE, NULL);
 		cells_uncount(t, use, address); /* the parent counted it */
 	}
 	inherited_count = 0;
+	if (!inherited_all)
+		image_lost(LOSS_HELD);
 }
 
 struct thread *recorder_enter(void)
@@ -211,6 +216,22 @@ struct thread *recorder_enter(void)
 	return t;
 }
 
+static void note_held(const struct thread *t)
+{
+	for (const struct held *h = t->held_first; h <= t->top; h++) {
+		const struct lock_rec *l = REF_POINTER(h->lock);
+
+		if (h->flags & HELD_SHARED || h->address == 0) /* 0: another thread let go of it */
+			continue;
+		inherited_all = inherited_count < INHERITED_MAX;
+		if (!inherited_all)
+			break;
+		inherited[inherited_count].address = h->address;
+		inherited[inherited_count++].attributes =
+			(struct lock_attributes){ l->kind, l->type, l->protocol, l->flags };
+	}
+}
+
 void recorder_before_fork(void)
 {
 	struct thread *t;
@@ -227,14 +248,9 @@ void recorder_before_fork(void)
 	forker = pthread_self();
 	forking = true;
 	inherited_count = 0;
-	if (t->mode != MODE_OFF) {
-		for (struct held *h = t->held_first; h <= t->top && inherited_count < INHERITED_MAX; h++) {
-			if (h->flags & HELD_SHARED)
-				continue;
-			inherited[inherited_count].address = h->address;
-			inherited[inherited_count++].kind = ((struct lock_rec *)REF_POINTER(h->lock))->kind;
-		}
-	}
+	inherited_all = true;
+	if (t->mode != MODE_OFF)
+		note_held(t);
 	image_prepare_spare();
 	__atomic_fetch_add(&recorder.header->forks_begun, 1, __ATOMIC_RELAXED);
 	errno = saved;
@@ -245,6 +261,8 @@ void recorder_after_fork_parent(void)
 	if (recorder.state != RECORDER_ON)
 		return;
 	forking = false;
+	inherited_count = 0; /* a child that is made by a bare system call knows nothing of them */
+	inherited_all = true;
 	stacks_after_fork((uint32_t)gettid());
 }
 

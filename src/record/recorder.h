@@ -58,7 +58,6 @@ static inline bool object_robust(const void *mutex)
 	return false;
 #endif
 }
-bool object_waited(const void *sem);
 /* Counts something that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
 /* A destruction that succeeded. */
@@ -101,6 +100,8 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 void hold_last_reader(struct thread *t, uint32_t lock, uint32_t cell);
 /* Adds a closed hold, and the wait before it, to the counters. After the lock was released. */
 void hold_book(struct thread *t, const struct held *h, uint64_t now);
+/* Whether this thread, or the last one that acquired the exclusive side, holds a lock. Its memory is not looked at. */
+bool hold_exists(struct thread *t, const void *address, uint32_t lock);
 /* Another thread's hold ended by this one: drops its entry. Returns whether there was one. */
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock);
 

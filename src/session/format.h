@@ -230,7 +230,7 @@ struct lock_rec {
 	union {
 		struct {
 			uint32_t
-				waiters; /* condition variable: threads waiting now (several writers, atomic) */
+				waiters; /* condition variable, semaphore: threads waiting now (several writers, atomic) */
 			uint32_t other; /* condition variable: ref of the mutex it is used with */
 		};
 		struct

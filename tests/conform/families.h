@@ -17,6 +17,7 @@
 	X(family_process) \
 	X(family_environment) \
 	X(family_hurt) \
+	X(family_gone) \
 	X(family_limits) \
 	X(family_loader)
 

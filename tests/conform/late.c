@@ -4,12 +4,15 @@
  * CONFORM_GATE is set, the constructor also takes the mutex at that address, under the loader's lock.
  */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 int late_use(void);
+int late_keep(void);
 
 static pthread_mutex_t own = PTHREAD_MUTEX_INITIALIZER;
 static int uses;
+static bool kept;
 
 static void use(pthread_mutex_t *m)
 {
@@ -29,11 +32,19 @@ static __attribute__((constructor)) void begin(void)
 
 static __attribute__((destructor)) void end(void)
 {
-	use(&own);
+	if (!kept)
+		use(&own);
 }
 
 int late_use(void)
 {
 	use(&own);
 	return uses;
+}
+
+/* The mutex stays held when the library is closed; its destructor takes none then. */
+int late_keep(void)
+{
+	kept = true;
+	return pthread_mutex_lock(&own);
 }
