@@ -99,11 +99,11 @@ int cond_signal_at(int (*call)(pthread_cond_t *), pthread_cond_t *c, bool broadc
 			struct cell *cell = use_cell(use);
 
 			if (broadcast)
-				cell->hold_total++;
+				cell->broadcasts++;
 			else
 				cell->acquired++;
 			if (__atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) == 0)
-				cell->hold_max++;
+				cell->unheard++;
 		}
 	}
 	return call(c);

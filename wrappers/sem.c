@@ -109,7 +109,7 @@ EXPORT int sem_post(sem_t *s)
 		/* Before the post: afterwards the semaphore may be gone. */
 		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
 		if (use.cell != 0)
-			use_cell(use)->hold_total++;
+			use_cell(use)->posts++;
 	}
 	return REAL(sem_post)(s);
 }

@@ -146,7 +146,7 @@ static int cell_add_group(struct report_private *v, struct groups *g, const stru
 			  const struct model_cell *c, uint32_t row)
 {
 	enum lock_kind kind = p->locks[c->lock].kind;
-	bool held = kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
+	bool held = kind_has(kind, TRAIT_HOLDS);
 	struct report_group add = {
 		.count = c->acquired,
 		.ns = held ? c->hold_total : 0,
@@ -156,7 +156,7 @@ static int cell_add_group(struct report_private *v, struct groups *g, const stru
 	uint32_t stack = c->stack;
 	int r;
 
-	if (c->acquired == 0 || kind == KIND_COND)
+	if (c->acquired == 0 || kind_has(kind, TRAIT_SIGNALS))
 		return 0;
 	if (stack == MODEL_NONE && c->site != MODEL_NONE) {
 		r = model_stack_replace(v->model, MODEL_NONE, c->site, &stack);
@@ -191,8 +191,6 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 				   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid);
 		if (r < 0)
 			return r;
-		if (p->locks[e->lock].kind == KIND_COND)
-			continue; /* nobody holds a condition */
 		r = holder_stack(v, g, e, &stack);
 		if (r < 0)
 			return r;
@@ -203,7 +201,7 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 				return r;
 		}
 		if (stack == MODEL_NONE && e->holder == MODEL_NONE &&
-		    (p->locks[e->lock].kind == KIND_SEM || p->locks[e->lock].kind == KIND_BARRIER))
+		    !kind_has(p->locks[e->lock].kind, TRAIT_HOLDER))
 			continue;
 		r = edge_add_group(g, row, GROUP_HOLDERS, e->holder_side, symbols_stack(v, stack), e,
 				   e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid);

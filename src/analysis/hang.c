@@ -129,7 +129,7 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	}
 	if (held != MODEL_NONE) {
 		holder_set(v, w, p, h, held);
-	} else if (t->waiting_holder != MODEL_NONE && w->row->kind != KIND_COND) {
+	} else if (t->waiting_holder != MODEL_NONE) {
 		w->held_by = p->threads[t->waiting_holder].tid;
 		w->holder_name = thread_name(v, &p->threads[t->waiting_holder]);
 	}
@@ -224,11 +224,6 @@ static int search_from(struct report_private *v, struct report_process *e, struc
 	return 0;
 }
 
-static bool kind_deadlocks(enum lock_kind kind)
-{
-	return kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
-}
-
 static int process_hang(struct report_private *v, struct report_process *e, const struct row_map *map,
 			size_t process)
 {
@@ -254,7 +249,7 @@ static int process_hang(struct report_private *v, struct report_process *e, cons
 		if (p->threads[i].waiting_lock == MODEL_NONE)
 			continue;
 		r = wait_take(v, e, map, process, &h, i);
-		if (e->n_waits > before && kind_deadlocks(e->waits[before].row->kind))
+		if (e->n_waits > before && kind_has(e->waits[before].row->kind, TRAIT_HOLDS))
 			s.wait_of[i] = (uint32_t)before;
 	}
 	for (i = 0; i < p->n_threads && r == 0; i++) {

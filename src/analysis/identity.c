@@ -30,17 +30,6 @@ struct identities {
 	bool numbered;
 };
 
-const char *lock_kind_name(enum lock_kind kind)
-{
-	static const char *const names[KIND_MAX] = {
-		[KIND_MUTEX] = "mutex", [KIND_RWLOCK] = "rwlock", [KIND_COND] = "condition",
-		[KIND_SPIN] = "spin",   [KIND_SEM] = "semaphore", [KIND_BARRIER] = "barrier",
-		[KIND_ONCE] = "once",
-	};
-
-	return kind < KIND_MAX && names[kind] ? names[kind] : "lock";
-}
-
 int identities_new(struct report_private *v, struct identities **ret)
 {
 	struct identities *n = calloc(1, sizeof(*n));
@@ -89,7 +78,7 @@ static const char *chain_make(struct report_private *v, const struct report_stac
 	f = open_memstream(&text, &size);
 	if (!f)
 		return NULL;
-	fprintf(f, "%s:%.*s:%c", lock_kind_name(kind), module_length(module), module,
+	fprintf(f, "%s:%.*s:%c", kind_name(kind), module_length(module), module,
 		by == NAMED_BY_CREATION ? '@' : '~');
 	for (i = 0; i < s->n && i < CHAIN_FRAMES; i++) {
 		const struct report_frame *frame = &s->frames[i];
@@ -277,7 +266,7 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	m = &v->model->modules[module];
 	if (offset)
 		snprintf(plus, sizeof(plus), "+0x%llx", (unsigned long long)offset);
-	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", lock_kind_name(l->kind), module_length(m->name),
+	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", kind_name(l->kind), module_length(m->name),
 			       m->name, file ? base_name(file) : "", file ? ":" : "", name, plus);
 	ret->name = offset ? pool_printf(&v->pool, "%s%s", name, plus) : strings_intern(&v->strings, name);
 	ret->identity = identity ? strings_intern(&v->strings, identity) : NULL;
@@ -319,7 +308,7 @@ int identities_name(struct identities *n, const struct model_process *p, const s
 	if (!text)
 		return -ENOMEM;
 	ret->name = text;
-	text = pool_printf(&n->v->pool, "%s:%s", lock_kind_name(l->kind), text);
+	text = pool_printf(&n->v->pool, "%s:%s", kind_name(l->kind), text);
 	ret->identity = text ? strings_intern(&n->v->strings, text) : NULL;
 	ret->named_by = NAMED_BY_ADDRESS;
 	return ret->identity ? 0 : -ENOMEM;

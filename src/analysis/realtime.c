@@ -111,12 +111,7 @@ static void users_add(struct users *u, uint64_t thread)
 
 static bool can_invert(const struct report_row *row)
 {
-	switch (row->kind) {
-	case KIND_MUTEX: return row->protocol == PROTOCOL_NONE;
-	case KIND_RWLOCK:
-	case KIND_SPIN: return true;
-	default: return false;
-	}
+	return kind_has(row->kind, TRAIT_HOLDS) && row->protocol == PROTOCOL_NONE;
 }
 
 int risks_make(struct report_process *e, struct row_map *map)

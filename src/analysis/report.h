@@ -54,8 +54,6 @@ struct report_found {
 
 void report_options_init(struct report_options *o);
 
-/* "mutex", "rwlock", ... as JSON and text call it. */
-const char *lock_kind_name(enum lock_kind kind);
 struct report_row;
 /* Whether anything was done with it besides making it. */
 bool report_row_used(const struct report_row *row);

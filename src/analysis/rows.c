@@ -227,10 +227,7 @@ static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t
 		.sampled = c->sampled,
 	};
 
-	switch (row->kind) {
-	case KIND_MUTEX:
-	case KIND_RWLOCK:
-	case KIND_SPIN:
+	if (kind_has(row->kind, TRAIT_HOLDS)) {
 		add.hold = (struct durations){
 			.count = c->acquired,
 			.total_ns = c->hold_total,
@@ -238,13 +235,11 @@ static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t
 			.one = c->hist,
 			.ns_per_tick = ns_per_tick,
 		};
-		break;
-	case KIND_SEM: add.posts = c->hold_total; break;
-	case KIND_COND:
-		add.broadcasts = c->hold_total;
-		add.unheard = c->hold_max;
-		break;
-	default: break;
+	} else if (row->kind == KIND_SEM) {
+		add.posts = c->posts;
+	} else if (row->kind == KIND_COND) {
+		add.broadcasts = c->broadcasts;
+		add.unheard = c->unheard;
 	}
 	return counters_add(&row->side[c->side], &add);
 }
@@ -486,7 +481,7 @@ static bool row_passes(const struct report_options *o, const struct report_row *
 		return true;
 	if (!report_row_used(row))
 		return false;
-	if (row->kind == KIND_COND)
+	if (kind_has(row->kind, TRAIT_SIGNALS))
 		return w->waits >= o->wait_min;
 	return w->acquired + r->acquired >= o->locked_min &&
 	       w->owner_changes + r->owner_changes >= o->owner_changed_min &&
@@ -507,7 +502,7 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 	if (!sorted)
 		return -ENOMEM;
 	for (i = 0; i < map->n_all; i++) {
-		if ((map->all[i].kind == KIND_COND) != conditions)
+		if (kind_has(map->all[i].kind, TRAIT_SIGNALS) != conditions)
 			continue;
 		sorted[n].number = (uint32_t)i;
 		sort_keys(&sorted[n++], &map->all[i], order);

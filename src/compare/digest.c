@@ -12,6 +12,7 @@
 
 #include "load/model.h"
 #include "render/clean.h"
+#include "session/kinds.h"
 
 #define REPORT_FORMAT_NEWEST 1 /* formats of reports that are read: 1 to this */
 #define BASELINE_FORMAT 1
@@ -84,11 +85,6 @@ const struct digest_lock *digest_find(const struct digest *d, const char *identi
 	const struct digest_lock key = { .identity = identity };
 
 	return d->n ? bsearch(&key, d->locks, d->n, sizeof(*d->locks), lock_compare) : NULL;
-}
-
-static bool is_held(const char *kind)
-{
-	return strcmp(kind, "mutex") == 0 || strcmp(kind, "rwlock") == 0 || strcmp(kind, "spin") == 0;
 }
 
 static void frame_print(FILE *f, const json_t *frame)
@@ -235,7 +231,7 @@ static int lock_take(struct digest *d, struct table *numbers, struct strings *id
 		l->name = keep(d, name);
 		l->kind = keep(d, kind);
 		l->module = keep(d, base_name(text_of(lock, "module")));
-		l->held = is_held(kind);
+		l->held = kind_has(kind_named(kind), TRAIT_HOLDS);
 		if (!l->name || !l->kind)
 			return -ENOMEM;
 	}
@@ -366,7 +362,7 @@ static int baseline_take(struct digest *d, const json_t *document, const char *n
 			snprintf(error, MODEL_ERROR_SIZE, "%s: %s lacks its name or kind", name, identity);
 			return -EBADMSG;
 		}
-		l->held = is_held(l->kind);
+		l->held = kind_has(kind_named(l->kind), TRAIT_HOLDS);
 		figures_read(lock, l->value);
 		memcpy(l->low, l->value, sizeof(l->low));
 		memcpy(l->high, l->value, sizeof(l->high));

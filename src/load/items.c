@@ -288,8 +288,8 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		.created_stack = l->created_stack,
 		.first_stack = l->first_stack,
 		.misuse_stack = l->misuse_stack,
-		.waiters = l->kind == KIND_RWLOCK ? 0 : l->waiters,
-		.other = l->kind == KIND_RWLOCK ? 0 : l->other,
+		.waiters = kind_has(l->kind, TRAIT_WAITERS) ? l->waiters : 0,
+		.other = l->other,
 		.instances = l->instances,
 		.misuses = l->misuses,
 	};

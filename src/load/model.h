@@ -94,7 +94,13 @@ struct model_lock {
 /* struct cell's meaning of the fields by kind holds here too; times are ns where they are times. */
 struct model_cell {
 	uint32_t lock, thread, stack, site;
-	uint64_t acquired, hold_total, hold_max, owner_changes, contended, trylock_failed;
+	union {
+		uint64_t hold_total, posts, broadcasts;
+	};
+	union {
+		uint64_t hold_max, unheard;
+	};
+	uint64_t acquired, owner_changes, contended, trylock_failed;
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
 	uint32_t release_stack;
 	uint32_t threads;    /* already 0 where another cell counts them */

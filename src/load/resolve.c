@@ -121,11 +121,6 @@ static uint32_t thread_number(struct image *im, uint32_t ref)
 	return chunks_number(im, CHUNK_THREAD, ref);
 }
 
-static bool kind_held(enum lock_kind kind)
-{
-	return kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
-}
-
 /* The lock that a ref means, MODEL_NONE if none or one that is not in use. */
 static uint32_t lock_number(struct image *im, uint32_t ref)
 {
@@ -173,7 +168,7 @@ static int cells_resolve(struct image *im)
 			continue;
 		}
 		c->thread = thread_number(im, c->thread);
-		if (kind_held(p->locks[c->lock].kind)) {
+		if (kind_has(p->locks[c->lock].kind, TRAIT_HOLDS)) {
 			c->hold_total = ticks_span(&im->rate, c->hold_total);
 			c->hold_max = ticks_span(&im->rate, c->hold_max);
 		}

@@ -44,7 +44,8 @@ void locks_memory_gone(struct thread *t, uintptr_t address);
 /* Whether lock_rec.sole says who uses a lock: 0 nobody yet, the ref of its only thread, or SOLE_NONE for several. */
 static inline bool lock_has_sole(const struct lock_rec *l)
 {
-	return l->kind == KIND_MUTEX || l->kind == KIND_SPIN; /* in a rwlock there is no room for it */
+	/* with two sides there is no room for it in the record */
+	return kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES);
 }
 /* What locks that were made in one place have in common: the stack of their creation, or of their first use. */
 static inline uint32_t lock_class(const struct lock_rec *l)

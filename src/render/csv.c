@@ -65,10 +65,10 @@ static void line(FILE *out, const struct report_process *e, const struct report_
 
 	fprintf(out, "%u,", row->rank);
 	text(out, row->name);
-	fprintf(out, ",%s,%s,", lock_kind_name(row->kind),
-		row->kind != KIND_RWLOCK ? ""
-		: side == SIDE_SHARED    ? "read"
-					 : "write");
+	fprintf(out, ",%s,%s,", kind_name(row->kind),
+		!kind_has(row->kind, TRAIT_SIDES) ? ""
+		: side == SIDE_SHARED             ? "read"
+						  : "write");
 	text(out, row->identity);
 	fputc(',', out);
 	text(out, e->program);
@@ -78,7 +78,7 @@ static void line(FILE *out, const struct report_process *e, const struct report_
 	COUNTERS(X)
 #undef X
 	durations(out, &c->wait);
-	if (row->kind == KIND_MUTEX || row->kind == KIND_RWLOCK || row->kind == KIND_SPIN)
+	if (kind_has(row->kind, TRAIT_HOLDS))
 		durations(out, &c->hold);
 	else
 		fputs(",,,,,,", out);
@@ -96,7 +96,7 @@ static int csv_render(FILE *out, const struct report *r, const struct render_opt
 
 		for (j = 0; j < e->n_locks; j++) {
 			line(out, e, &e->locks[j], SIDE_EXCLUSIVE);
-			if (e->locks[j].kind == KIND_RWLOCK)
+			if (kind_has(e->locks[j].kind, TRAIT_SIDES))
 				line(out, e, &e->locks[j], SIDE_SHARED);
 		}
 	}

@@ -15,11 +15,6 @@ static json_t *durations(struct json_out *j, const struct durations *d)
 	return o;
 }
 
-static bool held(enum lock_kind kind)
-{
-	return kind == KIND_MUTEX || kind == KIND_RWLOCK || kind == KIND_SPIN;
-}
-
 static void side(struct json_out *j, json_t *o, const struct report_row *row, enum lock_side which)
 {
 	const struct counters *c = &row->side[which];
@@ -28,7 +23,7 @@ static void side(struct json_out *j, json_t *o, const struct report_row *row, en
 	COUNTERS(X)
 #undef X
 	json_set(j, o, "wait_ns", durations(j, &c->wait));
-	if (held(row->kind))
+	if (kind_has(row->kind, TRAIT_HOLDS))
 		json_set(j, o, "hold_ns", durations(j, &c->hold));
 	if (row->kind == KIND_SEM)
 		json_set_count(j, o, "posts", c->posts);
@@ -51,7 +46,7 @@ static json_t *groups(struct json_out *j, const struct report_row *row, const st
 		json_set_count(j, o, "count", g[i].count);
 		json_set_count(j, o, ns_name, g[i].ns);
 		json_set_count(j, o, "max_ns", g[i].max_ns);
-		if (row->kind == KIND_RWLOCK)
+		if (kind_has(row->kind, TRAIT_SIDES))
 			json_set(j, o, "side", json_text(side_name(g[i].side)));
 		json_set(j, o, "stack", json_stack(j, g[i].stack));
 		json_append(j, a, o);
@@ -221,7 +216,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 	json_t *o = json_object();
 
 	row_head(j, o, row);
-	json_set(j, o, "kind", json_text(lock_kind_name(row->kind)));
+	json_set(j, o, "kind", json_text(kind_name(row->kind)));
 	if (row->kind == KIND_MUTEX) {
 		json_set(j, o, "type", json_text(mutex_type(row->type)));
 		json_set(j, o, "protocol", json_text(protocol(row->protocol)));
@@ -232,7 +227,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 	}
 	row_state(j, o, row);
 	side(j, o, row, SIDE_EXCLUSIVE);
-	if (row->kind == KIND_RWLOCK) {
+	if (kind_has(row->kind, TRAIT_SIDES)) {
 		json_t *read = json_object();
 
 		side(j, read, row, SIDE_SHARED);

@@ -212,7 +212,7 @@ static void sample(struct builder *b, const struct report *r, const struct repor
 	s->value = values;
 	s->n_value = 2;
 	labels[0] = label(b, "lock", row->name);
-	labels[1] = label(b, "kind", lock_kind_name(row->kind));
+	labels[1] = label(b, "kind", kind_name(row->kind));
 	s->label = labels;
 	s->n_label = 2;
 	APPEND(b, sample, cap_samples, s);

@@ -161,7 +161,7 @@ static void head_print(const struct text_out *t, const struct report *r, const s
 		number_ns(all, e->thread_time_ns),
 		number_share(share, (double)e->total.wait.total_ns, (double)e->thread_time_ns));
 	for (i = 0; i < e->n_waits; i++) {
-		if (e->waits[i].row->kind == KIND_COND || e->waits[i].row->kind == KIND_SEM)
+		if (kind_has(e->waits[i].row->kind, TRAIT_IDLE))
 			continue;
 		n++;
 		now += e->waits[i].waited_ns;

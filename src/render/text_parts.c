@@ -57,7 +57,7 @@ static void kind_print(const struct text_out *t, const struct report_row *row)
 	else if (row->kind == KIND_RWLOCK && row->type < 3)
 		fprintf(t->f, "rwlock%s", prefers[row->type]);
 	else
-		fputs(lock_kind_name(row->kind), t->f);
+		fputs(kind_name(row->kind), t->f);
 	if (row->flags & LOCK_PSHARED)
 		fputs(", shared between processes", t->f);
 }
@@ -105,7 +105,9 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 	for (i = 0; i < n; i++)
 		sum += g[i].ns;
 	for (i = 0; i < n && i < limit; i++) {
-		const char *side = row->kind != KIND_RWLOCK ? "" : g[i].side == SIDE_SHARED ? "rd " : "wr ";
+		const char *side = !kind_has(row->kind, TRAIT_SIDES) ? ""
+				   : g[i].side == SIDE_SHARED        ? "rd "
+								     : "wr ";
 
 		fprintf(t->f, "    %-7s %7s  %s",
 			i         ? ""
@@ -216,9 +218,9 @@ static void wait_print(const struct text_out *t, const struct report_wait *w, co
 
 	text_name(name, w->row);
 	fprintf(t->f, "  %s %s for %s%s (%s)", text_thread(thread, w->tid, w->thread_name), verb, name,
-		w->row->kind != KIND_RWLOCK ? ""
-		: w->side == SIDE_SHARED    ? " to read"
-					    : " to write",
+		!kind_has(w->row->kind, TRAIT_SIDES) ? ""
+		: w->side == SIDE_SHARED             ? " to read"
+						     : " to write",
 		number_ns(number, w->waited_ns));
 	if (w->held_by)
 		fprintf(t->f, ", %s by %s%s", w->certain ? "held" : "last held",
@@ -292,7 +294,7 @@ void text_waiting(const struct text_out *t, const struct report_process *e)
 	if (!list)
 		return;
 	for (i = 0; i < e->n_waits; i++) {
-		if (e->waits[i].row->kind == KIND_COND || e->waits[i].row->kind == KIND_SEM)
+		if (kind_has(e->waits[i].row->kind, TRAIT_IDLE))
 			idle += !ended;
 		else if (!in_cycle(e, &e->waits[i]))
 			list[n++] = &e->waits[i];

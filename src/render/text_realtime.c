@@ -107,7 +107,7 @@ void text_inversions(const struct text_out *t, const struct report_process *e)
 		if (risks > RISKS_SHOWN && !t->o->report->all)
 			continue;
 		text_name(name, &e->locks[i]);
-		fprintf(t->f, "    %s (%s)\n", name, lock_kind_name(e->locks[i].kind));
+		fprintf(t->f, "    %s (%s)\n", name, kind_name(e->locks[i].kind));
 	}
 	if (risks > RISKS_SHOWN && !t->o->report->all)
 		fprintf(t->f, "    and %zu more (--all)\n", risks - RISKS_SHOWN);

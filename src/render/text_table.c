@@ -46,7 +46,7 @@ static void cell_name(char *out, const struct line *l)
 	const char *tail = "";
 	char clean[NAME_SIZE];
 
-	if (l->row->kind == KIND_RWLOCK)
+	if (kind_has(l->row->kind, TRAIT_SIDES))
 		tail = l->side == SIDE_SHARED ? " (rd)" : " (wr)";
 	text_name(clean, l->row);
 	/* a variable has one instance in each image, which is no news */
@@ -60,7 +60,7 @@ static void cell_name(char *out, const struct line *l)
 
 static void cell_kind(char *out, const struct line *l)
 {
-	snprintf(out, CELL_SIZE, "%s", l->second ? "" : lock_kind_name(l->row->kind));
+	snprintf(out, CELL_SIZE, "%s", l->second ? "" : kind_name(l->row->kind));
 }
 
 static void put_ns(char *out, uint64_t ns, bool any)
@@ -93,11 +93,9 @@ static void cell_share(char *out, const struct line *l)
 
 static void cell_contended(char *out, const struct line *l)
 {
-	bool waits = l->row->kind == KIND_BARRIER || l->row->kind == KIND_ONCE;
 	char number[NUMBER_SIZE];
 
-	snprintf(out, CELL_SIZE, "%s /",
-		 number_count(number, waits ? counters(l)->waits : counters(l)->contended));
+	snprintf(out, CELL_SIZE, "%s /", number_count(number, counters(l)->contended));
 }
 
 static void cell_acquired(char *out, const struct line *l)
@@ -156,10 +154,6 @@ static char flag_realtime(const struct report_process *e, const struct report_ro
 
 static void cell_flags(char *out, const struct line *l)
 {
-	static const char objects[KIND_MAX] = {
-		[KIND_MUTEX] = 'M', [KIND_RWLOCK] = 'W',  [KIND_COND] = 'C', [KIND_SPIN] = 'P',
-		[KIND_SEM] = 'S',   [KIND_BARRIER] = 'B', [KIND_ONCE] = 'O'
-	};
 	const struct report_row *r = l->row;
 	bool mutex = r->kind == KIND_MUTEX, rwlock = r->kind == KIND_RWLOCK;
 
@@ -167,8 +161,7 @@ static void cell_flags(char *out, const struct line *l)
 		out[0] = 0;
 		return;
 	}
-	snprintf(out, CELL_SIZE, "%c%c%c%c%c%c",
-		 r->kind < KIND_MAX && objects[r->kind] ? objects[r->kind] : '?', flag_state(r),
+	snprintf(out, CELL_SIZE, "%c%c%c%c%c%c", kind_letter(r->kind), flag_state(r),
 		 flag_realtime(l->process, r), mutex ? (r->type < 4 ? "-rea"[r->type] : '?') : '.',
 		 mutex ? (r->protocol < 3 ? "-ip"[r->protocol] : '?') : '.',
 		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
@@ -367,7 +360,7 @@ static size_t lines_of(struct line *lines, const struct report_process *e, const
 	enum lock_side order[2] = { SIDE_EXCLUSIVE, SIDE_SHARED };
 	size_t n = 0, i;
 
-	if (row->kind != KIND_RWLOCK) {
+	if (!kind_has(row->kind, TRAIT_SIDES)) {
 		lines[0] = (struct line){ .process = e, .row = row, .side = SIDE_EXCLUSIVE };
 		return 1;
 	}
@@ -395,13 +388,9 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 		char letter;
 		const char *meaning;
 	} meanings[] = {
-		{ 0, 'M', "mutex" },
-		{ 0, 'W', "rwlock" },
-		{ 0, 'C', "condition" },
-		{ 0, 'P', "spinlock" },
-		{ 0, 'S', "semaphore" },
-		{ 0, 'B', "barrier" },
-		{ 0, 'O', "once" },
+#define KIND(number, id, name, noun, letter, traits) { 0, letter, noun },
+#include "src/session/kinds.def"
+#undef KIND
 		{ 1, 'x', "destroyed" },
 		{ 1, '!', "misused or inconsistent" },
 		{ 1, '~', "perhaps several that followed one another" },

@@ -20,6 +20,8 @@
 
 #include <stdint.h>
 
+#include "kinds.h"
+
 #define SESSION_FORMAT 2u
 #define SESSION_BYTE_ORDER 0x01020304u
 #define SESSION_FILE_MAGIC "mutraceS"  /* first 8 bytes of the file "session" */
@@ -170,17 +172,6 @@ struct chunk { /* 64 bytes; the items follow */
 /* A reader that finds no chunk at a CHUNK_ALIGN boundary below "used" (its writer was killed while
  * taking it) goes on at the next boundary. */
 
-enum lock_kind {
-	KIND_MUTEX = 1,
-	KIND_RWLOCK,
-	KIND_COND,
-	KIND_SPIN,
-	KIND_SEM,
-	KIND_BARRIER,
-	KIND_ONCE,
-	KIND_MAX
-};
-
 enum mutex_type { MUTEX_NORMAL = 0, MUTEX_RECURSIVE = 1, MUTEX_ERRORCHECK = 2, MUTEX_ADAPTIVE = 3 };
 enum lock_protocol { PROTOCOL_NONE = 0, PROTOCOL_INHERIT = 1, PROTOCOL_PROTECT = 2 };
 enum rwlock_type {
@@ -254,8 +245,8 @@ struct lock_rec {
 /*
  * Counters of one (thread, lock, call site, side). What they mean, by kind:
  *   mutex, rwlock, spin   as named
- *   semaphore             acquired: waits that succeeded; hold_total: posts; the other hold fields unused
- *   condition variable    acquired: signals; hold_total: broadcasts; hold_max: signals and broadcasts nobody waited for
+ *   semaphore             acquired: waits that succeeded
+ *   condition variable    acquired: signals
  *   barrier               acquired: arrivals; owner_changes: times this thread came last
  *   once                  acquired: calls that found it done or ran it after waiting
  * Waits are in struct edge. 192 bytes, 64-aligned; the first 64, with the
@@ -264,8 +255,15 @@ struct lock_rec {
 struct cell {
 	uint64_t site; /* return address of the lock call */
 	uint64_t acquired;
-	uint64_t hold_total;         /* ticks */
-	uint64_t hold_max;           /* ticks */
+	union {
+		uint64_t hold_total; /* ticks; of kinds with TRAIT_HOLDS */
+		uint64_t posts;      /* semaphore */
+		uint64_t broadcasts; /* condition variable */
+	};
+	union {
+		uint64_t hold_max; /* ticks; of kinds with TRAIT_HOLDS */
+		uint64_t unheard;  /* condition variable: signals and broadcasts nobody waited for */
+	};
 	uint32_t lock;               /* ref of struct lock_rec */
 	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
 	uint32_t stack;              /* stack id of the first acquisition through this call site */

@@ -570,8 +570,8 @@ static void test_conditions(void **state)
 	l->other = mutex;
 	thread = image_maker_thread(f->im, 101, NULL);
 	image_maker_cell(f->im, thread, cond, 20, &c);
-	c->hold_total = 3; /* broadcasts */
-	c->hold_max = 2;   /* unheard */
+	c->broadcasts = 3;
+	c->unheard = 2;
 	image_maker_edge(f->im, thread, cond, 5, 5000)->timed_out = 1;
 	p = report(f);
 	assert_int_equal(p->n_locks, 1);

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * What a kind of lock is and has, from the table kinds.def. Used on both sides of the session; code that is the same for
+ * all kinds with a trait asks for the trait and does not name the kinds.
+ */
+#ifndef MUTRACE_SESSION_KINDS_H
+#define MUTRACE_SESSION_KINDS_H
+
+#include <stdbool.h>
+#include <string.h>
+
+enum lock_kind {
+#define KIND(number, id, name, noun, letter, traits) KIND_##id = number,
+#include "kinds.def"
+#undef KIND
+	KIND_MAX /* one more than the last */
+};
+
+enum kind_trait {
+	/* A thread holds it from acquisition to release: holds are timed, and threads can deadlock. */
+	TRAIT_HOLDS = 0x01,
+	/* It has readers and writers: two sides that are counted apart. */
+	TRAIT_SIDES = 0x02,
+	/* One thread makes the others wait. Where it is not known, the report says so. */
+	TRAIT_HOLDER = 0x04,
+	/* A thread that waits for it waits for work: that is no contention and no hang. */
+	TRAIT_IDLE = 0x08,
+	/* Signals are counted, not acquisitions: ranked in a table of its own. */
+	TRAIT_SIGNALS = 0x10,
+	/* lock_rec.waiters is the number of threads that wait now. */
+	TRAIT_WAITERS = 0x20,
+};
+
+/* Any number may be asked for: what is no kind has no traits. */
+static inline bool kind_has(unsigned int kind, enum kind_trait trait)
+{
+	switch (kind) {
+#define KIND(number, id, name, noun, letter, traits) \
+	case number: \
+		return ((traits)&trait) != 0;
+#include "kinds.def"
+#undef KIND
+	default: return false;
+	}
+}
+
+/* "lock" for what is no kind. */
+static inline const char *kind_name(unsigned int kind)
+{
+	switch (kind) {
+#define KIND(number, id, name, noun, letter, traits) \
+	case number: \
+		return name;
+#include "kinds.def"
+#undef KIND
+	default: return "lock";
+	}
+}
+
+/* '?' for what is no kind. */
+static inline char kind_letter(unsigned int kind)
+{
+	switch (kind) {
+#define KIND(number, id, name, noun, letter, traits) \
+	case number: \
+		return letter;
+#include "kinds.def"
+#undef KIND
+	default: return '?';
+	}
+}
+
+/* The kind of a name, 0 if there is none. */
+static inline unsigned int kind_named(const char *text)
+{
+#define KIND(number, id, name, noun, letter, traits) \
+	if (strcmp(text, name) == 0) \
+		return number;
+#include "kinds.def"
+#undef KIND
+	return 0;
+}
+
+#endif
