@@ -19,14 +19,16 @@
 #define DEPTH_MAX 64
 
 typedef void (*deep_function)(struct worker *w);
+typedef void (*deep_frame)(struct worker *w, deep_function f);
 
 /* A chain of distinct functions: a recursion would show an unwinder the same return address at each step. */
 #define FRAME(n, below) \
 	static NOINLINE void frame_##n(struct worker *w, deep_function f) \
 	{ \
-		below(w, f); \
+		frame_##below(w, f); \
 		__asm__ volatile("" ::: "memory"); /* no tail call */ \
 	}
+#define FRAMES(a, b, c, d, e) FRAME(b, a) FRAME(c, b) FRAME(d, c) FRAME(e, d)
 
 static NOINLINE void frame_0(struct worker *w, deep_function f)
 {
@@ -34,49 +36,32 @@ static NOINLINE void frame_0(struct worker *w, deep_function f)
 	__asm__ volatile("" ::: "memory");
 }
 
-FRAME(1, frame_0)
-FRAME(2, frame_1) FRAME(3, frame_2) FRAME(4, frame_3) FRAME(5, frame_4) FRAME(6, frame_5) FRAME(7, frame_6)
-	FRAME(8, frame_7) FRAME(9, frame_8) FRAME(10, frame_9) FRAME(11, frame_10) FRAME(12, frame_11) FRAME(
-		13, frame_12) FRAME(14, frame_13) FRAME(15, frame_14) FRAME(16, frame_15) FRAME(17, frame_16)
-		FRAME(18, frame_17) FRAME(19, frame_18) FRAME(20, frame_19) FRAME(21, frame_20) FRAME(
-			22, frame_21) FRAME(23, frame_22) FRAME(24, frame_23) FRAME(25, frame_24)
-			FRAME(26, frame_25) FRAME(27, frame_26) FRAME(28, frame_27) FRAME(29, frame_28) FRAME(
-				30, frame_29) FRAME(31, frame_30) FRAME(32, frame_31) FRAME(33, frame_32)
-				FRAME(34, frame_33) FRAME(35, frame_34) FRAME(36, frame_35)
-					FRAME(37, frame_36) FRAME(38, frame_37) FRAME(39, frame_38) FRAME(
-						40, frame_39) FRAME(41, frame_40)
-						FRAME(42, frame_41) FRAME(43,
-									  frame_42) FRAME(44, frame_43)
-							FRAME(45, frame_44) FRAME(
-								46, frame_45) FRAME(47, frame_46)
-								FRAME(48, frame_47) FRAME(49, frame_48) FRAME(
-									50, frame_49) FRAME(51, frame_50)
-									FRAME(52, frame_51) FRAME(53, frame_52) FRAME(
-										54,
-										frame_53) FRAME(55, frame_54)
-										FRAME(56, frame_55) FRAME(
-											57,
-											frame_56) FRAME(58, frame_57)
-											FRAME(59, frame_58) FRAME(
-												60, frame_59)
-												FRAME(61, frame_60) FRAME(
-													62,
-													frame_61)
-													FRAME(63,
-													      frame_62)
+FRAMES(0, 1, 2, 3, 4)
+FRAMES(4, 5, 6, 7, 8)
+FRAMES(8, 9, 10, 11, 12)
+FRAMES(12, 13, 14, 15, 16)
+FRAMES(16, 17, 18, 19, 20)
+FRAMES(20, 21, 22, 23, 24)
+FRAMES(24, 25, 26, 27, 28)
+FRAMES(28, 29, 30, 31, 32)
+FRAMES(32, 33, 34, 35, 36)
+FRAMES(36, 37, 38, 39, 40)
+FRAMES(40, 41, 42, 43, 44)
+FRAMES(44, 45, 46, 47, 48)
+FRAMES(48, 49, 50, 51, 52)
+FRAMES(52, 53, 54, 55, 56)
+FRAMES(56, 57, 58, 59, 60)
+FRAME(61, 60)
+FRAME(62, 61)
+FRAME(63, 62)
 
 #define F4(a, b, c, d) frame_##a, frame_##b, frame_##c, frame_##d
-														static void (*const frames[DEPTH_MAX])(
-															struct
-															worker
-																*w,
-															deep_function
-																f) = {
-															F4(0, 1, 2, 3),     F4(4, 5, 6, 7),     F4(8, 9, 10, 11),   F4(12, 13, 14, 15),
-															F4(16, 17, 18, 19), F4(20, 21, 22, 23), F4(24, 25, 26, 27), F4(28, 29, 30, 31),
-															F4(32, 33, 34, 35), F4(36, 37, 38, 39), F4(40, 41, 42, 43), F4(44, 45, 46, 47),
-															F4(48, 49, 50, 51), F4(52, 53, 54, 55), F4(56, 57, 58, 59), F4(60, 61, 62, 63),
-														};
+static const deep_frame frames[DEPTH_MAX] = {
+	F4(0, 1, 2, 3),     F4(4, 5, 6, 7),     F4(8, 9, 10, 11),   F4(12, 13, 14, 15),
+	F4(16, 17, 18, 19), F4(20, 21, 22, 23), F4(24, 25, 26, 27), F4(28, 29, 30, 31),
+	F4(32, 33, 34, 35), F4(36, 37, 38, 39), F4(40, 41, 42, 43), F4(44, 45, 46, 47),
+	F4(48, 49, 50, 51), F4(52, 53, 54, 55), F4(56, 57, 58, 59), F4(60, 61, 62, 63),
+};
 
 void bench_deep(struct worker *w, deep_function function)
 {
