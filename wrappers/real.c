@@ -5,6 +5,8 @@
 #include <dlfcn.h>
 #include <stddef.h>
 
+#include "wrappers/defined.h"
+
 struct real real;
 
 static const struct {
@@ -29,27 +31,42 @@ static const struct {
 #undef WRAP
 };
 
+static void *find_next(const char *name, const char *version)
+{
+	void *f = NULL;
+
+	if (!defined_next(name))
+		return NULL;
+	if (version != NULL)
+		f = dlvsym(RTLD_NEXT, name, version);
+	return f != NULL ? f : dlsym(RTLD_NEXT, name);
+}
+
+/* Should a lookup allocate after all, and the allocator call a wrapper, then that one goes on with the next name. */
 void real_resolve(void)
 {
-	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		void *f = NULL;
+	static __thread size_t done __attribute__((tls_model("initial-exec")));
 
-		if (functions[i].version != NULL)
-			f = dlvsym(RTLD_NEXT, functions[i].name, functions[i].version);
-		if (f == NULL)
-			f = dlsym(RTLD_NEXT, functions[i].name);
+	while (done < sizeof(functions) / sizeof(functions[0])) {
+		size_t i = done++;
+		void *f = find_next(functions[i].name, functions[i].version);
+
 		*(void **)((char *)&real + functions[i].offset) = f;
 	}
-	*(void **)&real.malloc_usable_size = dlsym(RTLD_NEXT, "malloc_usable_size");
+	*(void **)&real.malloc_usable_size = find_next("malloc_usable_size", NULL);
 	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
 }
 
 void real_resolve_more(void *library)
 {
+	struct link_map *map;
+
+	if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0)
+		return;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
 		void **f = (void **)((char *)&real + functions[i].offset);
 
-		if (*f == NULL)
+		if (*f == NULL && defined_in(map, functions[i].name))
 			*f = dlsym(library, functions[i].name);
 	}
 }
