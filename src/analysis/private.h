@@ -75,8 +75,9 @@ struct lock_name {
 struct identities; /* of one entry of the report */
 int identities_new(struct report_private *v, struct identities **ret);
 void identities_free(struct identities *n);
-/* rows.c, blame.c, hang.c: each fills its part of an entry. 0 or -errno */
-struct row_map {         /* row of each lock of each process of an entry */
+
+/* rows.c. Which row each lock of each process of an entry is in. */
+struct row_map {
 	uint32_t **rows; /* [process][lock]: number of the row, locks and conditions numbered together */
 	struct report_row *all;
 	size_t n_all, cap_all;
@@ -86,12 +87,27 @@ struct row_map {         /* row of each lock of each process of an entry */
 	} * homes;
 	size_t cap_homes;
 	uint32_t *records; /* how many locks of the model are in each row */
-	uint32_t *place;   /* where the row went: bit 31 condition, rest index */
+	uint32_t *place;   /* where rows_rank() put the row: ROW_CONDITION or not, and an index */
 };
-int rows_tell_apart(struct report_private *v, struct report_process *e);
+#define ROW_CONDITION 0x80000000u
+
+/* The steps that fill an entry, in this order. 0 or -errno. */
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
+int rows_count(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
-/* realtime.c. Waits of realtime threads for others, collected by blame_make(); locks that risk them. */
+int risks_make(struct report_process *e, struct row_map *map);
+int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
+int rows_tell_apart(struct report_private *v, struct report_process *e);
+int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+
+void row_map_free(struct row_map *map, size_t n_processes);
+/* The row of a lock, NULL if it has none. After rows_rank(). */
+struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,
+			  uint32_t lock);
+/* What threads waited for it, on both sides. */
+uint64_t row_wait(const struct report_row *row);
+
+/* realtime.c. Waits of realtime threads for others, collected by blame_make(). */
 struct inversions {
 	struct table numbers;
 	struct inversion_build *list;
@@ -103,9 +119,6 @@ int inversions_add(struct inversions *x, uint32_t row, const struct model_proces
 /* Gives them to their rows; frees x in any case. */
 int inversions_place(struct report_private *v, struct inversions *x, struct row_map *map);
 void inversions_free(struct inversions *x);
-int risks_make(struct report_process *e, struct row_map *map);
-int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
-int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
 /* allocs.c: what matrace recorded */
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);
@@ -114,8 +127,5 @@ int allocs_make(struct report_private *v, struct report *r, struct report_proces
 int suppress_load(struct report_private *v, struct report *r);
 /* The suppression that an entry falls under, NULL if none. */
 struct report_suppression *suppress_match(const struct report *r, const struct report_alloc *a);
-void row_map_free(struct row_map *map, size_t n_processes);
-struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,
-			  uint32_t lock);
 
 #endif

@@ -209,6 +209,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	head_make(e);
 	r = rows_make(v, e, &map);
 	if (r == 0)
+		r = rows_count(v, e, &map);
+	if (r == 0)
 		r = blame_make(v, e, &map);
 	if (r == 0)
 		r = risks_make(e, &map);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * In which order rows come, and which of them the text shows. Runs in mutrace. Called by report.c when the rows are
+ * counted and blamed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "analysis/private.h"
+
+#define MAX_USUAL 10
+
+struct sorted {
+	uint64_t key[3];
+	uint32_t number;
+};
+
+static int sorted_compare(const void *a, const void *b)
+{
+	const struct sorted *x = a, *y = b;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		if (x->key[i] != y->key[i])
+			return x->key[i] > y->key[i] ? -1 : 1;
+	}
+	return x->number < y->number ? -1 : x->number > y->number;
+}
+
+/* By the order asked for, else by wait; then by wait, contention and use. */
+static void sort_keys(struct sorted *s, const struct report_row *row, const struct order *order)
+{
+	uint64_t key = order ? order->key(row) : row_wait(row);
+
+	s->key[0] = order && order->ascending ? UINT64_MAX - key : key;
+	s->key[1] = order ? row_wait(row) : row->side[0].contended + row->side[1].contended;
+	s->key[2] = row->side[0].acquired + row->side[1].acquired;
+}
+
+bool report_row_used(const struct report_row *row)
+{
+	uint64_t sum = row->misuses;
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		const struct counters *c = &row->side[i];
+
+		sum += c->acquired + c->waits + c->trylock_failed + c->broadcasts + c->posts;
+	}
+	return sum != 0;
+}
+
+static bool row_passes(const struct report_options *o, const struct report_row *row)
+{
+	const struct counters *w = &row->side[SIDE_EXCLUSIVE], *r = &row->side[SIDE_SHARED];
+
+	if (o->all)
+		return true;
+	if (!report_row_used(row))
+		return false;
+	if (kind_has(row->kind, TRAIT_SIGNALS))
+		return w->waits >= o->wait_min;
+	return w->acquired + r->acquired >= o->locked_min &&
+	       w->owner_changes + r->owner_changes >= o->owner_changed_min &&
+	       w->contended + r->contended >= o->contended_min;
+}
+
+static int rank_kind(struct report_private *v, struct row_map *map, bool conditions,
+		     struct report_row **ret_rows, size_t *ret_n)
+{
+	const struct report_options *o = v->options;
+	const struct order *order = conditions ? o->cond_order : o->lock_order;
+	unsigned int max = o->max == REPORT_MAX_USUAL ? MAX_USUAL : o->max;
+	struct report_row *rows;
+	struct sorted *sorted;
+	size_t i, n = 0, shown = 0;
+
+	sorted = malloc((map->n_all + 1) * sizeof(*sorted));
+	if (!sorted)
+		return -ENOMEM;
+	for (i = 0; i < map->n_all; i++) {
+		if (kind_has(map->all[i].kind, TRAIT_SIGNALS) != conditions)
+			continue;
+		sorted[n].number = (uint32_t)i;
+		sort_keys(&sorted[n++], &map->all[i], order);
+	}
+	qsort(sorted, n, sizeof(*sorted), sorted_compare);
+	rows = malloc((n + 1) * sizeof(*rows));
+	if (!rows) {
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (i = 0; i < n; i++) {
+		rows[i] = map->all[sorted[i].number];
+		rows[i].rank = (uint32_t)i + 1;
+		rows[i].shown = row_passes(o, &rows[i]) && (o->all || max == 0 || shown < max);
+		shown += rows[i].shown;
+		map->place[sorted[i].number] = (uint32_t)i | (conditions ? ROW_CONDITION : 0);
+	}
+	free(sorted);
+	*ret_rows = rows;
+	*ret_n = n;
+	return 0;
+}
+
+int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map)
+{
+	int r;
+
+	map->place = malloc((map->n_all + 1) * sizeof(*map->place));
+	if (!map->place)
+		return -ENOMEM;
+	r = rank_kind(v, map, false, &e->locks, &e->n_locks);
+	if (r < 0)
+		return r;
+	r = rank_kind(v, map, true, &e->conditions, &e->n_conditions);
+	if (r < 0) {
+		/* the rows of e->locks own their histograms now; the others are still map->all's */
+		return r;
+	}
+	free(map->all);
+	map->all = NULL;
+	return 0;
+}
