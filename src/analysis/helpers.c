@@ -238,7 +238,7 @@ static bool library_header(const struct report_frame *f)
  * library may not be there (--sysroot). */
 static bool library_nameless(const struct report_frame *f)
 {
-	const char *slash = f->module ? strrchr(f->module, '/') : NULL, *name = slash ? slash + 1 : f->module;
+	const char *name = path_name(f->module);
 
 	return !f->function && name &&
 	       (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||

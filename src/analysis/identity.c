@@ -50,13 +50,6 @@ void identities_free(struct identities *n)
 	free(n);
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 /* Of "libx.so.1.2" the version does not belong to the identity. */
 static int module_length(const char *module)
 {
@@ -69,7 +62,7 @@ static int module_length(const char *module)
 static const char *chain_make(struct report_private *v, const struct report_stack *s, enum lock_kind kind,
 			      enum named_by by)
 {
-	const char *module = s->frames[0].module ? base_name(s->frames[0].module) : "?";
+	const char *module = s->frames[0].module ? path_name(s->frames[0].module) : "?";
 	char *text = NULL;
 	const char *r;
 	size_t size, i;
@@ -88,7 +81,7 @@ static const char *chain_make(struct report_private *v, const struct report_stac
 		if (frame->function)
 			fprintf(f, "%.*s", (int)helper_name_length(frame->function), frame->function);
 		else if (frame->module)
-			fprintf(f, "%s+0x%llx", base_name(frame->module), (unsigned long long)frame->offset);
+			fprintf(f, "%s+0x%llx", path_name(frame->module), (unsigned long long)frame->offset);
 		else
 			fputs("?", f);
 	}
@@ -106,12 +99,12 @@ static const char *place_name(struct report_private *v, const struct report_fram
 	int n = f->function ? (int)report_function_length(f->function) : 0;
 
 	if (f->function && f->line)
-		return pool_printf(&v->pool, "%.*s %s:%u", n, f->function, base_name(f->file), f->line);
+		return pool_printf(&v->pool, "%.*s %s:%u", n, f->function, path_name(f->file), f->line);
 	if (f->module && f->function)
-		return pool_printf(&v->pool, "%.*s (%s+0x%llx)", n, f->function, base_name(f->module),
+		return pool_printf(&v->pool, "%.*s (%s+0x%llx)", n, f->function, path_name(f->module),
 				   (unsigned long long)f->offset);
 	if (f->module)
-		return pool_printf(&v->pool, "%s+0x%llx", base_name(f->module),
+		return pool_printf(&v->pool, "%s+0x%llx", path_name(f->module),
 				   (unsigned long long)f->offset);
 	return pool_printf(&v->pool, "0x%llx", (unsigned long long)f->address);
 }
@@ -267,7 +260,7 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	if (offset)
 		snprintf(plus, sizeof(plus), "+0x%llx", (unsigned long long)offset);
 	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", kind_name(l->kind), module_length(m->name),
-			       m->name, file ? base_name(file) : "", file ? ":" : "", name, plus);
+			       m->name, file ? path_name(file) : "", file ? ":" : "", name, plus);
 	ret->name = offset ? pool_printf(&v->pool, "%s%s", name, plus) : strings_intern(&v->strings, name);
 	ret->identity = identity ? strings_intern(&v->strings, identity) : NULL;
 	ret->file = file ? strings_intern(&v->strings, file) : NULL;

@@ -6,6 +6,9 @@
 #include <time.h>
 
 #include "analysis/report.h"
+#include "base/array.h"
+#include "base/path.h"
+#include "base/strings.h"
 #include "base/table.h"
 
 struct progress { /* of naming, on a terminal */

@@ -61,11 +61,11 @@ void report_free(struct report *r)
 /* Of several sessions, perhaps of several machines, the program's name counts, not where it was installed. */
 static uintptr_t program_key(struct report *r, const struct model_process *p)
 {
-	const char *slash = strrchr(p->program, '/'), *name;
+	const char *name;
 
-	if (r->model->n_sessions < 2 || !slash)
+	if (r->model->n_sessions < 2)
 		return (uintptr_t)p->program;
-	name = strings_intern(&r->priv->strings, slash + 1);
+	name = strings_intern(&r->priv->strings, path_name(p->program));
 	return name ? (uintptr_t)name : (uintptr_t)p->program;
 }
 

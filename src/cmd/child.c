@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/base/proc.h"
 #include "src/cmd/say.h"
 #include "src/cmd/witness.h"
 #include "src/session/format.h"
@@ -254,21 +255,9 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 /* Whether the program is stopped, without taking the news away from child_look(). */
 static bool is_stopped(const struct child *c)
 {
-	char path[64], text[512], state = 0, *p;
-	ssize_t n;
-	int fd;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)c->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	p = strrchr(text, ')');
-	return p != NULL && sscanf(p + 1, " %c", &state) == 1 && state == 'T';
+	return proc_stat_read((uint32_t)c->pid, &stat) == 0 && stat.state == 'T';
 }
 
 /* The job is stopped when all of it is, and the shell waits for us. Somebody who stops only the program means only

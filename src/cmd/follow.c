@@ -25,6 +25,9 @@
 #include <unistd.h>
 
 #include "src/base/pidns.h"
+#include "src/base/array.h"
+#include "src/base/proc.h"
+#include "src/base/strings.h"
 #include "src/base/table.h"
 #include "src/cmd/newcomers.h"
 #include "src/cmd/sessiondir.h"
@@ -122,46 +125,23 @@ static bool read_header(int fd, struct image_header *h)
 	return pread(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h);
 }
 
-/* Field 22 of /proc/PID/stat; 0 and *ret_gone if there is no such process (or only its zombie). */
-static uint64_t start_time(uint32_t pid, bool *ret_gone)
+/* Whether a process is there, and is the one that started then (0: unknown). One that is hidden from us counts. */
+static bool process_lives(uint32_t pid, uint64_t start)
 {
-	char path[64], text[1024], state = 0, *p;
-	unsigned long long start = 0;
-	ssize_t n;
-	int fd;
+	struct proc_stat stat;
+	int r;
 
-	*ret_gone = false;
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		*ret_gone = kill((pid_t)pid, 0) < 0 && errno == ESRCH;
-		return 0;
-	}
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0) {
-		*ret_gone = n < 0 && errno == ESRCH;
-		return 0;
-	}
-	text[n] = '\0';
-	p = strrchr(text, ')'); /* the name before it may hold anything */
-	if (p != NULL &&
-	    sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
-		   &state, &start) != 2)
-		start = 0;
-	*ret_gone = state == 'Z' || state == 'X';
-	return start;
+	if (pid == 0)
+		return false;
+	r = proc_stat_read(pid, &stat);
+	if (r < 0)
+		return r != -ESRCH;
+	return !proc_ended(&stat) && (start == 0 || stat.start == 0 || stat.start == start);
 }
 
 static bool lives(const struct tracked *t)
 {
-	bool gone;
-	uint64_t start;
-
-	if (t->pid_here == 0)
-		return false;
-	start = start_time(t->pid_here, &gone);
-	return !gone && (t->start == 0 || start == 0 || start == t->start);
+	return process_lives(t->pid_here, t->start);
 }
 
 /* Whether the image holds anything that a report could show. */
@@ -221,12 +201,7 @@ static bool is_program(const struct follow *f, const struct image_header *h)
 
 static bool maker_lives(const struct tracked *t)
 {
-	bool gone;
-
-	if (t->maker_here == 0)
-		return false;
-	start_time(t->maker_here, &gone);
-	return !gone;
+	return process_lives(t->maker_here, 0);
 }
 
 /* A file is as long as the recorder may have needed at most. Cut to what is in it, it can be copied about. */

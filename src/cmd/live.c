@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "src/base/table.h"
+#include "src/base/strings.h"
 #include "src/render/render.h"
 
 #define BETWEEN_NS 300000000

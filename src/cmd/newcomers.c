@@ -13,41 +13,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/base/proc.h"
 #include "src/session/format.h"
 
 #define ENVIRON_MAX (256 * 1024)
 #define EXEC_LOOKS 100 /* of a millisecond each */
 
-#define KERNEL_THREAD 0x00200000u /* in field 9 of /proc/PID/stat */
+#define KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
 /* In the middle of exec() a process has no environment yet: not an empty one, but none at a place in its memory. */
 static bool being_executed(const char *pid)
 {
-	char path[64], text[2048], state, *p, *rest;
-	unsigned long long field[52] = { 0 };
-	ssize_t n;
-	int fd;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	p = strrchr(text, ')'); /* the name before it may hold anything */
-	if (p == NULL || p[1] == '\0' || p[2] == '\0')
-		return false;
-	state = p[2];
-	p += 3;
-	for (int i = 4; i < 52; i++, p = rest) {
-		field[i] = strtoull(p, &rest, 10);
-		if (rest == p)
-			return false;
-	}
-	return state != 'Z' && state != 'X' && !(field[9] & KERNEL_THREAD) && field[50] == 0;
+	return proc_stat_read((uint32_t)strtoul(pid, NULL, 10), &stat) == 0 && !proc_ended(&stat) &&
+	       !(stat.flags & KERNEL_THREAD) && stat.environ == 0;
 }
 
 /* Its length, -1: we may not read it. */

@@ -20,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/base/proc.h"
 #include "src/cmd/say.h"
 #include "src/session/ticks.h"
 
@@ -95,30 +96,6 @@ static char *make_named(const char *output)
 uint64_t sessiondir_ticks(uint32_t clock_kind)
 {
 	return clock_kind == CLOCK_KIND_TSC ? ticks_counter() : ticks_monotonic_ns();
-}
-
-static void read_boot_id(uint8_t id[16])
-{
-	char text[64];
-	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	unsigned int digits = 0;
-
-	if (fd >= 0)
-		close(fd);
-	memset(id, 0, 16);
-	for (ssize_t i = 0; i < n && digits < 32; i++) {
-		int v;
-
-		if (text[i] >= '0' && text[i] <= '9')
-			v = text[i] - '0';
-		else if (text[i] >= 'a' && text[i] <= 'f')
-			v = text[i] - 'a' + 10;
-		else
-			continue;
-		id[digits / 2] = (uint8_t)(id[digits / 2] << 4 | v);
-		digits++;
-	}
 }
 
 /* Only what a session consists of: a directory that the user put other things into stays. */
@@ -239,7 +216,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	clock_gettime(CLOCK_REALTIME, &now);
 	c->start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	c->start_ns = ticks_monotonic_ns();
-	read_boot_id(c->boot_id);
+	proc_boot_id(c->boot_id);
 	c->config = *config;
 	if (rt_threads != NULL)
 		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);

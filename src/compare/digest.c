@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
+#include "base/path.h"
+#include "base/strings.h"
+#include "base/table.h"
 #include "load/model.h"
 #include "render/clean.h"
 #include "session/kinds.h"
@@ -48,13 +52,6 @@ static const char *keep(struct digest *d, const char *text)
 	return text ? pool_copy(&d->pool, text, strlen(text)) : NULL;
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = path ? strrchr(path, '/') : NULL;
-
-	return slash ? slash + 1 : path;
-}
-
 struct digest_lock *digest_add(struct digest *d, const char *identity)
 {
 	struct digest_lock *l;
@@ -89,8 +86,8 @@ const struct digest_lock *digest_find(const struct digest *d, const char *identi
 
 static void frame_print(FILE *f, const json_t *frame)
 {
-	const char *function = text_of(frame, "function"), *file = base_name(text_of(frame, "file"));
-	const char *module = base_name(text_of(frame, "module")), *at;
+	const char *function = text_of(frame, "function"), *file = path_name(text_of(frame, "file"));
+	const char *module = path_name(text_of(frame, "module")), *at;
 	char clean[NAME_SIZE];
 
 	if (function) {
@@ -230,7 +227,7 @@ static int lock_take(struct digest *d, struct table *numbers, struct strings *id
 			return -ENOMEM;
 		l->name = keep(d, name);
 		l->kind = keep(d, kind);
-		l->module = keep(d, base_name(text_of(lock, "module")));
+		l->module = keep(d, path_name(text_of(lock, "module")));
 		l->held = kind_has(kind_named(kind), TRAIT_HOLDS);
 		if (!l->name || !l->kind)
 			return -ENOMEM;
@@ -306,7 +303,7 @@ static int report_take(struct digest *d, const json_t *document, const char *nam
 			break;
 		}
 		if (!d->program)
-			d->program = keep(d, base_name(text_of(p, "program")));
+			d->program = keep(d, path_name(text_of(p, "program")));
 		d->thread_time += number_of(p, "thread_time_ns");
 		d->lost += (uint64_t)number_of(p, "lost_events");
 		d->incomplete = d->incomplete || json_is_false(json_object_get(p, "complete"));

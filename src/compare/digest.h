@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/table.h"
+#include "base/pool.h"
 #include "compare/figures.h"
 
 /* A place in the user's code that a line about a lock ends with. */

@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/clean.h"
-
 #define WHOLE_MAX 9e18
 
 const struct figure_spec figure_specs[FIGURE_MAX] = {

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "render/number.h"
+
 enum figure_unit {
 	UNIT_COUNT,
 	UNIT_SHARE, /* 0 to 1, written in percent */
@@ -65,7 +67,7 @@ int figure_find(const char *name);
 int figure_parse(enum figure_unit unit, const char *text, double *ret);
 /* As a whole number, whatever the file that it came from had. */
 unsigned long long figure_whole(double value);
-/* The value as people read it; into out of NUMBER_SIZE (render/clean.h); returned. */
+/* The value as people read it; into out of NUMBER_SIZE (render/number.h); returned. */
 char *figure_text(char *out, enum figure_unit unit, double value);
 
 #endif

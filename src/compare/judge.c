@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 void verdict_free(struct verdict *v)
 {
 	free(v->findings);

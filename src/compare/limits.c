@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "load/model.h"
 
 #define MIN_ACQUIRED_DEFAULT 100 /* shares and medians of less are chance */

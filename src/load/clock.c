@@ -2,11 +2,10 @@
 /*
  * From ticks to nanoseconds, and whether a recorded process still runs. Runs in mutrace. Called by the loader.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/pidns.h"
+#include "base/proc.h"
 #include "load/tables.h"
 #include "session/ticks.h"
 
@@ -87,40 +86,14 @@ uint64_t ticks_time(const struct ticks_rate *r, uint64_t ticks)
 	return ticks > r->origin ? ticks_span(r, ticks - r->origin) : 0;
 }
 
-/* The start time of a process in /proc/PID/stat comes after the name, which may hold anything. 0: no such process. */
-static uint64_t process_start_now(uint32_t pid)
-{
-	char path[32], text[1024], *p;
-	uint64_t start = 0;
-	size_t n;
-	FILE *f;
-	int i;
-
-	snprintf(path, sizeof(path), "/proc/%u/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	n = fread(text, 1, sizeof(text) - 1, f);
-	fclose(f);
-	text[n] = 0;
-	p = strrchr(text, ')');
-	if (!p || (p[1] && (p[2] == 'Z' || p[2] == 'X')))
-		return 0;
-	for (i = 2; p && i < 22; i++)
-		p = strchr(p + 1, ' ');
-	if (p)
-		start = strtoull(p, NULL, 10);
-	return start;
-}
-
 bool image_alive(const struct image_header *h, bool same_boot)
 {
+	struct proc_stat stat;
 	uint32_t pid;
-	uint64_t start;
 
 	if (!same_boot || h->end_ticks || h->observed_end_ticks || h->state != IMAGE_RUNNING)
 		return false;
 	pid = pidns_here(h->pid, h->pid_namespace);
-	start = pid == 0 ? 0 : process_start_now(pid);
-	return start != 0 && (h->process_start == 0 || start == h->process_start);
+	return pid != 0 && proc_stat_read(pid, &stat) == 0 && !proc_ended(&stat) &&
+	       (h->process_start == 0 || stat.start == h->process_start);
 }

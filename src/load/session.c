@@ -3,7 +3,6 @@
  * A session: a directory with the file "session" and image files. Runs in mutrace. Called by the analysis, by way of
  * model_load().
  */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,32 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "load/tables.h"
-
-static void boot_id_read(struct session_context *c)
-{
-	char text[64];
-	size_t n = 0, i;
-	FILE *f;
-
-	f = fopen("/proc/sys/kernel/random/boot_id", "re");
-	if (!f)
-		return;
-	if (fgets(text, sizeof(text), f)) {
-		for (i = 0; text[i] && n < 32; i++) {
-			int d = isxdigit((unsigned char)text[i])
-					? (text[i] <= '9' ? text[i] - '0' : (text[i] | 32) - 'a' + 10)
-					: -1;
-
-			if (d >= 0) {
-				c->boot_id[n / 2] = (uint8_t)(c->boot_id[n / 2] << 4 | d);
-				n++;
-			}
-		}
-	}
-	fclose(f);
-	c->have_boot_id = n == 32;
-}
 
 /* The file "session". 0 also if there is none; -errno with error. */
 static int session_file_read(int dir, const char *path, struct session_context *c, bool *ret_foreign,
@@ -218,7 +193,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 		snprintf(error, MODEL_ERROR_SIZE, "%s: %s", path, strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	boot_id_read(c);
+	c->have_boot_id = proc_boot_id(c->boot_id) == 0;
 	if (fstat(dir, &st) == 0 && !only)
 		s.foreign = st.st_uid != geteuid();
 	r = session_file_read(dir, path, c, &s.foreign, error);

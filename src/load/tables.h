@@ -6,6 +6,8 @@
 #ifndef MUTRACE_LOAD_TABLES_H
 #define MUTRACE_LOAD_TABLES_H
 
+#include "base/array.h"
+#include "base/strings.h"
 #include "base/table.h"
 #include "load/model.h"
 

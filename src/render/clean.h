@@ -19,10 +19,4 @@ char *clean_utf8(char *out, size_t size, const char *in);
 /* A function's name without its parameters; demangled names are long. Into out, cleaned. */
 void clean_function(char *out, size_t size, const char *function);
 
-/* Numbers as people read them: "1 234 567", "36.2 us", "57 %". Into out of NUMBER_SIZE; returned. */
-#define NUMBER_SIZE 40
-char *number_count(char *out, uint64_t n);
-char *number_ns(char *out, uint64_t ns);
-char *number_share(char *out, double part, double whole);
-
 #endif

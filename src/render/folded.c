@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "render/clean.h"
 #include "render/render.h"
 #include "render/stacks.h"
@@ -29,7 +30,7 @@ static void frame(FILE *out, const struct report_frame *f)
 	if (f->function) {
 		clean_function(clean, sizeof(clean), f->function);
 	} else {
-		clean_text(module, sizeof(module), f->module ? stacks_base_name(f->module) : "?");
+		clean_text(module, sizeof(module), f->module ? path_name(f->module) : "?");
 		snprintf(clean, sizeof(clean), "%s+0x%llx", module, (unsigned long long)f->offset);
 	}
 	put_frame(out, clean);
@@ -41,7 +42,7 @@ static void line(FILE *out, const struct report_process *e, const struct report_
 	char clean[NAME_SIZE];
 	size_t i;
 
-	clean_text(clean, sizeof(clean), stacks_base_name(e->program));
+	clean_text(clean, sizeof(clean), path_name(e->program));
 	put_frame(out, clean[0] ? clean : strcpy(clean, "?"));
 	for (i = g->stack ? g->stack->n : 0; i > 0; i--) {
 		fputc(';', out);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <zlib.h>
 
+#include "base/array.h"
+#include "base/strings.h"
 #include "base/table.h"
 #include "render/clean.h"
 #include "render/render.h"

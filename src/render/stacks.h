@@ -15,12 +15,4 @@ static inline const struct report_group *stacks_of(const struct report_row *row,
 	}
 }
 
-/* A path without its directories. */
-static inline const char *stacks_base_name(const char *path)
-{
-	const char *slash = path ? __builtin_strrchr(path, '/') : 0;
-
-	return slash ? slash + 1 : path;
-}
-
 #endif

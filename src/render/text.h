@@ -4,6 +4,7 @@
 #define MUTRACE_RENDER_TEXT_H
 
 #include "render/clean.h"
+#include "render/number.h"
 #include "render/render.h"
 
 #define NAME_SIZE 1024
@@ -14,7 +15,8 @@ struct text_out {
 	const char *bold, *red, *plain; /* escapes, empty without colour */
 };
 
-/* "mutrace: " and a line of its own */
+/* text_lines.c: what the others write with. */
+/* The name of the command, ": ", and the text, as a line. */
 void text_line(const struct text_out *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The program's name without directories, cleaned, into out of NAME_SIZE. */
 const char *text_program(char *out, const struct report_process *e);
@@ -26,7 +28,16 @@ void text_frame(const struct text_out *t, const struct report_frame *f);
 const char *text_name(char *out, const struct report_row *row);
 /* "worker (4712)" */
 const char *text_thread(char *out, uint32_t tid, const char *name);
+/* What lines begin with: the name of the command. */
+const char *text_tool(const struct text_out *t);
+/* Which events were not recorded, and why; nothing if all were. */
+void text_losses(const struct text_out *t, const struct report_process *e);
 
+/* text_head.c: above and below the tables of a process */
+void text_head(const struct text_out *t, const struct report *r, const struct report_process *e);
+void text_counts(const struct text_out *t, const struct report_process *e);
+void text_hidden(const struct text_out *t, const struct report_process *e);
+void text_foot(const struct text_out *t, const struct report_process *e);
 /* text_table.c */
 void text_lock_table(const struct text_out *t, const struct report_process *e);
 void text_condition_table(const struct text_out *t, const struct report_process *e);
@@ -39,11 +50,8 @@ void text_misuse(const struct text_out *t, const struct report_process *e);
 /* text_realtime.c: in a line at the top, and one by one */
 void text_inversions_head(const struct text_out *t, const struct report_process *e);
 void text_inversions(const struct text_out *t, const struct report_process *e);
-void text_losses(const struct text_out *t, const struct report_process *e);
 /* text_watch.c: a process that matrace watched; suppressions that nothing fell under */
 void text_watch(const struct text_out *t, const struct report_process *e);
 void text_suppressions(const struct text_out *t, const struct report *r);
-/* What lines begin with: the name of the command. */
-const char *text_tool(const struct text_out *t);
 
 #endif

@@ -1,45 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What follows and precedes the tables: whose fault the waits are, who waits now, deadlocks, misuse, losses. Runs in
+ * What follows and precedes the tables: whose fault the waits are, who waits now, deadlocks, misuse. Runs in
  * mutrace. Called by text.c.
  */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/path.h"
 #include "render/text.h"
 
 #define DETAILS_SHOWN 3
 #define GROUPS_SHOWN 3
 #define WAITS_SHOWN 10
-
-const char *text_thread(char *out, uint32_t tid, const char *name)
-{
-	char clean[NAME_SIZE];
-
-	if (name)
-		clean_text(clean, 100, name);
-	if (name && tid)
-		snprintf(out, NAME_SIZE, "%.100s (%u)", clean, tid);
-	else if (tid)
-		snprintf(out, NAME_SIZE, "thread %u", tid);
-	else
-		snprintf(out, NAME_SIZE, "a thread");
-	return out;
-}
-
-const char *text_name(char *out, const struct report_row *row)
-{
-	size_t n;
-
-	clean_text(out, 200, row->name);
-	if (row->via) {
-		n = strlen(out);
-		n += (size_t)snprintf(out + n, NAME_SIZE - n, " < ");
-		clean_text(out + n, 200, row->via);
-	}
-	return out;
-}
 
 /* "normal mutex", "recursive mutex, priority inheriting, robust", "rwlock that prefers writers" */
 static void kind_print(const struct text_out *t, const struct report_row *row)
@@ -62,13 +35,6 @@ static void kind_print(const struct text_out *t, const struct report_row *row)
 		fputs(", shared between processes", t->f);
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 /* "in bank at bank.c:31", "made at ...", and how many of them */
 static void origin_print(const struct text_out *t, const struct report_row *row)
 {
@@ -77,11 +43,11 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 	switch (row->named_by) {
 	case NAMED_BY_VARIABLE:
 		if (row->module) {
-			clean_text(clean, sizeof(clean), base_name(row->module));
+			clean_text(clean, sizeof(clean), path_name(row->module));
 			fprintf(t->f, " in %s", clean);
 		}
 		if (row->file && row->line) {
-			clean_text(clean, sizeof(clean), base_name(row->file));
+			clean_text(clean, sizeof(clean), path_name(row->file));
 			fprintf(t->f, " at %s:%u", clean, row->line);
 		}
 		break;
@@ -362,27 +328,4 @@ void text_misuse(const struct text_out *t, const struct report_process *e)
 				fputc('\n', t->f);
 		}
 	}
-}
-
-void text_losses(const struct text_out *t, const struct report_process *e)
-{
-	static const char *const texts[LOSS_MAX] = {
-#define X(id, text) text,
-		LOSSES(X)
-#undef X
-	};
-	char number[NUMBER_SIZE];
-	bool first = true;
-	size_t i;
-
-	if (e->lost_events == 0)
-		return;
-	fprintf(t->f, "%s: not recorded: ", text_tool(t));
-	for (i = 0; i < LOSS_MAX; i++) {
-		if (e->lost[i] == 0)
-			continue;
-		fprintf(t->f, "%s%s (%s)", first ? "" : ", ", number_count(number, e->lost[i]), texts[i]);
-		first = false;
-	}
-	fputs(".\n", t->f);
 }

@@ -18,7 +18,7 @@ allowed() {
 	src/load) echo "src/session src/base" ;;
 	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h" ;;
 	src/render) echo "src/analysis src/load src/session src/base" ;;
-	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h src/base" ;;
+	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h src/render/number.h src/base" ;;
 	src/cmd) echo "src/analysis src/compare src/load/model.h src/render src/session src/base" ;;
 	*) return 1 ;;
 	esac

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* See array.h. */
+#include "base/array.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int array_grow(void *array, size_t count, size_t *capacity, size_t item_size)
+{
+	size_t new = *capacity ? *capacity * 2 : 16;
+	void *old, *p;
+
+	if (count < *capacity)
+		return 0;
+	memcpy(&old, array, sizeof(old));
+	p = reallocarray(old, new, item_size);
+	if (!p)
+		return -ENOMEM;
+	memcpy(array, &p, sizeof(p));
+	*capacity = new;
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What /proc tells of other processes and of the machine. In mutrace only; the recorder reads its own in
+ * src/record/procinfo.c, without stdio. No locks.
+ */
+#ifndef MUTRACE_BASE_PROC_H
+#define MUTRACE_BASE_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct proc_stat {
+	char state;                 /* 'R', 'S', 'T', 'Z', ... */
+	unsigned long long flags;   /* PF_* of the kernel */
+	unsigned long long start;   /* clock ticks since boot: tells reused pids apart */
+	unsigned long long environ; /* address of its environment; ~0: the kernel does not tell */
+};
+
+/* 0; -ESRCH: there is no such process; another -errno: it is not shown to us. */
+int proc_stat_read(uint32_t pid, struct proc_stat *ret);
+/* Whether it is only waited for. */
+bool proc_ended(const struct proc_stat *s);
+
+/* Which boot of which machine this is. 0 or -errno, then id is zeros. */
+int proc_boot_id(uint8_t id[16]);
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What stands first and last about a process: how long it ran and waited, how many locks there are, what the table
+ * leaves out, and whether the recording is complete. Runs in mutrace. Called by text.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "render/text.h"
+
+/* How it ended, if not in the ordinary way. */
+static void ending(const struct text_out *t, const struct report *r, const struct report_process *e,
+		   char *out, size_t size)
+{
+	const struct model_process *p = e->first;
+	const struct model_session *s = &r->model->sessions[p->session];
+	bool known = s->finished && s->program_pid == p->pid && WIFSIGNALED(s->wait_status);
+
+	(void)t;
+	out[0] = 0;
+	if (p->end == PROCESS_KILLED && known)
+		snprintf(out, size, " and was killed by SIG%s",
+			 sigabbrev_np(WTERMSIG(s->wait_status)) ? sigabbrev_np(WTERMSIG(s->wait_status))
+								: "?");
+	else if (p->end == PROCESS_KILLED)
+		snprintf(out, size, " and was killed");
+	else if (p->end == PROCESS_UNKNOWN)
+		snprintf(out, size, " at least (its end was not seen)");
+}
+
+void text_head(const struct text_out *t, const struct report *r, const struct report_process *e)
+{
+	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE],
+		share[NUMBER_SIZE];
+	char number[NUMBER_SIZE], who[64];
+	uint64_t now = 0;
+	size_t i, n = 0;
+
+	ending(t, r, e, end, sizeof(end));
+	if (e->n_processes > 1)
+		snprintf(who, sizeof(who), "%zu images", e->n_processes);
+	else
+		snprintf(who, sizeof(who), "PID %u", e->pid);
+	fprintf(t->f,
+		"mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) went on waiting.\n",
+		t->bold, text_program(program, e), t->plain, who,
+		e->n_processes > 1               ? "ran up to"
+		: e->first->end == PROCESS_ALIVE ? "has run"
+						 : "ran",
+		number_ns(run, e->runtime_ns), number_count(number, e->threads), e->threads == 1 ? "" : "s",
+		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.wait.total_ns),
+		number_ns(all, e->thread_time_ns),
+		number_share(share, (double)e->total.wait.total_ns, (double)e->thread_time_ns));
+	for (i = 0; i < e->n_waits; i++) {
+		if (kind_has(e->waits[i].row->kind, TRAIT_IDLE))
+			continue;
+		n++;
+		now += e->waits[i].waited_ns;
+	}
+	if (n && now >= e->thread_time_ns / 100)
+		text_line(t, "besides, %zu thread%s in a wait that had not ended, %sfor %s.", n,
+			  n == 1 ? " was" : "s were each", n == 1 ? "" : "together ", number_ns(wait, now));
+}
+
+/* "2 locks make 99 % of the wait" */
+static void concentration(const struct report_process *e, char *out, size_t size)
+{
+	uint64_t whole = e->total.wait.total_ns, sum = 0, best;
+	bool *taken;
+	size_t n, i, at = 0;
+
+	out[0] = 0;
+	if (whole == 0 || e->n_locks < 2)
+		return;
+	taken = calloc(e->n_locks, sizeof(*taken));
+	if (!taken)
+		return;
+	for (n = 0; n < 10 && n < e->n_locks && sum < whole / 10 * 9; n++) {
+		for (best = 0, i = 0; i < e->n_locks; i++) {
+			uint64_t own = e->locks[i].side[0].wait.total_ns + e->locks[i].side[1].wait.total_ns;
+
+			if (!taken[i] && own > best) {
+				best = own;
+				at = i;
+			}
+		}
+		if (best == 0)
+			break;
+		taken[at] = true;
+		sum += best;
+	}
+	free(taken);
+	if (sum >= whole / 2) {
+		char share[NUMBER_SIZE];
+
+		snprintf(out, size, " %zu lock%s %s of the wait.", n, n == 1 ? " makes" : "s make",
+			 number_share(share, (double)sum, (double)whole));
+	}
+}
+
+void text_counts(const struct text_out *t, const struct report_process *e)
+{
+	char locks[NUMBER_SIZE], acquired[NUMBER_SIZE], contended[NUMBER_SIZE], share[NUMBER_SIZE], few[80];
+	uint64_t n = 0;
+	size_t i;
+
+	for (i = 0; i < e->n_locks; i++)
+		n += e->locks[i].instances;
+	concentration(e, few, sizeof(few));
+	if (e->first->config.contended_only)
+		text_line(t,
+			  "%s lock%s, %s contended acquisition%s; others were not counted "
+			  "(--contended-only).%s",
+			  number_count(locks, n), n == 1 ? "" : "s",
+			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
+			  few);
+	else
+		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n),
+			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),
+			  e->total.acquired == 1 ? "" : "s", number_count(contended, e->total.contended),
+			  number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
+	if (e->first->config.sample_hold > 1)
+		text_line(t,
+			  "hold times are scaled from a sample: one in %u uncontended holds was timed "
+			  "(--sample-hold).",
+			  e->first->config.sample_hold);
+}
+
+/* Rows that the minima or the limit kept out, and locks that were made and not used. */
+void text_hidden(const struct text_out *t, const struct report_process *e)
+{
+	size_t i, hidden = 0, unused = 0;
+	char number[NUMBER_SIZE];
+
+	for (i = 0; i < e->n_locks; i++) {
+		if (e->locks[i].shown)
+			continue;
+		if (report_row_used(&e->locks[i]))
+			hidden++;
+		else
+			unused++;
+	}
+	if (hidden)
+		fprintf(t->f, "  (%s more row%s not shown; --all or --max=N)\n", number_count(number, hidden),
+			hidden == 1 ? "" : "s");
+	if (unused)
+		fprintf(t->f, "  (%s row%s of locks that were not used; --all)\n",
+			number_count(number, unused), unused == 1 ? "" : "s");
+}
+
+void text_foot(const struct text_out *t, const struct report_process *e)
+{
+	char share[NUMBER_SIZE], number[NUMBER_SIZE];
+	size_t i, alive = 0, torn = 0;
+
+	fputc('\n', t->f);
+	for (i = 0; i < e->n_processes; i++) {
+		alive += e->processes[i]->end == PROCESS_ALIVE;
+		torn += e->processes[i]->truncated;
+	}
+	if (alive && e->n_processes > 1)
+		text_line(t, "%zu of these run still.", alive);
+	else if (alive)
+		text_line(t, "it runs still; these are the figures up to now.");
+	else if (!e->complete && !torn && !e->damaged)
+		text_line(t, "%s ended without notice; all that it had done by then is in these figures.",
+			  e->n_processes > 1 ? "some of these" : "it");
+	if (torn)
+		text_line(t, "the recording is cut off: what stood in the rest of the file is missing.");
+	if (e->damaged)
+		text_line(t, "%s record%s of the recording %s damaged and left out.",
+			  number_count(number, e->damaged), e->damaged == 1 ? "" : "s",
+			  e->damaged == 1 ? "was" : "were");
+	if (!e->first->unwinder)
+		text_line(t, "libunwind was not found in the program: stacks have one frame.");
+	text_losses(t, e);
+	if (e->overhead_ns)
+		text_line(t, "profiling cost %s%s of the thread time (estimate). %s events lost.",
+			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns)[0] == '<'
+				  ? ""
+				  : "about ",
+			  share, number_count(number, e->lost_events));
+	else
+		text_line(t, "%s events lost.", number_count(number, e->lost_events));
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What all of the text report is written with: lines, names, stacks. Calls no other file of the text renderer, and all
+ * others call it. Every string that comes from outside goes through clean_text(). Runs in mutrace.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/path.h"
+#include "render/text.h"
+
+const char *text_tool(const struct text_out *t)
+{
+	return t->o->tool;
+}
+
+void text_line(const struct text_out *t, const char *format, ...)
+{
+	va_list ap;
+
+	fprintf(t->f, "%s: ", text_tool(t));
+	va_start(ap, format);
+	vfprintf(t->f, format, ap);
+	va_end(ap);
+	fputc('\n', t->f);
+}
+
+/* As the user started it: redis-server is a link to redis-check-rdb, sh one to dash. A login shell is "-bash". */
+const char *text_program(char *out, const struct report_process *e)
+{
+	const char *started = e->first != NULL && e->first->arguments != NULL ? e->first->arguments[0] : NULL;
+
+	started = path_name(started);
+	if (started == NULL || !started[0] || started[0] == '-' || strpbrk(started, " \t\n:") != NULL)
+		started = path_name(e->program);
+	clean_text(out, 200, started);
+	if (!out[0])
+		snprintf(out, NAME_SIZE, "?");
+	return out;
+}
+
+void text_frame(const struct text_out *t, const struct report_frame *f)
+{
+	char name[NAME_SIZE];
+
+	if (f->function) {
+		clean_function(name, 300, f->function);
+		fputs(name, t->f);
+	}
+	if (f->file && f->line) {
+		clean_text(name, 200, path_name(f->file));
+		fprintf(t->f, "%s%s:%u", f->function ? " " : "", name, f->line);
+	} else if (f->module) {
+		clean_text(name, 200, path_name(f->module));
+		fprintf(t->f, f->function ? " (%s)" : "%s", name);
+		if (!f->function)
+			fprintf(t->f, "+0x%" PRIx64, f->offset);
+	} else if (!f->function) {
+		fprintf(t->f, "0x%" PRIx64, f->address);
+	}
+}
+
+/* All there is to know of a frame, as -d wants it. */
+static void frame_long(const struct text_out *t, const struct report_frame *f)
+{
+	char name[NAME_SIZE];
+
+	fprintf(t->f, "0x%016" PRIx64 " ", f->address);
+	clean_text(name, sizeof(name), f->function ? f->function : "?");
+	fputs(name, t->f);
+	if (f->inlined)
+		fputs(" (inlined)", t->f);
+	if (f->file) {
+		clean_text(name, sizeof(name), f->file);
+		fprintf(t->f, " %s:%u", name, f->line);
+	}
+	if (f->module) {
+		clean_text(name, sizeof(name), f->module);
+		fprintf(t->f, " (%s+0x%" PRIx64 ")", name, f->offset);
+	}
+	fputc('\n', t->f);
+}
+
+void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent)
+{
+	size_t shown = t->o->frames ? t->o->frames : 1, i;
+
+	for (i = 0; i < s->n; i++) {
+		if (t->o->debug_info) {
+			fputs(indent, t->f);
+			frame_long(t, &s->frames[i]);
+			continue;
+		}
+		if (i == shown) {
+			fputs(" < ..", t->f);
+			break;
+		}
+		if (i)
+			fputs(" < ", t->f);
+		text_frame(t, &s->frames[i]);
+	}
+}
+
+const char *text_thread(char *out, uint32_t tid, const char *name)
+{
+	char clean[NAME_SIZE];
+
+	if (name)
+		clean_text(clean, 100, name);
+	if (name && tid)
+		snprintf(out, NAME_SIZE, "%.100s (%u)", clean, tid);
+	else if (tid)
+		snprintf(out, NAME_SIZE, "thread %u", tid);
+	else
+		snprintf(out, NAME_SIZE, "a thread");
+	return out;
+}
+
+const char *text_name(char *out, const struct report_row *row)
+{
+	size_t n;
+
+	clean_text(out, 200, row->name);
+	if (row->via) {
+		n = strlen(out);
+		n += (size_t)snprintf(out + n, NAME_SIZE - n, " < ");
+		clean_text(out + n, 200, row->via);
+	}
+	return out;
+}
+
+void text_losses(const struct text_out *t, const struct report_process *e)
+{
+	static const char *const texts[LOSS_MAX] = {
+#define X(id, text) text,
+		LOSSES(X)
+#undef X
+	};
+	char number[NUMBER_SIZE];
+	bool first = true;
+	size_t i;
+
+	if (e->lost_events == 0)
+		return;
+	fprintf(t->f, "%s: not recorded: ", text_tool(t));
+	for (i = 0; i < LOSS_MAX; i++) {
+		if (e->lost[i] == 0)
+			continue;
+		fprintf(t->f, "%s%s (%s)", first ? "" : ", ", number_count(number, e->lost[i]), texts[i]);
+		first = false;
+	}
+	fputs(".\n", t->f);
+}
