@@ -34,7 +34,7 @@ static int create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *)
 	int r;
 
 	real_need();
-	t = thread_prepare();
+	t = recorder_thread_prepare();
 	if (t == NULL)
 		return REAL(pthread_create)(id, a, start, argument);
 	if (a != NULL)
@@ -54,7 +54,7 @@ static int create_c11(thrd_t *id, thrd_start_t start, void *argument)
 	int r;
 
 	real_need();
-	t = thread_prepare();
+	t = recorder_thread_prepare();
 	if (t == NULL)
 		return REAL(thrd_create)(id, start, argument);
 	t->start = (void *(*)(void *))(uintptr_t)start;

@@ -29,7 +29,8 @@ static inline bool heap_may_hold(uintptr_t address)
 
 /* A lock was met that nobody initialised. */
 void heap_lock_seen(uintptr_t address);
-/* The block is about to be freed: ends the locks in it. */
-void heap_freeing(struct thread *t, uintptr_t address, size_t size);
+/* Whether such a lock was perhaps met in this piece of memory. */
+#define HEAP_PIECE 64u
+bool heap_piece_held(uintptr_t address);
 
 #endif

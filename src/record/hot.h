@@ -15,61 +15,9 @@
 
 #include <string.h>
 
+#include "src/record/callcache.h"
 #include "src/record/clock.h"
 #include "src/record/recorder.h"
-
-/* The lowest two bits of a slot's address (locks are aligned to 4): the side, or for the slow paths only */
-#define L1_SLOW 1u /* exclusive, and acquiring needs more than the plain path (a recursive or robust mutex) */
-#define L1_LIFE 3u /* of a call that ends a lock; "lock" is its record, there is no cell */
-
-#define STAMP_SOLE 1u    /* this thread alone uses the lock, and is noted as its last owner */
-#define STAMP_SETTLED 2u /* others use it too */
-#define EPOCH_STEP 4u
-
-#define EPOCHS_LOG 12u
-extern uint32_t lock_epochs[1u << EPOCHS_LOG];
-
-static inline uint32_t *lock_epoch(const void *address)
-{
-	return &lock_epochs[(uint32_t)((uintptr_t)address >> 3) * 0x9e3779b1u >> (32 - EPOCHS_LOG)];
-}
-
-/* Where a slot stands first of all. Those of locks that lie side by side do so too: they are often used in turn. */
-static inline struct l1_slot *l1_home(const void *address, uintptr_t ip)
-{
-	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
-
-	return (struct l1_slot *)((char *)thread_own.l1 +
-				  (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct l1_slot))) &
-				   thread_own.l1_mask));
-}
-
-static inline struct l1_slot *l1_way(struct l1_slot *home, unsigned int i)
-{
-	return (struct l1_slot *)((uintptr_t)home ^ i * sizeof(*home));
-}
-
-static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t ip, uint32_t mark)
-{
-	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
-}
-
-/* Among the four that are left when those are taken: where several call sites use an array of locks, many are. Not for
- * L1_LIFE, which is looked up but once or twice. */
-struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark);
-
-/* The calling thread's slot of a lock and a call site, or NULL. */
-static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_t mark)
-{
-	struct l1_slot *home = l1_home(address, ip);
-
-	if (likely(l1_is(home, address, ip, mark)))
-		return home;
-	for (unsigned int i = 1; i < L1_WAYS; i++)
-		if (l1_is(l1_way(home, i), address, ip, mark))
-			return l1_way(home, i);
-	return mark == L1_LIFE ? NULL : l1_find_far(address, ip, mark);
-}
 
 /* Whether the thread may take the hot path of a mode. */
 static inline bool hot_open(const struct thread *t, uint8_t mode)
@@ -117,15 +65,6 @@ static inline struct l1_slot *hot_find(const struct thread *t, const void *addre
 		return NULL;
 	__builtin_prefetch(REF_POINTER(s->cell), 1);
 	return hot_stale(t, s, address) ? NULL : s;
-}
-
-/* Brings a cell's count up to what is known elsewhere; never down. */
-static inline void cell_catch_up(struct cell *c, uint32_t acquired)
-{
-	int32_t ahead = (int32_t)(acquired - (uint32_t)c->acquired);
-
-	if (likely(ahead > 0))
-		c->acquired += (uint32_t)ahead;
 }
 
 /* Notes who has the lock; under the lock itself. */

@@ -35,8 +35,6 @@
 #define LAST_STEP (4u * 1024 * 1024)
 #define PATH_SIZE 512
 
-struct recorder recorder;
-
 static char session_path[PATH_SIZE];
 static bool session_is_ours;
 static char image_path[PATH_SIZE + 64];
@@ -62,14 +60,6 @@ bool image_session_is_ours(void)
 void image_forget_session(void)
 {
 	session_is_ours = false;
-}
-
-void image_lost(enum loss what)
-{
-	struct image_header *h = recorder.header;
-
-	if (h != NULL)
-		__atomic_fetch_add(&h->lost[what], 1, __ATOMIC_RELAXED);
 }
 
 /* Decimal digits of v; snprintf may take locks and allocate. */

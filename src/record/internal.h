@@ -38,8 +38,6 @@ static inline uint64_t lock_address(const struct lock_rec *l)
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
 /* In a forked child: makes the record of a lock that its parent held, without a look at its memory. False: no room. */
 bool locks_inherit(struct thread *t, const void *address, struct lock_attributes a, struct site site);
-/* The memory at an address is freed: a lock there that was not initialised by call is no more. */
-void locks_memory_gone(struct thread *t, uintptr_t address);
 #define SOLE_NONE UINT32_MAX
 /* Whether lock_rec.sole says who uses a lock: 0 nobody yet, the ref of its only thread, or SOLE_NONE for several. */
 static inline bool lock_has_sole(const struct lock_rec *l)
@@ -51,6 +49,11 @@ static inline bool lock_has_sole(const struct lock_rec *l)
 static inline uint32_t lock_class(const struct lock_rec *l)
 {
 	return l->created_stack ? l->created_stack : l->first_stack;
+}
+/* Whether acquiring a lock needs more than the plain path. */
+static inline bool lock_needs_care(const struct lock_rec *l)
+{
+	return l->kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST);
 }
 /* The thread is about to use the lock through some call site for the first time. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
@@ -70,17 +73,20 @@ void readers_reset(void);
 
 /* cells.c */
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);
-void cells_reset_l1(struct thread *t);
 /* Takes back the count of a cell whose first acquisition has just been booked. */
 void cells_uncount(struct thread *t, struct use use, const void *address);
-/* Remembers what is known of an address and a call site. */
-void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what);
-bool cells_setup(struct thread *t);
+
+/* table.c */
+/* Room for one more. hash gives that of an entry. */
 bool table_reserve(struct ref_table *table, uint32_t tid, uint32_t (*hash)(uint32_t ref));
 
-/* threads.c */
+/* state.c */
 /* The calling thread is not recorded, until recorder_enter() finds it again. */
 void thread_is_none(void);
+
+/* threads.c */
+/* A block for a thread that the calling one is about to create, or NULL. */
+struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
 void threads_reset(void);
 

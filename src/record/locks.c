@@ -12,20 +12,13 @@
 #include "src/record/internal.h"
 #include "src/record/raw.h"
 
-uint32_t lock_epochs[1u << EPOCHS_LOG]; /* see hot.h */
-
-static void epoch_move(uint64_t address)
-{
-	__atomic_fetch_add(lock_epoch((const void *)(uintptr_t)address), EPOCH_STEP, __ATOMIC_SEQ_CST);
-}
-
 static void set_dead(struct lock_rec *l, uint32_t how)
 {
 	uint64_t address = l->address;
 
 	__atomic_store_n(&l->state, l->state | STATE_DEAD | how, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->address, address | LOCK_ADDRESS_DEAD, __ATOMIC_RELEASE);
-	epoch_move(address);
+	epoch_move((const void *)(uintptr_t)address);
 }
 
 static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t address)
@@ -116,7 +109,8 @@ static bool on_stack(const struct thread *t, const void *address)
 	return (uintptr_t)address > here && (uintptr_t)address < end && end - here < size;
 }
 
-void locks_memory_gone(struct thread *t, uintptr_t address)
+/* A lock there that was not initialised by call is no more. */
+static void memory_gone(struct thread *t, uintptr_t address)
 {
 	uint32_t ref = address_find(t, address);
 	struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
@@ -126,6 +120,21 @@ void locks_memory_gone(struct thread *t, uintptr_t address)
 	t->busy = 1;
 	lock_gone(t, ref);
 	t->busy = 0;
+}
+
+#define SCAN_LIMIT (64u * 1024)
+
+void recorder_freeing(struct thread *t, uintptr_t address, size_t size)
+{
+	uintptr_t end = address + (size < SCAN_LIMIT ? size : SCAN_LIMIT);
+
+	for (uintptr_t piece = address & ~(uintptr_t)(HEAP_PIECE - 1); piece < end; piece += HEAP_PIECE) {
+		if (!heap_piece_held(piece))
+			continue;
+		for (uintptr_t a = piece > address ? piece : address; a < piece + HEAP_PIECE && a < end;
+		     a += sizeof(void *))
+			memory_gone(t, a);
+	}
 }
 
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
@@ -139,7 +148,7 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 						 __ATOMIC_RELAXED))
 			continue;
 		if (claim == SOLE_NONE)
-			epoch_move((uintptr_t)address);
+			epoch_move(address);
 		return;
 	}
 }

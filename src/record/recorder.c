@@ -232,6 +232,22 @@ static void note_held(const struct thread *t)
 	}
 }
 
+struct thread *recorder_thread_prepare(void)
+{
+	struct thread *t;
+	int saved = errno;
+
+	/* A forked child begins to record in the first call that we see, and may do so only while it has one thread. */
+	if (recorder.state == RECORDER_CHILD ||
+	    (thread_self != &thread_none && thread_self->mode == MODE_OFF))
+		recorder_enter();
+	if (recorder.state != RECORDER_ON)
+		return NULL;
+	t = thread_prepare();
+	errno = saved;
+	return t;
+}
+
 void recorder_before_fork(void)
 {
 	struct thread *t;

@@ -63,6 +63,9 @@ void image_lost(enum loss what);
 /* A destruction that succeeded. */
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind);
 
+/* A block of memory is about to be freed: ends the locks in it. */
+void recorder_freeing(struct thread *t, uintptr_t address, size_t size);
+
 /* A misuse (STATE_*) of a lock: marks and counts it, keeps the stack of the first; with --trap stops the program. */
 void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site site);
 
@@ -106,7 +109,7 @@ bool hold_exists(struct thread *t, const void *address, uint32_t lock);
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock);
 
 /* Threads. A block for a thread about to be created, or NULL. */
-struct thread *thread_prepare(void);
+struct thread *recorder_thread_prepare(void);
 void thread_abandon(struct thread *t);          /* it was not created after all */
 void recorder_thread_started(struct thread *t); /* in the new thread, first thing */
 void thread_begin(struct thread *t);            /* the recorder's part of it */

@@ -21,17 +21,6 @@
 /* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
 #define POLICY_LOOKS 64u
 
-struct thread thread_none;
-/* Not only for form: a handler that forks can return in the child in the middle of a hot path. */
-static struct l1_slot no_slots[L1_WAYS] __attribute__((aligned(128)));
-__thread struct thread_own thread_own
-	__attribute__((tls_model("initial-exec"))) = { &thread_none, no_slots, 0 };
-
-void thread_is_none(void)
-{
-	thread_own = (struct thread_own){ &thread_none, no_slots, 0 };
-}
-
 static uint32_t threads_lock;
 static struct thread *free_threads;
 static struct thread **all_threads;
@@ -65,7 +54,7 @@ static struct thread *make(uint32_t tid)
 	if (t == NULL)
 		return NULL;
 	t->tid = tid; /* until it runs, the creator's */
-	if (!cells_setup(t))
+	if (!l1_setup(t))
 		return NULL;
 	c = image_chunk(CHUNK_THREAD, sizeof(*r), CHUNK_ALIGN, 0, tid);
 	if (c == NULL)
@@ -108,20 +97,11 @@ static uint32_t prepared;
 
 struct thread *thread_prepare(void)
 {
-	struct thread *self, *t;
-	int saved = errno;
+	struct thread *self = thread_self, *t;
 
-	/* A forked child begins to record in the first call that we see, and may do so only while it has one thread. */
-	if (recorder.state == RECORDER_CHILD ||
-	    (thread_self != &thread_none && thread_self->mode == MODE_OFF))
-		recorder_enter();
-	if (recorder.state != RECORDER_ON)
-		return NULL;
-	self = thread_self;
 	t = take(self->tid ? self->tid : (uint32_t)gettid());
 	if (t != NULL)
 		__atomic_fetch_add(&prepared, 1, __ATOMIC_RELAXED);
-	errno = saved;
 	return t;
 }
 
@@ -171,7 +151,7 @@ void thread_policy_changed(struct thread *t)
 		t->rec->priority = p.sched_priority;
 		t->rec->realtime = is_realtime(policy);
 		if (was != t->rec->realtime)
-			cells_reset_l1(t); /* so that every lock used from now on is marked */
+			l1_reset(t); /* so that every lock used from now on is marked */
 	}
 	errno = saved;
 }
@@ -232,7 +212,7 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	}
 	t->top = t->held_first - 1;
 	if (r->generation > 0)
-		cells_reset_l1(t);
+		l1_reset(t);
 	r->past_ticks += r->end_ticks ? r->end_ticks - r->start_ticks : 0;
 	r->end_ticks = 0;
 	r->start_ticks = clock_now();

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* A thread's cache of calls, see callcache.h. Called by the slow paths with "busy" or "hot" set; takes no lock. */
+#include "src/record/callcache.h"
+
+#include <string.h>
+
+#include "src/record/hot.h"
+#include "src/record/internal.h"
+#include "src/record/memory.h"
+
+#define L1_FIRST_LOG 5u
+#define L1_LAST_LOG 21u
+
+static uint64_t l1_mask(uint32_t log)
+{
+	return (sizeof(struct l1_slot) << log) - sizeof(struct l1_slot);
+}
+
+static size_t l1_bytes(const struct thread *t)
+{
+	return (size_t)t->l1_mask + sizeof(struct l1_slot);
+}
+
+bool l1_setup(struct thread *t)
+{
+	t->l1 = memory_piece(sizeof(struct l1_slot) << L1_FIRST_LOG, t->tid);
+	t->l1_mask = l1_mask(L1_FIRST_LOG);
+	return t->l1 != NULL;
+}
+
+/* A cell's count may be behind that in its slot. */
+static void slot_write_back(const struct l1_slot *s)
+{
+	if (s->address != 0 && s->cell != 0)
+		cell_catch_up(REF_POINTER(s->cell), s->acquired);
+}
+
+void l1_reset(struct thread *t)
+{
+	for (size_t i = 0; i < l1_bytes(t) / sizeof(*t->l1); i++)
+		slot_write_back(&t->l1[i]);
+	memset(t->l1, 0, l1_bytes(t));
+}
+
+static struct l1_slot *l1_far(const void *address, uintptr_t ip)
+{
+	return l1_home((const void *)((uintptr_t)address ^ (uintptr_t)ip << 12), ~ip);
+}
+
+static struct l1_slot *l1_free(struct l1_slot *home)
+{
+	for (unsigned int i = 0; i < L1_WAYS; i++)
+		if (l1_way(home, i)->address == 0)
+			return l1_way(home, i);
+	return NULL;
+}
+
+struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark)
+{
+	struct l1_slot *far;
+
+	if (l1_free(l1_home(address, ip)) !=
+	    NULL) /* it would be there; another cache line is not worth a look */
+		return NULL;
+	far = l1_far(address, ip);
+	for (unsigned int i = 0; i < L1_WAYS; i++)
+		if (l1_is(l1_way(far, i), address, ip, mark))
+			return l1_way(far, i);
+	return NULL;
+}
+
+void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what)
+{
+	struct l1_slot *home = l1_home(address, what->ip), *s = l1_find(address, what->ip, mark);
+
+	if (((uintptr_t)address & 3) != 0) /* no room for the mark */
+		return;
+	if (s == NULL)
+		s = l1_free(home);
+	if (s == NULL && mark != L1_LIFE)
+		s = l1_free(l1_far(address, what->ip));
+	if (s == NULL && t->hot)
+		return;
+	if (s == NULL)
+		s = home;
+	slot_write_back(s);
+	s->address = 0; /* a signal handler may look */
+	signal_fence();
+	s->ip = what->ip;
+	s->cell = what->cell;
+	s->lock = what->lock;
+	s->acquired = what->acquired;
+	s->stamp = what->stamp;
+	signal_fence();
+	s->address = (uintptr_t)address | mark;
+}
+
+void l1_grow(struct thread *t)
+{
+	struct l1_slot *fresh, *old = t->l1;
+	size_t old_bytes = l1_bytes(t);
+	uint32_t log = L1_FIRST_LOG;
+
+	while (log < L1_LAST_LOG && (t->cells.count > (1u << log) / 2 || l1_mask(log) < t->l1_mask))
+		log++;
+	if (l1_mask(log) == t->l1_mask || t->hot)
+		return;
+	if (log < 8)
+		log = 8;
+	fresh = memory_map(sizeof(*fresh) << log);
+	if (fresh == NULL)
+		return;
+	t->l1 = thread_own.l1 = fresh;
+	t->l1_mask = thread_own.l1_mask = l1_mask(log);
+	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
+		if (old[i].address != 0)
+			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3,
+			       &old[i]);
+	if (old_bytes < 4096)
+		return; /* from a slab */
+	/* If this is a signal handler, the call that it interrupted may be about to read the old one. */
+	memory_empty(old, old_bytes);
+	memory_unmap(t->l1_before, t->l1_before_bytes);
+	t->l1_before = old;
+	t->l1_before_bytes = old_bytes;
+}
+
+/* Whether the lock knows that this thread uses it. */
+static inline bool claimed(const struct thread *t, const struct lock_rec *l)
+{
+	uint32_t sole = __atomic_load_n(&l->sole, __ATOMIC_RELAXED);
+
+	return sole == t->ref || sole == SOLE_NONE || !lock_has_sole(l);
+}
+
+/* The stamp of a lock that this thread has claimed. The epoch was read before. */
+static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, uint32_t epoch)
+{
+	if (__atomic_load_n(&l->sole, __ATOMIC_RELAXED) != t->ref || !lock_has_sole(l))
+		return epoch | STAMP_SETTLED;
+	return __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED) == t->ref ? epoch | STAMP_SOLE : epoch;
+}
+
+/* Whether a slot is right after all; then it has the right count. */
+static inline bool renew(const struct thread *t, struct l1_slot *s, const struct lock_rec *l,
+			 const void *address)
+{
+	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != (uintptr_t)address || !claimed(t, l))
+		return false;
+	if ((s->address & 3) == 0 && lock_needs_care(l)) /* it was none when the slot was made */
+		return false;
+	slot_catch_up(t, s);
+	return true;
+}
+
+bool hot_renew(const struct thread *t, struct l1_slot *s)
+{
+	const void *address = (const void *)(uintptr_t)(s->address & ~3ull);
+	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+	const struct lock_rec *l = REF_POINTER(s->lock);
+
+	if (!renew(t, s, l, address))
+		return false;
+	s->stamp = stamp(t, l, epoch);
+	return true;
+}
+
+bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address)
+{
+	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+	struct lock_rec *l = REF_POINTER(s->lock);
+	bool settled = s->stamp == (epoch | STAMP_SETTLED);
+
+	if ((s->stamp ^ epoch) >= EPOCH_STEP && !renew(t, s, l, address))
+		return false;
+	hot_own(t, l, REF_POINTER(s->cell), s->cell);
+	if (unlikely(!settled))
+		s->stamp = stamp(t, l, epoch);
+	return true;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * A thread's cache of calls: by the lock's address and the return address of the call, the cell, the lock's record and the
+ * count so far. It is lossy: what it does not know is found by the slow path (cells.c). Read inline by the hot path; only
+ * the thread itself, and its signal handlers, use it.
+ *
+ * Epochs say whether what a slot remembers of a lock still holds, without a look at the lock's record. An address has an
+ * epoch, shared with others by hashing. It moves on when a lock there ends, and when a second thread comes to a lock that
+ * one thread used alone. Write the record, then bump the epoch. Read the epoch before stamping a slot.
+ */
+#ifndef MUTRACE_RECORD_CALLCACHE_H
+#define MUTRACE_RECORD_CALLCACHE_H
+
+#include "src/record/state.h"
+
+/* The lowest two bits of a slot's address (locks are aligned to 4): the side, or for the slow paths only */
+#define L1_SLOW 1u /* exclusive, and acquiring needs more than the plain path (a recursive or robust mutex) */
+#define L1_LIFE 3u /* of a call that ends a lock: "lock" is its record, there is no cell */
+
+#define STAMP_SOLE 1u    /* this thread alone uses the lock, and is noted as its last owner */
+#define STAMP_SETTLED 2u /* others use it too */
+#define EPOCH_STEP 4u
+
+#define EPOCHS_LOG 12u
+extern uint32_t lock_epochs[1u << EPOCHS_LOG];
+
+static inline uint32_t *lock_epoch(const void *address)
+{
+	return &lock_epochs[(uint32_t)((uintptr_t)address >> 3) * 0x9e3779b1u >> (32 - EPOCHS_LOG)];
+}
+
+static inline void epoch_move(const void *address)
+{
+	__atomic_fetch_add(lock_epoch(address), EPOCH_STEP, __ATOMIC_SEQ_CST);
+}
+
+/* The first of the four ways of a slot. Slots of locks that lie side by side do so too: such locks are often used in turn. */
+static inline struct l1_slot *l1_home(const void *address, uintptr_t ip)
+{
+	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
+
+	return (struct l1_slot *)((char *)thread_own.l1 +
+				  (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct l1_slot))) &
+				   thread_own.l1_mask));
+}
+
+static inline struct l1_slot *l1_way(struct l1_slot *home, unsigned int i)
+{
+	return (struct l1_slot *)((uintptr_t)home ^ i * sizeof(*home));
+}
+
+static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t ip, uint32_t mark)
+{
+	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
+}
+
+/* Looks in the second set of four ways, used when the home set is full. Not for L1_LIFE, which is looked up but once or twice. */
+struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark);
+
+/* The calling thread's slot of a lock and a call site, or NULL. */
+static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_t mark)
+{
+	struct l1_slot *home = l1_home(address, ip);
+
+	if (likely(l1_is(home, address, ip, mark)))
+		return home;
+	for (unsigned int i = 1; i < L1_WAYS; i++)
+		if (l1_is(l1_way(home, i), address, ip, mark))
+			return l1_way(home, i);
+	return mark == L1_LIFE ? NULL : l1_find_far(address, ip, mark);
+}
+
+/* Brings a cell's count up to what is known elsewhere; never down. */
+static inline void cell_catch_up(struct cell *c, uint32_t acquired)
+{
+	int32_t ahead = (int32_t)(acquired - (uint32_t)c->acquired);
+
+	if (likely(ahead > 0))
+		c->acquired += (uint32_t)ahead;
+}
+
+/* Brings a slot and its cell to the same count, the higher one: the record may have been another lock's meanwhile. */
+static inline void slot_catch_up(const struct thread *t, struct l1_slot *s)
+{
+	struct cell *c = REF_POINTER(s->cell);
+
+	if (t->rec->pending >> 32 == s->cell)
+		cell_catch_up(c, t->rec->pending_acquired);
+	cell_catch_up(c, s->acquired);
+	s->acquired = (uint32_t)c->acquired;
+}
+
+/* Gives a new thread block its first cache. False: no memory. */
+bool l1_setup(struct thread *t);
+/* Empties the cache; what it counted goes to the cells. */
+void l1_reset(struct thread *t);
+/* Remembers what is known of an address and a call site. */
+void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what);
+/* Keeps the cache sparse, as what finds no place costs a walk through the slow path. */
+void l1_grow(struct thread *t);
+
+#endif

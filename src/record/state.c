@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The recorder's state, see state.h. Everything else in src/record may use it; it calls nothing. */
+#include "src/record/internal.h"
+
+struct recorder recorder;
+uint32_t lock_epochs[1u << EPOCHS_LOG]; /* see callcache.h */
+
+struct thread thread_none;
+/* Not only for form: a handler that forks can return in the child in the middle of a hot path. */
+static struct l1_slot no_slots[L1_WAYS] __attribute__((aligned(128)));
+__thread struct thread_own thread_own
+	__attribute__((tls_model("initial-exec"))) = { &thread_none, no_slots, 0 };
+
+void thread_is_none(void)
+{
+	thread_own = (struct thread_own){ &thread_none, no_slots, 0 };
+}
+
+void image_lost(enum loss what)
+{
+	struct image_header *h = recorder.header;
+
+	if (h != NULL)
+		__atomic_fetch_add(&h->lost[what], 1, __ATOMIC_RELAXED);
+}
