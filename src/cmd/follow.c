@@ -413,12 +413,44 @@ static bool known(const void *data, pid_t pid)
 	return false;
 }
 
+bool follow_expects(const struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (awaits_birth(f, &f->tracked[i]))
+			return true;
+	return false;
+}
+
 bool follow_busy(const struct follow *f)
 {
 	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].phase == PHASE_ALIVE || awaits_birth(f, &f->tracked[i]))
+		if (f->tracked[i].phase == PHASE_ALIVE)
 			return true;
-	return false;
+	return follow_expects(f);
+}
+
+/* It said so itself; the process may still be there, waiting for something. */
+static bool has_ended(const struct follow *f, const struct tracked *t)
+{
+	int fd = open_image(f, t, O_RDONLY);
+	struct image_header h;
+	bool ended = fd < 0 || (read_header(fd, &h) && h.end_ticks != 0 && h.state != IMAGE_EXECED);
+
+	if (fd >= 0)
+		close(fd);
+	return ended;
+}
+
+unsigned int follow_others(const struct follow *f, pid_t but)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct tracked *t = &f->tracked[i];
+
+		n += t->phase == PHASE_ALIVE && t->pid_here != (uint32_t)but && !has_ended(f, t);
+	}
+	return n;
 }
 
 bool follow_newcomers(struct follow *f, const char *session)

@@ -29,6 +29,10 @@ bool follow_busy(const struct follow *f);
 /* Whether processes run in this session (its path) that no image tells of, or not yet; of those that never do, such as
  * static programs, it says so for a second. */
 bool follow_newcomers(struct follow *f, const char *session);
+/* Whether somebody is about to show up, as follow_busy() does. */
+bool follow_expects(const struct follow *f);
+/* How many of the session's processes live, but for one process and for those that have come to their end. */
+unsigned int follow_others(const struct follow *f, pid_t but);
 /* How many of the session's processes live, and one of them. As of the last scan. */
 unsigned int follow_living(const struct follow *f, pid_t *ret_one);
 /* Whether there is anything to report: a process that registered, and did not only go on as something that did not.

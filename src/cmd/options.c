@@ -149,6 +149,8 @@ static const struct option_spec specs[] = {
 	  "accepted for old command lines, no longer needed" },
 	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, ARG_FLAG, AT(remove_session),
 	  0, 0, "remove the sessions after the report" },
+	{ GROUP_OTHER, 0, "by-hand", NULL, FOR_REPORT | FOR_WATCH_REPORT, ARG_FLAG, AT(by_hand), 0, 0,
+	  "as the library asks at the end of a program that was preloaded by hand" },
 	{ GROUP_OTHER, 'h', "help", NULL, ~0u, ARG_FLAG, AT(help), 0, 0, "show this and exit" },
 	{ GROUP_OTHER, 'V', "version", NULL, ~0u, ARG_FLAG, AT(version), 0, 0, "show the version and exit" },
 };

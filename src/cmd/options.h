@@ -53,6 +53,7 @@ struct options {
 	bool live;
 	bool no_follow;
 	bool remove_session;
+	bool by_hand;
 	bool help, version;
 };
 

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/cmd/byhand.h"
 #include "src/cmd/options.h"
 #include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
@@ -122,6 +123,10 @@ int command_report(int argc, char **argv)
 	}
 	if (first >= argc) {
 		list_sessions();
+		goto finish;
+	}
+	if (o.by_hand) {
+		status = byhand_report(argv[first]);
 		goto finish;
 	}
 	status = report(&o, (const char *const *)argv + first, (size_t)(argc - first));

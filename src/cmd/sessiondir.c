@@ -7,7 +7,6 @@
 
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stddef.h>
@@ -22,6 +21,7 @@
 
 #include "src/base/proc.h"
 #include "src/cmd/say.h"
+#include "src/session/directory.h"
 #include "src/session/ticks.h"
 
 #define SHM "/dev/shm"
@@ -58,15 +58,11 @@ static char *make_in(const char *place)
 
 static bool is_empty(const char *path)
 {
-	struct dirent *entry;
-	bool empty = true;
-	DIR *dir = opendir(path);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool empty = dir >= 0 && directory_is_empty(dir);
 
-	if (dir == NULL)
-		return false;
-	while (empty && (entry = readdir(dir)) != NULL)
-		empty = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
-	closedir(dir);
+	if (dir >= 0)
+		close(dir);
 	return empty;
 }
 
@@ -98,25 +94,6 @@ uint64_t sessiondir_ticks(uint32_t clock_kind)
 	return clock_kind == CLOCK_KIND_TSC ? ticks_counter() : ticks_monotonic_ns();
 }
 
-/* Only what a session consists of: a directory that the user put other things into stays. */
-static void remove_files(int directory)
-{
-	struct dirent *entry;
-	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (dir == NULL) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, SESSION_FILE) == 0 ||
-		    strncmp(entry->d_name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
-			unlinkat(directory, entry->d_name, 0);
-	closedir(dir);
-}
-
 static int write_at(const struct sessiondir *s, size_t from, size_t to)
 {
 	const struct session_file content = s->content;
@@ -143,6 +120,7 @@ static int fill(struct sessiondir *s)
 	s->file = openat(s->dir, SESSION_FILE, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (s->file < 0 || fchmod(s->file, 0600) < 0)
 		return -errno;
+	directory_hold(s->file);
 	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE)
 		return -EFBIG; /* to try it would raise SIGXFSZ */
 	r = -posix_fallocate(s->file, 0, SESSION_FILE_SIZE);
@@ -155,7 +133,7 @@ static void unmake(struct sessiondir *s)
 	if (s->file >= 0)
 		close(s->file); /* before another descriptor is needed */
 	if (s->dir >= 0) {
-		remove_files(s->dir);
+		directory_remove_files(s->dir);
 		close(s->dir);
 	}
 	if (s->path != NULL)
@@ -177,6 +155,7 @@ static int make_unnamed(struct sessiondir *s)
 			if (places[i] == NULL || places[i][0] == '\0' ||
 			    (!any && !has_room(places[i], i == 0 ? SHM_ROOM : OTHER_ROOM)))
 				continue;
+			directory_clean(places[i]);
 			s->path = make_in(places[i]);
 			r = s->path == NULL                  ? -errno
 			    : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG
@@ -218,6 +197,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	c->start_ns = ticks_monotonic_ns();
 	proc_boot_id(c->boot_id);
 	c->config = *config;
+	c->config.keep = s->keep;
 	if (rt_threads != NULL)
 		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
 	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
@@ -284,7 +264,7 @@ int sessiondir_remove(const char *path)
 		close(dir);
 		return -EPERM;
 	}
-	remove_files(dir);
+	directory_remove_files(dir);
 	close(dir);
 	return rmdir(path) < 0 ? -errno : 0;
 }
@@ -295,10 +275,13 @@ void sessiondir_close(struct sessiondir *s)
 		unmake(s);
 		return;
 	}
-	if (s->file >= 0)
-		close(s->file);
-	if (s->dir >= 0)
-		close(s->dir);
+	if (!s->content.config.keep) { /* it is now, see run.c: no later run may remove it */
+		s->content.config.keep = 1;
+		write_at(s, offsetof(struct session_file, config.keep),
+			 offsetof(struct session_file, config.reserved));
+	}
+	close(s->file);
+	close(s->dir);
 	free(s->path);
 	*s = (struct sessiondir){ .dir = -1, .file = -1 };
 }

@@ -14,6 +14,7 @@
 
 #include "base/proc.h"
 #include "load/tables.h"
+#include "session/directory.h"
 
 /* The file "session". 0 also if there is none; -errno with error. */
 static int session_file_read(int dir, const char *path, struct session_context *c, bool *ret_foreign,
@@ -246,7 +247,7 @@ int model_load(struct model *m, const char *path, char *error)
 {
 	char *parent = NULL, *slash;
 	const char *only = NULL;
-	int dir, r;
+	int dir, hold, r;
 
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 && errno == ENOTDIR) { /* one image, its session being around it */
@@ -267,7 +268,12 @@ int model_load(struct model *m, const char *path, char *error)
 	}
 	if (only && strcmp(only, SESSION_FILE) == 0)
 		only = NULL; /* means the session */
+	hold = openat(dir, SESSION_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (hold >= 0)
+		directory_hold(hold); /* against its removal meanwhile */
 	r = load_from(m, dir, path, only, error);
+	if (hold >= 0)
+		close(hold);
 	close(dir);
 	free(parent);
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Preloaded by hand, see byhand.h. The report is the work of the mutrace command, as always; it is looked for beside
- * where this library is installed, then in $PATH.
+ * Preloaded by hand, see byhand.h. The report is the work of the mutrace command, as always. Runs in the
+ * profiled process, in the library's constructor and destructor; takes no lock.
  */
 #include "config.h"
 
@@ -12,94 +12,186 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "src/record/byhand_options.h"
 #include "src/record/image.h"
 #include "src/record/raw.h"
 
 #define STDERR_COPY_MIN 700
+#define COMMAND_SIZE 1200
 
 static int stderr_copy = -1;
+static struct stat stderr_file; /* what the copy was: a daemon closes all descriptors */
 static char assignment[600];
 
 void byhand_start(void)
 {
 	const char *path = image_session_path();
 
-	if (recorder.state != RECORDER_ON || !image_session_is_ours())
+	if (recorder.state != RECORDER_ON || !recorder.config.report_at_exit)
 		return;
 	/* Far from the numbers that programs use; the limit on descriptors may be lower. */
 	stderr_copy = fcntl(2, F_DUPFD_CLOEXEC, STDERR_COPY_MIN);
 	if (stderr_copy < 0)
 		stderr_copy = fcntl(2, F_DUPFD_CLOEXEC, 100);
+	fstat(stderr_copy, &stderr_file);
+	if (!image_session_is_ours())
+		return;
 	stpcpy(stpcpy(assignment, SESSION_ENV "="), path);
 	putenv(assignment);
 }
 
-/* The mutrace command that belongs to this library. */
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+/*
+ * The command of this library: above it in the build tree (.libs/), in bin/ of the same tree where both are
+ * installed (that may have been moved), where configure meant it to be, else in $PATH.
+ */
 static void find_command(char *out, size_t size)
 {
+	static const char *const ups[] = { "/../", "/../bin/", "/../../bin/", "/../../../bin/" };
+	const char *name = recorder.watch_by_hand ? "matrace" : "mutrace";
 	Dl_info info;
-	char *slash;
 
-	out[0] = '\0';
 	if (dladdr((void *)byhand_start, &info) != 0 && info.dli_fname[0] == '/' &&
 	    strlen(info.dli_fname) + 32 < size) {
-		static const char *const tails[] = { "/../mutrace", "/mutrace", "/../../bin/mutrace",
-						     "/../../../bin/mutrace" };
-
-		for (size_t i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+		for (size_t i = 0; i < sizeof(ups) / sizeof(ups[0]); i++) {
 			strcpy(out, info.dli_fname);
-			slash = strrchr(out, '/');
-			strcpy(slash, tails[i]);
-			if (access(out, X_OK) == 0)
+			stpcpy(stpcpy(strrchr(out, '/'), ups[i]), name);
+			if (is_program(out))
 				return;
 		}
 	}
-	strcpy(out, BINDIR "/mutrace");
-	if (access(out, X_OK) != 0)
-		strcpy(out, "mutrace");
+	stpcpy(stpcpy(out, BINDIR "/"), name);
+	if (!is_program(out))
+		strcpy(out, name);
+}
+
+/*
+ * The environment without us, since the report must not be profiled, not even where the system preloads us
+ * everywhere. In memory of its own, for malloc() may be in any state. NULL: there is none.
+ */
+static char **report_environment(void)
+{
+	static char nowhere[] = SESSION_ENV "=-";
+	size_t n = 2;
+	char **envp, **to;
+
+	for (char **e = environ; e != NULL && *e != NULL; e++)
+		n++;
+	envp = to = mmap(NULL, n * sizeof(*envp), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (envp == MAP_FAILED)
+		return NULL;
+	*to++ = nowhere;
+	for (char **e = environ; e != NULL && *e != NULL && to < envp + n - 1; e++)
+		if (strncmp(*e, "LD_PRELOAD=", 11) != 0 &&
+		    strncmp(*e, SESSION_ENV "=", sizeof(SESSION_ENV)) != 0)
+			*to++ = *e;
+	return envp;
+}
+
+/* Whether another process sees to the report: the one that made the session, for it reports when it ends. */
+static bool maker_will_report(const char *path)
+{
+	struct session_file s;
+	char file[600];
+	ssize_t n;
+	int fd;
+
+	if (image_session_is_ours())
+		return false;
+	stpcpy(stpcpy(file, path), "/" SESSION_FILE);
+	fd = raw_open(file, O_RDONLY | O_NOFOLLOW, 0);
+	if (fd < 0)
+		return true; /* over already, or out of reach */
+	n = raw_read(fd, &s, sizeof(s));
+	raw_close(fd);
+	if (n != (ssize_t)sizeof(s))
+		return true;
+	return !s.left_behind && s.program_pid != (uint32_t)getpid() &&
+	       (kill((pid_t)s.program_pid, 0) == 0 || errno != ESRCH);
+}
+
+/* Where the report goes: the stderr that was there at the start. */
+static int report_stderr(void)
+{
+	struct stat st;
+
+	if (stderr_copy >= 0 && fstat(stderr_copy, &st) == 0 && st.st_dev == stderr_file.st_dev &&
+	    st.st_ino == stderr_file.st_ino)
+		return stderr_copy;
+	return fstat(2, &st) == 0 && st.st_dev == stderr_file.st_dev && st.st_ino == stderr_file.st_ino ? 2
+													: -1;
+}
+
+/* The report, by a child of ours that this waits for. SIGCHLD is not told to the program. */
+static bool run_command(char **argv, char **envp)
+{
+	const struct timespec now = { 0, 0 };
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t block, old, child;
+	int fd = report_stderr(), status;
+	bool was_pending;
+	pid_t pid;
+	bool done;
+
+	sigfillset(&block);
+	pthread_sigmask(SIG_BLOCK, &block, &old);
+	sigpending(&child);
+	was_pending = sigismember(&child, SIGCHLD) == 1;
+	posix_spawn_file_actions_init(&actions);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setsigmask(&attributes, &old);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+	if (fd < 0)
+		posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+	else if (fd != 2)
+		posix_spawn_file_actions_adddup2(&actions, fd, 2);
+	done = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, envp) == 0;
+	while (done && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	if (!was_pending)
+		sigtimedwait(&child, NULL, &now);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return done;
 }
 
 void byhand_end(void)
 {
 	const char *path = image_session_path();
-	char command[1200], remove[] = "--remove-session";
-	char *argv[5] = { command, (char *)"report", remove, (char *)path, NULL };
-	char *envp[64];
-	posix_spawn_file_actions_t actions;
-	size_t n = 0;
-	pid_t pid;
-	sigset_t block, old;
+	char command[COMMAND_SIZE], by_hand[] = "--by-hand";
+	char *argv[] = { command, (char *)"report", by_hand, (char *)path, NULL };
+	char **envp;
 
-	if (!image_session_is_ours() || recorder.state != RECORDER_ON || recorder.pid != (uint32_t)getpid())
+	/* A forked child that never locked anything may be the last of all, too. */
+	if ((recorder.state != RECORDER_ON && recorder.state != RECORDER_CHILD) ||
+	    !recorder.config.report_at_exit || maker_will_report(path))
 		return;
-	image_forget_session();
+	if (recorder.state == RECORDER_ON && recorder.pid != (uint32_t)getpid())
+		return;
+	envp = report_environment();
+	if (envp == NULL)
+		return;
 	find_command(command, sizeof(command));
-	/* The environment without us: the report must not be profiled. */
-	for (char **e = environ; e != NULL && *e != NULL && n < 63; e++)
-		if (strncmp(*e, "LD_PRELOAD=", 11) != 0 &&
-		    strncmp(*e, SESSION_ENV "=", sizeof(SESSION_ENV)) != 0)
-			envp[n++] = *e;
-	envp[n] = NULL;
-	sigfillset(&block);
-	pthread_sigmask(SIG_BLOCK, &block, &old);
-	posix_spawn_file_actions_init(&actions);
-	if (stderr_copy >= 0)
-		posix_spawn_file_actions_adddup2(&actions, stderr_copy, 2);
-	else
-		posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, 2, 1);
-	if (posix_spawnp(&pid, command, &actions, NULL, argv, envp) == 0) {
-		int status;
-
-		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-			;
-	}
-	posix_spawn_file_actions_destroy(&actions);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!run_command(argv, envp))
+		byhand_say("there is no report, for the command is not installed; the session is ", path,
+			   NULL);
+	image_forget_session();
 }

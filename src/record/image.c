@@ -14,12 +14,12 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "src/record/byhand.h"
 #include "src/record/clock.h"
 #include "src/record/pilock.h"
 #include "src/record/procinfo.h"
@@ -281,80 +281,9 @@ static int read_session(const char *path)
 		recorder.config.frames = FRAMES_DEFAULT;
 	if (recorder.config.frames > FRAMES_MAX)
 		recorder.config.frames = FRAMES_MAX;
-	strcpy(session_path, path);
+	if (path != session_path)
+		strcpy(session_path, path);
 	return 0;
-}
-
-/* One that was just made by us and came to nothing. */
-static void remove_session(const char *path)
-{
-	char file[PATH_SIZE + 16];
-
-	stpcpy(stpcpy(file, path), "/" SESSION_FILE);
-	unlink(file);
-	rmdir(path);
-}
-
-/* Preloaded by hand: a session of our own. 0 or -errno. */
-static int make_session(void)
-{
-	static const char *const places[] = { "/dev/shm", NULL, "/tmp" };
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
-	unsigned char random[12];
-	struct session_file s = { .format = SESSION_FORMAT, .byte_order = SESSION_BYTE_ORDER };
-	char path[PATH_SIZE];
-	struct rlimit size;
-	struct timespec now;
-	int fd, r = -ENOENT;
-
-	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE)
-		return -EFBIG;
-	memcpy(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic));
-	s.uid = (uint32_t)getuid();
-	clock_gettime(CLOCK_REALTIME, &now);
-	s.start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	s.start_ns = ticks_monotonic_ns();
-	procinfo_boot_id(s.boot_id);
-	s.config.frames = FRAMES_DEFAULT;
-	s.config.report_at_exit = 1;
-	s.config.watch = recorder.watch_by_hand;
-	strcpy(s.version, PACKAGE_VERSION);
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		const char *place = places[i] ? places[i] : secure_getenv("TMPDIR");
-		char *p;
-
-		if (place == NULL || place[0] != '/' || strlen(place) > PATH_SIZE - 64 ||
-		    getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
-			continue;
-		p = stpcpy(stpcpy(path, place), "/mutrace-");
-		for (size_t j = 0; j < sizeof(random); j++)
-			*p++ = letters[random[j] % 32];
-		*p = '\0';
-		if (mkdir(path, 0700) == 0) {
-			r = 0;
-			break;
-		}
-		r = -errno;
-	}
-	if (r < 0)
-		return r;
-	strcat(path, "/" SESSION_FILE);
-	fd = raw_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-	if (fd < 0)
-		r = -errno;
-	else if (fchmod(fd, 0600) != 0 || raw_write(fd, &s, sizeof(s)) != (ssize_t)sizeof(s) ||
-		 ftruncate(fd, SESSION_FILE_SIZE) != 0)
-		r = -ENOSPC;
-	if (fd >= 0)
-		raw_close(fd);
-	path[strlen(path) - strlen("/" SESSION_FILE)] = '\0';
-	if (r == 0)
-		r = read_session(path);
-	if (r == 0)
-		session_is_ours = true;
-	else
-		remove_session(path);
-	return r;
 }
 
 static void take_over(char *base, uint64_t mapped, uint64_t populated)
@@ -380,16 +309,26 @@ int image_attach(bool make)
 
 	if (getauxval(AT_SECURE))
 		return -EPERM;
-	if (path != NULL && path[0] != '\0')
+	if (path != NULL && path[0] != '\0') {
 		r = read_session(path);
-	else
-		r = make ? make_session() : -ENOENT;
-	if (r < 0)
+	} else if (make) {
+		r = byhand_make_session(session_path, sizeof(session_path));
+		session_is_ours = r == 0;
+		if (r == 0)
+			r = read_session(session_path);
+	} else {
+		r = -ENOENT;
+	}
+	if (r < 0) {
+		if (session_is_ours)
+			byhand_remove_session(session_path);
+		session_is_ours = false;
 		return r;
+	}
 	r = create(image_path, &base, &mapped, &populated, FIRST_STEP);
 	if (r < 0) {
 		if (session_is_ours)
-			remove_session(session_path);
+			byhand_remove_session(session_path);
 		else
 			count_unrecorded();
 		session_is_ours = false;

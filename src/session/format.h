@@ -27,6 +27,8 @@
 #define SESSION_FILE_MAGIC "mutraceS"  /* first 8 bytes of the file "session" */
 #define SESSION_IMAGE_MAGIC "mutraceI" /* first 8 bytes of an image file */
 #define SESSION_FILE "session"
+#define SESSION_OPTIONS \
+	"options" /* of a session made by hand: NUL-separated, the working directory and the options */
 #define SESSION_IMAGE_PREFIX "image."
 #define SESSION_ENV "MUTRACE_SESSION" /* absolute path of the session's directory */
 
@@ -61,7 +63,8 @@ struct session_config {
 	uint64_t max_bytes; /* limit on the size of one image file */
 	uint32_t watch;     /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
 	uint32_t after_ms;  /* matrace: what happens earlier after the start of a process is not recorded */
-	uint32_t reserved[4];
+	uint32_t keep;      /* 1: the user asked for the session by name (-o), so nobody removes it */
+	uint32_t reserved[3];
 };
 
 #define SESSION_FILE_SIZE 4096u
@@ -76,12 +79,16 @@ struct session_file {
 	uint8_t boot_id[16];
 	struct session_config config;
 	uint32_t finished;    /* 1: the program ended and end_* are valid */
-	uint32_t program_pid; /* the process that mutrace started */
+	uint32_t program_pid; /* the process that mutrace started, or that made the session by hand */
 	uint32_t wait_status; /* of that process, as waitpid() gives it */
 	uint32_t unrecorded;  /* processes that found no room for an image (written by them, atomic) */
 	uint64_t end_ticks, end_ns;
 	char version[32];     /* of the writer, NUL-terminated */
 	char rt_threads[128]; /* matrace: threads with such a name (a glob) count as realtime; empty: none */
+	uint64_t
+		found_dead_ns; /* realtime; when another run first saw that nobody has this session any more */
+	uint32_t
+		left_behind; /* 1: made by hand, and its maker ended before others: the last of them reports */
 };
 
 /* Why something was not recorded; indices of image_header.lost. */

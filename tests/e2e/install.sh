@@ -14,12 +14,22 @@ find "$work/root" -name libmutrace.so | grep -q . || fail "no library"
 expect 0 "$installed" --json=json "$workloads/truth"
 check_json json 'lock("guilty_lock")["contended"] == 200'
 
+library=$(find "$work/root" -name libmutrace.so)
+expect 0 env PATH=/usr/bin:/bin LD_PRELOAD="$library" "$workloads/truth"
+grep -q guilty_lock err || fail "no report by hand"
+
 mv root "elsewhere"
 installed=${installed/"$work/root"/"$work/elsewhere"}
 expect 0 "$installed" --json=json "$workloads/truth"
 check_json json 'lock("guilty_lock")["contended"] == 200'
 
+# Preloaded by hand the libraries find their commands, there and at the first place, and no directory of that name.
 library=$(find "$work/elsewhere" -name libmutrace.so)
+expect 0 env PATH=/usr/bin:/bin LD_PRELOAD="$library" "$workloads/truth"
+grep -q guilty_lock err || fail "no report by hand"
+expect 0 env PATH=/usr/bin:/bin LD_PRELOAD="${library/libmutrace/libmatrace}" "$workloads/truth"
+grep -q '^matrace: ' err || fail "no report of matrace by hand"
+
 sed -i 's/libmutrace version [0-9]/libmutrace version 9/' "$library"
 expect 2 "$installed" true
 says_only "libmutrace.so is version 9"

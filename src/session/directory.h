@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Directories of sessions: how they are emptied, and which of them nobody will read. Those are the sessions
+ * of programs that were preloaded by hand and killed, and of a mutrace that was killed; a later run removes
+ * them. Runs in mutrace and in the profiled process, before it records. Allocates nothing, takes no lock,
+ * keeps no descriptor.
+ */
+#ifndef MUTRACE_SESSION_DIRECTORY_H
+#define MUTRACE_SESSION_DIRECTORY_H
+
+#include <stdbool.h>
+
+/*
+ * Removes stale sessions of this user from a directory where unnamed sessions are made. Stale is a session
+ * whose processes are all gone, which nobody reads, and which nobody asked to keep. One that was made by a
+ * mutrace stays for ten more minutes: its user may be about to read it. errno may change.
+ */
+void directory_clean(const char *place);
+
+/* Holds off directory_clean() in other processes until the descriptor, which is of the file "session", is
+ * closed. */
+void directory_hold(int session_file);
+/* The same, against other callers of it too. False: somebody else reads or reports this session. */
+bool directory_hold_alone(int session_file);
+
+/* Removes the files of a session, and nothing else that the user may have put beside them. */
+void directory_remove_files(int session_dir);
+/* Whether there is nothing in a directory. */
+bool directory_is_empty(int dir);
+
+#endif
