@@ -6,22 +6,19 @@
 #include <string.h>
 
 #include "src/record/internal.h"
-#include "src/record/memory.h"
 #include "src/record/pilock.h"
 
 #define STRIPES 64u
-#define STRIPE_FIRST 16u
 
 struct lock_slot {
-	uint64_t address;
 	uint32_t ref;
 	uint32_t reserved;
+	uint64_t address;
 };
 
 struct stripe {
 	uint32_t lock;
-	uint32_t mask, count;
-	struct lock_slot *slots;
+	struct hashtable table; /* of struct lock_slot */
 } __attribute__((aligned(64)));
 
 static struct stripe stripes[STRIPES];
@@ -37,67 +34,48 @@ static inline struct stripe *stripe_of(uint64_t hash)
 	return &stripes[hash >> 58];
 }
 
-static inline uint32_t first_slot(const struct stripe *s, uint64_t hash)
+static inline uint32_t hash_in_stripe(uint64_t hash)
 {
-	return (uint32_t)(hash >> 24) & s->mask;
+	return (uint32_t)(hash >> 24);
+}
+
+static uint32_t slot_hash(const void *slot)
+{
+	return hash_in_stripe(address_hash(((const struct lock_slot *)slot)->address));
+}
+
+static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 3, false, slot_hash };
+
+static inline struct lock_slot *slot_at(const struct stripe *s, uint32_t i)
+{
+	return (struct lock_slot *)s->table.now->slots + (i & s->table.now->mask);
 }
 
 static struct lock_slot *stripe_find(const struct stripe *s, uint64_t address, uint64_t hash)
 {
-	if (s->slots == NULL)
+	if (s->table.now == NULL)
 		return NULL;
-	for (uint32_t i = first_slot(s, hash); s->slots[i].address != 0; i = (i + 1) & s->mask)
-		if (s->slots[i].address == address)
-			return &s->slots[i];
+	for (uint32_t i = hash_in_stripe(hash); slot_at(s, i)->ref != 0; i++)
+		if (slot_at(s, i)->address == address)
+			return slot_at(s, i);
 	return NULL;
 }
 
-static bool stripe_insert(struct stripe *s, uint64_t address, uint64_t hash, uint32_t ref, uint32_t tid)
-{
-	uint32_t i;
-
-	if (s->slots == NULL || s->count >= (s->mask + 1) / 4 * 3) {
-		uint32_t size = s->slots ? (s->mask + 1) * 2 : STRIPE_FIRST;
-		size_t bytes = size * sizeof(struct lock_slot);
-		struct lock_slot *old = s->slots;
-		uint32_t old_mask = s->mask;
-		struct lock_slot *fresh = bytes < 4096 ? memory_piece(bytes, tid) : memory_map(bytes);
-
-		if (fresh == NULL)
-			return false;
-		s->slots = fresh;
-		s->mask = size - 1;
-		for (uint32_t j = 0; old != NULL && j <= old_mask; j++) {
-			if (old[j].address == 0)
-				continue;
-			for (i = first_slot(s, address_hash(old[j].address)); fresh[i].address != 0;)
-				i = (i + 1) & s->mask;
-			fresh[i] = old[j];
-		}
-		if (old != NULL && (old_mask + 1) * sizeof(*old) >= 4096)
-			memory_unmap(old, (old_mask + 1) * sizeof(*old));
-	}
-	for (i = first_slot(s, hash); s->slots[i].address != 0;)
-		i = (i + 1) & s->mask;
-	s->slots[i] = (struct lock_slot){ .address = address, .ref = ref };
-	s->count++;
-	return true;
-}
-
+/* Takes an entry out; those that follow it without a gap move up where their hash allows it. */
 static void stripe_remove(struct stripe *s, struct lock_slot *slot)
 {
-	uint32_t hole = (uint32_t)(slot - s->slots);
+	uint32_t mask = s->table.now->mask, hole = (uint32_t)(slot - slot_at(s, 0));
 
-	for (uint32_t i = (hole + 1) & s->mask; s->slots[i].address != 0; i = (i + 1) & s->mask) {
-		uint32_t home = first_slot(s, address_hash(s->slots[i].address));
+	for (uint32_t i = hole + 1; slot_at(s, i)->ref != 0; i++) {
+		uint32_t home = slot_hash(slot_at(s, i));
 
-		if (((i - home) & s->mask) >= ((i - hole) & s->mask)) {
-			s->slots[hole] = s->slots[i];
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			*slot_at(s, hole) = *slot_at(s, i);
 			hole = i;
 		}
 	}
-	s->slots[hole].address = 0;
-	s->count--;
+	slot_at(s, hole)->ref = 0;
+	s->table.count--;
 }
 
 uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_t replaces)
@@ -110,8 +88,10 @@ uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_
 		return 0;
 	slot = stripe_find(s, address, hash);
 	if (slot == NULL) {
-		if (!stripe_insert(s, address, hash, ref, t->tid)) {
-			image_lost(LOSS_MEMORY);
+		if (hashtable_reserve(&s->table, &stripe_table, t->tid)) {
+			slot = hashtable_place(&s->table, &stripe_table, hash_in_stripe(hash));
+			*slot = (struct lock_slot){ .ref = ref, .address = address };
+		} else {
 			ref = 0;
 		}
 	} else if (slot->ref == replaces) {

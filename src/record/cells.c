@@ -16,10 +16,12 @@ static uint32_t lock_hash(uint32_t lock)
 	return (uint32_t)((number / 64 * 0x9e3779b97f4a7c15ull) >> 32) + number % 64 * 2;
 }
 
-static uint32_t cell_hash(uint32_t ref)
+static uint32_t cell_hash(const void *slot)
 {
-	return lock_hash(((const struct cell *)REF_POINTER(ref))->lock);
+	return lock_hash(((const struct cell *)REF_POINTER(*(const uint32_t *)slot))->lock);
 }
+
+static const struct hash_shape cell_table = { sizeof(uint32_t), 64, 2, false, cell_hash };
 
 /* Counts the thread for the lock when it first uses it, or when another thread took over this record. */
 static void count_thread(struct thread *t, struct cell *c, bool lock_known)
@@ -37,27 +39,24 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 {
 	struct cell *c, *found = NULL;
 	bool lock_known = false;
-	uint32_t i;
+	uint32_t ref;
 
-	if (t->cells.slots != NULL) {
-		for (i = lock_hash(lock) & t->cells.mask; t->cells.slots[i] != 0;
-		     i = (i + 1) & t->cells.mask) {
-			c = REF_POINTER(t->cells.slots[i]);
-			if (c->lock != lock)
-				continue;
-			if (c->generation == t->rec->generation)
-				lock_known = true;
-			if (c->site == site.ip && c->side == side) {
-				found = c;
-				if (lock_known)
-					break;
-			}
+	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++) {
+		c = REF_POINTER(ref);
+		if (c->lock != lock)
+			continue;
+		if (c->generation == t->rec->generation)
+			lock_known = true;
+		if (c->site == site.ip && c->side == side) {
+			found = c;
+			if (lock_known)
+				break;
 		}
 	}
 	if (found == NULL) {
 		uint32_t stack = stacks_capture(t, site);
 
-		if (!table_reserve(&t->cells, t->tid, cell_hash))
+		if (!hashtable_reserve(&t->cells, &cell_table, t->tid))
 			return NULL;
 		found = arena_take(&t->cells_arena, CHUNK_CELLS, sizeof(*found), t->ref, t->tid);
 		if (found == NULL)
@@ -72,10 +71,7 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 			found->flags |= CELL_SAMPLED;
 		count_thread(t, found, lock_known);
 		arena_publish(&t->cells_arena);
-		for (i = lock_hash(lock) & t->cells.mask; t->cells.slots[i] != 0;)
-			i = (i + 1) & t->cells.mask;
-		t->cells.slots[i] = POINTER_REF(found);
-		t->cells.count++;
+		*(uint32_t *)hashtable_place(&t->cells, &cell_table, lock_hash(lock)) = POINTER_REF(found);
 		l1_grow(t);
 	} else {
 		count_thread(t, found, lock_known);

@@ -14,18 +14,21 @@ static uint32_t edge_key_hash(uint32_t lock, uint32_t wait_stack, uint32_t hold_
 	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
 }
 
-static uint32_t edge_hash(uint32_t ref)
+static uint32_t edge_hash(const void *slot)
 {
-	const struct edge *e = REF_POINTER(ref);
+	const struct edge *e = REF_POINTER(*(const uint32_t *)slot);
 
 	return edge_key_hash(e->lock, e->wait_stack, e->hold_stack, e->side, e->flags);
 }
 
+static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, false, edge_hash };
+
 static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
 {
-	for (uint32_t i = hash & t->edges.mask; t->edges.slots != NULL && t->edges.slots[i] != 0;
-	     i = (i + 1) & t->edges.mask) {
-		struct edge *e = REF_POINTER(t->edges.slots[i]);
+	uint32_t ref;
+
+	for (uint32_t i = hash; (ref = hash_ref(t->edges.now, i)) != 0; i++) {
+		struct edge *e = REF_POINTER(ref);
 
 		if (e->lock == lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack &&
 		    e->side == w->side && e->flags == w->flags)
@@ -56,7 +59,7 @@ static uint32_t edge_lock(struct thread *t, uint32_t lock)
 /* Waits for each lock are booked for themselves, until a thread has met very many. */
 static struct edge *edge_use(struct thread *t, const struct wait *w)
 {
-	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags), i;
+	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags);
 	struct edge *e = edge_find(t, w, lock, hash);
 
 	if (e == NULL && t->edges.count >= EDGES_AMPLE) {
@@ -66,7 +69,7 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	}
 	if (e != NULL)
 		return e;
-	if (!table_reserve(&t->edges, t->tid, edge_hash))
+	if (!hashtable_reserve(&t->edges, &edge_table, t->tid))
 		return NULL;
 	e = arena_take(&t->edges_arena, CHUNK_EDGES, sizeof(*e), t->ref, t->tid);
 	if (e == NULL)
@@ -77,10 +80,7 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	e->side = w->side;
 	e->flags = w->flags;
 	arena_publish(&t->edges_arena);
-	for (i = hash & t->edges.mask; t->edges.slots[i] != 0;)
-		i = (i + 1) & t->edges.mask;
-	t->edges.slots[i] = POINTER_REF(e);
-	t->edges.count++;
+	*(uint32_t *)hashtable_place(&t->edges, &edge_table, hash) = POINTER_REF(e);
 	return e;
 }
 

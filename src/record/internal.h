@@ -3,6 +3,7 @@
 #ifndef MUTRACE_RECORD_INTERNAL_H
 #define MUTRACE_RECORD_INTERNAL_H
 
+#include "src/record/hashtable.h"
 #include "src/record/hot.h"
 #include "src/record/image.h"
 
@@ -75,10 +76,6 @@ void readers_reset(void);
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);
 /* Takes back the count of a cell whose first acquisition has just been booked. */
 void cells_uncount(struct thread *t, struct use use, const void *address);
-
-/* table.c */
-/* Room for one more. hash gives that of an entry. */
-bool table_reserve(struct ref_table *table, uint32_t tid, uint32_t (*hash)(uint32_t ref));
 
 /* state.c */
 /* The calling thread is not recorded, until recorder_enter() finds it again. */

@@ -10,8 +10,8 @@
 
 #include "src/unwind/capture.h"
 #include "src/unwind/probe.h"
+#include "src/record/hashtable.h"
 #include "src/record/image.h"
-#include "src/record/memory.h"
 #include "src/record/modules.h"
 #include "src/record/pilock.h"
 
@@ -19,17 +19,8 @@
 #define UNWIND_STACK_NEED (20u * 1024)
 #define DISTANCE_VARIES (-1) /* of frame_node.caller_distance, which is in words; 0: not known yet */
 
-/* (inner, ip) -> node. Replaced whole when it grows; readers of the old one miss at worst. */
-struct node_table {
-	uint32_t mask;
-	uint32_t count;
-	uint32_t slots[];
-};
-
-#define TABLE_FIRST 1024u
-
-static struct node_table *table;
-static uint32_t forgotten; /* how often the table was emptied */
+static struct hashtable nodes; /* (inner, ip) -> node; readers of the old one miss at worst */
+static uint32_t forgotten;     /* how often the table was emptied */
 static uint32_t unwind_lock;
 static uint32_t
 	unwind_forker; /* the thread that holds it while it forks; handlers of the program's may lock then */
@@ -40,14 +31,11 @@ static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
 	return (uint32_t)(((uint64_t)ip + inner * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull >> 32);
 }
 
-static inline struct frame_node *node_find(const struct node_table *t, uint32_t inner, uintptr_t ip)
+static inline struct frame_node *node_find(const struct hash_slots *s, uint32_t inner, uintptr_t ip)
 {
-	uint32_t i, ref;
+	uint32_t ref;
 
-	if (t == NULL)
-		return NULL;
-	for (i = node_hash(inner, ip) & t->mask; (ref = __atomic_load_n(&t->slots[i], __ATOMIC_ACQUIRE)) != 0;
-	     i = (i + 1) & t->mask) {
+	for (uint32_t i = node_hash(inner, ip); (ref = hash_ref(s, i)) != 0; i++) {
 		struct frame_node *n = REF_POINTER(ref);
 
 		if (n->ip == ip && n->inner == inner)
@@ -56,50 +44,25 @@ static inline struct frame_node *node_find(const struct node_table *t, uint32_t 
 	return NULL;
 }
 
-static size_t table_bytes(uint32_t slots)
+static uint32_t slot_hash(const void *slot)
 {
-	return sizeof(struct node_table) + (size_t)slots * sizeof(uint32_t);
+	const struct frame_node *n = REF_POINTER(*(const uint32_t *)slot);
+
+	return node_hash(n->inner, n->ip);
 }
 
-static bool table_grow(void)
-{
-	uint32_t slots = table ? (table->mask + 1) * 2 : TABLE_FIRST;
-	struct node_table *fresh = memory_map(table_bytes(slots));
-
-	if (fresh == NULL)
-		return false;
-	fresh->mask = slots - 1;
-	if (table != NULL) {
-		for (uint32_t i = 0; i <= table->mask; i++) {
-			struct frame_node *n;
-			uint32_t j;
-
-			if (table->slots[i] == 0)
-				continue;
-			n = REF_POINTER(table->slots[i]);
-			for (j = node_hash(n->inner, n->ip) & fresh->mask; fresh->slots[j] != 0;)
-				j = (j + 1) & fresh->mask;
-			fresh->slots[j] = table->slots[i];
-		}
-		fresh->count = table->count;
-	}
-	/* The old one stays: someone may be reading it. All old ones together are as large as the new one. */
-	__atomic_store_n(&table, fresh, __ATOMIC_RELEASE);
-	return true;
-}
+static const struct hash_shape node_table = { sizeof(uint32_t), 1024, 2, true, slot_hash };
 
 /* The node for a frame, made if need be; with unwind_lock held. */
 static struct frame_node *node_enter(struct frame_node *inner, const struct captured_frame *f, uint32_t tid)
 {
-	uint32_t inner_ref = inner ? POINTER_REF(inner) : 0, i;
-	struct frame_node *n = node_find(table, inner_ref, f->ip);
+	uint32_t inner_ref = inner ? POINTER_REF(inner) : 0;
+	struct frame_node *n = node_find(nodes.now, inner_ref, f->ip);
 
 	if (n != NULL)
 		return n;
-	if ((table == NULL || table->count >= table->mask / 2) && !table_grow()) {
-		image_lost(LOSS_MEMORY);
+	if (!hashtable_reserve(&nodes, &node_table, tid))
 		return NULL;
-	}
 	n = arena_take(&frame_arena, CHUNK_FRAMES, sizeof(*n), 0, tid);
 	if (n == NULL)
 		return NULL;
@@ -109,10 +72,8 @@ static struct frame_node *node_enter(struct frame_node *inner, const struct capt
 	n->flags = f->exact ? FRAME_EXACT : 0;
 	n->module = modules_find(f->ip, tid, NULL);
 	arena_publish(&frame_arena);
-	for (i = node_hash(inner_ref, f->ip) & table->mask; table->slots[i] != 0;)
-		i = (i + 1) & table->mask;
-	__atomic_store_n(&table->slots[i], POINTER_REF(n), __ATOMIC_RELEASE);
-	table->count++;
+	__atomic_store_n((uint32_t *)hashtable_place(&nodes, &node_table, node_hash(inner_ref, f->ip)),
+			 POINTER_REF(n), __ATOMIC_RELEASE);
 	return n;
 }
 
@@ -153,10 +114,9 @@ static void modules_forget(void)
 		return;
 	capture_flush();
 	/* Emptied, not replaced: programs load and unload all the time, and old tables are never given back. */
-	for (uint32_t i = 0; table != NULL && i <= table->mask; i++)
-		__atomic_store_n(&table->slots[i], 0, __ATOMIC_RELAXED);
-	if (table != NULL)
-		table->count = 0;
+	for (uint32_t i = 0; nodes.now != NULL && i <= nodes.now->mask; i++)
+		__atomic_store_n((uint32_t *)nodes.now->slots + i, 0, __ATOMIC_RELAXED);
+	nodes.count = 0;
 	__atomic_fetch_add(&forgotten, 1, __ATOMIC_RELEASE);
 	recorder.header->modules_generation++;
 }
@@ -211,14 +171,14 @@ static uint32_t unwind(struct thread *t, struct site site)
 /* Recognises a stack seen before; 0 if it is not. */
 static inline uint32_t walk(struct thread *t, struct site site)
 {
-	const struct node_table *nodes = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+	const struct hash_slots *known = __atomic_load_n(&nodes.now, __ATOMIC_ACQUIRE);
 	uint32_t generation = __atomic_load_n(&forgotten, __ATOMIC_ACQUIRE);
 	struct frame_node *n = t->walked;
 	const uintptr_t *slot = site.slot;
 	uintptr_t limit = (uintptr_t)__builtin_thread_pointer();
 
 	if (unlikely(n == NULL || n->ip != site.ip || t->walked_generation != generation)) {
-		n = node_find(nodes, 0, site.ip);
+		n = node_find(known, 0, site.ip);
 		t->walked = n;
 		t->walked_generation = generation;
 	}
@@ -240,7 +200,7 @@ static inline uint32_t walk(struct thread *t, struct site site)
 		likely_outer = __atomic_load_n(&n->likely_outer, __ATOMIC_RELAXED);
 		outer = REF_POINTER(likely_outer);
 		if (unlikely(likely_outer == 0 || outer->ip != *slot)) {
-			outer = node_find(nodes, POINTER_REF(n), *slot);
+			outer = node_find(known, POINTER_REF(n), *slot);
 			if (outer != NULL)
 				__atomic_store_n(&n->likely_outer, POINTER_REF(outer), __ATOMIC_RELAXED);
 		}
@@ -321,7 +281,7 @@ void stacks_start_child(uint32_t tid)
 {
 	unwind_lock = 0;
 	unwind_forker = 0;
-	table = NULL;
+	memset(&nodes, 0, sizeof(nodes));
 	memset(&frame_arena, 0, sizeof(frame_arena));
 	modules_rewrite(tid);
 }

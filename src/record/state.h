@@ -53,10 +53,9 @@ struct arena {
 	uint32_t next_bytes; /* size of the next chunk */
 };
 
-/* Open addressing, of refs. */
-struct ref_table {
-	uint32_t *slots;
-	uint32_t mask; /* 0: no table yet */
+/* See hashtable.h. */
+struct hashtable {
+	struct hash_slots *now; /* NULL: none yet */
 	uint32_t count;
 };
 
@@ -96,8 +95,8 @@ struct thread {
 	size_t l1_before_bytes;
 
 	struct arena cells_arena, edges_arena, locks_arena;
-	struct ref_table cells; /* (lock, site, side) -> cell, clustered by lock */
-	struct ref_table edges;
+	struct hashtable cells; /* (lock, site, side) -> cell, clustered by lock */
+	struct hashtable edges;
 	struct class_list classes[CLASS_LISTS];
 	uint32_t edge_locks
 		[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see edges.c */
@@ -122,7 +121,7 @@ struct thread {
 	uint64_t faults;    /* page faults of the thread that do not count */
 	struct alloc_site *fault_site; /* where the others are counted; NULL: they are not */
 	struct arena sites_arena;
-	struct ref_table sites; /* (function, stack) -> alloc_site */
+	struct hashtable sites; /* (function, stack) -> alloc_site */
 
 	struct thread *next; /* of the free ones */
 };

@@ -117,27 +117,28 @@ static uint32_t site_key_hash(uint32_t function, uint32_t stack)
 	return (uint32_t)((stack * 0x9e3779b97f4a7c15ull ^ function * 0xc2b2ae3d27d4eb4full) >> 32);
 }
 
-static uint32_t site_hash(uint32_t ref)
+static uint32_t site_hash(const void *slot)
 {
-	const struct alloc_site *s = REF_POINTER(ref);
+	const struct alloc_site *s = REF_POINTER(*(const uint32_t *)slot);
 
 	return site_key_hash(s->function, s->stack);
 }
 
+static const struct hash_shape site_table = { sizeof(uint32_t), 64, 2, false, site_hash };
+
 /* The entry of a function called from a stack, made if need be. NULL: no room (counted). */
 static struct alloc_site *site_use(struct thread *t, enum watched function, uint32_t stack)
 {
-	uint32_t hash = site_key_hash(function, stack), epoch = recorder.header->watch_epoch, i;
+	uint32_t hash = site_key_hash(function, stack), epoch = recorder.header->watch_epoch, ref;
 	struct alloc_site *s = NULL;
 	bool found = false;
 
-	for (i = hash & t->sites.mask; t->sites.slots != NULL && t->sites.slots[i] != 0 && !found;
-	     i = (i + 1) & t->sites.mask) {
-		s = REF_POINTER(t->sites.slots[i]);
+	for (uint32_t i = hash; !found && (ref = hash_ref(t->sites.now, i)) != 0; i++) {
+		s = REF_POINTER(ref);
 		found = s->function == function && s->stack == stack;
 	}
 	if (!found) {
-		if (!table_reserve(&t->sites, t->tid, site_hash))
+		if (!hashtable_reserve(&t->sites, &site_table, t->tid))
 			return NULL;
 		s = arena_take(&t->sites_arena, CHUNK_ALLOCS, sizeof(*s), t->ref, t->tid);
 		if (s == NULL)
@@ -146,10 +147,7 @@ static struct alloc_site *site_use(struct thread *t, enum watched function, uint
 		s->stack = stack;
 		s->epoch = epoch;
 		arena_publish(&t->sites_arena);
-		for (i = hash & t->sites.mask; t->sites.slots[i] != 0;)
-			i = (i + 1) & t->sites.mask;
-		t->sites.slots[i] = POINTER_REF(s);
-		t->sites.count++;
+		*(uint32_t *)hashtable_place(&t->sites, &site_table, hash) = POINTER_REF(s);
 	} else if (s->epoch != epoch) {
 		s->count = s->bytes = s->time_total = s->time_max = 0;
 		s->frees = s->generation = s->tid_count = 0;
