@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Where the search for an address begins; it goes on to the next free slot. capacity is a power of two. */
+/* The slot where the search for an address begins; it goes on to the next free one. capacity is a power of two. */
 static size_t slot(uint64_t address, size_t capacity)
 {
 	return (size_t)((address * 0x9e3779b97f4a7c15u) >> 32) & (capacity - 1);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What was answered so far, by address: a hash table that only grows. Runs in mutrace.
+ * The answers so far, by address: a hash table that only grows. Runs in mutrace.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_ANSWERS_H
-#define MUTRACE_BACKTRACE_SYM_ANSWERS_H
+#ifndef MUTRACE_SYMBOLS_SYM_ANSWERS_H
+#define MUTRACE_SYMBOLS_SYM_ANSWERS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +12,12 @@ struct sym_answer {
 	uint64_t address;
 	void *value; /* its owner's; NULL: the slot is free */
 	size_t count;
+};
+
+struct sym_variable {            /* the answer about an address of data */
+	const char *name, *file; /* file: NULL if unknown */
+	uint64_t offset;         /* of the address, from the variable's start */
+	unsigned int line;
 };
 
 struct sym_answers {

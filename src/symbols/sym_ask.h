@@ -3,25 +3,20 @@
  * One file of the symbolizer: its questions, its engine (sym_link.h) while one runs, and all answers so far. Runs
  * in mutrace. Addresses here are those in the file.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_ASK_H
-#define MUTRACE_BACKTRACE_SYM_ASK_H
+#ifndef MUTRACE_SYMBOLS_SYM_ASK_H
+#define MUTRACE_SYMBOLS_SYM_ASK_H
 
+#include "src/symbols/sym_answers.h"
 #include "src/symbols/sym_engine.h"
 #include "src/symbols/symbolize.h"
 
 struct sym_file;
 
-/* What all files share: how many engines run, so that not each of hundreds of modules keeps one. */
+/* Shared by all files: the engines that run, so that not each of hundreds of modules keeps one. */
 struct sym_asker {
 	bool in_process;
 	struct sym_file *newest, *oldest; /* those with an engine, by last use */
 	size_t engines;
-};
-
-struct sym_variable {
-	const char *name, *file;
-	uint64_t offset;
-	unsigned int line;
 };
 
 /* Copies spec's path, not its sysroot and directories. 0 or -errno. */

@@ -3,8 +3,8 @@
  * libbfd as the engine uses it: opened on files that have been looked at (sym_elf.h), silent. Runs in the engine
  * (sym_engine.h); whoever needs bfd.h includes this.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_BFD_H
-#define MUTRACE_BACKTRACE_SYM_BFD_H
+#ifndef MUTRACE_SYMBOLS_SYM_BFD_H
+#define MUTRACE_SYMBOLS_SYM_BFD_H
 
 #ifndef PACKAGE /* bfd.h wants a config.h to have been there */
 #define PACKAGE "mutrace"

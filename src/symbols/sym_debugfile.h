@@ -4,8 +4,8 @@
  * (sym_engine.h). libbfd could search by itself, but only below the directory that it was configured with, not
  * below a sysroot nor in debuginfod's cache; and it would open whatever it finds, a FIFO too.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_DEBUGFILE_H
-#define MUTRACE_BACKTRACE_SYM_DEBUGFILE_H
+#ifndef MUTRACE_SYMBOLS_SYM_DEBUGFILE_H
+#define MUTRACE_SYMBOLS_SYM_DEBUGFILE_H
 
 #include "src/symbols/sym_elf.h"
 

@@ -5,8 +5,8 @@
  * id, where are its symbol tables. Runs in the engine (sym_engine.h). Files may be hostile: everything is
  * checked against the size of the file, and is read with pread(), never mapped (it may shrink under us).
  */
-#ifndef MUTRACE_BACKTRACE_SYM_ELF_H
-#define MUTRACE_BACKTRACE_SYM_ELF_H
+#ifndef MUTRACE_SYMBOLS_SYM_ELF_H
+#define MUTRACE_SYMBOLS_SYM_ELF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The engine's files and requests; see sym_engine.h. Runs in the engine's process, called by sym_link.c. The work
- * with libbfd is in sym_lookup.c, which files it works on is decided here.
+ * The engine's files and requests; see sym_engine.h. Runs in the engine's process, called by sym_link.c. It decides
+ * which files to work on; sym_lookup.c and sym_variables.c work on them.
  */
 #include "src/symbols/sym_engine.h"
 
@@ -14,6 +14,7 @@
 #include "src/symbols/sym_debugfile.h"
 #include "src/symbols/sym_lookup.h"
 #include "src/symbols/sym_table.h"
+#include "src/symbols/sym_variables.h"
 #include "src/symbols/symbolize.h"
 
 struct sym_engine {
@@ -21,9 +22,12 @@ struct sym_engine {
 	struct sym_search search;
 	enum symbol_module_state state;
 	char *path, *debug_path;      /* as opened; NULL: none */
+	char *alternate;              /* the file that dwz moved shared parts to; NULL: none */
 	struct sym_elf module, debug; /* valid if the path is there */
 	struct sym_table table;
+	struct sym_names *names;
 	struct sym_lookup *lookup; /* NULL: nothing can be looked up */
+	struct sym_variables *variables;
 	struct sym_intern intern;
 };
 
@@ -110,11 +114,33 @@ static void read_table(struct sym_engine *e)
 		sym_table_read(&e->table, &e->module, SHT_DYNSYM);
 }
 
+/* Prepares the questions about addresses and variables. 0 or -ENOMEM. */
+static int open_lookup(struct sym_engine *e, bool dwarf)
+{
+	bool separate = e->debug_path && (!e->path || has_dwarf(&e->debug));
+	struct sym_lookup_files files = {
+		.elf = separate ? &e->debug : &e->module,
+		.path = separate ? e->debug_path : e->path,
+		.module = e->path ? &e->module : NULL,
+		.module_path = e->path,
+	};
+
+	/* Without the part that dwz moved away there would be lines but no names, and libbfd would search for the
+	 * part by itself. */
+	if (dwarf && sym_debugfile_alternate(&e->search, files.elf, files.path, &e->alternate) == -ENOMEDIUM)
+		dwarf = false;
+	files.dwarf = dwarf;
+	files.alternate = e->alternate;
+	e->names = sym_names_new(&e->table, !e->spec->no_demangle);
+	if (!e->names || sym_lookup_new(&e->lookup, &files, &e->table, e->names) == -ENOMEM)
+		return -ENOMEM;
+	e->variables = sym_variables_new(e->lookup, files.elf, &e->table, e->names);
+	return e->variables ? 0 : -ENOMEM;
+}
+
 int sym_engine_new(struct sym_engine **ret, const struct sym_spec *spec)
 {
 	struct sym_engine *e = calloc(1, sizeof(*e));
-	struct sym_lookup_files files = { 0 };
-	char *alternate = NULL;
 	bool dwarf;
 	int r;
 
@@ -135,22 +161,8 @@ int sym_engine_new(struct sym_engine **ret, const struct sym_spec *spec)
 	if (e->state == SYMBOL_MODULE_OK && !dwarf && (e->table.exported_only || !e->table.names))
 		e->state = SYMBOL_MODULE_STRIPPED;
 	if (e->path || e->debug_path) {
-		bool separate = e->debug_path && (!e->path || has_dwarf(&e->debug));
-
-		files.elf = separate ? &e->debug : &e->module;
-		files.path = separate ? e->debug_path : e->path;
-		files.module = e->path ? &e->module : NULL;
-		files.module_path = e->path;
-		/* Without the part that dwz moved away there would be lines but no names, and libbfd would go
-		 * and search for it by itself. */
-		if (dwarf &&
-		    sym_debugfile_alternate(&e->search, files.elf, files.path, &alternate) == -ENOMEDIUM)
-			dwarf = false;
-		files.dwarf = dwarf;
-		files.alternate = alternate;
-		r = sym_lookup_new(&e->lookup, &files, &e->table, !spec->no_demangle);
-		free(alternate);
-		if (r == -ENOMEM)
+		r = open_lookup(e, dwarf);
+		if (r < 0)
 			goto fail;
 	}
 	*ret = e;
@@ -164,7 +176,9 @@ void sym_engine_free(struct sym_engine *e)
 {
 	if (!e)
 		return;
+	sym_variables_free(e->variables);
 	sym_lookup_free(e->lookup);
+	sym_names_free(e->names);
 	sym_table_free(&e->table);
 	if (e->path)
 		sym_elf_close(&e->module);
@@ -173,6 +187,7 @@ void sym_engine_free(struct sym_engine *e)
 	sym_intern_free(&e->intern);
 	free(e->path);
 	free(e->debug_path);
+	free(e->alternate);
 	free(e);
 }
 
@@ -191,10 +206,10 @@ static void answer_frames(struct sym_engine *e, uint64_t address, struct sym_buf
 
 static void answer_variable(struct sym_engine *e, uint64_t address, struct sym_buffer *reply)
 {
-	struct sym_lookup_variable v = { 0 };
+	struct sym_variable v = { 0 };
 
-	if (e->lookup && sym_lookup_variable(e->lookup, address, &v) < 0)
-		v.name = NULL;
+	if (e->variables)
+		sym_variables_find(e->variables, address, &v);
 	sym_put_string(reply, &e->intern, v.name);
 	sym_put_u64(reply, v.offset);
 	sym_put_string(reply, &e->intern, v.file);

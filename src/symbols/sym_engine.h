@@ -10,8 +10,8 @@
  *                                all but the last one are inlined
  *             SYM_ASK_VARIABLES  for each address: string name (0: none), u64 offset, string file, u32 line
  */
-#ifndef MUTRACE_BACKTRACE_SYM_ENGINE_H
-#define MUTRACE_BACKTRACE_SYM_ENGINE_H
+#ifndef MUTRACE_SYMBOLS_SYM_ENGINE_H
+#define MUTRACE_SYMBOLS_SYM_ENGINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  * The inside of a symbolizer's file, for sym_ask.c (questions one by one, engines) and sym_batch.c (all that is
  * wanted at once). Runs in mutrace.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_FILE_H
-#define MUTRACE_BACKTRACE_SYM_FILE_H
+#ifndef MUTRACE_SYMBOLS_SYM_FILE_H
+#define MUTRACE_SYMBOLS_SYM_FILE_H
 
 #include "src/symbols/sym_answers.h"
 #include "src/symbols/sym_ask.h"

@@ -3,8 +3,8 @@
  * The way to an engine (sym_engine.h), which normally runs in a child process: what libbfd does to it when a file
  * is damaged, or made to harm, is then no more than a lost answer. Runs in mutrace.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_LINK_H
-#define MUTRACE_BACKTRACE_SYM_LINK_H
+#ifndef MUTRACE_SYMBOLS_SYM_LINK_H
+#define MUTRACE_SYMBOLS_SYM_LINK_H
 
 #include "src/symbols/sym_engine.h"
 

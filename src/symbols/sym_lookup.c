@@ -1,25 +1,44 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Asking libbfd about addresses; see sym_lookup.h. Runs in the engine, takes no locks. Called by sym_engine.c.
+ * Asks libbfd about addresses; see sym_lookup.h. Runs in the engine, takes no locks. Called by sym_engine.c,
+ * sym_static.c and sym_variables.c.
  *
  * libbfd gets no symbol table from us. It searches the one that it is given from end to end for every function
- * that the debug information has no linkage name for (main, extern "C" in C++, lambdas), which costs more than all
- * the rest in a large program. We search our own, sorted one (sym_table.h), and hand over a table of one: the
+ * that the debug information has no linkage name for (main, extern "C" in C++, lambdas). In a large program that
+ * costs more than all the rest. We search our own, sorted table (sym_table.h), and hand over a table of one: the
  * function that the address lies in.
  *
  * A function without linkage name gets its symbol's name if it begins where the symbol does. libbfd finds that
- * out at the first question, and answers this one with the symbol's name in any case - which is wrong for what
- * is inlined: __gthread_mutex_lock, inlined into run(), is called run(). From the second question on it is
+ * out at the first question, and answers this one with the symbol's name in any case. That is wrong for inlined
+ * functions: __gthread_mutex_lock, inlined into run(), is called run(). From the second question on libbfd is
  * right, so it is asked again where it seems to have given the symbol's name.
  */
-#include "src/symbols/sym_lookup_inside.h"
+#include "src/symbols/sym_lookup.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/symbols/sym_bfd.h"
+#include "src/symbols/sym_plt.h"
+
+#define FEW 8u
+#define LIBBFD_PATIENCE 100
+
+struct sym_lookup {
+	struct sym_lookup_files files;
+	const struct sym_table *table;
+	struct sym_names *names;
+	bfd *bfd;          /* NULL: libbfd cannot read the file */
+	asection *section; /* the last one found */
+	asymbol *probe;    /* the only symbol that libbfd gets to see */
+	asymbol *symbols[2], *none[1];
+	struct sym_plt *plt;
+	unsigned int searched; /* definitions of variables asked for */
+};
+
 int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files,
-		   const struct sym_table *table, bool demangle)
+		   const struct sym_table *table, struct sym_names *names)
 {
 	struct sym_lookup *l = calloc(1, sizeof(*l));
 
@@ -27,13 +46,7 @@ int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files
 		return -ENOMEM;
 	l->files = *files;
 	l->table = table;
-	l->names = sym_names_new(table, demangle);
-	l->definitions = calloc(table->variable_count + 1, sizeof(*l->definitions));
-	l->alternate = files->alternate ? strdup(files->alternate) : NULL;
-	if (!l->names || !l->definitions || (files->alternate && !l->alternate)) {
-		sym_lookup_free(l);
-		return -ENOMEM;
-	}
+	l->names = names;
 	*ret = l;
 	l->bfd = sym_bfd_open(files->elf, files->path);
 	if (l->bfd)
@@ -52,14 +65,11 @@ void sym_lookup_free(struct sym_lookup *l)
 	sym_plt_free(l->plt);
 	if (l->bfd)
 		bfd_close(l->bfd);
-	sym_names_free(l->names);
-	sym_static_free(l->statics);
-	free(l->definitions);
-	free(l->alternate);
 	free(l);
 }
 
-asection *sym_lookup_section(struct sym_lookup *l, uint64_t address)
+/* The section that an address lies in, NULL if none. */
+static asection *section_of(struct sym_lookup *l, uint64_t address)
 {
 	asection *s = l->section;
 
@@ -72,8 +82,9 @@ asection *sym_lookup_section(struct sym_lookup *l, uint64_t address)
 	return s;
 }
 
-void sym_lookup_set_probe(struct sym_lookup *l, asection *section, const char *name, uint64_t address,
-			  flagword flags)
+/* Makes l->symbols a table of one symbol. */
+static void set_probe(struct sym_lookup *l, asection *section, const char *name, uint64_t address,
+		      flagword flags)
 {
 	l->probe->name = name;
 	l->probe->section = section;
@@ -88,7 +99,7 @@ static bool nearest_line(struct sym_lookup *l, asection *section, asymbol **symb
 	unsigned int discriminator;
 
 	*frame = (struct sym_lookup_frame){ 0 };
-	return bfd_find_nearest_line_with_alt(l->bfd, l->alternate, section, symbols,
+	return bfd_find_nearest_line_with_alt(l->bfd, l->files.alternate, section, symbols,
 					      address - bfd_section_vma(section), &frame->file,
 					      &frame->function, &frame->line, &discriminator);
 }
@@ -97,7 +108,7 @@ static bool nearest_line(struct sym_lookup *l, asection *section, asymbol **symb
 static size_t dwarf_frames(struct sym_lookup *l, uint64_t address, const struct sym_entry *symbol,
 			   struct sym_lookup_frame *frames, size_t max)
 {
-	asection *section = sym_lookup_section(l, address);
+	asection *section = section_of(l, address);
 	asymbol **symbols = l->none;
 	size_t count = 0;
 	bool more;
@@ -105,7 +116,7 @@ static size_t dwarf_frames(struct sym_lookup *l, uint64_t address, const struct 
 	if (!section)
 		return 0;
 	if (symbol && sym_bfd_section_has(section, symbol->address)) {
-		sym_lookup_set_probe(l, section, symbol->name, symbol->address, BSF_FUNCTION | BSF_GLOBAL);
+		set_probe(l, section, symbol->name, symbol->address, BSF_FUNCTION | BSF_GLOBAL);
 		symbols = l->symbols;
 	}
 	more = nearest_line(l, section, symbols, address, &frames[0]);
@@ -156,4 +167,39 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 			frames[i].file = NULL;
 	}
 	return count;
+}
+
+/*
+ * libbfd searches variables one by one, of unit after unit, until it has been asked a hundred times; then it makes a
+ * hash table. In a program of 130 MB of debug information these hundred cost a second. So once more than a few are
+ * wanted, it is asked a hundred times for a function at an address where none is. That costs it no time: no unit
+ * has code there.
+ */
+static void hurry(struct sym_lookup *l, asection *section)
+{
+	const char *file;
+	unsigned int line;
+
+	set_probe(l, section, "", bfd_section_vma(section), BSF_FUNCTION | BSF_GLOBAL);
+	for (int i = 0; i < LIBBFD_PATIENCE; i++)
+		bfd_find_line(l->bfd, l->none, l->probe, &file, &line);
+}
+
+int sym_lookup_definition(struct sym_lookup *l, const char *name, uint64_t address, const char **ret_file,
+			  unsigned int *ret_line)
+{
+	asection *section = l->files.dwarf ? section_of(l, address) : NULL;
+	const char *file = NULL;
+	unsigned int line = 0;
+
+	if (!section)
+		return -ENODATA;
+	if (++l->searched == FEW && !(bfd_section_flags(section) & SEC_CODE))
+		hurry(l, section);
+	set_probe(l, section, name, address, BSF_OBJECT | BSF_GLOBAL);
+	if (!bfd_find_line(l->bfd, l->none, l->probe, &file, &line) || !file || !line)
+		return -ENOENT;
+	*ret_file = file;
+	*ret_line = line;
+	return 0;
 }

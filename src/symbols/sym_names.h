@@ -2,8 +2,8 @@
 /*
  * From the names in the files to the names that programmers know. Runs in the engine (sym_engine.h).
  */
-#ifndef MUTRACE_BACKTRACE_SYM_NAMES_H
-#define MUTRACE_BACKTRACE_SYM_NAMES_H
+#ifndef MUTRACE_SYMBOLS_SYM_NAMES_H
+#define MUTRACE_SYMBOLS_SYM_NAMES_H
 
 #include <stdbool.h>
 

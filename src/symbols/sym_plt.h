@@ -2,8 +2,8 @@
 /*
  * Names of linkage stubs, "pthread_mutex_lock@plt". Runs in the engine (sym_engine.h).
  */
-#ifndef MUTRACE_BACKTRACE_SYM_PLT_H
-#define MUTRACE_BACKTRACE_SYM_PLT_H
+#ifndef MUTRACE_SYMBOLS_SYM_PLT_H
+#define MUTRACE_SYMBOLS_SYM_PLT_H
 
 #include "src/symbols/sym_elf.h"
 

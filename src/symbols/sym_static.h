@@ -3,8 +3,8 @@
  * Which function a static variable was declared in. gcc calls "lock", static in a C function, "lock.0", and libbfd
  * does not tell around which variable it found a function. Runs in the engine (sym_engine.h).
  */
-#ifndef MUTRACE_BACKTRACE_SYM_STATIC_H
-#define MUTRACE_BACKTRACE_SYM_STATIC_H
+#ifndef MUTRACE_SYMBOLS_SYM_STATIC_H
+#define MUTRACE_SYMBOLS_SYM_STATIC_H
 
 #include "src/symbols/sym_lookup.h"
 

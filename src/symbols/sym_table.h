@@ -3,8 +3,8 @@
  * The functions and variables that a file's symbol table names, sorted by address. Runs in the engine
  * (sym_engine.h). Beside the debug information this is where names come from, and for variables the only place.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_TABLE_H
-#define MUTRACE_BACKTRACE_SYM_TABLE_H
+#ifndef MUTRACE_SYMBOLS_SYM_TABLE_H
+#define MUTRACE_SYMBOLS_SYM_TABLE_H
 
 #include "src/symbols/sym_elf.h"
 

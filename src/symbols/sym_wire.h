@@ -6,8 +6,8 @@
  * A reader that runs over the end sets "bad" and gives zeros from then on, so that it is checked once at the
  * end: whoever is on the other side may have been subverted by the file it reads.
  */
-#ifndef MUTRACE_BACKTRACE_SYM_WIRE_H
-#define MUTRACE_BACKTRACE_SYM_WIRE_H
+#ifndef MUTRACE_SYMBOLS_SYM_WIRE_H
+#define MUTRACE_SYMBOLS_SYM_WIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>

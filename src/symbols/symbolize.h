@@ -8,8 +8,8 @@
  * symbolizer_free() at the latest. So the caller is single-threaded and waits for its own children by number:
  * waitpid(-1) may see ours.
  */
-#ifndef MUTRACE_BACKTRACE_SYMBOLIZE_H
-#define MUTRACE_BACKTRACE_SYMBOLIZE_H
+#ifndef MUTRACE_SYMBOLS_SYMBOLIZE_H
+#define MUTRACE_SYMBOLS_SYMBOLIZE_H
 
 #include <stdbool.h>
 #include <stddef.h>
