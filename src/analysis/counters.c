@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Adding counters up, percentiles, and the orders that rows can be sorted in. Runs in mutrace. Called by the
- * analysis; renderers and check ask for averages and percentiles.
+ * Adding counters up, and percentiles. Runs in mutrace. Called by the analysis; renderers ask for averages and
+ * percentiles.
  */
 #include "analysis/counters.h"
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "analysis/report.h"
+const struct counter_info counter_infos[COUNTERS] = {
+#define COUNTER(member, source, how, ...) [COUNTER_##member] = { .merge = MERGE_##how, __VA_ARGS__ },
+#include "session/counters.def"
+#undef COUNTER
+};
 
 /* Bounds of a bucket in ticks, see HIST_SHIFT. */
 static double bucket_low(unsigned int b)
@@ -100,12 +103,12 @@ int counters_add(struct counters *into, const struct counters *from)
 	r = durations_add(&into->hold, &from->hold);
 	if (r < 0)
 		return r;
-#define X(member, json) into->member += from->member;
-	COUNTERS(X)
-#undef X
-	into->posts += from->posts;
-	into->broadcasts += from->broadcasts;
-	into->unheard += from->unheard;
+	for (unsigned int i = 0; i < COUNTERS; i++) {
+		if (counter_infos[i].merge == MERGE_SUM)
+			into->all[i] += from->all[i];
+		else if (from->all[i] > into->all[i])
+			into->all[i] = from->all[i];
+	}
 	into->realtime |= from->realtime;
 	into->sampled |= from->sampled;
 	return 0;
@@ -153,108 +156,4 @@ uint64_t durations_percentile(const struct durations *d, double share)
 		return value < (double)d->max_ns ? (uint64_t)value : d->max_ns;
 	}
 	return d->max_ns;
-}
-
-static uint64_t heard(const struct counters *c)
-{
-	uint64_t all = c->acquired + c->broadcasts;
-
-	return c->unheard < all ? all - c->unheard : 0;
-}
-
-/* X(identifier, name, ascending, what of the row r is sorted by) */
-#define W (&r->side[SIDE_EXCLUSIVE])
-#define R (&r->side[SIDE_SHARED])
-#define LOCK_ORDERS(X) \
-	X(id, "id", 1, r->id) \
-	X(n_locked, "n-locked", 0, W->acquired) \
-	X(n_read_locked, "n-read-locked", 0, R->acquired) \
-	X(n_contended, "n-contended", 0, W->contended) \
-	X(n_read_contended, "n-read-contended", 0, R->contended) \
-	X(n_owner_changed, "n-owner-changed", 0, W->owner_changes + R->owner_changes) \
-	X(nsec_locked_total, "nsec-locked-total", 0, W->hold.total_ns) \
-	X(nsec_locked_max, "nsec-locked-max", 0, W->hold.max_ns) \
-	X(nsec_locked_avg, "nsec-locked-avg", 0, durations_average(&W->hold)) \
-	X(nsec_read_locked_total, "nsec-read-locked-total", 0, R->hold.total_ns) \
-	X(nsec_read_locked_max, "nsec-read-locked-max", 0, R->hold.max_ns) \
-	X(nsec_read_locked_avg, "nsec-read-locked-avg", 0, durations_average(&R->hold)) \
-	X(nsec_contended_total, "nsec-contended-total", 0, W->wait.total_ns) \
-	X(nsec_contended_max, "nsec-contended-max", 0, W->wait.max_ns) \
-	X(nsec_contended_avg, "nsec-contended-avg", 0, durations_average(&W->wait)) \
-	X(nsec_read_contended_total, "nsec-read-contended-total", 0, R->wait.total_ns) \
-	X(nsec_read_contended_max, "nsec-read-contended-max", 0, R->wait.max_ns) \
-	X(nsec_read_contended_avg, "nsec-read-contended-avg", 0, durations_average(&R->wait))
-
-/* Every wait for a condition sleeps, so "contended" waits are the waits; a signal counts as contended if
- * somebody waited for it. */
-#define COND_ORDERS(X) \
-	X(id, "id", 1, r->id) \
-	X(n_wait, "n-wait", 0, W->waits) \
-	X(n_signal, "n-signal", 0, W->acquired) \
-	X(n_broadcast, "n-broadcast", 0, W->broadcasts) \
-	X(n_wait_contended, "n-wait-contended", 0, W->waits) \
-	X(n_signal_contended, "n-signal-contended", 0, heard(W)) \
-	X(nsec_wait_total, "nsec-wait-total", 0, W->wait.total_ns) \
-	X(nsec_wait_max, "nsec-wait-max", 0, W->wait.max_ns) \
-	X(nsec_wait_avg, "nsec-wait-avg", 0, durations_average(&W->wait)) \
-	X(nsec_wait_contended_total, "nsec-wait-contended-total", 0, W->wait.total_ns) \
-	X(nsec_wait_contended_max, "nsec-wait-contended-max", 0, W->wait.max_ns) \
-	X(nsec_wait_contended_avg, "nsec-wait-contended-avg", 0, durations_average(&W->wait))
-
-#define X(id, name, ascending, key) \
-	static uint64_t lock_##id(const struct report_row *r) \
-	{ \
-		return key; \
-	}
-LOCK_ORDERS(X)
-#undef X
-#define X(id, name, ascending, key) \
-	static uint64_t cond_##id(const struct report_row *r) \
-	{ \
-		return key; \
-	}
-COND_ORDERS(X)
-#undef X
-
-static const struct order lock_orders[] = {
-#define X(id, name, ascending, key) { name, lock_##id, ascending },
-	LOCK_ORDERS(X)
-#undef X
-};
-static const struct order cond_orders[] = {
-#define X(id, name, ascending, key) { name, cond_##id, ascending },
-	COND_ORDERS(X)
-#undef X
-};
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-static const struct order *order_find(const struct order *orders, size_t n, const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		if (strcmp(orders[i].name, name) == 0)
-			return &orders[i];
-	}
-	return NULL;
-}
-
-const struct order *order_find_lock(const char *name)
-{
-	return order_find(lock_orders, LENGTH(lock_orders), name);
-}
-
-const struct order *order_find_cond(const char *name)
-{
-	return order_find(cond_orders, LENGTH(cond_orders), name);
-}
-
-const char *order_name_lock(unsigned int index)
-{
-	return index < LENGTH(lock_orders) ? lock_orders[index].name : NULL;
-}
-
-const char *order_name_cond(unsigned int index)
-{
-	return index < LENGTH(cond_orders) ? cond_orders[index].name : NULL;
 }

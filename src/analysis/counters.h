@@ -1,25 +1,56 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The counters of one side of a lock, defined once: COUNTERS makes the struct, the merging, the JSON
- * names and the columns; the ORDERS tables make what --mutex-order and --cond-order take. A new counter is one line
- * here and its few lines of meaning in rows.c.
+ * The counters of one side of a lock, from the table session/counters.def; adding up, averages, percentiles; and the
+ * orders that rows can be sorted in. Runs in mutrace.
  */
 #ifndef MUTRACE_ANALYSIS_COUNTERS_H
 #define MUTRACE_ANALYSIS_COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "session/format.h"
+#include "session/kinds.h"
 
-/* X(member, JSON name): counts that add up. The meaning differs by kind as struct cell says. */
-#define COUNTERS(X) \
-	X(acquired, "acquired") \
-	X(contended, "contended") \
-	X(trylock_failed, "trylock_failed") \
-	X(timed_out, "timed_out") \
-	X(owner_changes, "owner_changes") \
-	X(threads, "threads") \
-	X(waits, "waits")
+enum counter {
+#define COUNTER(member, source, merge, ...) COUNTER_##member,
+#include "session/counters.def"
+#undef COUNTER
+	COUNTERS
+};
+
+enum counter_merge { MERGE_SUM, MERGE_MAX };
+
+/* A column of a table in the text. */
+struct counter_column {
+	const char *title; /* NULL: it has none; one that ends in '/' goes before what it is a part of */
+	unsigned int place;
+	int importance; /* columns of the least go first where there is no room; 0: never */
+};
+
+/* What a counter is, see counters.def. */
+struct counter_info {
+	const char *name;    /* in JSON and CSV; NULL: only conditions have it */
+	const char *meaning; /* one line, as in the man page */
+	enum counter_merge merge;
+	unsigned int kinds; /* 1 << enum lock_kind of those that have it; 0: all */
+	bool whole;         /* counted once for both sides, so what a lock has is the sum */
+	unsigned int csv;   /* number of its column, 0: none */
+	const char *order;  /* names of orders by what writers, readers and both have; NULL: none */
+	const char *order_read, *order_both;
+	struct counter_column column;
+	struct {
+		const char *name, *meaning, *order;
+		struct counter_column column;
+	} condition; /* what it is called of condition variables; name NULL: they do not have it */
+};
+extern const struct counter_info counter_infos[COUNTERS];
+
+/* Whether locks of a kind have a counter. */
+static inline bool counter_of(enum counter counter, enum lock_kind kind)
+{
+	return counter_infos[counter].kinds == 0 || counter_infos[counter].kinds & 1u << kind;
+}
 
 /* Times of one kind: number, sum, greatest, and how they are spread. */
 struct durations {
@@ -31,11 +62,15 @@ struct durations {
 };
 
 struct counters {
-#define X(member, json) uint64_t member;
-	COUNTERS(X)
-#undef X
+	union {
+		struct {
+#define COUNTER(member, source, merge, ...) uint64_t member;
+#include "session/counters.def"
+#undef COUNTER
+		};
+		uint64_t all[COUNTERS]; /* by enum counter */
+	};
 	struct durations wait, hold;
-	uint64_t posts, broadcasts, unheard; /* semaphores; conditions: signals are "acquired" */
 	uint8_t realtime, sampled;
 };
 
@@ -50,17 +85,15 @@ uint64_t durations_average(const struct durations *d);
 uint64_t durations_percentile(const struct durations *d, double share);
 
 struct report_row;
-/* A way of sorting rows. */
+/* A way of sorting rows. One of zeros is none. */
 struct order {
 	const char *name;
-	uint64_t (*key)(const struct report_row *row);
-	int ascending;
+	uint64_t (*key)(const struct report_row *row, unsigned int what);
+	unsigned int what;
+	bool ascending;
 };
-/* NULL if there is no order of that name. */
-const struct order *order_find_lock(const char *name);
-const struct order *order_find_cond(const char *name);
-/* The names, for --help: index from 0, NULL at the end. */
-const char *order_name_lock(unsigned int index);
-const char *order_name_cond(unsigned int index);
+/* The orders of locks, or of conditions: by index from 0, false after the last; by name, false if there is none. */
+bool order_at(bool conditions, unsigned int index, struct order *ret);
+bool order_find(bool conditions, const char *name, struct order *ret);
 
 #endif

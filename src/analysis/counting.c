@@ -11,10 +11,6 @@
 static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t threads, double ns_per_tick)
 {
 	struct counters add = {
-		.acquired = c->acquired,
-		.contended = c->contended,
-		.trylock_failed = c->trylock_failed,
-		.owner_changes = c->owner_changes,
 		.threads = threads,
 		.realtime = c->realtime,
 		.sampled = c->sampled,
@@ -28,12 +24,15 @@ static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t
 			.one = c->hist,
 			.ns_per_tick = ns_per_tick,
 		};
-	} else if (row->kind == KIND_SEM) {
-		add.posts = c->posts;
-	} else if (row->kind == KIND_COND) {
-		add.broadcasts = c->broadcasts;
-		add.unheard = c->unheard;
 	}
+#define COUNT_CELL(member) \
+	if (counter_of(COUNTER_##member, row->kind)) \
+		add.member = c->member;
+#define COUNT_PLACED(member) COUNT_CELL(member)
+#define COUNT_DERIVED(member)
+#define COUNTER(member, source, merge, ...) COUNT_##source(member)
+#include "session/counters.def"
+#undef COUNTER
 	return counters_add(&row->side[c->side], &add);
 }
 

@@ -30,24 +30,21 @@ static int sorted_compare(const void *a, const void *b)
 /* By the order asked for, else by wait; then by wait, contention and use. */
 static void sort_keys(struct sorted *s, const struct report_row *row, const struct order *order)
 {
-	uint64_t key = order ? order->key(row) : row_wait(row);
+	uint64_t key = order->key ? order->key(row, order->what) : row_wait(row);
 
-	s->key[0] = order && order->ascending ? UINT64_MAX - key : key;
-	s->key[1] = order ? row_wait(row) : row->side[0].contended + row->side[1].contended;
+	s->key[0] = order->ascending ? UINT64_MAX - key : key;
+	s->key[1] = order->key ? row_wait(row) : row->side[0].contended + row->side[1].contended;
 	s->key[2] = row->side[0].acquired + row->side[1].acquired;
 }
 
 bool report_row_used(const struct report_row *row)
 {
-	uint64_t sum = row->misuses;
-	int i;
-
-	for (i = 0; i < 2; i++) {
-		const struct counters *c = &row->side[i];
-
-		sum += c->acquired + c->waits + c->trylock_failed + c->broadcasts + c->posts;
-	}
-	return sum != 0;
+	if (row->misuses)
+		return true;
+	for (unsigned int i = 0; i < COUNTERS; i++)
+		if (i != COUNTER_threads && (row->side[0].all[i] || row->side[1].all[i]))
+			return true;
+	return false;
 }
 
 static bool row_passes(const struct report_options *o, const struct report_row *row)
@@ -69,7 +66,7 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 		     struct report_row **ret_rows, size_t *ret_n)
 {
 	const struct report_options *o = v->options;
-	const struct order *order = conditions ? o->cond_order : o->lock_order;
+	const struct order *order = conditions ? &o->cond_order : &o->lock_order;
 	unsigned int max = o->max == REPORT_MAX_USUAL ? MAX_USUAL : o->max;
 	struct report_row *rows;
 	struct sorted *sorted;

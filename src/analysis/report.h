@@ -28,10 +28,9 @@ struct report_options {
 	bool all;         /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
 	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
-	const struct order *lock_order; /* NULL: total wait. From order_find_lock() */
-	const struct order *cond_order; /* NULL: total wait. From order_find_cond() */
-	bool per_instance;              /* do not fold locks made in one place */
-	unsigned int fold_images;       /* more images of one program than this become one entry; 0: never */
+	struct order lock_order, cond_order; /* from order_find(); none: total wait */
+	bool per_instance;                   /* do not fold locks made in one place */
+	unsigned int fold_images; /* more images of one program than this become one entry; 0: never */
 
 	/* naming */
 	const char *sysroot;

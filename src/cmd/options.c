@@ -214,15 +214,10 @@ static int set_number(const struct option_spec *spec, void *at, const char *valu
 
 static int set_order(const struct option_spec *spec, void *at, const char *value)
 {
-	const struct order *order =
-		spec->type == ARG_LOCK_ORDER ? order_find_lock(value) : order_find_cond(value);
-
-	if (order == NULL) {
-		say("--%s: there is no order '%s'; 'mutrace --help' lists them", spec->name, value);
-		return -1;
-	}
-	*(const struct order **)at = order;
-	return 0;
+	if (order_find(spec->type == ARG_COND_ORDER, value, at))
+		return 0;
+	say("--%s: there is no order '%s'; 'mutrace --help' lists them", spec->name, value);
+	return -1;
 }
 
 static int add_to_list(struct string_list *list, const char *value)
@@ -422,14 +417,16 @@ void options_free(struct options *o)
 	}
 }
 
-static void print_orders(const char *title, const char *(*name)(unsigned int))
+static void print_orders(const char *title, bool conditions)
 {
 	int column = printf("\n%s:\n ", title) - (int)strlen(title) - 3;
 
-	for (unsigned int i = 0; name(i) != NULL; i++) {
-		if (column + 1 + (int)strlen(name(i)) > 78)
+	struct order order;
+
+	for (unsigned int i = 0; order_at(conditions, i, &order); i++) {
+		if (column + 1 + (int)strlen(order.name) > 78)
 			column = printf("\n ") - 1;
-		column += printf(" %s", name(i));
+		column += printf(" %s", order.name);
 	}
 	putchar('\n');
 }
@@ -456,7 +453,7 @@ void options_help(enum command_bit command)
 		}
 	}
 	if (command & FOR_REPORTS) {
-		print_orders("Orders of locks", order_name_lock);
-		print_orders("Orders of conditions", order_name_cond);
+		print_orders("Orders of locks", false);
+		print_orders("Orders of conditions", true);
 	}
 }

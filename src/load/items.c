@@ -223,9 +223,12 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 		.acquired = r->acquired,
 		.hold_total = r->hold_total, /* ticks or a count: decided when the lock's kind is known */
 		.hold_max = r->hold_max,
-		.owner_changes = r->owner_changes,
-		.contended = r->contended,
-		.trylock_failed = r->trylock_failed,
+#define COPY_CELL(member) .member = r->member,
+#define COPY_PLACED(member)
+#define COPY_DERIVED(member)
+#define COUNTER(member, source, merge, ...) COPY_##source(member)
+#include "session/counters.def"
+#undef COUNTER
 		.release_stack = r->release_stack,
 		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,
 		.generation = r->generation,

@@ -100,7 +100,10 @@ struct model_cell {
 	union {
 		uint64_t hold_max, unheard;
 	};
-	uint64_t acquired, owner_changes, contended, trylock_failed;
+	uint64_t acquired;
+#define COUNTER(member, source, merge, ...) COUNTER_FIELD_##source(member)
+#include "session/counters.def"
+#undef COUNTER
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
 	uint32_t release_stack;
 	uint32_t threads;    /* already 0 where another cell counts them */

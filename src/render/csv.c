@@ -44,19 +44,45 @@ static void durations(FILE *out, const struct durations *d)
 	number(out, d->max_ns);
 }
 
+#define FIRST_COUNTER 9 /* columns of other things come before */
+#define TIMES_TO 27
+
+/* The counter of a column by its number. COUNTERS if there is none, or there are times. */
+static unsigned int counter_in(unsigned int column)
+{
+	unsigned int i = 0;
+
+	while (i < COUNTERS && counter_infos[i].csv != column)
+		i++;
+	return i;
+}
+
 static void titles(FILE *out)
 {
 	static const char *const times[] = { "total", "avg", "p50", "p95", "p99", "max" };
+	unsigned int column = FIRST_COUNTER;
 
 	fputs("rank,name,kind,side,identity,program,pid,instances", out);
-#define X(member, json) fputs("," json, out);
-	COUNTERS(X)
-#undef X
+	for (; counter_in(column) < COUNTERS; column++)
+		fprintf(out, ",%s", counter_infos[counter_in(column)].name);
 	for (size_t i = 0; i < 6; i++)
 		fprintf(out, ",wait_%s_ns", times[i]);
 	for (size_t i = 0; i < 6; i++)
 		fprintf(out, ",hold_%s_ns", times[i]);
+	for (column = TIMES_TO + 1; counter_in(column) < COUNTERS; column++)
+		fprintf(out, ",%s", counter_infos[counter_in(column)].name);
 	fputs("\r\n", out);
+}
+
+/* The counters from a column on, up to the first column that has none. Empty where the kind does not have it. */
+static void counters_put(FILE *out, const struct counters *c, enum lock_kind kind, unsigned int column)
+{
+	for (unsigned int i; (i = counter_in(column)) < COUNTERS; column++) {
+		if (counter_of(i, kind))
+			number(out, c->all[i]);
+		else
+			fputc(',', out);
+	}
 }
 
 static void line(FILE *out, const struct report_process *e, const struct report_row *row, enum lock_side side)
@@ -74,14 +100,13 @@ static void line(FILE *out, const struct report_process *e, const struct report_
 	text(out, e->program);
 	number(out, e->pid);
 	number(out, row->instances);
-#define X(member, json) number(out, c->member);
-	COUNTERS(X)
-#undef X
+	counters_put(out, c, row->kind, FIRST_COUNTER);
 	durations(out, &c->wait);
 	if (kind_has(row->kind, TRAIT_HOLDS))
 		durations(out, &c->hold);
 	else
 		fputs(",,,,,,", out);
+	counters_put(out, c, row->kind, TIMES_TO + 1);
 	fputs("\r\n", out);
 }
 

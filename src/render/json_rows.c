@@ -19,14 +19,12 @@ static void side(struct json_out *j, json_t *o, const struct report_row *row, en
 {
 	const struct counters *c = &row->side[which];
 
-#define X(member, json) json_set_count(j, o, json, c->member);
-	COUNTERS(X)
-#undef X
+	for (unsigned int i = 0; i < COUNTERS; i++)
+		if (counter_infos[i].name && counter_of(i, row->kind))
+			json_set_count(j, o, counter_infos[i].name, c->all[i]);
 	json_set(j, o, "wait_ns", durations(j, &c->wait));
 	if (kind_has(row->kind, TRAIT_HOLDS))
 		json_set(j, o, "hold_ns", durations(j, &c->hold));
-	if (row->kind == KIND_SEM)
-		json_set_count(j, o, "posts", c->posts);
 }
 
 static const char *side_name(enum lock_side s)
@@ -232,8 +230,10 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 
 		side(j, read, row, SIDE_SHARED);
 		json_set(j, o, "read", read);
-		/* a thread is counted once, on whichever side it came first */
-		json_set_count(j, o, "threads", row->side[0].threads + row->side[1].threads);
+		for (unsigned int i = 0; i < COUNTERS; i++)
+			if (counter_infos[i].whole)
+				json_set_count(j, o, counter_infos[i].name,
+					       row->side[0].all[i] + row->side[1].all[i]);
 	}
 	json_set(j, o, "created_at", json_stack(j, row->created_at));
 	json_set(j, o, "first_used_at", json_stack(j, row->first_used_at));
@@ -263,12 +263,9 @@ json_t *json_condition(struct json_out *j, const struct report_row *row)
 	row_state(j, o, row);
 	if (row->other)
 		json_set(j, o, "mutex", json_text(row->other));
-	json_set_count(j, o, "threads", c->threads);
-	json_set_count(j, o, "waits", c->waits);
-	json_set_count(j, o, "signals", c->acquired);
-	json_set_count(j, o, "broadcasts", c->broadcasts);
-	json_set_count(j, o, "signals_without_waiter", c->unheard);
-	json_set_count(j, o, "timed_out", c->timed_out);
+	for (unsigned int i = 0; i < COUNTERS; i++)
+		if (counter_infos[i].condition.name)
+			json_set_count(j, o, counter_infos[i].condition.name, c->all[i]);
 	json_set_count(j, o, "waiting", row->waiters_now);
 	json_set(j, o, "wait_ns", durations(j, &c->wait));
 	json_set(j, o, "created_at", json_stack(j, row->created_at));

@@ -3,6 +3,7 @@
  * The two tables of the text report. A column is a line in a table of its own; where a terminal is too narrow the
  * least important columns go. Runs in mutrace. Called by text.c.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,8 @@
 #define CELL_SIZE 256
 #define NAME_LEAST 20 /* characters of a name that must be left before columns go */
 #define NAME_MOST 60
-#define COLUMNS_MAX 16
+#define COLUMNS_MAX 24
+#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
 
 /* One line of a table: a lock, or one side of an rwlock. */
 struct line {
@@ -22,10 +24,12 @@ struct line {
 };
 
 struct column {
+	unsigned int place; /* columns stand in the order of these */
 	const char *title;
 	int importance; /* those of least go first; 0: never */
-	bool left;
-	void (*cell)(char *out, const struct line *l);
+	enum { NUMBER, TEXT, NAME, FLAGS } content;
+	void (*cell)(char *out, const struct line *l, unsigned int counter);
+	unsigned int counter;
 };
 
 static const struct counters *counters(const struct line *l)
@@ -33,16 +37,18 @@ static const struct counters *counters(const struct line *l)
 	return &l->row->side[l->side];
 }
 
-static void cell_rank(char *out, const struct line *l)
+static void cell_rank(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	if (l->second)
 		out[0] = 0;
 	else
 		snprintf(out, CELL_SIZE, "%u", l->row->rank);
 }
 
-static void cell_name(char *out, const struct line *l)
+static void cell_name(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	const char *tail = "";
 	char clean[NAME_SIZE];
 
@@ -58,8 +64,9 @@ static void cell_name(char *out, const struct line *l)
 		snprintf(out, CELL_SIZE, "%.200s%s", clean, tail);
 }
 
-static void cell_kind(char *out, const struct line *l)
+static void cell_kind(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	snprintf(out, CELL_SIZE, "%s", l->second ? "" : kind_name(l->row->kind));
 }
 
@@ -77,13 +84,15 @@ static void put_count(char *out, uint64_t n)
 	snprintf(out, CELL_SIZE, "%s", number_count(number, n));
 }
 
-static void cell_wait(char *out, const struct line *l)
+static void cell_wait(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	put_ns(out, counters(l)->wait.total_ns, counters(l)->waits);
 }
 
-static void cell_share(char *out, const struct line *l)
+static void cell_share(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	char number[NUMBER_SIZE];
 
 	snprintf(out, CELL_SIZE, "%s",
@@ -91,49 +100,34 @@ static void cell_share(char *out, const struct line *l)
 			      (double)l->process->total.wait.total_ns));
 }
 
-static void cell_contended(char *out, const struct line *l)
+static void cell_wait_average(char *out, const struct line *l, unsigned int counter)
 {
-	char number[NUMBER_SIZE];
-
-	snprintf(out, CELL_SIZE, "%s /", number_count(number, counters(l)->contended));
-}
-
-static void cell_acquired(char *out, const struct line *l)
-{
-	put_count(out, counters(l)->acquired);
-}
-
-static void cell_wait_average(char *out, const struct line *l)
-{
+	(void)counter;
 	put_ns(out, durations_average(&counters(l)->wait), counters(l)->waits);
 }
 
-static void cell_wait_p99(char *out, const struct line *l)
+static void cell_wait_p99(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	put_ns(out, durations_percentile(&counters(l)->wait, 0.99), counters(l)->waits);
 }
 
-static void cell_wait_max(char *out, const struct line *l)
+static void cell_wait_max(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	put_ns(out, counters(l)->wait.max_ns, counters(l)->waits);
 }
 
-static void cell_hold_average(char *out, const struct line *l)
+static void cell_hold_average(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	put_ns(out, durations_average(&counters(l)->hold), counters(l)->hold.max_ns);
 }
 
-static void cell_hold_max(char *out, const struct line *l)
+static void cell_hold_max(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	put_ns(out, counters(l)->hold.max_ns, counters(l)->hold.max_ns);
-}
-
-static void cell_threads(char *out, const struct line *l)
-{
-	if (l->second)
-		out[0] = 0;
-	else
-		put_count(out, l->row->side[0].threads + l->row->side[1].threads);
 }
 
 static char flag_state(const struct report_row *r)
@@ -152,8 +146,9 @@ static char flag_realtime(const struct report_process *e, const struct report_ro
 	return e->first->config.track_rt ? '-' : '.';
 }
 
-static void cell_flags(char *out, const struct line *l)
+static void cell_flags(char *out, const struct line *l, unsigned int counter)
 {
+	(void)counter;
 	const struct report_row *r = l->row;
 	bool mutex = r->kind == KIND_MUTEX, rwlock = r->kind == KIND_RWLOCK;
 
@@ -167,69 +162,88 @@ static void cell_flags(char *out, const struct line *l)
 		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
 }
 
-static void cell_signals(char *out, const struct line *l)
+static void cell_counter(char *out, const struct line *l, unsigned int counter)
 {
-	put_count(out, counters(l)->acquired);
+	const struct counter_info *info = &counter_infos[counter];
+	const struct counter_column *column =
+		kind_has(l->row->kind, TRAIT_SIGNALS) ? &info->condition.column : &info->column;
+	uint64_t n = counters(l)->all[counter];
+
+	if (info->whole && l->second) {
+		out[0] = 0;
+		return;
+	}
+	if (info->whole)
+		n = l->row->side[0].all[counter] + l->row->side[1].all[counter];
+	put_count(out, n);
+	if (column->title[strlen(column->title) - 1] == '/')
+		strcat(out, " /");
 }
 
-static void cell_broadcasts(char *out, const struct line *l)
-{
-	put_count(out, counters(l)->broadcasts);
-}
-
-static void cell_unheard(char *out, const struct line *l)
-{
-	put_count(out, counters(l)->unheard);
-}
-
-static void cell_timed_out(char *out, const struct line *l)
-{
-	put_count(out, counters(l)->timed_out);
-}
-
-static void cell_waits(char *out, const struct line *l)
-{
-	put_count(out, counters(l)->waits);
-}
-
+/* Those of counters come in between, see counters.def. */
 static const struct column lock_columns[] = {
-	{ "#", 0, false, cell_rank },
-	{ "Lock", 0, true, cell_name },
-	{ "Kind", 6, true, cell_kind },
-	{ "Wait", 0, false, cell_wait },
-	{ "Share", 9, false, cell_share },
-	{ "Contended /", 0, false, cell_contended },
-	{ "Acquired", 0, false, cell_acquired },
-	{ "Avg wait", 4, false, cell_wait_average },
-	{ "p99", 3, false, cell_wait_p99 },
-	{ "Max wait", 7, false, cell_wait_max },
-	{ "Avg held", 5, false, cell_hold_average },
-	{ "Max held", 2, false, cell_hold_max },
-	{ "Thr", 1, false, cell_threads },
-	{ "Flags", 8, true, cell_flags },
+	{ 1, "#", 0, NUMBER, cell_rank, 0 },
+	{ 2, "Lock", 0, NAME, cell_name, 0 },
+	{ 3, "Kind", 6, TEXT, cell_kind, 0 },
+	{ 4, "Wait", 0, NUMBER, cell_wait, 0 },
+	{ 5, "Share", 9, NUMBER, cell_share, 0 },
+	{ 8, "Avg wait", 4, NUMBER, cell_wait_average, 0 },
+	{ 9, "p99", 3, NUMBER, cell_wait_p99, 0 },
+	{ 10, "Max wait", 7, NUMBER, cell_wait_max, 0 },
+	{ 11, "Avg held", 5, NUMBER, cell_hold_average, 0 },
+	{ 12, "Max held", 2, NUMBER, cell_hold_max, 0 },
+	{ UINT_MAX, "Flags", 8, FLAGS, cell_flags, 0 },
 };
 
 static const struct column condition_columns[] = {
-	{ "#", 0, false, cell_rank },
-	{ "Condition variable", 0, true, cell_name },
-	{ "Waits", 0, false, cell_waits },
-	{ "Signals", 0, false, cell_signals },
-	{ "Broadcasts", 5, false, cell_broadcasts },
-	{ "Unheard", 4, false, cell_unheard },
-	{ "Timed out", 3, false, cell_timed_out },
-	{ "Waited", 0, false, cell_wait },
-	{ "Avg wait", 2, false, cell_wait_average },
-	{ "Max wait", 1, false, cell_wait_max },
-	{ "Flags", 6, true, cell_flags },
+	{ 1, "#", 0, NUMBER, cell_rank, 0 },
+	{ 2, "Condition variable", 0, NAME, cell_name, 0 },
+	{ 8, "Waited", 0, NUMBER, cell_wait, 0 },
+	{ 9, "Avg wait", 2, NUMBER, cell_wait_average, 0 },
+	{ 10, "Max wait", 1, NUMBER, cell_wait_max, 0 },
+	{ UINT_MAX, "Flags", 6, FLAGS, cell_flags, 0 },
 };
 
 struct table_text {
-	const struct column *columns;
+	struct column columns[COLUMNS_MAX];
 	size_t n_columns, n_lines;
+	size_t name; /* which column has the names */
 	struct line *lines;
 	size_t width[COLUMNS_MAX];
 	bool dropped[COLUMNS_MAX];
 };
+
+static int column_compare(const void *a, const void *b)
+{
+	const struct column *x = a, *y = b;
+
+	return x->place < y->place ? -1 : x->place > y->place;
+}
+
+static void columns_make(struct table_text *x, bool conditions)
+{
+	const struct column *own = conditions ? condition_columns : lock_columns;
+	size_t n = conditions ? LENGTH(condition_columns) : LENGTH(lock_columns);
+
+	memcpy(x->columns, own, n * sizeof(*own));
+	for (unsigned int i = 0; i < COUNTERS && n < COLUMNS_MAX; i++) {
+		const struct counter_info *info = &counter_infos[i];
+		const struct counter_column *c = conditions ? &info->condition.column : &info->column;
+
+		if (c->title)
+			x->columns[n++] =
+				(struct column){ c->place, c->title, c->importance, NUMBER, cell_counter, i };
+	}
+	x->n_columns = n;
+	qsort(x->columns, n, sizeof(*x->columns), column_compare);
+	while (x->columns[x->name].content != NAME)
+		x->name++;
+}
+
+static bool is_left(const struct column *c)
+{
+	return c->content != NUMBER;
+}
 
 static size_t characters(const char *s)
 {
@@ -259,27 +273,27 @@ static void widths_find(struct table_text *x)
 	for (i = 0; i < x->n_columns; i++) {
 		x->width[i] = characters(x->columns[i].title);
 		for (j = 0; j < x->n_lines; j++) {
-			x->columns[i].cell(cell, &x->lines[j]);
+			x->columns[i].cell(cell, &x->lines[j], x->columns[i].counter);
 			n = characters(cell);
 			if (n > x->width[i])
 				x->width[i] = n;
 		}
 	}
-	if (x->width[1] > NAME_MOST)
-		x->width[1] = NAME_MOST;
+	if (x->width[x->name] > NAME_MOST)
+		x->width[x->name] = NAME_MOST;
 }
 
 /* Shortens names first, then gives up columns, the least important one first. */
 static void widths_fit(struct table_text *x, size_t width)
 {
-	size_t name = x->width[1], least = name < NAME_LEAST ? name : NAME_LEAST, total, i, drop;
+	size_t name = x->width[x->name], least = name < NAME_LEAST ? name : NAME_LEAST, total, i, drop;
 
 	if (width == 0)
 		return;
-	x->width[1] = least;
+	x->width[x->name] = least;
 	while (width_total(x) > width) {
 		drop = 0;
-		for (i = 1; i < x->n_columns; i++) {
+		for (i = 0; i < x->n_columns; i++) {
 			if (x->columns[i].importance && !x->dropped[i] &&
 			    (drop == 0 || x->columns[i].importance < x->columns[drop].importance))
 				drop = i;
@@ -290,7 +304,7 @@ static void widths_fit(struct table_text *x, size_t width)
 	}
 	total = width_total(x);
 	if (total < width)
-		x->width[1] = least + (width - total) < name ? least + (width - total) : name;
+		x->width[x->name] = least + (width - total) < name ? least + (width - total) : name;
 }
 
 /* Cuts in the middle: the ends of a name tell most. */
@@ -334,17 +348,17 @@ static void table_print(const struct text_out *t, struct table_text *x)
 	fputs(t->bold, t->f);
 	for (i = 0; i < x->n_columns; i++) {
 		if (!x->dropped[i])
-			cell_print(t->f, x->columns[i].title, x->width[i], x->columns[i].left, &blanks);
+			cell_print(t->f, x->columns[i].title, x->width[i], is_left(&x->columns[i]), &blanks);
 	}
 	fprintf(t->f, "%s\n", t->plain);
 	for (j = 0; j < x->n_lines; j++) {
 		for (blanks = 0, i = 0; i < x->n_columns; i++) {
 			if (x->dropped[i])
 				continue;
-			x->columns[i].cell(cell, &x->lines[j]);
-			if (i == 1)
-				cut(cell, x->width[1]);
-			cell_print(t->f, cell, x->width[i], x->columns[i].left, &blanks);
+			x->columns[i].cell(cell, &x->lines[j], x->columns[i].counter);
+			if (i == x->name)
+				cut(cell, x->width[x->name]);
+			cell_print(t->f, cell, x->width[i], is_left(&x->columns[i]), &blanks);
 		}
 		fputc('\n', t->f);
 	}
@@ -411,7 +425,7 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 	size_t length;
 
 	for (j = 0; j < x->n_lines; j++) {
-		cell_flags(cell, &x->lines[j]);
+		cell_flags(cell, &x->lines[j], 0);
 		for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
 			if (strlen(cell) == 6 && cell[meanings[i].at] == meanings[i].letter)
 				seen[i] = true;
@@ -443,10 +457,9 @@ static void legend_print(const struct text_out *t, const struct table_text *x)
 }
 
 static void rows_print(const struct text_out *t, const struct report_process *e,
-		       const struct report_row *rows, size_t n, const struct column *columns,
-		       size_t n_columns)
+		       const struct report_row *rows, size_t n, bool conditions)
 {
-	struct table_text x = { .columns = columns, .n_columns = n_columns };
+	struct table_text x = { .n_columns = 0 };
 	size_t i, shown = 0;
 
 	for (i = 0; i < n; i++)
@@ -460,20 +473,21 @@ static void rows_print(const struct text_out *t, const struct report_process *e,
 		if (rows[i].shown)
 			x.n_lines += lines_of(x.lines + x.n_lines, e, &rows[i]);
 	}
+	columns_make(&x, conditions);
 	fputc('\n', t->f);
 	table_print(t, &x);
-	if (!x.dropped[n_columns - 1])
-		legend_print(t, &x);
+	for (i = 0; i < x.n_columns; i++)
+		if (x.columns[i].content == FLAGS && !x.dropped[i])
+			legend_print(t, &x);
 	free(x.lines);
 }
 
 void text_lock_table(const struct text_out *t, const struct report_process *e)
 {
-	rows_print(t, e, e->locks, e->n_locks, lock_columns, sizeof(lock_columns) / sizeof(lock_columns[0]));
+	rows_print(t, e, e->locks, e->n_locks, false);
 }
 
 void text_condition_table(const struct text_out *t, const struct report_process *e)
 {
-	rows_print(t, e, e->conditions, e->n_conditions, condition_columns,
-		   sizeof(condition_columns) / sizeof(condition_columns[0]));
+	rows_print(t, e, e->conditions, e->n_conditions, true);
 }

@@ -249,14 +249,13 @@ struct lock_rec {
 
 #define READER_AWAITED 1u
 
+#define COUNTER_FIELD_CELL(member) uint64_t member;
+#define COUNTER_FIELD_PLACED(member)
+#define COUNTER_FIELD_DERIVED(member)
+
 /*
- * Counters of one (thread, lock, call site, side). What they mean, by kind:
- *   mutex, rwlock, spin   as named
- *   semaphore             acquired: waits that succeeded
- *   condition variable    acquired: signals
- *   barrier               acquired: arrivals; owner_changes: times this thread came last
- *   once                  acquired: calls that found it done or ran it after waiting
- * Waits are in struct edge. 192 bytes, 64-aligned; the first 64, with the
+ * Counters of one (thread, lock, call site, side). counters.def says what they count; owner_changes of a barrier are the
+ * times that this thread came last. Waits are in struct edge. 192 bytes, 64-aligned; the first 64, with the
  * buckets of short holds, are what the hot path touches.
  */
 struct cell {
@@ -274,9 +273,9 @@ struct cell {
 	uint32_t lock;               /* ref of struct lock_rec */
 	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
 	uint32_t stack;              /* stack id of the first acquisition through this call site */
-	uint64_t owner_changes;      /* acquisitions whose predecessor was another thread */
-	uint64_t contended;          /* acquisitions (that succeeded) which had to wait */
-	uint64_t trylock_failed;
+#define COUNTER(member, source, merge, ...) COUNTER_FIELD_##source(member)
+#include "counters.def" /* those with source CELL */
+#undef COUNTER
 	uint32_t release_stack; /* captured at the last release for which a thread waited */
 	uint32_t threads;       /* distinct threads that used this cell (a thread's record outlives it) */
 	uint32_t generation;    /* of the thread that used it last */

@@ -42,6 +42,24 @@ expect 0 "$mutrace" --all -d -r --trap --contended-only --no-follow --per-instan
 	--locked-min=1 --owner-changed-min=1 --contended-min=1 --wait-min=1 --sample-hold=10 --session-size=4M \
 	--helper='my_lock*' --sysroot=/ true
 
+# Its section COUNTERS has those of the table, with their meanings, and no others.
+/usr/bin/python3 - "$top_srcdir/src/session/counters.def" "$page" <<'PY' || fail "the man page's counters"
+import re, sys
+entries = re.split(r"(?m)^COUNTER\(", open(sys.argv[1]).read())[1:]
+assert len(entries) >= 10
+pairs = re.compile(r'\.name = "([^"]+)"(?:(?!\.name).)*?\.meaning = "([^"]+)"', re.S)
+wanted = [[], []]
+for entry in entries:
+    lock, _, condition = entry.partition(".condition = {")
+    for list, part in zip(wanted, (lock, condition)):
+        found = pairs.findall(part)
+        assert len(found) == part.count(".name"), "a counter has no meaning: " + entry
+        list += found
+section = open(sys.argv[2]).read().replace("\\-", "-").split(".SH COUNTERS")[1].split(".SH")[0]
+described = [re.findall(r"(?m)^\.TP\n\.B (\S+)\n(.*)$", part) for part in section.split("And of each condition")]
+assert described == wanted, "the table has %s\nthe page has %s" % (wanted, described)
+PY
+
 # The other page has the options of diff and check.
 page2=$top_srcdir/man/mutrace-check.1
 for command in diff check; do

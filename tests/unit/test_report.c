@@ -160,17 +160,16 @@ static void test_totals_and_ranking(void **state)
 	assert_int_equal(p->thread_time_ns, 2000000000);
 	assert_true(p->complete);
 
-	f->options.lock_order = order_find_lock("n-locked");
-	assert_non_null(f->options.lock_order);
+	assert_true(order_find(false, "n-locked", &f->options.lock_order));
 	p = report(f);
 	assert_string_equal(p->locks[0].name, "stats+0x40");
-	f->options.lock_order = order_find_lock("id");
+	assert_true(order_find(false, "id", &f->options.lock_order));
 	p = report(f);
 	assert_int_equal(p->locks[0].id, 1);
 	assert_int_equal(p->locks[2].id, 3);
-	assert_null(order_find_lock("nonsense"));
+	assert_false(order_find(false, "nonsense", &f->options.lock_order));
 
-	f->options.lock_order = NULL;
+	f->options.lock_order = (struct order){ 0 };
 	f->options.max = 1;
 	p = report(f);
 	assert_true(p->locks[0].shown);
@@ -209,7 +208,7 @@ static void test_naming_and_folding(void **state)
 	image_maker_lock(f->im, KIND_MUTEX, 0x7f0000003000, NULL); /* nothing known */
 
 	f->options.all = true;
-	f->options.lock_order = order_find_lock("id");
+	assert_true(order_find(false, "id", &f->options.lock_order));
 	p = report(f);
 	assert_int_equal(p->n_locks, 6);
 	assert_string_equal(p->locks[0].name, "queue_new queue.c:31");
@@ -257,7 +256,7 @@ static void test_identity_across_builds(void **state)
 	l->created_stack = stack(f, 0x7010, 0x2010, 0);
 	image_maker_lock(f->im, KIND_MUTEX, 0x7f0000002000, &l);
 	l->created_stack = stack(f, 0x7090, 0x2010, 0);
-	f->options.lock_order = order_find_lock("id");
+	assert_true(order_find(false, "id", &f->options.lock_order));
 	p = report(f);
 	for (i = 0; i < 3; i++)
 		snprintf(first[i], sizeof(first[i]), "%s", p->locks[i].identity);
@@ -346,7 +345,7 @@ static void test_helpers(void **state)
 	l->first_stack = stack(f, 0x4010, 0x6010, 0x1010);
 	image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9100, &l);
 	l->first_stack = stack(f, 0x4010, 0x5010, 0); /* nothing of the user's: must not become empty */
-	f->options.lock_order = order_find_lock("id");
+	assert_true(order_find(false, "id", &f->options.lock_order));
 	p = report(f);
 	assert_string_equal(p->locks[0].first_used_at->frames[0].function, "my_lock");
 	assert_string_equal(p->locks[1].first_used_at->frames[0].function, "std::mutex::lock()");
