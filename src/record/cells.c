@@ -114,7 +114,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		return (struct use){ fresh.cell, fresh.lock };
 	if (recorder.config.track_rt && t->policy_looks-- == 0)
 		thread_policy_changed(t); /* somebody outside may have changed it */
-	t->busy = 1;
+	uint8_t busy = busy_enter(t);
 	fresh.lock = locks_use(t, address, kind, site);
 	c = fresh.lock ? cells_use(t, fresh.lock, address, side, site) : NULL;
 	if (c != NULL) {
@@ -126,7 +126,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		locks_claim(t, l, address);
 		l1_put(t, address, lock_needs_care(l) ? L1_SLOW : (uint32_t)side << 1, &fresh);
 	}
-	t->busy = 0;
+	busy_leave(t, busy);
 	return (struct use){ fresh.cell, fresh.cell ? fresh.lock : 0 };
 }
 
@@ -134,13 +134,13 @@ void cells_uncount(struct thread *t, struct use use, const void *address)
 {
 	struct cell *c = REF_POINTER(use.cell);
 	struct l1_slot *s;
+	uint8_t busy = busy_enter(t);
 
-	t->busy = 1;
 	s = l1_find(address, c->site, (uint32_t)c->side << 1);
 	c->acquired = 0;
 	if (s != NULL)
 		s->acquired = 0;
 	if (t->top->flags & HELD_COUNTED)
 		t->top->acquired = 0;
-	t->busy = 0;
+	busy_leave(t, busy);
 }

@@ -86,11 +86,10 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 
 void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 {
-	uint8_t busy = t->busy;
 	unsigned int bucket;
 	struct edge *e;
+	uint8_t busy = busy_enter(t);
 
-	t->busy = 1;
 	e = edge_use(t, w);
 	if (e != NULL) {
 		bucket = 63u - (unsigned int)__builtin_clzll(w->ticks | 1u << (HIST_SHIFT - 1)) -
@@ -110,5 +109,5 @@ void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 		e->count++;
 		t->rec->waits_booked++;
 	}
-	t->busy = busy;
+	busy_leave(t, busy);
 }

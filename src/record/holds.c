@@ -37,35 +37,24 @@ static bool held_move(struct thread *t)
 	return true;
 }
 
+/* Makes room for one more entry, with "busy" set. A handler may just have done it. False: there is none. */
 static bool held_grow(struct thread *t)
 {
-	uint8_t busy = t->busy;
-	bool r;
-
-	t->busy = 1;
-	signal_fence();
-	r = t->top != t->held_last || held_move(t); /* a handler may just have done it */
-	signal_fence();
-	t->busy = busy;
-	return r;
+	return t->top != t->held_last || held_move(t);
 }
 
 void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired,
 		       uint32_t flags)
 {
-	uint8_t busy = t->busy;
+	uint8_t busy = busy_enter(t); /* no handler may move the stack again before the entry is whole */
 
 	cell_catch_up(REF_POINTER(use.cell), acquired);
-	if (!held_grow(t)) {
+	if (held_grow(t))
+		hot_fill(hot_raise(t, true), use, address, flags & HELD_UNTIMED ? 0 : clock_now(),
+			 flags & ~HELD_COUNTED);
+	else
 		image_lost(LOSS_HELD);
-		return;
-	}
-	t->busy = 1; /* no handler may move it again before the entry is whole */
-	signal_fence();
-	hot_fill(hot_raise(t, true), use, address, flags & HELD_UNTIMED ? 0 : clock_now(),
-		 flags & ~HELD_COUNTED);
-	signal_fence();
-	t->busy = busy;
+	busy_leave(t, busy);
 }
 
 /* xorshift; the number of acquisitions until the next timed one, N on average. */
@@ -90,17 +79,14 @@ void hot_acquired_sampled(struct thread *t, struct use use, const void *address,
 void hot_acquired_moved(struct thread *t, struct use use, const void *address, uint32_t acquired,
 			uint32_t flags)
 {
-	uint8_t busy = t->busy;
+	uint8_t busy = busy_enter(t);
 
-	t->busy = 1; /* as above */
-	signal_fence();
 	t->top->flags = 0; /* the copy may still have those of the entry's last use */
 	signal_fence();
 	if (flags & HELD_COUNTED)
 		t->top->acquired = acquired;
 	hot_fill(t->top, use, address, flags & HELD_UNTIMED ? 0 : clock_now(), flags);
-	signal_fence();
-	t->busy = busy;
+	busy_leave(t, busy);
 }
 
 /* Adds the hold that is pending to its cell. */
@@ -182,7 +168,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		s->acquired = (uint32_t)c->acquired;
 	if (side == SIDE_EXCLUSIVE)
 		hot_own(t, l, c, use.cell);
-	if (t->top == t->held_last && !held_grow(t)) {
+	if (!held_grow(t)) {
 		image_lost(LOSS_HELD);
 		if (w != NULL) {
 			c->contended++;
@@ -211,13 +197,10 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 /* The entries found and filled here may not be moved by a handler. */
 void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
 {
-	uint8_t busy = t->busy;
+	uint8_t busy = busy_enter(t);
 
-	t->busy = 1;
-	signal_fence();
 	begin(t, use, address, side, w);
-	signal_fence();
-	t->busy = busy;
+	busy_leave(t, busy);
 }
 
 void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site)
@@ -245,7 +228,6 @@ static void close_gap(struct thread *t, struct held *h)
 
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
 {
-	uint8_t busy = t->busy;
 	bool ended;
 
 	if (h->recursion == 0 && h->flags & HELD_WANTED) {
@@ -257,8 +239,7 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 	}
 	if (h->flags & HELD_SHARED && ((struct lock_rec *)REF_POINTER(h->lock))->reader != 0)
 		hold_last_reader(t, h->lock, h->cell);
-	t->busy = 1;
-	signal_fence();
+	uint8_t busy = busy_enter(t);
 	if (h < t->held_first || h > t->top) /* moved by a handler since it was found */
 		h = hold_find(t, (const void *)(uintptr_t)h->address);
 	ended = h != NULL && h->recursion == 0;
@@ -269,8 +250,7 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 	} else if (h != NULL) {
 		h->recursion--;
 	}
-	signal_fence();
-	t->busy = busy;
+	busy_leave(t, busy);
 	return ended;
 }
 

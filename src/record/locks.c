@@ -117,9 +117,9 @@ static void memory_gone(struct thread *t, uintptr_t address)
 
 	if (l == NULL || lock_address(l) != address || lock_is_dead(l) || l->flags & LOCK_INITIALIZED)
 		return;
-	t->busy = 1;
+	uint8_t busy = busy_enter(t);
 	lock_gone(t, ref);
-	t->busy = 0;
+	busy_leave(t, busy);
 }
 
 #define SCAN_LIMIT (64u * 1024)
@@ -216,9 +216,9 @@ bool locks_inherit(struct thread *t, const void *address, struct lock_attributes
 
 	if (ref == 0) {
 		a.flags = (uint8_t)((a.flags & ~LOCK_INITIALIZED) | LOCK_INHERITED);
-		t->busy = 1;
+		uint8_t busy = busy_enter(t);
 		ref = lock_make(t, (uintptr_t)address, a, 0, stacks_capture(t, site), 0);
-		t->busy = 0;
+		busy_leave(t, busy);
 	}
 	return ref != 0;
 }
@@ -254,7 +254,7 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 	struct lock_rec *l;
 
 	a.flags |= LOCK_INITIALIZED;
-	t->busy = 1;
+	uint8_t busy = busy_enter(t);
 	remembered = ref = l1_recall(address, a.kind);
 	stack = stacks_capture(t, site);
 	if (ref == 0)
@@ -272,14 +272,15 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 	}
 	if (ref != remembered)
 		l1_remember(t, address, ref);
-	t->busy = 0;
+	busy_leave(t, busy);
 }
 
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 {
 	uint32_t ref;
+	/* Before the cache is looked at: a handler might put another slot in its place. */
+	uint8_t busy = busy_enter(t);
 
-	t->busy = 1; /* also before the cache is looked at: a handler might put another in its place */
 	ref = l1_recall(address, kind);
 	if (ref == 0 || lock_is_dead(REF_POINTER(ref))) {
 		ref = recorder_find(t, address, kind);
@@ -290,7 +291,7 @@ void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 		set_dead(REF_POINTER(ref), STATE_DESTROYED_ONCE);
 		record_put(t, REF_POINTER(ref));
 	}
-	t->busy = 0;
+	busy_leave(t, busy);
 }
 
 void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site site)

@@ -212,12 +212,11 @@ static inline uint32_t walk(struct thread *t, struct site site)
 static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct site site)
 {
 	uint32_t id = 0;
-	uint8_t busy = t->busy;
 	int saved = errno;
 
 	if (recorder.full) /* a new stack could not be stored */
 		return 0;
-	t->busy = 1;
+	uint8_t busy = busy_enter(t);
 	if (unwind_forker == t->tid) {
 		id = unwind(t, site);
 	} else if (pilock_lock(&unwind_lock, t->tid)) {
@@ -226,7 +225,7 @@ static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct s
 	} else {
 		image_lost(LOSS_STACK);
 	}
-	t->busy = busy;
+	busy_leave(t, busy);
 	errno = saved;
 	return id;
 }
@@ -288,15 +287,14 @@ void stacks_start_child(uint32_t tid)
 
 void stacks_modules_changed(struct thread *t)
 {
-	uint8_t busy = t->busy;
 	int saved = errno;
+	uint8_t busy = busy_enter(t);
 
-	t->busy = 1;
 	if (pilock_lock(&unwind_lock, t->tid)) {
 		modules_forget();
 		pilock_unlock(&unwind_lock, t->tid);
 	}
-	t->busy = busy;
+	busy_leave(t, busy);
 	errno = saved;
 }
 

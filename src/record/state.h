@@ -140,6 +140,25 @@ extern __thread struct thread_own thread_own __attribute__((tls_model("initial-e
 #define thread_self ((struct thread *const)thread_own.self)
 extern struct thread thread_none;
 
+/*
+ * Around a change that a signal handler of this thread must not see half done: what a handler calls in between is not
+ * recorded, but counted as lost. Pairs may lie within one another. No wrapper begins with "busy" set (recorder_enter()).
+ */
+static inline uint8_t busy_enter(struct thread *t)
+{
+	uint8_t before = t->busy;
+
+	t->busy = 1;
+	signal_fence();
+	return before;
+}
+
+static inline void busy_leave(struct thread *t, uint8_t before)
+{
+	signal_fence();
+	t->busy = before;
+}
+
 enum recorder_state {
 	RECORDER_NEW = 0, /* before our constructor */
 	RECORDER_ON,

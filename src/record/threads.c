@@ -197,8 +197,9 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	struct thread_rec *r = t->rec;
 	int saved = errno;
 
-	t->busy = 1;
-	t->hot = 0; /* the predecessor may have been cancelled anywhere */
+	/* The predecessor may have been cancelled anywhere: what "busy" and "hot" were says nothing. */
+	busy_enter(t);
+	t->hot = 0;
 	t->tid = (uint32_t)gettid();
 	t->exit_rounds = 0;
 	t->random = t->tid * 2654435761u | 1;
@@ -231,7 +232,7 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	thread_own = (struct thread_own){ t, t->l1, t->l1_mask };
 	signal_fence();
 	t->mode = recorder.mode;
-	t->busy = 0;
+	busy_leave(t, 0);
 	errno = saved;
 }
 

@@ -165,16 +165,15 @@ static struct alloc_site *site_use(struct thread *t, enum watched function, uint
 static void faults_begin(struct thread *t)
 {
 	struct rusage u;
-	uint8_t busy = t->busy;
 
 	t->fault_site = NULL;
 	if (!(recorder.config.watch >> WATCH_CLASS_memory & 1) || getrusage(RUSAGE_THREAD, &u) != 0)
 		return;
-	t->busy = 1;
+	uint8_t busy = busy_enter(t);
 	t->fault_site = site_use(t, WATCHED_page_fault, 0);
 	if (t->fault_site != NULL)
 		t->faults = (uint64_t)u.ru_minflt + (uint64_t)u.ru_majflt - t->fault_site->count;
-	t->busy = busy;
+	busy_leave(t, busy);
 }
 
 void watch_faults(struct thread *t)
@@ -279,9 +278,9 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 		errno = saved;
 		return false;
 	}
-	t->busy = 1;
+	uint8_t busy = busy_enter(t);
 	s = site_use(t, function, stacks_capture(t, site));
-	t->busy = 0;
+	busy_leave(t, busy);
 	errno = saved;
 	if (s == NULL)
 		return false;
