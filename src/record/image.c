@@ -25,14 +25,6 @@
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-#define IMAGE_BYTES_DEFAULT (1ull << 30)
-#define IMAGE_BYTES_MIN (1ull << 20)
-#define FIRST_STEP (64u * 1024)
-#define LAST_STEP (4u * 1024 * 1024)
 #define PATH_SIZE 512
 
 static char session_path[PATH_SIZE];
@@ -41,8 +33,7 @@ static char image_path[PATH_SIZE + 64];
 
 /* The image that waits for the next child. Shared with it through fork. */
 static struct {
-	char *base;
-	uint64_t mapped, populated;
+	struct mapping image;
 	char path[PATH_SIZE + 64];
 	bool claimed;
 } spare;
@@ -60,128 +51,6 @@ bool image_session_is_ours(void)
 void image_forget_session(void)
 {
 	session_is_ours = false;
-}
-
-/* Decimal digits of v; snprintf may take locks and allocate. */
-static char *put_number(char *out, uint64_t v)
-{
-	char digits[24];
-	int n = 0;
-
-	do
-		digits[n++] = (char)('0' + v % 10);
-	while ((v /= 10) != 0);
-	while (n > 0)
-		*out++ = digits[--n];
-	*out = '\0';
-	return out;
-}
-
-/* How much of the address space the image may take: little where the program's is limited. */
-static uint64_t reservation(void)
-{
-	uint64_t want = recorder.config.max_bytes ? recorder.config.max_bytes : IMAGE_BYTES_DEFAULT;
-	static const int limits[] = { RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE };
-
-	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
-		struct rlimit l;
-
-		if (getrlimit(limits[i], &l) != 0 || l.rlim_cur == RLIM_INFINITY)
-			continue;
-		/* A file larger than RLIMIT_FSIZE would raise SIGXFSZ. A small RLIMIT_MEMLOCK means a program that
-		 * cannot lock itself into memory anyway, a large one that it may want to. */
-		if (limits[i] == RLIMIT_FSIZE) {
-			if (want > l.rlim_cur)
-				want = l.rlim_cur;
-		} else if (limits[i] == RLIMIT_AS || l.rlim_cur > (256u << 20)) {
-			if (want > l.rlim_cur / 8)
-				want = l.rlim_cur / 8;
-		}
-	}
-	return want & ~(uint64_t)(CHUNK_ALIGN - 1);
-}
-
-/* Backs [from, from + size) of the mapping with file space. 0 or -errno. */
-static int populate(char *base, uint64_t from, uint64_t size, const char *path)
-{
-	int fd, r;
-
-	if (mprotect(base + from, size, PROT_READ | PROT_WRITE) != 0)
-		return -errno;
-	if (madvise(base + from, size, MADV_POPULATE_WRITE) == 0)
-		return 0;
-	if (errno == EINVAL) { /* a kernel before 5.14: through a descriptor, for as long as the call takes */
-		fd = raw_open(path, O_RDWR | O_NOFOLLOW, 0);
-		if (fd >= 0) {
-			r = posix_fallocate(fd, (off_t)from, (off_t)size);
-			raw_close(fd);
-			if (r == 0)
-				return 0;
-		}
-	}
-	mprotect(base + from, size, PROT_NONE);
-	return -ENOSPC;
-}
-
-/* Makes and maps a fresh image file with a populated start. 0 or -errno. */
-static int create(char *path, char **ret_base, uint64_t *ret_mapped, uint64_t *ret_populated, uint64_t first)
-{
-	static uint32_t serial;
-	uint64_t size = reservation();
-	char *base;
-	int fd = -1, r;
-
-	if (size < CHUNK_ALIGN * 4)
-		return -EFBIG;
-	for (int attempt = 0; attempt < 1000; attempt++) {
-		char *p = stpcpy(path, session_path);
-
-		p = stpcpy(p, "/" SESSION_IMAGE_PREFIX);
-		p = put_number(p, (uint64_t)getpid());
-		*p++ = '.';
-		put_number(p, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
-		fd = raw_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-		if (fd >= 0 || errno != EEXIST)
-			break;
-	}
-	if (fd < 0)
-		return -errno;
-	fchmod(fd, 0600);
-	if (first > size)
-		first = size;
-	if (ftruncate(fd, (off_t)size) != 0) {
-		r = -errno;
-		goto fail;
-	}
-	base = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (base == MAP_FAILED && size > IMAGE_BYTES_MIN) { /* perhaps a limit that getrlimit does not tell */
-		size = IMAGE_BYTES_MIN;
-		base = mmap(NULL, size, PROT_NONE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	}
-	if (base == MAP_FAILED) {
-		r = -errno;
-		goto fail;
-	}
-	r = populate(base, 0, first, path);
-	if (r < 0 && first > CHUNK_ALIGN) {
-		first = CHUNK_ALIGN;
-		r = populate(base, 0, first, path);
-	}
-	if (r < 0) {
-		munmap(base, size);
-		goto fail;
-	}
-	raw_close(fd);
-	((struct image_header *)base)->pid_namespace = ((struct image_header *)base)->maker_namespace =
-		procinfo_pid_namespace();
-	*ret_base = base;
-	*ret_mapped = size;
-	*ret_populated = first;
-	return 0;
-fail:
-	raw_close(fd);
-	unlink(path);
-	return r;
 }
 
 /* The part of the header that tells one image from another. */
@@ -286,12 +155,22 @@ static int read_session(const char *path)
 	return 0;
 }
 
-static void take_over(char *base, uint64_t mapped, uint64_t populated)
+static int create(char *path, struct mapping *ret, uint64_t first)
 {
-	recorder.base = base;
-	recorder.mapped = mapped;
-	recorder.populated = populated;
-	recorder.header = (struct image_header *)base;
+	struct image_header *h;
+	int r = mapping_create(session_path, recorder.config.max_bytes, first, path, ret);
+
+	if (r == 0) {
+		h = (struct image_header *)ret->base;
+		h->pid_namespace = h->maker_namespace = procinfo_pid_namespace();
+	}
+	return r;
+}
+
+static void take_over(const struct mapping *image)
+{
+	recorder.image = *image;
+	recorder.header = (struct image_header *)image->base;
 	recorder.pid = (uint32_t)getpid();
 	recorder.counter = (uint8_t)ticks_have_counter();
 	recorder.mode = recorder.config.contended_only    ? MODE_CONTENDED
@@ -303,8 +182,7 @@ static void take_over(char *base, uint64_t mapped, uint64_t populated)
 int image_attach(bool make)
 {
 	const char *path = secure_getenv(SESSION_ENV);
-	char *base;
-	uint64_t mapped, populated;
+	struct mapping image;
 	int r;
 
 	if (getauxval(AT_SECURE))
@@ -325,7 +203,7 @@ int image_attach(bool make)
 		session_is_ours = false;
 		return r;
 	}
-	r = create(image_path, &base, &mapped, &populated, FIRST_STEP);
+	r = create(image_path, &image, MAPPING_FIRST);
 	if (r < 0) {
 		if (session_is_ours)
 			byhand_remove_session(session_path);
@@ -334,14 +212,14 @@ int image_attach(bool make)
 		session_is_ours = false;
 		return r;
 	}
-	take_over(base, mapped, populated);
+	take_over(&image);
 	fill_header(recorder.header);
 	return 0;
 }
 
 void image_prepare_spare(void)
 {
-	struct image_header *h = (struct image_header *)spare.base;
+	struct image_header *h = (struct image_header *)spare.image.base;
 
 	if (h != NULL) {
 		uint32_t pid = __atomic_load_n(&h->pid, __ATOMIC_ACQUIRE);
@@ -354,16 +232,15 @@ void image_prepare_spare(void)
 			__atomic_store_n(&h->pid, 0, __ATOMIC_RELEASE);
 			return;
 		}
-		munmap(spare.base, spare.mapped);
-		spare.base = NULL;
+		mapping_drop(&spare.image);
 	}
-	if (create(spare.path, &spare.base, &spare.mapped, &spare.populated, CHUNK_ALIGN) < 0)
-		spare.base = NULL;
+	if (create(spare.path, &spare.image, CHUNK_ALIGN) < 0)
+		spare.image.base = NULL;
 }
 
 void image_claim(void)
 {
-	struct image_header *h = (struct image_header *)spare.base;
+	struct image_header *h = (struct image_header *)spare.image.base;
 	uint32_t nobody = 0;
 
 	spare.claimed = h != NULL && __atomic_compare_exchange_n(&h->pid, &nobody, (uint32_t)getpid(), false,
@@ -387,29 +264,23 @@ void image_claim(void)
 int image_adopt(void)
 {
 	struct image_header *parent = recorder.header;
-	char *parent_base = recorder.base;
-	uint64_t parent_mapped = recorder.mapped;
-	char *base;
-	uint64_t mapped, populated;
+	struct mapping image, old = recorder.image;
 	int r;
 
-	if (spare.claimed && spare.base != NULL) {
-		base = spare.base;
-		mapped = spare.mapped;
-		populated = spare.populated;
+	if (spare.claimed && spare.image.base != NULL) {
+		image = spare.image;
 		strcpy(image_path, spare.path);
 	} else {
-		if (spare.base != NULL) /* a sibling's */
-			munmap(spare.base, spare.mapped);
-		r = create(image_path, &base, &mapped, &populated, FIRST_STEP);
+		mapping_drop(&spare.image); /* a sibling's */
+		r = create(image_path, &image, MAPPING_FIRST);
 		if (r < 0)
 			return r;
 	}
-	spare.base = NULL;
+	spare.image.base = NULL;
 	spare.claimed = false;
 	recorder.grow_lock = 0;
 	recorder.full = 0;
-	take_over(base, mapped, populated);
+	take_over(&image);
 	fill_header(recorder.header);
 	recorder.header->parent_image = 1;
 	recorder.header->ppid = (uint32_t)getppid();
@@ -419,7 +290,7 @@ int image_adopt(void)
 		recorder.header->unwinder = parent->unwinder;
 		recorder.header->cost_pair_ticks = parent->cost_pair_ticks;
 		recorder.header->cost_contended_ticks = parent->cost_contended_ticks;
-		munmap(parent_base, parent_mapped);
+		mapping_drop(&old);
 	}
 	return 0;
 }
@@ -427,29 +298,9 @@ int image_adopt(void)
 /* Makes room for `bytes` after used; with grow_lock held. */
 static bool grow(uint64_t bytes)
 {
-	uint64_t end = recorder.header->used + bytes, step;
+	uint64_t end = recorder.header->used + bytes;
 
-	if (end <= recorder.populated)
-		return true;
-	if (end > recorder.mapped)
-		return false;
-	step = recorder.populated / 2;
-	if (step < FIRST_STEP)
-		step = FIRST_STEP;
-	if (step > LAST_STEP)
-		step = LAST_STEP;
-	if (step < end - recorder.populated)
-		step = end - recorder.populated;
-	if (step > recorder.mapped - recorder.populated)
-		step = recorder.mapped - recorder.populated;
-	step &= ~(uint64_t)(CHUNK_ALIGN - 1);
-	if (populate(recorder.base, recorder.populated, step, image_path) < 0) {
-		step = end - recorder.populated; /* no room for a generous step; for this chunk perhaps */
-		if (populate(recorder.base, recorder.populated, step, image_path) < 0)
-			return false;
-	}
-	recorder.populated += step;
-	return true;
+	return end <= recorder.image.mapped || mapping_grow(&recorder.image, end, image_path);
 }
 
 struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t bytes, uint32_t thread_ref,
@@ -462,7 +313,7 @@ struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t byt
 	bytes = (bytes + CHUNK_ALIGN - 1) & ~(CHUNK_ALIGN - 1);
 	if (!recorder.full && pilock_lock(&recorder.grow_lock, tid)) {
 		if (grow(bytes)) {
-			c = (struct chunk *)(recorder.base + h->used);
+			c = (struct chunk *)(recorder.image.base + h->used);
 			c->type = type;
 			c->offset = h->used;
 			c->size = bytes;

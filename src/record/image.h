@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The image file: this process's part of the session. Mapped once at its full possible size without access
- * and opened up piece by piece, each piece backed by the file system before it is touched, so that a full disk is an
- * error code here and never SIGBUS in the program. No descriptor stays open.
+ * The image file: this process's part of the session, see mapping.h.
  */
 #ifndef MUTRACE_RECORD_IMAGE_H
 #define MUTRACE_RECORD_IMAGE_H

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "src/record/pilock.h"
 
-#define SLAB_BYTES (256u * 1024)
+#define SLAB_FIRST (32u * 1024)
+#define SLAB_LAST (256u * 1024)
 #define MAPPINGS_MAX 512
 #define HUGE_BYTES (2u << 20)
 
@@ -20,7 +22,7 @@ static struct {
 
 static uint32_t memory_lock;
 static char *slab;
-static size_t slab_left;
+static size_t slab_left, slab_bytes; /* of the present one */
 
 void *memory_map(size_t size)
 {
@@ -52,7 +54,8 @@ void memory_empty(void *p, size_t size)
 {
 	int saved = errno;
 
-	madvise(p, size, MADV_DONTNEED);
+	if (madvise(p, size, MADV_DONTNEED) != 0) /* it is locked, by mlockall() */
+		memset(p, 0, size);
 	errno = saved;
 }
 
@@ -80,11 +83,14 @@ void *memory_piece(size_t size, uint32_t tid)
 	if (!pilock_lock(&memory_lock, tid))
 		return NULL;
 	if (slab_left < size) {
-		char *fresh = memory_map(SLAB_BYTES);
+		size_t bytes = slab_bytes == 0          ? SLAB_FIRST
+			       : slab_bytes < SLAB_LAST ? slab_bytes * 2
+							: SLAB_LAST;
+		char *fresh = memory_map(bytes);
 
 		if (fresh != NULL) {
 			slab = fresh;
-			slab_left = SLAB_BYTES;
+			slab_left = slab_bytes = bytes;
 		}
 	}
 	if (slab_left >= size) {
@@ -108,6 +114,6 @@ void memory_reset(void)
 	}
 	memory_lock = 0;
 	slab = NULL;
-	slab_left = 0;
+	slab_left = slab_bytes = 0;
 	errno = saved;
 }

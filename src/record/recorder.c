@@ -118,7 +118,7 @@ out:
 /* In the header's page, after the header. */
 struct use recorder_scratch(const void *address, uintptr_t site)
 {
-	struct lock_rec *l = (struct lock_rec *)(recorder.base + CHUNK_ALIGN - 256);
+	struct lock_rec *l = (struct lock_rec *)(recorder.image.base + CHUNK_ALIGN - 256);
 	struct cell *c = (struct cell *)(l + 1);
 
 	_Static_assert(sizeof(struct image_header) <= CHUNK_ALIGN - 256, "room after the header");

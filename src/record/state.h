@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "src/record/mapping.h"
 #include "src/session/format.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -167,11 +168,9 @@ enum recorder_state {
 };
 
 struct recorder {
-	char *base; /* the mapped image file */
+	struct mapping image; /* the mapped image file */
 	struct image_header *header;
-	uint64_t mapped;    /* reserved bytes from base */
-	uint64_t populated; /* of these, bytes that are backed by the file system */
-	uint32_t grow_lock; /* guards the last two and header->used */
+	uint32_t grow_lock; /* guards the growth of the image, and header->used */
 	int state;          /* enum recorder_state */
 	uint8_t mode;       /* enum thread_mode of new threads */
 	uint8_t counter;    /* 1: the machine's counter is the clock */
@@ -183,7 +182,7 @@ struct recorder {
 };
 extern struct recorder recorder;
 
-#define REF_POINTER(ref) ((void *)(recorder.base + (uint64_t)(ref)*REF_UNIT))
-#define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer)-recorder.base) / REF_UNIT))
+#define REF_POINTER(ref) ((void *)(recorder.image.base + (uint64_t)(ref)*REF_UNIT))
+#define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer)-recorder.image.base) / REF_UNIT))
 
 #endif

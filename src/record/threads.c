@@ -16,6 +16,7 @@
 #include "src/record/raw.h"
 
 #define THREADS_MAX (1u << 16)
+#define THREADS_BLOCK 512u /* pointers that are allocated together */
 #define STACK_AMPLE (256u * 1024)
 #define LEFT_BEHIND_MAX 256u
 /* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
@@ -23,7 +24,7 @@
 
 static uint32_t threads_lock;
 static struct thread *free_threads;
-static struct thread **all_threads;
+static struct thread **all_threads[THREADS_MAX / THREADS_BLOCK];
 static uint32_t all_count;
 
 uint32_t thread_count(void)
@@ -33,22 +34,22 @@ uint32_t thread_count(void)
 
 struct thread *thread_at(uint32_t i)
 {
-	return all_threads[i];
+	return all_threads[i / THREADS_BLOCK][i % THREADS_BLOCK];
 }
 
 /* A block with a record of its own; with threads_lock held. */
 static struct thread *make(uint32_t tid)
 {
-	struct thread *t;
+	struct thread *t, ***block;
 	struct thread_rec *r;
 	struct chunk *c;
 
-	if (all_threads == NULL) {
-		all_threads = memory_map(THREADS_MAX * sizeof(*all_threads));
-		if (all_threads == NULL)
-			return NULL;
-	}
 	if (all_count == THREADS_MAX)
+		return NULL;
+	block = &all_threads[all_count / THREADS_BLOCK];
+	if (*block == NULL)
+		*block = memory_piece(THREADS_BLOCK * sizeof(**block), tid);
+	if (*block == NULL)
 		return NULL;
 	t = memory_piece(sizeof(*t), tid);
 	if (t == NULL)
@@ -69,7 +70,7 @@ static struct thread *make(uint32_t tid)
 	r->held_ref = POINTER_REF(t->held_first);
 	r->held_capacity = r->depth = (uint32_t)(t->held_last - t->held_first + 1);
 	c->used = 1;
-	all_threads[all_count] = t;
+	(*block)[all_count % THREADS_BLOCK] = t;
 	__atomic_store_n(&all_count, all_count + 1, __ATOMIC_RELEASE);
 	return t;
 }
@@ -293,6 +294,6 @@ void threads_reset(void)
 	threads_lock = 0;
 	free_threads = NULL;
 	prepared = 0;
-	all_threads = NULL;
+	memset(all_threads, 0, sizeof(all_threads));
 	all_count = 0;
 }

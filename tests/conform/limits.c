@@ -119,6 +119,61 @@ static void limited(long arg)
 	say_child("limited", pid);
 }
 
+static void idle(struct worker *w)
+{
+	worker_mark(w);
+}
+
+/* Little address space, from now on: what the program has use for is there, to what it maps first and last. */
+static void lowered(long arg)
+{
+	__rlimit_resource_t which = arg % 2 ? RLIMIT_DATA : RLIMIT_AS;
+	struct worker w;
+
+	TRY(pthread_mutex_lock(&mutex));
+	TRY(pthread_mutex_unlock(&mutex));
+	limit(which, (rlim_t)(arg / 2) << 20);
+	worker_start(&w, idle, NULL, 0);
+	worker_join(&w);
+	VALUE(mmap(NULL, (size_t)(arg / 2 - 16) << 20, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED);
+	TRY(pthread_mutex_lock(&mutex));
+	TRY(pthread_mutex_unlock(&mutex));
+}
+
+static const struct {
+	const char *name;
+	int flags;
+} lockings[] = {
+	{ "current", MCL_CURRENT },
+	{ "future", MCL_FUTURE },
+	{ "both", MCL_CURRENT | MCL_FUTURE },
+	{ "on-fault", MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT },
+};
+
+/* A user's program locks itself into memory, within the usual limit of 8 MB; what it needs then is locked, too. */
+static void locked_by_user(long arg)
+{
+	char *page = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	limit(RLIMIT_MEMLOCK, 8 << 20);
+	TRYE(setgid(65534));
+	TRYE(setuid(65534));
+	TRY(pthread_mutex_lock(&mutex));
+	TRY(pthread_mutex_unlock(&mutex));
+	TRYE(mlock2(page, 65536, MLOCK_ONFAULT));
+	TRYE(mlockall(lockings[arg].flags));
+	for (int i = 0; i < 1000; i++) {
+		static pthread_mutex_t many[1000];
+
+		pthread_mutex_lock(&many[i]);
+		pthread_mutex_unlock(&many[i]);
+	}
+	VALUE(mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+	TRYE(munlockall());
+	work();
+}
+
 static void all_locked(long arg)
 {
 	(void)arg;
@@ -253,6 +308,12 @@ void family_limits(void)
 		case_add(limited, (long)i * 2, "limits/executed/%s", limits[i].name);
 		case_add(limited, (long)i * 2 + 1, "limits/set/%s", limits[i].name);
 	}
+	for (long mb = 50; mb <= 800; mb *= 4) {
+		case_add(lowered, mb * 2, "limits/lowered/address-space-%ldM", mb);
+		case_add(lowered, mb * 2 + 1, "limits/lowered/data-%ldM", mb);
+	}
+	for (long i = 0; i < (long)(sizeof(lockings) / sizeof(lockings[0])); i++)
+		case_add(locked_by_user, i, "limits/locked_by_user/%s", lockings[i].name);
 	CASE("limits", all_locked);
 	CASE("limits", strict_sandbox);
 	case_add(sandbox, 0, "limits/sandbox/cold");

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Mapped files of the session, see mapping.h. Called by image.c and chunks.c. */
+#include "src/record/mapping.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/record/raw.h"
+#include "src/session/format.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+#define LIMIT_DEFAULT (1ull << 30)
+#define LAST_STEP (4u * 1024 * 1024)
+
+/* Where images go: so far below our own code, which lies where the kernel maps what has no place of its own, from the top
+ * down. What it maps later would have to be as large before it came near. */
+#ifdef __LP64__
+#define DISTANCE (64ull << 30)
+#define STRIDE (4ull << 30)
+#else
+#define DISTANCE (1ull << 30)
+#define STRIDE (64ull << 20)
+#endif
+#define PLACES 4u /* a parent's, its child's, the next child's */
+
+static uint64_t whole_pages(uint64_t bytes)
+{
+	uint64_t page = getauxval(AT_PAGESZ);
+
+	if (page < CHUNK_ALIGN)
+		page = CHUNK_ALIGN;
+	return (bytes + page - 1) & ~(page - 1);
+}
+
+/* Decimal digits of v; snprintf may take locks and allocate. */
+static char *put_number(char *out, uint64_t v)
+{
+	char digits[24];
+	int n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	while (n > 0)
+		*out++ = digits[--n];
+	*out = '\0';
+	return out;
+}
+
+/* A file larger than RLIMIT_FSIZE would raise SIGXFSZ. */
+static uint64_t file_length(uint64_t max_bytes)
+{
+	uint64_t want = max_bytes ? max_bytes : LIMIT_DEFAULT;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_FSIZE, &l) == 0 && l.rlim_cur != RLIM_INFINITY && want > l.rlim_cur)
+		want = l.rlim_cur;
+	return want & ~(uint64_t)(CHUNK_ALIGN - 1);
+}
+
+/* How much may be mapped: little where the program's address space is limited, or where it may want to lock all of it. A
+ * small RLIMIT_MEMLOCK is what everybody has. */
+static uint64_t most(void)
+{
+	uint64_t bytes = UINT64_MAX;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_AS, &l) == 0 && l.rlim_cur != RLIM_INFINITY)
+		bytes = l.rlim_cur / 8;
+	if (getrlimit(RLIMIT_MEMLOCK, &l) == 0 && l.rlim_cur != RLIM_INFINITY && l.rlim_cur > (256u << 20) &&
+	    l.rlim_cur / 8 < bytes)
+		bytes = l.rlim_cur / 8;
+	return bytes;
+}
+
+/* Backs [from, from + size) of the mapping with file space. 0 or -errno. */
+static int back(char *base, uint64_t from, uint64_t size, const char *path)
+{
+	int fd, r;
+
+	if (madvise(base + from, size, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno == EINVAL) { /* a kernel before 5.14: through a descriptor, for as long as the call takes */
+		fd = raw_open(path, O_RDWR | O_NOFOLLOW, 0);
+		if (fd >= 0) {
+			r = posix_fallocate(fd, (off_t)from, (off_t)size);
+			raw_close(fd);
+			if (r == 0)
+				return 0;
+		}
+	}
+	return -ENOSPC;
+}
+
+/* MAP_FAILED with errno if it cannot be mapped anywhere. */
+static char *map(int fd, uint64_t size)
+{
+	uintptr_t code = (uintptr_t)map & ~(uintptr_t)0xfffff;
+
+	for (uint64_t i = 0; i < PLACES && code > DISTANCE + (i + 1) * STRIDE; i++) {
+		void *place = (void *)(uintptr_t)(code - DISTANCE - i * STRIDE);
+		void *p = mmap(place, size, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+
+		if (p == place)
+			return p;
+		if (p != MAP_FAILED) /* an old kernel, and the place is taken */
+			munmap(p, size);
+		else if (errno != EEXIST)
+			break;
+	}
+	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+}
+
+/* A new file of the directory, open, with its path. -errno if there can be none. */
+static int file_make(const char *directory, char *path)
+{
+	static uint32_t serial;
+	int fd = -1;
+
+	for (int attempt = 0; attempt < 1000; attempt++) {
+		char *p = stpcpy(stpcpy(path, directory), "/" SESSION_IMAGE_PREFIX);
+
+		p = put_number(p, (uint64_t)getpid());
+		*p++ = '.';
+		put_number(p, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
+		fd = raw_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+		if (fd >= 0 || errno != EEXIST)
+			break;
+	}
+	if (fd < 0)
+		return -errno;
+	fchmod(fd, 0600);
+	return fd;
+}
+
+int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, char *path, struct mapping *ret)
+{
+	struct mapping m = { .limit = file_length(max_bytes) };
+	int fd, r = 0;
+
+	m.mapped = whole_pages(first < m.limit ? first : m.limit);
+	if (m.limit < CHUNK_ALIGN * 4)
+		return -EFBIG;
+	fd = file_make(directory, path);
+	if (fd < 0)
+		return fd;
+	if (ftruncate(fd, (off_t)m.limit) != 0 || (m.base = map(fd, m.mapped)) == MAP_FAILED) {
+		r = -errno;
+		m.base = NULL;
+	} else {
+		r = back(m.base, 0, m.mapped, path);
+		if (r < 0 && whole_pages(1) < m.mapped) {
+			munmap(m.base + whole_pages(1), m.mapped - whole_pages(1));
+			m.mapped = whole_pages(1);
+			r = back(m.base, 0, m.mapped, path);
+		}
+	}
+	raw_close(fd);
+	if (r == 0) {
+		*ret = m;
+	} else {
+		mapping_drop(&m);
+		unlink(path);
+	}
+	return r;
+}
+
+/* Only the last page is named: whatever the program did to parts of the mapping, by mlock() for one, that is one area. */
+static bool grow_to(struct mapping *m, uint64_t size, const char *path)
+{
+	uint64_t page = whole_pages(1), more = size - m->mapped;
+
+	if (mremap(m->base + m->mapped - page, page, page + more, 0) == MAP_FAILED)
+		return false;
+	if (back(m->base, m->mapped, more, path) < 0) {
+		munmap(m->base + m->mapped, more);
+		return false;
+	}
+	m->mapped = size;
+	return true;
+}
+
+bool mapping_grow(struct mapping *m, uint64_t size, const char *path)
+{
+	uint64_t limit = most(), generous = m->mapped / 2;
+
+	if (limit > m->limit)
+		limit = m->limit;
+	if (generous < MAPPING_FIRST)
+		generous = MAPPING_FIRST;
+	if (generous > LAST_STEP)
+		generous = LAST_STEP;
+	limit &= ~(whole_pages(1) - 1);
+	size = whole_pages(size);
+	generous = whole_pages(m->mapped + generous);
+	if (size > limit)
+		return false;
+	if (generous > limit)
+		generous = limit;
+	/* no room for a generous step; for what is needed perhaps */
+	return (generous > size && grow_to(m, generous, path)) || grow_to(m, size, path);
+}
+
+void mapping_drop(struct mapping *m)
+{
+	if (m->base != NULL)
+		munmap(m->base, m->mapped);
+	m->base = NULL;
+}
