@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
-#include "session/watched.h"
+#include "src/analysis/private.h"
+#include "src/session/watched.h"
 
 static const struct {
 	const char *label;
@@ -19,7 +19,7 @@ static const struct {
 #define WATCH_OWN(class, label, type, name, parameters) [WATCHED_##name] = { label, WATCH_CLASS_##class },
 #define WATCH_KNOWN(class, label, name) [WATCHED_##name] = { label, WATCH_CLASS_##class },
 #define WATCH_COUNT(class, label, name) [WATCHED_##name] = { label, WATCH_CLASS_##class },
-#include "session/watched.def"
+#include "src/session/watched.def"
 #undef WATCH
 #undef WATCH_OWN
 #undef WATCH_KNOWN

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 enum group_kind { GROUP_WAITERS, GROUP_HOLDERS, GROUP_USERS };
 

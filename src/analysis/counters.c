@@ -3,14 +3,14 @@
  * Adding counters up, and percentiles. Runs in mutrace. Called by the analysis; renderers ask for averages and
  * percentiles.
  */
-#include "analysis/counters.h"
+#include "src/analysis/counters.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 const struct counter_info counter_infos[COUNTERS] = {
 #define COUNTER(member, source, how, ...) [COUNTER_##member] = { .merge = MERGE_##how, __VA_ARGS__ },
-#include "session/counters.def"
+#include "src/session/counters.def"
 #undef COUNTER
 };
 

@@ -9,12 +9,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "session/format.h"
-#include "session/kinds.h"
+#include "src/session/format.h"
+#include "src/session/kinds.h"
 
 enum counter {
 #define COUNTER(member, source, merge, ...) COUNTER_##member,
-#include "session/counters.def"
+#include "src/session/counters.def"
 #undef COUNTER
 	COUNTERS
 };
@@ -65,7 +65,7 @@ struct counters {
 	union {
 		struct {
 #define COUNTER(member, source, merge, ...) uint64_t member;
-#include "session/counters.def"
+#include "src/session/counters.def"
 #undef COUNTER
 		};
 		uint64_t all[COUNTERS]; /* by enum counter */

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t threads, double ns_per_tick)
 {
@@ -31,7 +31,7 @@ static int cell_add(struct report_row *row, const struct model_cell *c, uint64_t
 #define COUNT_PLACED(member) COUNT_CELL(member)
 #define COUNT_DERIVED(member)
 #define COUNTER(member, source, merge, ...) COUNT_##source(member)
-#include "session/counters.def"
+#include "src/session/counters.def"
 #undef COUNTER
 	return counters_add(&row->side[c->side], &add);
 }

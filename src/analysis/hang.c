@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 /* Who holds what in one process: held entries chained by lock. */
 struct holders {

@@ -7,7 +7,7 @@
 #include <fnmatch.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 static const char *const on_top[] = {
 	/* C++ allocation: what is of interest is who wanted the object */

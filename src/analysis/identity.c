@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/identity.h"
+#include "src/analysis/identity.h"
 
 #define CHAIN_FRAMES 6 /* functions that make an identity: outer ones change for reasons of their own */
 

@@ -3,7 +3,7 @@
 #ifndef MUTRACE_ANALYSIS_IDENTITY_H
 #define MUTRACE_ANALYSIS_IDENTITY_H
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 /* Finds the places that the locks of a process are known by, one for each lock; that of all processes must be
  * done before the first name is asked for. */

@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-#include "analysis/report.h"
+#include "src/analysis/report.h"
 
 static uint64_t by_id(const struct report_row *r, unsigned int what)
 {

@@ -5,11 +5,11 @@
 
 #include <time.h>
 
-#include "analysis/report.h"
-#include "base/array.h"
-#include "base/path.h"
-#include "base/strings.h"
-#include "base/table.h"
+#include "src/analysis/report.h"
+#include "src/base/array.h"
+#include "src/base/path.h"
+#include "src/base/strings.h"
+#include "src/base/table.h"
 
 struct progress { /* of naming, on a terminal */
 	int fd;

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 #define MAX_USUAL 10
 

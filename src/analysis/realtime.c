@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 struct inversion_build {
 	uint32_t row;

@@ -3,13 +3,13 @@
  * The report as a whole: which images make one entry, and the steps from model to report. Runs in mutrace. Called by
  * src/cmd/pipeline.c.
  */
-#include "analysis/report.h"
+#include "src/analysis/report.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 #define FOLD_IMAGES_DEFAULT 8
 

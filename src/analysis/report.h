@@ -10,8 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "analysis/counters.h"
-#include "load/model.h"
+#include "src/analysis/counters.h"
+#include "src/load/model.h"
 
 struct symbolizer;
 

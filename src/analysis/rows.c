@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "analysis/identity.h"
+#include "src/analysis/identity.h"
 
 /* What makes two locks one row: a name that is the same, and for a variable the same one (two static
  * variables may have one name; rows of several builds become one later). Without folding every lock is its own. */

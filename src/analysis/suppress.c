@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 static int file_load(struct report_private *v, struct report *r, const char *path, size_t *capacity)
 {

@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 #include "src/symbols/symbolize.h"
 
 #define CONTENT_FRAMES_MAX 1024 /* of one stack, inlined ones included */

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/private.h"
+#include "src/analysis/private.h"
 
 static int name_compare(const void *a, const void *b)
 {

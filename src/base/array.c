@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* See array.h. */
-#include "base/array.h"
+#include "src/base/array.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -37,15 +37,15 @@ static bool calls_itself(const char *name, uint32_t pid)
 		return false;
 	text[n] = '\0';
 	p = strstr(text, "\nNSpid:");
-	if (p == NULL)
+	if (!p)
 		return false;
 	p += strlen("\nNSpid:");
 	end = strchr(p, '\n');
-	if (end == NULL)
+	if (!end)
 		return false;
 	*end = '\0';
 	end = strrchr(p, '\t');
-	return end != NULL && end != p && strtoul(end + 1, NULL, 10) == pid;
+	return end && end != p && strtoul(end + 1, NULL, 10) == pid;
 }
 
 uint32_t pidns_here(uint32_t pid, uint32_t namespace)
@@ -57,9 +57,9 @@ uint32_t pidns_here(uint32_t pid, uint32_t namespace)
 	if (namespace == 0 || namespace == pidns_own())
 		return pid;
 	dir = opendir("/proc");
-	if (dir == NULL)
+	if (!dir)
 		return 0;
-	while (found == 0 && (entry = readdir(dir)) != NULL) {
+	while (found == 0 && (entry = readdir(dir))) {
 		char path[64];
 		struct stat st;
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Blocks that are given back together, see pool.h. */
-#include "base/pool.h"
+#include "src/base/pool.h"
 
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* See proc.h. Called by the loader and the commands. */
-#include "base/proc.h"
+#include "src/base/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>

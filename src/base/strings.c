@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A set with open addressing, at most two thirds full; see strings.h. */
-#include "base/strings.h"
+#include "src/base/strings.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "src/base/hash.h"
 
 #define STRINGS_FIRST_SIZE 64u
 

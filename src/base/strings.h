@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/pool.h"
+#include "src/base/pool.h"
 
 /* A set of zeros is an empty one. */
 struct strings {

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Open addressing with linear probing, at most two thirds full; see table.h. */
-#include "base/table.h"
+#include "src/base/table.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/hash.h"
+#include "src/base/hash.h"
 
 #define TABLE_FIRST_SIZE 64u
 

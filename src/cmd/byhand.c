@@ -52,7 +52,7 @@ static bool others_run(struct byhand *b)
 	struct follow *f = follow_new(b->dir);
 	bool others;
 
-	if (f == NULL)
+	if (!f)
 		return false;
 	for (;;) {
 		follow_scan(f, true);

@@ -73,7 +73,7 @@ static int run_all(struct check *c, char **argv)
 	int status = 0;
 
 	c->runs = calloc(c->options.repeat, sizeof(struct digest *));
-	if (c->runs == NULL) {
+	if (!c->runs) {
 		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
 		return STATUS_TROUBLE;
 	}
@@ -97,7 +97,7 @@ static int limits_load(struct check *c)
 	for (i = 0; i < o->limits.n; i++)
 		if (limits_option(&c->limits, o->limits.items[i], c->trouble) < 0)
 			return STATUS_TROUBLE;
-	if (o->bases.n == 0 && !c->limits.absolute && o->write_baseline == NULL) {
+	if (o->bases.n == 0 && !c->limits.absolute && !o->write_baseline) {
 		snprintf(c->trouble, sizeof(c->trouble),
 			 "nothing to check against: give --baseline, --limit or --limits, see 'mutrace check "
 			 "--help'");
@@ -130,7 +130,7 @@ static int github_write(struct check *c, const struct verdict *v)
 	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	int r = 0;
 
-	if (f == NULL) {
+	if (!f) {
 		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(errno));
 		return -1;
 	}
@@ -158,9 +158,9 @@ static int judge(struct check *c, FILE *out)
 			 strerror(errno));
 		goto finish;
 	}
-	if (c->options.junit != NULL && verdict_junit(c->options.junit, &v, NULL, c->trouble) < 0)
+	if (c->options.junit && verdict_junit(c->options.junit, &v, NULL, c->trouble) < 0)
 		goto finish;
-	if (c->options.github != NULL && github_write(c, &v) < 0)
+	if (c->options.github && github_write(c, &v) < 0)
 		goto finish;
 	status = v.n == 0 ? EXIT_SUCCESS : STATUS_OVER;
 finish:
@@ -187,7 +187,7 @@ static int check(struct check *c, int argc, char **argv, int first)
 		snprintf(c->trouble, sizeof(c->trouble), "there is no lock with a name in what was recorded");
 		return STATUS_TROUBLE;
 	}
-	if (c->options.write_baseline == NULL)
+	if (!c->options.write_baseline)
 		return judge(c, program ? stderr : stdout);
 	if (baseline_write(c->run, c->options.write_baseline, c->trouble) < 0)
 		return STATUS_TROUBLE;
@@ -223,7 +223,7 @@ int command_check(int argc, char **argv)
 	status = check(&c, argc, argv, first);
 	if (c.trouble[0] != '\0') {
 		say("not checked: %s", c.trouble);
-		if (c.options.junit != NULL && verdict_junit(c.options.junit, NULL, c.trouble, error) < 0)
+		if (c.options.junit && verdict_junit(c.options.junit, NULL, c.trouble, error) < 0)
 			say("%s", error);
 		if (c.options.pass_status)
 			exit_like = c.program_status;

@@ -141,11 +141,11 @@ static int set_environment(const char *library, const char *session)
 	char *value;
 	int r;
 
-	if (others == NULL || *others == '\0')
+	if (!others || *others == '\0')
 		value = strdup(library);
 	else if (asprintf(&value, "%s:%s", library, others) < 0)
 		value = NULL;
-	if (value == NULL)
+	if (!value)
 		return -ENOMEM;
 	r = setenv("LD_PRELOAD", value, 1) < 0 || setenv(SESSION_ENV, session, 1) < 0 ? -errno : 0;
 	free(value);
@@ -163,10 +163,10 @@ static int execute(const char *path, char **argv)
 		size_t n = 0;
 		char **shell_argv;
 
-		while (argv[n] != NULL)
+		while (argv[n])
 			n++;
 		shell_argv = calloc(n + 3, sizeof(*shell_argv));
-		if (shell_argv == NULL)
+		if (!shell_argv)
 			return -ENOMEM;
 		shell_argv[0] = (char *)"sh";
 		shell_argv[1] = (char *)path;

@@ -19,7 +19,7 @@ static int write_json(const char *path, const struct diff *d)
 	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	int r;
 
-	if (f == NULL) {
+	if (!f) {
 		say("%s: %s", path, strerror(errno));
 		return -1;
 	}
@@ -46,7 +46,7 @@ static int compare(const struct options *o, const struct digest *base, const str
 		diff_text(stdout, &d, o->report.all);
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		say("the comparison cannot be written: %s", strerror(errno));
-	else if (json == NULL || write_json(json, &d) == 0)
+	else if (!json || write_json(json, &d) == 0)
 		status = EXIT_SUCCESS;
 	diff_free(&d);
 	return status;

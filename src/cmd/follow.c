@@ -77,7 +77,7 @@ struct follow *follow_new(int dir)
 {
 	struct follow *f = calloc(1, sizeof(*f));
 
-	if (f == NULL)
+	if (!f)
 		return NULL;
 	f->dir = dir;
 	f->namespace = pidns_own();
@@ -91,7 +91,7 @@ struct follow *follow_new(int dir)
 
 void follow_free(struct follow *f)
 {
-	if (f == NULL)
+	if (!f)
 		return;
 	for (size_t i = 0; i < f->n; i++)
 		if (f->tracked[i].pidfd >= 0)
@@ -311,12 +311,12 @@ static void add_new(struct follow *f)
 	int fd = openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (dir == NULL) {
+	if (!dir) {
 		if (fd >= 0)
 			close(fd);
 		return;
 	}
-	while ((entry = readdir(dir)) != NULL) {
+	while ((entry = readdir(dir))) {
 		struct tracked *t;
 		unsigned int maker, serial;
 		int end = 0;

@@ -44,13 +44,13 @@ static char *own_directory(void)
 	if (n <= 0) { /* no /proc */
 		const char *name = (const char *)getauxval(AT_EXECFN);
 
-		if (name == NULL || realpath(name, path) == NULL)
+		if (!name || !realpath(name, path))
 			return NULL;
 		n = (ssize_t)strlen(path);
 	}
 	path[n] = '\0';
 	slash = strrchr(path, '/');
-	if (slash == NULL || path[0] != '/')
+	if (!slash || path[0] != '/')
 		return NULL;
 	*slash = '\0';
 	return strdup(path);
@@ -111,7 +111,7 @@ static int check(const char *path, const char *name)
 	end = (const char *)map + st.st_size;
 	snprintf(text, sizeof(text), LIBRARY_MARK, name);
 	mark = memmem(map, (size_t)st.st_size, text, strlen(text));
-	if (mark == NULL) {
+	if (!mark) {
 		say("%s is not the library of this mutrace; install mutrace again", path);
 		r = 1;
 	} else {
@@ -121,7 +121,7 @@ static int check(const char *path, const char *name)
 			const char *newline = memchr(mark, '\n', (size_t)(end - mark));
 
 			say("%s is version %.*s, but this command is version %.*s; install mutrace again",
-			    path, newline == NULL ? 0 : (int)(newline - mark), mark,
+			    path, newline ? (int)(newline - mark) : 0, mark,
 			    (int)strlen(LIBRARY_VERSION) - 1, LIBRARY_VERSION);
 			r = 1;
 		}
@@ -139,13 +139,13 @@ char *library_find(const char *name)
 
 	snprintf(file, sizeof(file), "%s.so", name);
 	snprintf(beside, sizeof(beside), ".libs/%s", file);
-	if (directory != NULL) {
+	if (directory) {
 		places[0] = join(directory, beside);
 		places[1] = relocated(directory, file);
 	}
 	places[2] = join(PKGLIBDIR, file);
 	for (int i = 0; i < 3; i++) {
-		if (found == NULL && r < 0 && places[i] != NULL) {
+		if (!found && r < 0 && places[i]) {
 			r = check(places[i], name);
 			if (r == 0) {
 				found = places[i];
@@ -154,10 +154,10 @@ char *library_find(const char *name)
 		}
 		free(places[i]);
 	}
-	if (found == NULL && r < 0)
+	if (!found && r < 0)
 		say("%s is neither beside %s/mutrace nor in %s; install mutrace again", file,
-		    directory == NULL ? "" : directory, PKGLIBDIR);
-	if (found != NULL && strpbrk(found, " :$") != NULL) {
+		    directory ? directory : "", PKGLIBDIR);
+	if (found && strpbrk(found, " :$")) {
 		/* The loader takes these for the end of a name or for a variable, and knows no quoting. */
 		say("%s: the loader cannot preload a library whose path holds a space, colon or dollar sign; "
 		    "move mutrace elsewhere",

@@ -31,10 +31,10 @@ static void show(struct live *l, const struct report_process *e, const struct re
 	char *text = NULL;
 	FILE *f = open_memstream(&text, &size);
 
-	if (f == NULL)
+	if (!f)
 		return;
 	render_watched_place(f, e, a, &l->render);
-	if (fclose(f) == 0 && strings_intern(&l->shown, text) != NULL && l->shown.count != count &&
+	if (fclose(f) == 0 && strings_intern(&l->shown, text) && l->shown.count != count &&
 	    write(STDERR_FILENO, text, size) < 0)
 		errno = 0; /* nobody reads: the report will find out */
 	free(text);

@@ -75,11 +75,11 @@ bool newcomers_exist(const char *session, bool (*known)(const void *, pid_t), co
 	struct dirent *entry;
 	bool found = false;
 
-	while (text != NULL && dir != NULL && !found && (entry = readdir(dir)) != NULL)
+	while (text && dir && !found && (entry = readdir(dir)))
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
 		    has_session(entry->d_name, session, text))
 			found = !known(data, (pid_t)atoi(entry->d_name));
-	if (dir != NULL)
+	if (dir)
 		closedir(dir);
 	free(text);
 	return found;

@@ -224,7 +224,7 @@ static int add_to_list(struct string_list *list, const char *value)
 {
 	const char **grown = realloc(list->items, (list->n + 2) * sizeof(*grown));
 
-	if (grown == NULL) {
+	if (!grown) {
 		say("out of memory");
 		return -1;
 	}
@@ -258,7 +258,7 @@ static int set_classes(const struct option_spec *spec, void *at, const char *val
 
 		if (known)
 			*(uint32_t *)at |= (1u << WATCH_CLASS_MAX) - 1;
-		for (unsigned int i = 0; (name = report_watch_class(i)) != NULL; i++) {
+		for (unsigned int i = 0; (name = report_watch_class(i)); i++) {
 			if (strlen(name) != length || strncmp(value, name, length) != 0)
 				continue;
 			*(uint32_t *)at |= 1u << i;
@@ -277,7 +277,7 @@ static int set_classes(const struct option_spec *spec, void *at, const char *val
 
 static int set_time(const struct option_spec *spec, void *at, const char *value)
 {
-	for (int i = 0; report_time_names[i] != NULL; i++) {
+	for (int i = 0; report_time_names[i]; i++) {
 		if (strcmp(report_time_names[i], value) == 0) {
 			*(enum report_time *)at = (enum report_time)i;
 			return 0;
@@ -309,12 +309,12 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 	case ARG_TIME: return set_time(spec, at, value);
 	case ARG_STATUS:
 		*(unsigned int *)at = (unsigned int)spec->min;
-		return value == NULL ? 0
-				     : set_number(&(struct option_spec){ .name = spec->name,
-									 .type = ARG_UINT,
-									 .min = 1,
-									 .max = spec->max },
-						  at, value);
+		return value ? set_number(&(struct option_spec){ .name = spec->name,
+								 .type = ARG_UINT,
+								 .min = 1,
+								 .max = spec->max },
+					  at, value)
+			     : 0;
 	case ARG_SECONDS: return set_seconds(spec, at, value);
 	case ARG_CLASSES: return set_classes(spec, at, value);
 	case ARG_LOCK_ORDER:
@@ -339,7 +339,7 @@ static void say_wrong(int code, const char *argument)
 
 static int argument_of(const struct option_spec *spec)
 {
-	if (spec->argument == NULL)
+	if (!spec->argument)
 		return no_argument;
 	return spec->argument[0] == '[' ? optional_argument : required_argument;
 }
@@ -369,7 +369,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 		if (specs[i].letter == 0)
 			continue;
 		*l++ = specs[i].letter;
-		if (specs[i].argument != NULL)
+		if (specs[i].argument)
 			*l++ = ':';
 	}
 	*l = '\0';
@@ -389,7 +389,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 			say_wrong(code, argv[optind > at ? optind - 1 : at]);
 			return -1;
 		}
-		for (size_t i = 0; i < SPECS && spec == NULL; i++)
+		for (size_t i = 0; i < SPECS && !spec; i++)
 			if (code == 256 + (int)i ||
 			    (code < 256 && specs[i].letter == code && specs[i].commands & command))
 				spec = &specs[i];

@@ -49,7 +49,7 @@ unsigned int outputs_asked(const struct output outputs[OUTPUTS])
 	unsigned int n = 0;
 
 	for (size_t i = 0; i < OUTPUTS; i++)
-		n += outputs[i].path != NULL;
+		n += !!outputs[i].path;
 	return n;
 }
 

@@ -57,7 +57,7 @@ static int search_path(const char *name, char **ret_path)
 	const char *path = getenv("PATH");
 	int result = -ENOENT;
 
-	if (path == NULL)
+	if (!path)
 		path = "/bin:/usr/bin";
 	for (;;) {
 		const char *colon = strchrnul(path, ':');
@@ -105,7 +105,7 @@ static bool gains_privileges(const char *path, const struct stat *st)
 			say("%s is set-user-ID, and the loader preloads nothing into such a program; run "
 			    "mutrace as %s, or "
 			    "profile a copy without that bit",
-			    path, owner == NULL ? number : owner->pw_name);
+			    path, owner ? owner->pw_name : number);
 			return true;
 		}
 		if ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st->st_gid != getgid()) {
@@ -251,7 +251,7 @@ static int check_elf(const char *path, int fd, const struct stat *st, const ElfW
 		    path);
 		return STATUS_TROUBLE;
 	}
-	if (strstr(name, "/ld-musl") != NULL) {
+	if (strstr(name, "/ld-musl")) {
 		say("%s is linked with the musl C library; mutrace profiles programs that use glibc", path);
 		return STATUS_TROUBLE;
 	}
@@ -304,7 +304,7 @@ static int check_file(const char *path, int depth)
 	close(fd);
 	if (n >= 2 && memcmp(head.text, "#!", 2) == 0) {
 		interpreter = script_interpreter(head.text, n);
-		if (interpreter == NULL || depth >= SCRIPT_DEPTH)
+		if (!interpreter || depth >= SCRIPT_DEPTH)
 			return 0;
 		if (stat(interpreter, &st) < 0 && errno == ENOENT) {
 			say("%s: its first line names %s, which does not exist", path, interpreter);
@@ -313,7 +313,7 @@ static int check_file(const char *path, int depth)
 		return check_file(interpreter, depth + 1);
 	}
 	/* As a shell judges: text is a script for /bin/sh, anything else cannot be run. */
-	if (n > 0 && memchr(head.text, '\0', (size_t)n) == NULL)
+	if (n > 0 && !memchr(head.text, '\0', (size_t)n))
 		return check_file("/bin/sh", depth + 1);
 	if (n == 0)
 		return 0;
@@ -327,7 +327,7 @@ int program_find(const char *name, char **ret_path)
 	char *path;
 	int r;
 
-	if (strchr(name, '/') == NULL) {
+	if (!strchr(name, '/')) {
 		r = search_path(name, &path);
 		if (r == -EACCES) {
 			say("%s: no permission to execute it", name);
@@ -352,7 +352,7 @@ int program_find(const char *name, char **ret_path)
 			return STATUS_NOT_EXECUTABLE;
 		}
 		path = strdup(name);
-		if (path == NULL) {
+		if (!path) {
 			say("out of memory");
 			return STATUS_TROUBLE;
 		}

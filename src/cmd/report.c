@@ -40,7 +40,7 @@ static int list_one(const char *place, const char *name)
 	    pread(fd, &s, sizeof(s), 0) == (ssize_t)sizeof(s) &&
 	    memcmp(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic)) == 0) {
 		start = (time_t)(s.start_realtime_ns / 1000000000u);
-		if (localtime_r(&start, &tm) != NULL)
+		if (localtime_r(&start, &tm))
 			strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
 		say("  %s/%s, begun %s%s", place, name, when,
 		    s.pid != 0 && s.pid < INT32_MAX && (kill((pid_t)s.pid, 0) == 0 || errno != ESRCH)
@@ -63,12 +63,12 @@ static void list_sessions(void)
 		struct dirent *entry;
 		DIR *dir;
 
-		if (places[i] == NULL || (i == 2 && places[1] != NULL && strcmp(places[1], places[2]) == 0))
+		if (!places[i] || (i == 2 && places[1] && strcmp(places[1], places[2]) == 0))
 			continue;
 		dir = opendir(places[i]);
-		if (dir == NULL)
+		if (!dir)
 			continue;
-		while ((entry = readdir(dir)) != NULL) {
+		while ((entry = readdir(dir))) {
 			if (strncmp(entry->d_name, "mutrace-", 8) != 0)
 				continue;
 			if (found == 0)

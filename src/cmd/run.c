@@ -54,7 +54,7 @@ int run_report(struct options *o, const char *session)
 	o->report.progress_fd = isatty(STDERR_FILENO) ? STDERR_FILENO : -1;
 	r = pipeline_analyse(&p, &session, 1, &o->report, error);
 	if (r == 0) {
-		if (o->found != NULL)
+		if (o->found)
 			report_find(p.report, o->found);
 		r = pipeline_write(&p, o->outputs, stderr, &o->render, error);
 		pipeline_free(&p);
@@ -182,7 +182,7 @@ static int check_outputs(const struct output *outputs)
 		const char *path = outputs[i].path;
 		int fd;
 
-		if (path == NULL || strcmp(path, "-") == 0)
+		if (!path || strcmp(path, "-") == 0)
 			continue;
 		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666);
 		if (fd < 0) {
@@ -202,7 +202,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	pid_t live = 0;
 
 	r->follow = follow_new(r->session.dir);
-	if (r->follow == NULL) {
+	if (!r->follow) {
 		say("cannot watch processes: %s", strerror(errno));
 		r->session.keep = false;
 		return CHILD_NO_PROCESS;
@@ -265,7 +265,7 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 		return status;
 	status = STATUS_TROUBLE;
 	library = library_find(library_for(&o->config));
-	if (library == NULL || check_outputs(o->outputs) < 0)
+	if (!library || check_outputs(o->outputs) < 0)
 		goto finish;
 	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);
 	if (made == 0) {

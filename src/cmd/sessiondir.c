@@ -43,13 +43,13 @@ static char *make_in(const char *place)
 	char *path, *absolute = realpath(place, NULL); /* first: a link may not come in afterwards */
 	int r;
 
-	if (absolute == NULL)
+	if (!absolute)
 		return NULL;
 	r = asprintf(&path, "%s/mutrace-XXXXXX", absolute);
 	free(absolute);
 	if (r < 0)
 		return NULL;
-	if (mkdtemp(path) == NULL) {
+	if (!mkdtemp(path)) {
 		free(path);
 		return NULL;
 	}
@@ -136,7 +136,7 @@ static void unmake(struct sessiondir *s)
 		directory_remove_files(s->dir);
 		close(s->dir);
 	}
-	if (s->path != NULL)
+	if (s->path)
 		rmdir(s->path);
 	free(s->path);
 	s->path = NULL;
@@ -152,14 +152,12 @@ static int make_unnamed(struct sessiondir *s)
 
 	for (int any = 0; any < 2; any++) {
 		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-			if (places[i] == NULL || places[i][0] == '\0' ||
+			if (!places[i] || places[i][0] == '\0' ||
 			    (!any && !has_room(places[i], i == 0 ? SHM_ROOM : OTHER_ROOM)))
 				continue;
 			directory_clean(places[i]);
 			s->path = make_in(places[i]);
-			r = s->path == NULL                  ? -errno
-			    : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG
-							     : fill(s);
+			r = !s->path ? -errno : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG : fill(s);
 			if (r == 0)
 				return 0;
 			unmake(s);
@@ -186,7 +184,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	struct timespec now;
 	int r = 0;
 
-	*s = (struct sessiondir){ .dir = -1, .file = -1, .keep = output != NULL };
+	*s = (struct sessiondir){ .dir = -1, .file = -1, .keep = output };
 	memcpy(c->magic, SESSION_FILE_MAGIC, sizeof(c->magic));
 	c->format = SESSION_FORMAT;
 	c->byte_order = SESSION_BYTE_ORDER;
@@ -198,20 +196,20 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	proc_boot_id(c->boot_id);
 	c->config = *config;
 	c->config.keep = s->keep;
-	if (rt_threads != NULL)
+	if (rt_threads)
 		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
 	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
 
-	if (output != NULL) {
+	if (output) {
 		s->path = make_named(output);
-		if (s->path == NULL && errno == 0)
+		if (!s->path && errno == 0)
 			return -1;
-		if (s->path != NULL && strlen(s->path) > PATH_LONGEST) {
+		if (s->path && strlen(s->path) > PATH_LONGEST) {
 			say("%s: the path is too long for a session", s->path);
 			unmake(s);
 			return -1;
 		}
-		r = s->path == NULL ? -errno : fill(s);
+		r = s->path ? fill(s) : -errno;
 		if (r == 0)
 			return 0;
 		unmake(s);
@@ -222,7 +220,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	r = make_unnamed(s);
 	if (r < 0)
 		return SESSION_NO_ROOM;
-	if (output != NULL)
+	if (output)
 		say("the session is kept in %s", s->path);
 	return 0;
 }

@@ -76,7 +76,7 @@ static unsigned long long pending(pid_t pid)
 		return 0;
 	text[n] = '\0';
 	p = strstr(text, "\nShdPnd:");
-	return p == NULL ? 0 : strtoull(p + 8, NULL, 16);
+	return p ? strtoull(p + 8, NULL, 16) : 0;
 }
 
 bool witness_saw(pid_t *witness, int signal)

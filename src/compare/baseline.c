@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "compare/digest.h"
-#include "load/model.h"
+#include "src/compare/digest.h"
+#include "src/load/model.h"
 
 #define DIGITS 3 /* of a figure in a baseline */
 

@@ -3,13 +3,13 @@
  * Comparing two digests, see diff.h. Worse and better are what the figures' own factor and slack make of a change, the
  * same as check would; where several runs were given, a change must also leave the range of the others.
  */
-#include "compare/diff.h"
+#include "src/compare/diff.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/clean.h"
+#include "src/render/clean.h"
 
 #ifdef HAVE_CONFIG_H
 #include "config.h"

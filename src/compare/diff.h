@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-#include "compare/digest.h"
+#include "src/compare/digest.h"
 
 enum change { CHANGE_WORSE, CHANGE_BETTER, CHANGE_NEW, CHANGE_GONE, CHANGE_SAME, CHANGE_MAX };
 

@@ -3,20 +3,20 @@
  * JSON reports and baselines -> digests, see digest.h. Members are read by name and what is not known is ignored, so
  * reports of every format up to ours are read; the documents are not trusted.
  */
-#include "compare/digest.h"
+#include "src/compare/digest.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "base/path.h"
-#include "base/strings.h"
-#include "base/table.h"
-#include "load/model.h"
-#include "render/clean.h"
-#include "session/kinds.h"
+#include "src/base/array.h"
+#include "src/base/path.h"
+#include "src/base/strings.h"
+#include "src/base/table.h"
+#include "src/load/model.h"
+#include "src/render/clean.h"
+#include "src/session/kinds.h"
 
 #define REPORT_FORMAT_NEWEST 1 /* formats of reports that are read: 1 to this */
 #define BASELINE_FORMAT 1

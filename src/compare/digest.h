@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/pool.h"
-#include "compare/figures.h"
+#include "src/base/pool.h"
+#include "src/compare/figures.h"
 
 /* A place in the user's code that a line about a lock ends with. */
 struct digest_place {

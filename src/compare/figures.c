@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Figures as text, see figures.h. No locks, no allocation. */
-#include "compare/figures.h"
+#include "src/compare/figures.h"
 
 #include <errno.h>
 #include <math.h>

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "render/number.h"
+#include "src/render/number.h"
 
 enum figure_unit {
 	UNIT_COUNT,

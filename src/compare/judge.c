@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Judging, see judge.h. */
-#include "compare/judge.h"
+#include "src/compare/judge.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "base/array.h"
+#include "src/base/array.h"
 
 void verdict_free(struct verdict *v)
 {

@@ -8,8 +8,8 @@
 
 #include <stdio.h>
 
-#include "compare/digest.h"
-#include "compare/limits.h"
+#include "src/compare/digest.h"
+#include "src/compare/limits.h"
 
 struct finding {                        /* a figure over its limit */
 	const struct digest_lock *lock; /* NULL: the total */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Rules: from options, and put together for a lock; see limits.h. */
-#include "compare/limits.h"
+#include "src/compare/limits.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "load/model.h"
+#include "src/base/array.h"
+#include "src/load/model.h"
 
 #define MIN_ACQUIRED_DEFAULT 100 /* shares and medians of less are chance */
 

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "compare/digest.h"
+#include "src/compare/digest.h"
 
 struct limit {
 	bool has_max, off;

@@ -17,8 +17,8 @@
 #include <string.h>
 #include <yaml.h>
 
-#include "compare/limits.h"
-#include "load/model.h"
+#include "src/compare/limits.h"
+#include "src/load/model.h"
 
 struct source {
 	struct limits *limits;

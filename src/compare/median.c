@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "compare/digest.h"
+#include "src/compare/digest.h"
 
 static int double_compare(const void *a, const void *b)
 {
@@ -86,7 +86,7 @@ static int locks_median(struct digest *d, struct digest *const *runs, size_t n, 
 
 			/* it was taken when the first run that has it came by */
 			for (size_t earlier = 0; earlier < run && !known; earlier++)
-				known = digest_find(runs[earlier], identity) != NULL;
+				known = digest_find(runs[earlier], identity);
 			if (known)
 				continue;
 			r = lock_median(d, runs, n, identity, values, found);

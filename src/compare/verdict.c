@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "compare/judge.h"
-#include "load/model.h"
-#include "render/clean.h"
+#include "src/compare/judge.h"
+#include "src/load/model.h"
+#include "src/render/clean.h"
 
 #define NAME_SIZE 1024
 
@@ -144,7 +144,7 @@ static void case_failure(xmlTextWriter *w, const struct finding *f, size_t n)
 			fprintf(out, "; %s", f[i].place->stack);
 		fputc('\n', out);
 	}
-	if (fclose(out) == 0 && (end = strchr(text, '\n')) != NULL) {
+	if (fclose(out) == 0 && (end = strchr(text, '\n'))) {
 		xmlTextWriterStartElement(w, BAD_CAST "failure");
 		*end = '\0';
 		attribute(w, "message", text);
@@ -201,7 +201,7 @@ int verdict_junit(const char *path, const struct verdict *v, const char *trouble
 	attribute(w, "name", "mutrace check");
 	number_attribute(w, "tests", trouble ? 1 : v->run->n + 1);
 	number_attribute(w, "failures", failures);
-	number_attribute(w, "errors", trouble != NULL);
+	number_attribute(w, "errors", trouble ? 1 : 0);
 	if (trouble) {
 		xmlTextWriterStartElement(w, BAD_CAST "testcase");
 		attribute(w, "classname", "mutrace");

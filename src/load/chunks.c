@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "load/image.h"
+#include "src/load/image.h"
 
 #define SLICE ((size_t)1024 * 1024) /* read at once */
 #define ITEM_SIZE_MAX 65536u

@@ -4,10 +4,10 @@
  */
 #include <string.h>
 
-#include "base/pidns.h"
-#include "base/proc.h"
-#include "load/tables.h"
-#include "session/ticks.h"
+#include "src/base/pidns.h"
+#include "src/base/proc.h"
+#include "src/load/tables.h"
+#include "src/session/ticks.h"
 
 #define SPAN_GOOD_NS 50000000u /* two readings so far apart give the rate to some 1e-5 */
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/image.h"
+#include "src/load/image.h"
 
 #define IMAGE_SIZE_MAX ((uint64_t)64 * 1024 * 1024 * 1024) /* larger is no recording but an attack */
 

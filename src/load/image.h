@@ -3,7 +3,7 @@
 #ifndef MUTRACE_LOAD_IMAGE_H
 #define MUTRACE_LOAD_IMAGE_H
 
-#include "load/tables.h"
+#include "src/load/tables.h"
 
 struct image_chunk {
 	uint64_t offset, size;

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/image.h"
-#include "session/watched.h"
+#include "src/load/image.h"
+#include "src/session/watched.h"
 
 /* Room for one more item at the end of an array whose capacity lies beside it. */
 #define ROOM(array, count, capacity) array_grow(&(array), count, &(capacity), sizeof(*(array)))
@@ -227,7 +227,7 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 #define COPY_PLACED(member)
 #define COPY_DERIVED(member)
 #define COUNTER(member, source, merge, ...) COPY_##source(member)
-#include "session/counters.def"
+#include "src/session/counters.def"
 #undef COUNTER
 		.release_stack = r->release_stack,
 		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,

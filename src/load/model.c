@@ -3,14 +3,14 @@
  * The model's life, and the modules, frames and stacks that its processes share. Runs in mutrace,
  * single-threaded. Called by the loader while it builds and by the analysis while it looks.
  */
-#include "load/model.h"
+#include "src/load/model.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/tables.h"
+#include "src/load/tables.h"
 
 int model_new(struct model **ret)
 {

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "session/format.h"
+#include "src/session/format.h"
 
 #define MODEL_NONE UINT32_MAX /* in place of an index: none */
 #define MODEL_ERROR_SIZE 512
@@ -102,7 +102,7 @@ struct model_cell {
 	};
 	uint64_t acquired;
 #define COUNTER(member, source, merge, ...) COUNTER_FIELD_##source(member)
-#include "session/counters.def"
+#include "src/session/counters.def"
 #undef COUNTER
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
 	uint32_t release_stack;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/image.h"
+#include "src/load/image.h"
 
 static int mapping_compare(const void *a, const void *b)
 {

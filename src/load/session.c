@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/proc.h"
-#include "load/tables.h"
-#include "session/directory.h"
+#include "src/base/proc.h"
+#include "src/load/tables.h"
+#include "src/session/directory.h"
 
 /* The file "session". 0 also if there is none; -errno with error. */
 static int session_file_read(int dir, const char *path, struct session_context *c, bool *ret_foreign,

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/image.h"
+#include "src/load/image.h"
 
 struct by_lock { /* cells of such locks, those of a lock together */
 	uint32_t lock, cell;

@@ -6,10 +6,10 @@
 #ifndef MUTRACE_LOAD_TABLES_H
 #define MUTRACE_LOAD_TABLES_H
 
-#include "base/array.h"
-#include "base/strings.h"
-#include "base/table.h"
-#include "load/model.h"
+#include "src/base/array.h"
+#include "src/base/strings.h"
+#include "src/base/table.h"
+#include "src/load/model.h"
 
 struct model_tables {
 	struct pool pool;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* See clean.h. No locks, no allocation. */
-#include "render/clean.h"
+#include "src/render/clean.h"
 
 #include <string.h>
 
-#include "analysis/report.h"
+#include "src/analysis/report.h"
 
 /* Decodes one character of UTF-8. Its length, or 0 if the bytes are none. */
 static size_t utf8_decode(const unsigned char *s, uint32_t *ret)

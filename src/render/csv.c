@@ -6,8 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "render/clean.h"
-#include "render/render.h"
+#include "src/render/clean.h"
+#include "src/render/render.h"
 
 #define TEXT_SIZE 8192
 

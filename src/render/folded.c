@@ -7,10 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/path.h"
-#include "render/clean.h"
-#include "render/render.h"
-#include "render/stacks.h"
+#include "src/base/path.h"
+#include "src/render/clean.h"
+#include "src/render/render.h"
+#include "src/render/stacks.h"
 
 #define NAME_SIZE 1024
 

@@ -3,7 +3,7 @@
  * JSON, for tools: the contract is report.schema.json beside this file. Here are the processes; json_rows.c has the
  * locks. Runs in mutrace. Called by src/cmd/pipeline.c; diff and check read the value, not the text.
  */
-#include "render/json.h"
+#include "src/render/json.h"
 
 #include <errno.h>
 

@@ -9,7 +9,7 @@
 
 #include <jansson.h>
 
-#include "render/render.h"
+#include "src/render/render.h"
 
 /* The report as the JSON renderer writes it, as one value that the caller gives back. 0 or -errno. */
 int render_json_value(const struct report *r, json_t **ret);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A lock and a condition variable as JSON. Runs in mutrace. Called by json.c, once for each row. */
-#include "render/json.h"
+#include "src/render/json.h"
 
 static json_t *durations(struct json_out *j, const struct durations *d)
 {

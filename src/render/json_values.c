@@ -2,8 +2,8 @@
 /* The values that a JSON report is made of, see json.h. Runs in mutrace; no locks. */
 #include <errno.h>
 
-#include "render/clean.h"
-#include "render/json.h"
+#include "src/render/clean.h"
+#include "src/render/json.h"
 
 #define TEXT_MAX 16384
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* See number.h. No locks, no allocation. */
-#include "render/number.h"
+#include "src/render/number.h"
 
 #include <stdio.h>
 

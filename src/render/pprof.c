@@ -9,12 +9,12 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "base/array.h"
-#include "base/strings.h"
-#include "base/table.h"
-#include "render/clean.h"
-#include "render/render.h"
-#include "render/stacks.h"
+#include "src/base/array.h"
+#include "src/base/strings.h"
+#include "src/base/table.h"
+#include "src/render/clean.h"
+#include "src/render/render.h"
+#include "src/render/stacks.h"
 #include "src/render/profile.pb-c.h"
 
 #define NAME_SIZE 4096

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The list of outputs, and what renderers may know of the stream that they write to. Runs in mutrace. */
-#include "render/render.h"
+#include "src/render/render.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ void outputs_init(struct output outputs[OUTPUTS])
 {
 #define OUTPUT(name, commands, help) outputs[OUTPUT_##name] = (struct output){ .renderer = &render_##name };
 #define OUTPUT_OF(name, usual, help) outputs[OUTPUT_##name].time = usual;
-#include "render/outputs.def"
+#include "src/render/outputs.def"
 #undef OUTPUT
 #undef OUTPUT_OF
 }

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-#include "analysis/report.h"
+#include "src/analysis/report.h"
 
 /* How the user wants it; fill with render_options_init() first. */
 struct render_options {
@@ -30,7 +30,7 @@ struct renderer {
 extern const struct renderer render_text;
 #define OUTPUT(name, commands, help) extern const struct renderer render_##name;
 #define OUTPUT_OF(name, time, help)
-#include "render/outputs.def"
+#include "src/render/outputs.def"
 #undef OUTPUT
 #undef OUTPUT_OF
 
@@ -38,7 +38,7 @@ extern const struct renderer render_text;
 enum output_format {
 #define OUTPUT(name, commands, help) OUTPUT_##name,
 #define OUTPUT_OF(name, time, help)
-#include "render/outputs.def"
+#include "src/render/outputs.def"
 #undef OUTPUT
 #undef OUTPUT_OF
 	OUTPUTS

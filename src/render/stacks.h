@@ -3,7 +3,7 @@
 #ifndef MUTRACE_RENDER_STACKS_H
 #define MUTRACE_RENDER_STACKS_H
 
-#include "analysis/report.h"
+#include "src/analysis/report.h"
 
 static inline const struct report_group *stacks_of(const struct report_row *row, enum report_time time,
 						   size_t *ret_n)

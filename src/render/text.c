@@ -3,7 +3,7 @@
  * The text report: is locking the problem, which lock, whose code, on one screen. Runs in mutrace. Called by
  * src/cmd/pipeline.c. Every string that comes from outside goes through clean_text().
  */
-#include "render/text.h"
+#include "src/render/text.h"
 
 #include <errno.h>
 

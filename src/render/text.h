@@ -3,9 +3,9 @@
 #ifndef MUTRACE_RENDER_TEXT_H
 #define MUTRACE_RENDER_TEXT_H
 
-#include "render/clean.h"
-#include "render/number.h"
-#include "render/render.h"
+#include "src/render/clean.h"
+#include "src/render/number.h"
+#include "src/render/render.h"
 
 #define NAME_SIZE 1024
 

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#include "render/text.h"
+#include "src/render/text.h"
 
 /* How it ended, if not in the ordinary way. */
 static void ending(const struct text_out *t, const struct report *r, const struct report_process *e,

@@ -7,8 +7,8 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "base/path.h"
-#include "render/text.h"
+#include "src/base/path.h"
+#include "src/render/text.h"
 
 const char *text_tool(const struct text_out *t)
 {
@@ -29,10 +29,10 @@ void text_line(const struct text_out *t, const char *format, ...)
 /* As the user started it: redis-server is a link to redis-check-rdb, sh one to dash. A login shell is "-bash". */
 const char *text_program(char *out, const struct report_process *e)
 {
-	const char *started = e->first != NULL && e->first->arguments != NULL ? e->first->arguments[0] : NULL;
+	const char *started = e->first && e->first->arguments ? e->first->arguments[0] : NULL;
 
 	started = path_name(started);
-	if (started == NULL || !started[0] || started[0] == '-' || strpbrk(started, " \t\n:") != NULL)
+	if (!started || !started[0] || started[0] == '-' || strpbrk(started, " \t\n:"))
 		started = path_name(e->program);
 	clean_text(out, 200, started);
 	if (!out[0])

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/path.h"
-#include "render/text.h"
+#include "src/base/path.h"
+#include "src/render/text.h"
 
 #define DETAILS_SHOWN 3
 #define GROUPS_SHOWN 3

@@ -3,7 +3,7 @@
  * Priority inversion in the text report (--track-rt): who of what priority waited for whom, and which locks make it
  * possible. Runs in mutrace. Called by text.c.
  */
-#include "render/text.h"
+#include "src/render/text.h"
 
 #define PAIRS_SHOWN 3
 #define RISKS_SHOWN 10

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "render/text.h"
+#include "src/render/text.h"
 
 #define CELL_SIZE 256
 #define NAME_LEAST 20 /* characters of a name that must be left before columns go */

@@ -6,7 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "render/text.h"
+#include "src/render/text.h"
 
 #define MAX_USUAL 25
 #define WIDE 120 /* narrower, the stack has a line of its own */

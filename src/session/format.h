@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-#include "kinds.h"
+#include "src/session/kinds.h"
 
 #define SESSION_FORMAT 2u
 #define SESSION_BYTE_ORDER 0x01020304u
@@ -274,7 +274,7 @@ struct cell {
 	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
 	uint32_t stack;              /* stack id of the first acquisition through this call site */
 #define COUNTER(member, source, merge, ...) COUNTER_FIELD_##source(member)
-#include "counters.def" /* those with source CELL */
+#include "src/session/counters.def" /* those with source CELL */
 #undef COUNTER
 	uint32_t release_stack; /* captured at the last release for which a thread waited */
 	uint32_t threads;       /* distinct threads that used this cell (a thread's record outlives it) */

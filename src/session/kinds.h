@@ -11,7 +11,7 @@
 
 enum lock_kind {
 #define KIND(number, id, name, noun, letter, traits) KIND_##id = number,
-#include "kinds.def"
+#include "src/session/kinds.def"
 #undef KIND
 	KIND_MAX /* one more than the last */
 };
@@ -38,7 +38,7 @@ static inline bool kind_has(unsigned int kind, enum kind_trait trait)
 #define KIND(number, id, name, noun, letter, traits) \
 	case number: \
 		return ((traits)&trait) != 0;
-#include "kinds.def"
+#include "src/session/kinds.def"
 #undef KIND
 	default: return false;
 	}
@@ -51,7 +51,7 @@ static inline const char *kind_name(unsigned int kind)
 #define KIND(number, id, name, noun, letter, traits) \
 	case number: \
 		return name;
-#include "kinds.def"
+#include "src/session/kinds.def"
 #undef KIND
 	default: return "lock";
 	}
@@ -64,7 +64,7 @@ static inline char kind_letter(unsigned int kind)
 #define KIND(number, id, name, noun, letter, traits) \
 	case number: \
 		return letter;
-#include "kinds.def"
+#include "src/session/kinds.def"
 #undef KIND
 	default: return '?';
 	}
@@ -76,7 +76,7 @@ static inline unsigned int kind_named(const char *text)
 #define KIND(number, id, name, noun, letter, traits) \
 	if (strcmp(text, name) == 0) \
 		return number;
-#include "kinds.def"
+#include "src/session/kinds.def"
 #undef KIND
 	return 0;
 }

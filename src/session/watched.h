@@ -27,7 +27,7 @@ enum watched {
 #define WATCH_OWN(class, label, type, name, parameters) WATCHED_##name,
 #define WATCH_KNOWN(class, label, name) WATCHED_##name,
 #define WATCH_COUNT(class, label, name) WATCHED_##name,
-#include "session/watched.def"
+#include "src/session/watched.def"
 #undef WATCH
 #undef WATCH_OWN
 #undef WATCH_KNOWN
