@@ -5,6 +5,7 @@
 #include "src/record/byhand.h"
 #include "src/record/recorder.h"
 #include "src/session/format.h"
+#include "wrappers/keys.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
 
@@ -13,6 +14,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 	real_need();
 	recorder_start(argc, argv);
 	if (recorder.state == RECORDER_ON) {
+		keys_setup();
 		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
 		mutex_calibrate();
 	}

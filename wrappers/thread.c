@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* pthread_create, thrd_create: the new thread announces itself before it runs the program's function. */
 #include "src/record/recorder.h"
+#include "wrappers/keys.h"
 #include "wrappers/real.h"
 #ifdef MATRACE
 #include "src/record/watch.h"
 #endif
+
+static void ended(void *thread)
+{
+	recorder_thread_ended(thread);
+}
 
 /* The first frame of every thread that we saw created; the reading side hides it. */
 static void *thread_main(void *data)
@@ -17,6 +23,20 @@ static void *thread_main(void *data)
 	return start(argument);
 }
 
+/* The same where no key tells of the thread's end. What it locks later, in the destructors of other keys, is not recorded. */
+static void *thread_main_to_end(void *data)
+{
+	struct thread *t = data;
+	void *(*start)(void *) = t->start;
+	void *argument = t->start_argument, *r;
+
+	recorder_thread_started(t);
+	pthread_cleanup_push(ended, t);
+	r = start(argument);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
 static int thread_main_c11(void *data)
 {
 	struct thread *t = data;
@@ -25,6 +45,20 @@ static int thread_main_c11(void *data)
 
 	recorder_thread_started(t);
 	return start(argument);
+}
+
+static int thread_main_c11_to_end(void *data)
+{
+	struct thread *t = data;
+	thrd_start_t start = (thrd_start_t)(uintptr_t)t->start;
+	void *argument = t->start_argument;
+	int r;
+
+	recorder_thread_started(t);
+	pthread_cleanup_push(ended, t);
+	r = start(argument);
+	pthread_cleanup_pop(1);
+	return r;
 }
 
 static int create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *), void *argument)
@@ -42,7 +76,7 @@ static int create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *)
 	t->start = start;
 	t->start_argument = argument;
 	t->stack_size = size;
-	r = REAL(pthread_create)(id, a, thread_main, t);
+	r = REAL(pthread_create)(id, a, keys_ours() ? thread_main : thread_main_to_end, t);
 	if (r != 0)
 		thread_abandon(t);
 	return r;
@@ -60,7 +94,7 @@ static int create_c11(thrd_t *id, thrd_start_t start, void *argument)
 	t->start = (void *(*)(void *))(uintptr_t)start;
 	t->start_argument = argument;
 	t->stack_size = 0;
-	r = REAL(thrd_create)(id, thread_main_c11, t);
+	r = REAL(thrd_create)(id, keys_ours() ? thread_main_c11 : thread_main_c11_to_end, t);
 	if (r != thrd_success)
 		thread_abandon(t);
 	return r;

@@ -7,6 +7,7 @@
 #include "include/matrace.h"
 #include "src/record/byhand.h"
 #include "src/record/watch.h"
+#include "wrappers/keys.h"
 #include "wrappers/real.h"
 #include "wrappers/watch_new.h"
 
@@ -17,8 +18,10 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 	watch_new_setup();
 	recorder.watch_by_hand = 1u << WATCH_CLASS_alloc;
 	recorder_start(argc, argv);
-	if (recorder.state == RECORDER_ON)
+	if (recorder.state == RECORDER_ON) {
+		keys_setup();
 		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+	}
 	byhand_start();
 }
 

@@ -24,8 +24,8 @@
 /* Set while a thread is attached or a child set up, when wrappers must go straight through. */
 static __thread uint8_t entering __attribute__((tls_model("initial-exec")));
 
-static pthread_key_t exit_key;
-static bool exit_key_valid;
+/* Has a thread call recorder_thread_ending() when it ends. NULL: nothing tells. */
+static void (*watch_exit)(struct thread *t);
 
 /* Locks that the forking thread holds, for the child: ordinary memory. Their own memory may be gone in the child, or even
  * in the parent, so what they are is copied from the records. */
@@ -39,60 +39,38 @@ static bool inherited_all = true; /* there was room for all of them */
 static pthread_t forker;
 static bool forking;
 
-/* Runs in each round of thread-specific data destructors; other destructors still lock, so it waits for the last. */
-static void thread_key_destructor(void *data)
+void recorder_watch_exits(void (*watch)(struct thread *t))
 {
-	struct thread *t = data;
-
-	if (t != thread_self)
-		return;
-	if (++t->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS) {
-		pthread_setspecific(exit_key, t);
-	} else {
-		entering = 1; /* for good: nobody would tell us of a second end */
-		thread_end(t);
-	}
+	watch_exit = watch;
 }
 
-static void watch_exit(struct thread *t)
+bool recorder_thread_ending(struct thread *t)
 {
-	if (exit_key_valid)
-		pthread_setspecific(exit_key, t);
+	if (++t->exit_rounds < PTHREAD_DESTRUCTOR_ITERATIONS)
+		return false;
+	recorder_thread_ended(t);
+	return true;
+}
+
+void recorder_thread_ended(struct thread *t)
+{
+	if (t != thread_self)
+		return;
+	entering = 1; /* for good: nobody would tell us of a second end */
+	thread_end(t);
 }
 
 void recorder_thread_started(struct thread *t)
 {
 	entering = 1;
 	thread_begin(t);
-	watch_exit(t);
+	if (watch_exit != NULL)
+		watch_exit(t);
 	entering = 0;
-}
-
-/*
- * The last of the keys whose values glibc keeps in the thread itself (the others' it allocates), so that the program gets
- * the first ones as ever, and its destructors come before ours.
- */
-static void exit_key_take(void)
-{
-	pthread_key_t taken[32];
-	int n = 0, keep = -1;
-
-	while (n < 32 && pthread_key_create(&taken[n], thread_key_destructor) == 0) {
-		if (taken[n] < 32)
-			keep = n;
-		n++;
-	}
-	for (int i = 0; i < n; i++)
-		if (i != keep)
-			pthread_key_delete(taken[i]);
-	exit_key_valid = keep >= 0;
-	if (exit_key_valid)
-		exit_key = taken[keep];
 }
 
 void recorder_start(int argc, char **argv)
 {
-	struct thread *t;
 	int saved = errno;
 	int r;
 
@@ -105,11 +83,8 @@ void recorder_start(int argc, char **argv)
 	procinfo_program(recorder.header->program, sizeof(recorder.header->program));
 	procinfo_arguments(recorder.header->arguments, sizeof(recorder.header->arguments), argc, argv);
 	stacks_start((uint32_t)gettid());
-	exit_key_take();
 	recorder.state = RECORDER_ON;
-	t = thread_attach();
-	if (t != NULL)
-		watch_exit(t);
+	thread_attach();
 out:
 	entering = 0;
 	errno = saved;
@@ -207,7 +182,8 @@ struct thread *recorder_enter(void)
 	if (recorder.state == RECORDER_ON) {
 		t = thread_attach();
 		if (t != NULL) {
-			watch_exit(t);
+			if (watch_exit != NULL)
+				watch_exit(t);
 			child_inherit(t);
 		}
 	}

@@ -112,9 +112,14 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock);
 struct thread *recorder_thread_prepare(void);
 void thread_abandon(struct thread *t);          /* it was not created after all */
 void recorder_thread_started(struct thread *t); /* in the new thread, first thing */
-void thread_begin(struct thread *t);            /* the recorder's part of it */
-void thread_end(struct thread *t);              /* in the ending thread, last thing */
-void thread_policy_changed(struct thread *t);   /* reads the calling thread's policy again */
+/* How a thread is told to call recorder_thread_ending() as it ends. */
+void recorder_watch_exits(void (*watch)(struct thread *t));
+/* In the ending thread, in each round of thread-specific data destructors. False: it may still lock, ask again in the next. */
+bool recorder_thread_ending(struct thread *t);
+void recorder_thread_ended(struct thread *t); /* the same where there are no rounds */
+void thread_begin(struct thread *t);          /* the recorder's part of it */
+void thread_end(struct thread *t);            /* in the ending thread, last thing */
+void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */
 /* Somebody changed the policy of another thread, or of who knows which: they look for themselves at their next call. */
 void threads_policy_stale(void);
 /* What the kernel says of a thread's policy now, as priority (see priority_of() in blame.c); -1 if it is gone. */
