@@ -41,7 +41,8 @@ def order():
 def objects():
     """{file: (defined names, undefined names)} of the recorder, and of watch.c, which is matrace's part of it."""
     found = {}
-    for pattern in ("src/*/.libs/librecord_la-*.o", "src/record/.libs/libwatch_la-watch.o"):
+    patterns = ("src/*/.libs/librecord_la-*.o", "src/record/.libs/libbytes_la-*.o", "src/record/.libs/libwatch_la-watch.o")
+    for pattern in patterns:
         for path in glob.glob(os.path.join(build, pattern)):
             folder = os.path.basename(os.path.dirname(os.path.dirname(path)))
             name = os.path.basename(path).partition("_la-")[2][:-2] + ".c"
