@@ -34,8 +34,9 @@ static int session_file_read(int dir, const char *path, struct session_context *
 			 fd == -ENOTSUP || fd == -ELOOP ? "it is no regular file" : strerror(-fd));
 		return fd;
 	}
+	c->hold = fd;
+	directory_hold(fd); /* against its removal meanwhile */
 	got = file_read(fd, f, sizeof(*f), 0);
-	close(fd);
 	if (got < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s/%s cannot be read: %s", path, SESSION_FILE,
 			 strerror((int)-got));
@@ -194,6 +195,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 		snprintf(error, MODEL_ERROR_SIZE, "%s: %s", path, strerror(ENOMEM));
 		return -ENOMEM;
 	}
+	c->hold = -1;
 	c->have_boot_id = proc_boot_id(c->boot_id) == 0;
 	if (fstat(dir, &st) == 0 && !only)
 		s.foreign = st.st_uid != geteuid();
@@ -239,6 +241,8 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	m->sessions[m->n_sessions++] = s;
 out:
 	names_free(names, n);
+	if (c->hold >= 0)
+		close(c->hold);
 	free(c);
 	return r;
 }
@@ -247,7 +251,7 @@ int model_load(struct model *m, const char *path, char *error)
 {
 	char *parent = NULL, *slash;
 	const char *only = NULL;
-	int dir, hold, r;
+	int dir, r;
 
 	dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 && errno == ENOTDIR) { /* one image, its session being around it */
@@ -268,12 +272,7 @@ int model_load(struct model *m, const char *path, char *error)
 	}
 	if (only && strcmp(only, SESSION_FILE) == 0)
 		only = NULL; /* means the session */
-	hold = openat(dir, SESSION_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (hold >= 0)
-		directory_hold(hold); /* against its removal meanwhile */
 	r = load_from(m, dir, path, only, error);
-	if (hold >= 0)
-		close(hold);
 	close(dir);
 	free(parent);
 	return r;

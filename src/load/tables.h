@@ -29,6 +29,7 @@ struct session_context {
 	bool have_file;
 	uint8_t boot_id[16]; /* of this machine */
 	bool have_boot_id;
+	int hold; /* the file "session", open as long as the session is read; -1: there is none */
 };
 
 /* Turns ticks of an image into nanoseconds. */
