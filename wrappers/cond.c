@@ -146,7 +146,7 @@ const struct cond_calls *cond_calls(void)
 }
 
 /* Two versions of these exist where the C library has two; the names are given in cond_old.c. */
-#ifdef OLD_VERSION
+#ifdef ARCH_OLD_VERSION
 #define CURRENT(name) name##_current
 #else
 #define CURRENT(name) name
@@ -204,7 +204,7 @@ EXPORT int CURRENT(pthread_cond_destroy)(pthread_cond_t *c)
 	return REAL(pthread_cond_destroy)(c);
 }
 
-#ifdef OLD_VERSION
+#ifdef ARCH_OLD_VERSION
 #define VERSION(name) __asm__(".symver " #name "_current, " #name "@@GLIBC_2.3.2");
 VERSION(pthread_cond_wait)
 VERSION(pthread_cond_timedwait)

@@ -6,7 +6,7 @@
 #include "wrappers/cond.h"
 #include "wrappers/real.h"
 
-#ifdef OLD_VERSION
+#ifdef ARCH_OLD_VERSION
 #include <dlfcn.h>
 
 static struct {
@@ -22,13 +22,13 @@ static void need_old(void)
 	if (__builtin_expect(old.broadcast != NULL, 1))
 		return;
 	real_need();
-	*(void **)&old.calls.wait = dlvsym(RTLD_NEXT, "pthread_cond_wait", OLD_VERSION);
-	*(void **)&old.calls.timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", OLD_VERSION);
-	*(void **)&old.init = dlvsym(RTLD_NEXT, "pthread_cond_init", OLD_VERSION);
-	*(void **)&old.destroy = dlvsym(RTLD_NEXT, "pthread_cond_destroy", OLD_VERSION);
-	*(void **)&old.signal = dlvsym(RTLD_NEXT, "pthread_cond_signal", OLD_VERSION);
-	__atomic_store_n((void **)&old.broadcast, dlvsym(RTLD_NEXT, "pthread_cond_broadcast", OLD_VERSION),
-			 __ATOMIC_RELEASE);
+	*(void **)&old.calls.wait = dlvsym(RTLD_NEXT, "pthread_cond_wait", ARCH_OLD_VERSION);
+	*(void **)&old.calls.timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", ARCH_OLD_VERSION);
+	*(void **)&old.init = dlvsym(RTLD_NEXT, "pthread_cond_init", ARCH_OLD_VERSION);
+	*(void **)&old.destroy = dlvsym(RTLD_NEXT, "pthread_cond_destroy", ARCH_OLD_VERSION);
+	*(void **)&old.signal = dlvsym(RTLD_NEXT, "pthread_cond_signal", ARCH_OLD_VERSION);
+	__atomic_store_n((void **)&old.broadcast,
+			 dlvsym(RTLD_NEXT, "pthread_cond_broadcast", ARCH_OLD_VERSION), __ATOMIC_RELEASE);
 }
 
 EXPORT int pthread_cond_wait_old(pthread_cond_t *c, pthread_mutex_t *m)
@@ -76,11 +76,7 @@ EXPORT int pthread_cond_destroy_old(pthread_cond_t *c)
 	return old.destroy(c);
 }
 
-#if defined(__x86_64__)
-#define VERSION(name) __asm__(".symver " #name "_old, " #name "@GLIBC_2.2.5");
-#else
-#define VERSION(name) __asm__(".symver " #name "_old, " #name "@GLIBC_2.0");
-#endif
+#define VERSION(name) __asm__(".symver " #name "_old, " #name "@" ARCH_OLD_VERSION);
 VERSION(pthread_cond_wait)
 VERSION(pthread_cond_timedwait)
 VERSION(pthread_cond_signal)

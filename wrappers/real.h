@@ -12,16 +12,16 @@
 #include <stdbool.h>
 #include <threads.h>
 #include <time.h>
+
+#include "src/arch/arch.h"
 #ifdef MATRACE
 #include "wrappers/watch_types.h"
 #endif
 
 /* Condition variables got a new layout in this version of the C library; the old one is wrapped apart (cond_old.c). */
 #ifdef COND_VERSION /* tests/tools/sanitizers.sh: the sanitizer's have none */
-#elif defined(__x86_64__) || defined(__i386__)
-#define COND_VERSION "GLIBC_2.3.2"
 #else
-#define COND_VERSION NULL
+#define COND_VERSION ARCH_COND_VERSION
 #endif
 
 struct real {
@@ -62,17 +62,10 @@ static inline void real_need(void)
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* Where the C library still has names and, of conditions, a layout for old programs, and under which version. */
-#if defined(__x86_64__)
-#define OLD_VERSION "GLIBC_2.2.5"
-#elif defined(__i386__)
-#define OLD_VERSION "GLIBC_2.0"
-#endif
-
 /* A second name of a function defined before, by which programs built for a glibc before 2.34 may call it. As in the C
  * library it exists in that version only, so that dlsym() still does not find it. */
-#ifdef OLD_VERSION
-#define SYNONYM(name, of) __asm__(".symver " #of ", " #name "@" OLD_VERSION);
+#ifdef ARCH_OLD_VERSION
+#define SYNONYM(name, of) __asm__(".symver " #of ", " #name "@" ARCH_OLD_VERSION);
 #else
 #define SYNONYM(name, of)
 #endif

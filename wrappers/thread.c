@@ -12,6 +12,21 @@ static void ended(void *thread)
 	recorder_thread_ended(thread);
 }
 
+/* How large a stack is made for these attributes. 0: not known. */
+static size_t stack_size(const pthread_attr_t *a)
+{
+	pthread_attr_t standard;
+	size_t size = 0;
+
+	if (a != NULL) {
+		pthread_attr_getstacksize(a, &size);
+	} else if (pthread_attr_init(&standard) == 0) {
+		pthread_attr_getstacksize(&standard, &size); /* what pthread_setattr_default_np() has set */
+		pthread_attr_destroy(&standard);
+	}
+	return size;
+}
+
 /* The first frame of every thread that we saw created; the reading side hides it. */
 static void *thread_main(void *data)
 {
@@ -64,18 +79,15 @@ static int thread_main_c11_to_end(void *data)
 static int create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *), void *argument)
 {
 	struct thread *t;
-	size_t size = 0;
 	int r;
 
 	real_need();
 	t = recorder_thread_prepare();
 	if (t == NULL)
 		return REAL(pthread_create)(id, a, start, argument);
-	if (a != NULL)
-		pthread_attr_getstacksize(a, &size);
 	t->start = start;
 	t->start_argument = argument;
-	t->stack_size = size;
+	t->stack_size = stack_size(a);
 	r = REAL(pthread_create)(id, a, keys_ours() ? thread_main : thread_main_to_end, t);
 	if (r != 0)
 		thread_abandon(t);
@@ -93,7 +105,7 @@ static int create_c11(thrd_t *id, thrd_start_t start, void *argument)
 		return REAL(thrd_create)(id, start, argument);
 	t->start = (void *(*)(void *))(uintptr_t)start;
 	t->start_argument = argument;
-	t->stack_size = 0;
+	t->stack_size = stack_size(NULL);
 	r = REAL(thrd_create)(id, keys_ours() ? thread_main_c11 : thread_main_c11_to_end, t);
 	if (r != thrd_success)
 		thread_abandon(t);

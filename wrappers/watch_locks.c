@@ -154,7 +154,7 @@ EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *t)
 	} while (0)
 
 /* Conditions of the old layout are left alone: only the current version is exported where there are two. */
-#ifdef OLD_VERSION
+#ifdef ARCH_OLD_VERSION
 #define CURRENT(name) name##_current
 __asm__(".symver pthread_cond_wait_current, pthread_cond_wait@@GLIBC_2.3.2");
 __asm__(".symver pthread_cond_timedwait_current, pthread_cond_timedwait@@GLIBC_2.3.2");

@@ -24,6 +24,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "src/arch/arch.h"
 #include "src/cmd/say.h"
 
 #define SCRIPT_DEPTH 5 /* as far as the kernel follows #! lines */
@@ -33,24 +34,6 @@
 #else
 #define OWN_CLASS ELFCLASS32
 #endif
-#if defined(__x86_64__)
-#define OWN_MACHINE EM_X86_64
-#elif defined(__i386__)
-#define OWN_MACHINE EM_386
-#elif defined(__aarch64__)
-#define OWN_MACHINE EM_AARCH64
-#elif defined(__arm__)
-#define OWN_MACHINE EM_ARM
-#elif defined(__powerpc64__)
-#define OWN_MACHINE EM_PPC64
-#elif defined(__s390x__)
-#define OWN_MACHINE EM_S390
-#elif defined(__riscv)
-#define OWN_MACHINE EM_RISCV
-#else
-#define OWN_MACHINE EM_NONE /* unknown: not compared */
-#endif
-
 /* 0, or -errno of the most telling failure along PATH, as execvp() reports it. */
 static int search_path(const char *name, char **ret_path)
 {
@@ -236,7 +219,7 @@ static int check_elf(const char *path, int fd, const struct stat *st, const ElfW
 	char name[4096];
 
 	if (header->e_ident[EI_CLASS] != OWN_CLASS ||
-	    (OWN_MACHINE != EM_NONE && header->e_machine != OWN_MACHINE)) {
+	    (ARCH_ELF_MACHINE != EM_NONE && header->e_machine != ARCH_ELF_MACHINE)) {
 		say("%s is a program for another kind of machine (%s-bit, ELF machine %u); it takes a "
 		    "mutrace built for that",
 		    path, header->e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",

@@ -129,7 +129,7 @@ static int write_file(const char *path, const char *name, const void *content, s
 	stpcpy(stpcpy(stpcpy(file, path), "/"), name);
 	fd = raw_open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (fchmod(fd, 0600) != 0 || raw_write(fd, content, length) != (ssize_t)length ||
 	    (size > length && ftruncate(fd, (off_t)size) != 0))
 		r = -ENOSPC;

@@ -9,7 +9,7 @@
 /* Ticks now. Async-signal-safe. */
 static inline uint64_t clock_now(void)
 {
-#if defined(__x86_64__) || defined(__i386__) || defined(__aarch64__)
+#if ARCH_COUNTER
 	if (likely(recorder.counter))
 		return ticks_counter();
 #endif

@@ -22,8 +22,8 @@
 /* Whether the thread may take the hot path of a mode. */
 static inline bool hot_open(const struct thread *t, uint8_t mode)
 {
-	return likely(t->gate == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? mode : mode << 8)) &&
-	       likely(t->busy == 0) && likely(t->hot == 0);
+	return likely(t->gate == (ARCH_LITTLE_ENDIAN ? mode : mode << 8)) && likely(t->busy == 0) &&
+	       likely(t->hot == 0);
 }
 
 /* The same of any mode that times holds, or would but for sampling. */

@@ -87,7 +87,7 @@ void clock_sync(void)
 	h->sync.last_ticks = clock_now();
 }
 
-/* A descriptor or -1 with errno. */
+/* A descriptor or a negative errno. */
 static int open_session_file(const char *directory, int flags)
 {
 	char path[PATH_SIZE + 16];
@@ -127,7 +127,7 @@ static int read_session(const char *path)
 		return -EINVAL;
 	dir = raw_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
-		return -errno;
+		return dir;
 	if (fstat(dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
 		raw_close(dir);
 		return -EPERM;
@@ -135,7 +135,7 @@ static int read_session(const char *path)
 	raw_close(dir); /* a program may have no second descriptor left */
 	fd = open_session_file(path, O_RDONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (raw_read(fd, &s, sizeof(s)) == (ssize_t)sizeof(s) &&
 	    memcmp(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic)) == 0 && s.format == SESSION_FORMAT &&
 	    s.byte_order == SESSION_BYTE_ORDER)

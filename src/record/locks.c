@@ -90,23 +90,13 @@ static void lock_gone(struct thread *t, uint32_t ref)
 	record_put(t, l);
 }
 
-#define STACK_USUAL (8u << 20)
-#define STACK_MAIN_LARGEST \
-	(64u << 20) /* the kernel leaves more than that between it and whatever is mapped below */
-
 /* Whether an object lies on the calling thread's stack: between here and its upper end. Not so if we are on the stack of
  * a coroutine, which lies anywhere. */
 static bool on_stack(const struct thread *t, const void *address)
 {
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = (uintptr_t)__builtin_thread_pointer();
-	size_t size = t->stack_size ? t->stack_size : STACK_USUAL;
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
 
-	if (recorder.pid == t->tid &&
-	    (end < here || end - here > size)) { /* the main thread's block is elsewhere */
-		end = getauxval(AT_RANDOM);
-		size = STACK_MAIN_LARGEST;
-	}
-	return (uintptr_t)address > here && (uintptr_t)address < end && end - here < size;
+	return (uintptr_t)address > here && (uintptr_t)address < stack_end_of(t, here);
 }
 
 /* A lock there that was not initialised by call is no more. */

@@ -137,11 +137,11 @@ static int file_make(const char *directory, char *path)
 		*p++ = '.';
 		put_number(p, __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED));
 		fd = raw_open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
-		if (fd >= 0 || errno != EEXIST)
+		if (fd != -EEXIST)
 			break;
 	}
 	if (fd < 0)
-		return -errno;
+		return fd;
 	fchmod(fd, 0600);
 	return fd;
 }

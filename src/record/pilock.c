@@ -3,19 +3,16 @@
 #include "src/record/pilock.h"
 
 #include <errno.h>
-#include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+
+#include "src/record/raw.h"
 
 bool pilock_wait(uint32_t *word)
 {
-	int saved = errno;
-	long r;
+	int r;
 
 	do
-		r = syscall(SYS_futex, word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
-	while (r < 0 && (errno == EINTR || errno == EAGAIN));
-	errno = saved;
+		r = raw_futex(word, FUTEX_LOCK_PI_PRIVATE, 0);
+	while (r == -EINTR || r == -EAGAIN);
 	__atomic_load_n(
 		word,
 		__ATOMIC_ACQUIRE); /* the kernel has seen to it; ThreadSanitizer cannot see the kernel */
@@ -24,9 +21,6 @@ bool pilock_wait(uint32_t *word)
 
 void pilock_wake(uint32_t *word)
 {
-	int saved = errno;
-
 	__atomic_fetch_or(word, 0, __ATOMIC_RELEASE); /* as above */
-	syscall(SYS_futex, word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
-	errno = saved;
+	raw_futex(word, FUTEX_UNLOCK_PI_PRIVATE, 0);
 }

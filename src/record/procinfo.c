@@ -24,9 +24,13 @@ static ssize_t read_file(const char *path, char *out, size_t size)
 	return n;
 }
 
+/* Bytes of /proc/PID/stat up to the fields in question, if the name and all numbers are as long as they can be. */
+#define STAT_START 448
+#define STAT_FAULTS 256
+
 uint64_t procinfo_start_time(void)
 {
-	char text[1024];
+	char text[STAT_START]; /* little: the program's stack may be small */
 	ssize_t n = read_file("/proc/self/stat", text, sizeof(text) - 1);
 	const char *p;
 	uint64_t v = 0;
@@ -128,7 +132,7 @@ void procinfo_thread_name(uint32_t tid, char name[16])
 
 uint64_t procinfo_thread_faults(uint32_t tid)
 {
-	char path[64], text[1024], *to = stpcpy(path, "/proc/self/task/"), digits[12];
+	char path[40], text[STAT_FAULTS], *to = stpcpy(path, "/proc/self/task/"), digits[12];
 	uint64_t minor = 0, major = 0;
 	const char *p;
 	ssize_t n;

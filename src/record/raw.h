@@ -1,33 +1,90 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * System calls that are no cancellation points and that no other preloaded library sees: the recorder
- * works inside functions that must not be cancelled.
+ * System calls of the recorder itself. They are no cancellation points, and no wrapper sees them, of ours or of another
+ * preloaded library: the recorder works inside functions that must not be cancelled, and is no part of what it
+ * records. They return what the kernel does, a negative error number on failure, and leave errno.
  */
 #ifndef MUTRACE_RECORD_RAW_H
 #define MUTRACE_RECORD_RAW_H
 
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <unistd.h>
+#include <sys/types.h>
+
+#include "src/arch/arch.h"
+
+#define RAW_CALL(number, a, b, c, d, e, f) \
+	arch_syscall(number, (long)(a), (long)(b), (long)(c), (long)(d), (long)(e), (long)(f))
 
 static inline int raw_open(const char *path, int flags, int mode)
 {
-	return (int)syscall(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode);
+	return (int)RAW_CALL(SYS_openat, AT_FDCWD, path, flags | O_CLOEXEC, mode, 0, 0);
 }
 
 static inline int raw_close(int fd)
 {
-	return (int)syscall(SYS_close, fd);
+	return (int)RAW_CALL(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 static inline ssize_t raw_read(int fd, void *buffer, size_t size)
 {
-	return syscall(SYS_read, fd, buffer, size);
+	return RAW_CALL(SYS_read, fd, buffer, size, 0, 0, 0);
 }
 
 static inline ssize_t raw_write(int fd, const void *buffer, size_t size)
 {
-	return syscall(SYS_write, fd, buffer, size);
+	return RAW_CALL(SYS_write, fd, buffer, size, 0, 0, 0);
+}
+
+static inline int raw_mprotect(void *p, size_t size, int protection)
+{
+	return (int)RAW_CALL(SYS_mprotect, p, size, protection, 0, 0, 0);
+}
+
+static inline int raw_munmap(void *p, size_t size)
+{
+	return (int)RAW_CALL(SYS_munmap, p, size, 0, 0, 0, 0);
+}
+
+static inline int raw_madvise(void *p, size_t size, int advice)
+{
+	return (int)RAW_CALL(SYS_madvise, p, size, advice, 0, 0, 0);
+}
+
+/* A mapping without a place of its own: of a file, or anonymous with fd -1. A negative error number as a pointer on
+ * failure, see raw_mapped(). */
+static inline void *raw_mmap(size_t size, int protection, int flags, int fd)
+{
+#ifdef SYS_mmap2
+	return (void *)RAW_CALL(SYS_mmap2, NULL, size, protection, flags, fd, 0);
+#else
+	return (void *)RAW_CALL(SYS_mmap, NULL, size, protection, flags, fd, 0);
+#endif
+}
+
+static inline bool raw_mapped(const void *p)
+{
+	return (uintptr_t)p < (uintptr_t)-4095;
+}
+
+static inline int raw_sigmask(const uint64_t *set, uint64_t *before)
+{
+	return (int)RAW_CALL(SYS_rt_sigprocmask, SIG_SETMASK, set, before, sizeof(*set), 0, 0);
+}
+
+static inline int raw_sigaltstack(const stack_t *set, stack_t *before)
+{
+	return (int)RAW_CALL(SYS_sigaltstack, set, before, 0, 0, 0, 0);
+}
+
+static inline int raw_futex(uint32_t *word, int what, uint32_t value)
+{
+	return (int)RAW_CALL(SYS_futex, word, what, value, NULL, NULL, 0);
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include "src/record/stacks.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "src/unwind/capture.h"
@@ -13,17 +14,21 @@
 #include "src/record/hashtable.h"
 #include "src/record/image.h"
 #include "src/record/modules.h"
+#include "src/record/ownstack.h"
 #include "src/record/pilock.h"
 
-/* libunwind needs this much of the thread's stack; where less is left, only the call site is stored. */
-#define UNWIND_STACK_NEED (20u * 1024)
+#define PAGE_LEAST 4096u
 #define DISTANCE_VARIES (-1) /* of frame_node.caller_distance, which is in words; 0: not known yet */
 
 static struct hashtable nodes; /* (inner, ip) -> node; readers of the old one miss at worst */
 static uint32_t forgotten;     /* how often the table was emptied */
 static uint32_t unwind_lock;
-static uint32_t
-	unwind_forker; /* the thread that holds it while it forks; handlers of the program's may lock then */
+/*
+ * The thread that forks, 0 none, written under unwind_lock. Others stay out of libunwind until it is done, and wait for
+ * fork_lock, which it holds; they wait with their signals open, as it may want to stop them by one. It may capture
+ * itself meanwhile: handlers of the program's lock.
+ */
+static uint32_t unwind_forker, fork_lock;
 static struct arena frame_arena;
 
 static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
@@ -92,21 +97,6 @@ static void node_learn(struct frame_node *n, const struct captured_frame *f,
 	n->caller_distance = (int32_t)d;
 }
 
-/* Whether an unwinding fits below here. Where the stack ends is not always known; then what is there is probed. */
-static bool stack_suffices(const struct thread *t, uintptr_t here)
-{
-	if (t->stack_low == 0)
-		return true;
-	if (t->stack_low == STACK_MAYBE_SMALL)
-		return false;
-	if (t->stack_low != STACK_UNKNOWN)
-		return here - t->stack_low > UNWIND_STACK_NEED || here < t->stack_low;
-	for (uintptr_t step = 0; step <= UNWIND_STACK_NEED; step += 4096)
-		if (!probe_readable((const void *)((here - step) & ~(uintptr_t)7)))
-			return false;
-	return true;
-}
-
 /* Objects are gone: what is known of their addresses holds no longer. With unwind_lock held. */
 static void modules_forget(void)
 {
@@ -121,37 +111,19 @@ static void modules_forget(void)
 	recorder.header->modules_generation++;
 }
 
-/* Unwinds and enters the whole stack; with unwind_lock held. */
-static uint32_t unwind(struct thread *t, struct site site)
-{
-	struct captured_frame frames[FRAMES_MAX];
-	struct frame_node *n = NULL;
-	size_t count, max = recorder.config.frames;
-	bool end = false, learnt;
-	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+/* A stack to be captured. */
+struct capture_work {
+	struct thread *t;
+	struct site site;
+	stack_t alternate;
+	uint32_t id;
+};
 
-	count = 0;
-	if (stack_suffices(t, here)) {
-		t->capturing = 1;
-		do { /* again if the stack ended in an object that was not on our list yet */
-			count = capture_frames(frames, max, site.ip, &end);
-			learnt = false;
-			if (count > 0 && count < max)
-				modules_find(frames[count - 1].ip, t->tid, &learnt);
-			else if (count == 0)
-				modules_find(site.ip, t->tid, &learnt);
-		} while (learnt);
-		t->capturing = 0;
-	}
-	if (count == 0) {
-		if (recorder.header->unwinder)
-			image_lost(LOSS_STACK);
-		frames[0] = (struct captured_frame){ .ip = site.ip };
-		count = 1;
-		end = false;
-	}
-	if (site.slot != NULL && frames[0].slot != (uintptr_t)site.slot)
-		frames[0].slot = 0; /* not where the fast walk would begin */
+/* Enters the frames; with unwind_lock held. */
+static uint32_t frames_enter(struct thread *t, const struct captured_frame *frames, size_t count, bool end)
+{
+	struct frame_node *n = NULL;
+
 	for (size_t i = 0; i < count; i++) {
 		struct frame_node *outer = node_enter(n, &frames[i], t->tid);
 
@@ -163,9 +135,49 @@ static uint32_t unwind(struct thread *t, struct site site)
 	}
 	if (n != NULL && end && n->depth == count)
 		n->flags |= FRAME_END;
+	return n != NULL ? POINTER_REF(n) : 0;
+}
+
+/* Unwinds and enters the whole stack; on the recorder's own stack, with unwind_lock held. */
+static void unwind(void *data)
+{
+	struct capture_work *w = data;
+	struct captured_frame frames[FRAMES_MAX];
+	size_t count, max = recorder.config.frames;
+	bool end = false, learnt;
+
+	ownstack_alternate_away(&w->alternate);
+	w->t->capturing = 1;
+	do { /* again if the stack ended in an object that was not on our list yet */
+		count = capture_frames(frames, max, w->site.ip, &end);
+		learnt = false;
+		if (count > 0 && count < max)
+			modules_find(frames[count - 1].ip, w->t->tid, &learnt);
+		else if (count == 0)
+			modules_find(w->site.ip, w->t->tid, &learnt);
+	} while (learnt);
+	w->t->capturing = 0;
+	if (count > 0 && w->site.slot != NULL && frames[0].slot != (uintptr_t)w->site.slot)
+		frames[0].slot = 0; /* not where the fast walk would begin */
+	w->id = frames_enter(w->t, frames, count, end);
 	if (modules_gone())
 		modules_forget();
-	return n != NULL ? POINTER_REF(n) : 0;
+	ownstack_alternate_back(&w->alternate);
+}
+
+/* Only the call site; with unwind_lock held. */
+static uint32_t site_enter(struct thread *t, struct site site)
+{
+	const struct captured_frame only = { .ip = site.ip };
+
+	if (recorder.header->unwinder)
+		image_lost(LOSS_STACK);
+	return frames_enter(t, &only, 1, false);
+}
+
+static inline uintptr_t page_end(const uintptr_t *slot)
+{
+	return ((uintptr_t)slot | (PAGE_LEAST - 1)) + 1;
 }
 
 /* Recognises a stack seen before; 0 if it is not. */
@@ -175,16 +187,13 @@ static inline uint32_t walk(struct thread *t, struct site site)
 	uint32_t generation = __atomic_load_n(&forgotten, __ATOMIC_ACQUIRE);
 	struct frame_node *n = t->walked;
 	const uintptr_t *slot = site.slot;
-	uintptr_t limit = (uintptr_t)__builtin_thread_pointer();
+	uintptr_t end = stack_end_of(t, (uintptr_t)slot), limit = likely(end != 0) ? end : page_end(slot);
 
 	if (unlikely(n == NULL || n->ip != site.ip || t->walked_generation != generation)) {
 		n = node_find(known, 0, site.ip);
 		t->walked = n;
 		t->walked_generation = generation;
 	}
-	/* A thread's control block lies above its stack, in the same mapping. */
-	if ((uintptr_t)slot > limit)
-		limit = UINTPTR_MAX;
 	while (n != NULL) {
 		struct frame_node *outer;
 		uint32_t likely_outer;
@@ -194,8 +203,11 @@ static inline uint32_t walk(struct thread *t, struct site site)
 		if (n->caller_distance <= 0)
 			return 0;
 		slot += n->caller_distance;
-		if ((uintptr_t)slot >= limit)
-			return 0;
+		if (unlikely((uintptr_t)slot >= limit)) {
+			if (end != 0 || !probe_readable(slot))
+				return 0;
+			limit = page_end(slot);
+		}
 		/* Mostly a function is called from where it was called last. */
 		likely_outer = __atomic_load_n(&n->likely_outer, __ATOMIC_RELAXED);
 		outer = REF_POINTER(likely_outer);
@@ -209,25 +221,63 @@ static inline uint32_t walk(struct thread *t, struct site site)
 	return 0;
 }
 
+/* Blocks signals and takes unwind_lock, when nobody else forks. False: neither. */
+static bool unwind_enter(uint32_t tid, uint64_t *ret_signals)
+{
+	for (;;) {
+		*ret_signals = ownstack_block();
+		if (pilock_lock(&unwind_lock, tid)) {
+			if (unwind_forker == 0 || unwind_forker == tid)
+				return true;
+			pilock_unlock(&unwind_lock, tid);
+		} else {
+			ownstack_unblock(*ret_signals);
+			return false;
+		}
+		ownstack_unblock(*ret_signals);
+		if (!pilock_lock(&fork_lock, tid))
+			return false;
+		pilock_unlock(&fork_lock, tid);
+	}
+}
+
+static void unwind_leave(uint32_t tid, uint64_t signals)
+{
+	pilock_unlock(&unwind_lock, tid);
+	ownstack_unblock(signals);
+}
+
 static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct site site)
 {
-	uint32_t id = 0;
-	int saved = errno;
+	struct capture_work w = { .t = t, .site = site };
+	uint8_t busy;
+	int saved = errno, cancel;
+	uintptr_t stack_end;
+	uint64_t signals;
+	void *own;
 
 	if (recorder.full) /* a new stack could not be stored */
 		return 0;
-	uint8_t busy = busy_enter(t);
-	if (unwind_forker == t->tid) {
-		id = unwind(t, site);
-	} else if (pilock_lock(&unwind_lock, t->tid)) {
-		id = unwind(t, site);
-		pilock_unlock(&unwind_lock, t->tid);
+	/* libunwind may open, read and write: cancellation points, which a lock call must not be. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	busy = busy_enter(t);
+	if (unwind_enter(t->tid, &signals)) {
+		stack_end = stack_end_of(t, (uintptr_t)__builtin_frame_address(0));
+		own = ownstack_end();
+		if (stack_end == 0)
+			ownstack_alternate_look(&w.alternate);
+		if (own != NULL)
+			capture_on(own, stack_end, unwind, &w);
+		if (w.id == 0)
+			w.id = site_enter(t, site);
+		unwind_leave(t->tid, signals);
 	} else {
 		image_lost(LOSS_STACK);
 	}
 	busy_leave(t, busy);
 	errno = saved;
-	return id;
+	pthread_setcancelstate(cancel, &cancel);
+	return w.id;
 }
 
 uint32_t stacks_capture(struct thread *t, struct site site)
@@ -266,20 +316,27 @@ void stacks_start(uint32_t tid)
 
 void stacks_before_fork(uint32_t tid)
 {
-	if (pilock_lock(&unwind_lock, tid))
+	uint64_t signals;
+
+	if (!pilock_lock(&fork_lock, tid))
+		return;
+	if (unwind_enter(tid, &signals)) {
 		unwind_forker = tid;
+		unwind_leave(tid, signals);
+	}
 }
 
 void stacks_after_fork(uint32_t tid)
 {
-	unwind_forker = 0;
-	pilock_unlock(&unwind_lock, tid);
+	if (unwind_forker == tid)
+		__atomic_store_n(&unwind_forker, 0, __ATOMIC_RELEASE);
+	pilock_unlock(&fork_lock, tid);
 }
 
 void stacks_start_child(uint32_t tid)
 {
 	unwind_lock = 0;
-	unwind_forker = 0;
+	unwind_forker = fork_lock = 0;
 	memset(&nodes, 0, sizeof(nodes));
 	memset(&frame_arena, 0, sizeof(frame_arena));
 	modules_rewrite(tid);
@@ -288,11 +345,12 @@ void stacks_start_child(uint32_t tid)
 void stacks_modules_changed(struct thread *t)
 {
 	int saved = errno;
+	uint64_t signals;
 	uint8_t busy = busy_enter(t);
 
-	if (pilock_lock(&unwind_lock, t->tid)) {
+	if (unwind_enter(t->tid, &signals)) {
 		modules_forget();
-		pilock_unlock(&unwind_lock, t->tid);
+		unwind_leave(t->tid, signals);
 	}
 	busy_leave(t, busy);
 	errno = saved;

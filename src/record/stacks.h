@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "src/arch/arch.h"
 #include "src/record/state.h"
 
 /* Where a wrapper was called: its return address, and the address on the stack where that stands (NULL where the
@@ -21,13 +22,8 @@ struct site {
 	const uintptr_t *slot;
 };
 
-#if defined(__x86_64__) || defined(__i386__)
-#define SITE_SLOT ((const uintptr_t *)__builtin_dwarf_cfa() - 1)
-#else
-#define SITE_SLOT NULL
-#endif
 /* Only in the body of an exported wrapper. */
-#define SITE_HERE ((struct site){ (uintptr_t)__builtin_return_address(0), SITE_SLOT })
+#define SITE_HERE ((struct site){ (uintptr_t)__builtin_return_address(0), ARCH_SITE_SLOT })
 
 /* The stack id of the calling thread from the site outwards; 0 if not even one frame could be stored. */
 uint32_t stacks_capture(struct thread *t, struct site site);

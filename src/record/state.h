@@ -21,11 +21,6 @@
 /* Between what a signal handler on this thread must see in this order. */
 #define signal_fence() __asm__ volatile("" ::: "memory")
 
-/* Of thread.stack_low: a thread whose creation we did not see; one that may be a signal handler of a thread that has
- * just been created, on a stack of any size. */
-#define STACK_UNKNOWN 1u
-#define STACK_MAYBE_SMALL 2u
-
 /* How a thread records. 0 must be "not at all": it is what wiped memory says. */
 enum thread_mode {
 	MODE_OFF = 0,
@@ -104,8 +99,9 @@ struct thread {
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
-	size_t stack_size;          /* as the program asked for, 0 the default */
-	uintptr_t stack_low;        /* lowest address of a small stack, 0 for others, or STACK_* */
+	size_t stack_size;   /* as the program asked for, 0 the default */
+	uintptr_t stack_low; /* where the stack lies, see stack_end_of() */
+	size_t stack_bytes;
 	int exit_rounds;            /* rounds of thread-specific data destructors seen */
 	struct frame_node *walked;  /* innermost frame of the last stack that was recognised, */
 	uint32_t walked_generation; /* valid as long as no frame was forgotten since */
@@ -158,6 +154,13 @@ static inline void busy_leave(struct thread *t, uint8_t before)
 {
 	signal_fence();
 	t->busy = before;
+}
+
+/* Where the calling thread's stack ends if `here` lies on it: all from there to this address can be read. 0 if `here` lies
+ * on another, as of a coroutine or a signal handler, or if that is not known. */
+static inline uintptr_t stack_end_of(const struct thread *t, uintptr_t here)
+{
+	return likely(here - t->stack_low < t->stack_bytes) ? t->stack_low + t->stack_bytes : 0;
 }
 
 enum recorder_state {

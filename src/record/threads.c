@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #include "src/record/internal.h"
 #include "src/record/memory.h"
@@ -17,7 +18,8 @@
 
 #define THREADS_MAX (1u << 16)
 #define THREADS_BLOCK 512u /* pointers that are allocated together */
-#define STACK_AMPLE (256u * 1024)
+#define STACK_MAIN_LARGEST \
+	(64u << 20) /* the kernel leaves more than that between it and whatever is mapped below */
 #define LEFT_BEHIND_MAX 256u
 /* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
 #define POLICY_LOOKS 64u
@@ -92,18 +94,11 @@ static struct thread *take(uint32_t tid)
 	return t;
 }
 
-/* Threads that are being created and have not come to thread_main() yet. A signal handler may run before it, on a stack
- * whose size we do not know there. */
-static uint32_t prepared;
-
 struct thread *thread_prepare(void)
 {
-	struct thread *self = thread_self, *t;
+	const struct thread *self = thread_self;
 
-	t = take(self->tid ? self->tid : (uint32_t)gettid());
-	if (t != NULL)
-		__atomic_fetch_add(&prepared, 1, __ATOMIC_RELAXED);
-	return t;
+	return take(self->tid ? self->tid : (uint32_t)gettid());
 }
 
 /* For the next thread that starts. */
@@ -120,7 +115,6 @@ static void give_back(struct thread *t)
 
 void thread_abandon(struct thread *t)
 {
-	__atomic_fetch_sub(&prepared, 1, __ATOMIC_RELAXED);
 	give_back(t);
 }
 
@@ -189,11 +183,13 @@ int thread_priority_now(uint32_t tid)
 	return r;
 }
 
-/* What thread_begin() found of this thread's stack, for when it is attached anew; 0 nothing. */
-static __thread uintptr_t own_stack_low __attribute__((tls_model("initial-exec")));
-#define STACK_IS_AMPLE 3u
+/* Where this thread's stack lies, for when it is attached anew. Unlike its block this outlives a fork. 0 bytes: not known. */
+static __thread struct {
+	uintptr_t low;
+	size_t bytes;
+} own_stack __attribute__((tls_model("initial-exec")));
 
-static void begin(struct thread *t, uintptr_t stack_low)
+static void begin(struct thread *t)
 {
 	struct thread_rec *r = t->rec;
 	int saved = errno;
@@ -206,7 +202,8 @@ static void begin(struct thread *t, uintptr_t stack_low)
 	t->random = t->tid * 2654435761u | 1;
 	t->sample_hold = recorder.config.sample_hold;
 	t->sample_left = 1;
-	t->stack_low = stack_low;
+	t->stack_low = own_stack.low;
+	t->stack_bytes = own_stack.bytes;
 	for (struct held *h = t->held_first; h <= t->held_last && h <= t->top; h++) {
 		h->address = 0; /* the predecessor ended with locks held */
 		if (h->flags & HELD_COUNTED)
@@ -263,29 +260,38 @@ void thread_end(struct thread *t)
 
 void thread_begin(struct thread *t)
 {
-	/* The control block lies at the upper end of the stack. Only a small stack needs watching. */
-	uintptr_t low = t->stack_size != 0 && t->stack_size < STACK_AMPLE
-				? (uintptr_t)__builtin_thread_pointer() - t->stack_size
-				: 0;
+	/* The control block lies at the upper end of the stack, by more or less; the lowest part may not be ours. */
+	uintptr_t end = (uintptr_t)__builtin_thread_pointer();
+	size_t bytes = t->stack_size - t->stack_size / 8;
 
-	own_stack_low = low ? low : STACK_IS_AMPLE;
-	begin(t, low);
-	__atomic_fetch_sub(&prepared, 1, __ATOMIC_RELAXED);
+	if (t->stack_size < end) {
+		own_stack.low = end - bytes;
+		own_stack.bytes = bytes;
+	}
+	begin(t);
+}
+
+/* The main thread's, below what the kernel has put there. */
+static void main_stack(void)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), end = getauxval(AT_RANDOM);
+
+	if (end - here < STACK_MAIN_LARGEST) {
+		own_stack.low = end - STACK_MAIN_LARGEST;
+		own_stack.bytes = STACK_MAIN_LARGEST;
+	}
 }
 
 struct thread *thread_attach(void)
 {
 	struct thread *t = take((uint32_t)gettid());
-	uintptr_t low = 0;
 
 	if (t == NULL)
 		return NULL;
-	t->stack_size = 0;      /* the predecessor's */
-	if (own_stack_low != 0) /* again: a late destructor or handler, or a child that this thread forked */
-		low = own_stack_low == STACK_IS_AMPLE ? 0 : own_stack_low;
-	else if (gettid() != getpid())
-		low = __atomic_load_n(&prepared, __ATOMIC_RELAXED) ? STACK_MAYBE_SMALL : STACK_UNKNOWN;
-	begin(t, low);
+	t->stack_size = 0; /* the predecessor's */
+	if (own_stack.bytes == 0)
+		main_stack();
+	begin(t);
 	return t;
 }
 
@@ -293,7 +299,6 @@ void threads_reset(void)
 {
 	threads_lock = 0;
 	free_threads = NULL;
-	prepared = 0;
 	memset(all_threads, 0, sizeof(all_threads));
 	all_count = 0;
 }

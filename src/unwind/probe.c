@@ -24,16 +24,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "src/record/raw.h"
+
 #define PROBE_FD (-0x4d55) /* never a descriptor, and not the -1 of "none yet" */
 
 /* The kernel reads the set before it refuses the first argument. */
 bool probe_readable(const void *address)
 {
-	int saved = errno;
-	bool bad = syscall(SYS_rt_sigprocmask, ~0, address, NULL, sizeof(uint64_t)) != 0 && errno == EFAULT;
-
-	errno = saved;
-	return !bad;
+	return RAW_CALL(SYS_rt_sigprocmask, ~0, address, NULL, sizeof(uint64_t), 0, 0) != -EFAULT;
 }
 
 static int probe_pipe2(int fd[2], int flags)
@@ -76,7 +74,13 @@ static long probe_syscall(long number, long a, long b, long c, long d, long e, l
 {
 	if (number == SYS_write && (int)a == PROBE_FD)
 		return probe_write(PROBE_FD, (const void *)b, 1);
-	return syscall(number, a, b, c, d, e, f);
+	long r = arch_syscall(number, a, b, c, d, e, f);
+
+	if (r >= -4095 && r < 0) {
+		errno = (int)-r;
+		r = -1;
+	}
+	return r;
 }
 
 static const struct {

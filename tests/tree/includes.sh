@@ -9,17 +9,18 @@ cd "$top_srcdir" || exit 99
 # folder (or file): folders and files of ours that it may include besides its own
 allowed() {
 	case $1 in
-	src/session) echo "" ;;
-	src/record) echo "src/session src/unwind/capture.h src/unwind/probe.h wrappers/real.h" ;;
-	wrappers) echo "src/record src/session include" ;;
-	src/unwind) echo "src/record src/session" ;;
+	src/arch) echo "" ;;
+	src/session) echo "src/arch/arch.h" ;;
+	src/record) echo "src/arch src/session src/unwind/capture.h src/unwind/probe.h wrappers/real.h" ;;
+	wrappers) echo "src/arch/arch.h src/record src/session include" ;;
+	src/unwind) echo "src/arch src/record src/session" ;;
 	src/symbols) echo "" ;;
 	src/base) echo "" ;;
 	src/load) echo "src/session src/base" ;;
 	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h" ;;
 	src/render) echo "src/analysis src/load src/session src/base" ;;
 	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h src/render/number.h src/base" ;;
-	src/cmd) echo "src/analysis src/compare src/load/model.h src/render src/session src/base" ;;
+	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/load/model.h src/render src/session src/base" ;;
 	*) return 1 ;;
 	esac
 }
@@ -53,6 +54,12 @@ for file in src/*/*.[ch] wrappers/*.[ch]; do
 			wrong=1
 		fi
 	done < <(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file")
+
+	# One folder knows what machine it is compiled for.
+	if [ "$folder" != src/arch ] && grep -nE '__(x86_64|i386|aarch64|arm|riscv|powerpc64|s390x)__|__riscv\b' "$file"; then
+		echo "$file: the above belongs into src/arch"
+		wrong=1
+	fi
 
 	# The profiled process: no stdio, no malloc by header (string.h and the like are fine).
 	case $folder in

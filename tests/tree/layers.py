@@ -23,11 +23,10 @@ LET_THROUGH = {
     "record/locks.c": "syscall",
     "record/memory.c": "madvise mmap munmap",
     "record/modules.c": "dl_iterate_phdr mmap",
-    "record/pilock.c": "syscall",
-    "record/procinfo.c": "prctl readlink stat syscall",
+    "record/procinfo.c": "prctl readlink stat",
     "record/threads.c": "syscall",
     "unwind/capture.c": "dlclose",
-    "unwind/probe.c": "close mprotect read syscall write",
+    "unwind/probe.c": "close mprotect read write",
 }
 
 

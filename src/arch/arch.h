@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The table of architectures. One file each holds all that differs between them; a new one is a copy of the
+ * nearest file and two lines here. Nothing else in src and wrappers asks which machine it is compiled for.
+ * Runs on both sides.
+ *
+ * A file defines
+ *   ARCH_ELF_MACHINE        machine number of programs that it runs (elf.h)
+ *   ARCH_SITE_SLOT          where the return address of the present function stands on the stack, or NULL
+ *   ARCH_COUNTER            1 if arch_counter() exists
+ *   arch_counter()          the machine's counter; async-signal-safe
+ *   arch_counter_steady()   whether it runs at one rate on all processors and through idle states
+ *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno
+ * stays ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined:
+ * it has none ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the
+ * only one ARCH_CALL_ON            assembler text of arch_call_on(), see stack.h; undefined: stack.c uses
+ * swapcontext() ARCH_GETCONTEXT         1 if unw_getcontext() of libunwind is a function, 0 if its header has
+ * it inline
+ */
+#ifndef MUTRACE_ARCH_H
+#define MUTRACE_ARCH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__x86_64__)
+#include "src/arch/x86_64.h"
+#elif defined(__i386__)
+#include "src/arch/i386.h"
+#elif defined(__aarch64__)
+#include "src/arch/aarch64.h"
+#else
+#include "src/arch/other.h"
+#endif
+
+#define ARCH_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* x86_64.h and i386.h: the counter and the call site, which they have in common. */
+#ifndef MUTRACE_ARCH_X86_H
+#define MUTRACE_ARCH_X86_H
+
+#include <cpuid.h>
+#include <stdint.h>
+
+#define ARCH_SITE_SLOT ((const uintptr_t *)__builtin_dwarf_cfa() - 1)
+#define ARCH_GETCONTEXT 1
+#define ARCH_COND_VERSION "GLIBC_2.3.2"
+
+#define ARCH_COUNTER 1
+static inline uint64_t arch_counter(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static inline int arch_counter_steady(void)
+{
+	unsigned int a, b, c, d;
+
+	if (!__get_cpuid(0x80000007u, &a, &b, &c, &d))
+		return 0;
+	return (d >> 8) & 1; /* invariant TSC */
+}
+
+#endif
