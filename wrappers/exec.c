@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "src/record/outside.h"
 #include "src/record/recorder.h"
 #ifdef MATRACE
 #include "src/record/watch.h"
@@ -31,56 +32,64 @@ static void note(struct site site)
 #define note(site) (void)(site)
 #endif
 
-static void leave(struct site site)
+static enum outside leave(struct site site, const char *path, char *const *envp)
 {
 	real_need();
 	note(site);
 	recorder_ended(IMAGE_EXECED);
+	return outside_begin(path, envp);
 }
 
 /* It failed: errno is left as it is. */
-static int stay(int r)
+static int stay(int r, enum outside why)
 {
+	outside_failed(why);
 	recorder_ended(IMAGE_RUNNING);
 	return r;
 }
 
 EXPORT int execve(const char *path, char *const argv[], char *const envp[])
 {
-	leave(SITE_HERE);
-	return stay(REAL(execve)(path, argv, envp));
+	enum outside why = leave(SITE_HERE, path, envp);
+
+	return stay(REAL(execve)(path, argv, envp), why);
 }
 
 EXPORT int execv(const char *path, char *const argv[])
 {
-	leave(SITE_HERE);
-	return stay(REAL(execv)(path, argv));
+	enum outside why = leave(SITE_HERE, path, environ);
+
+	return stay(REAL(execv)(path, argv), why);
 }
 
 EXPORT int execvp(const char *file, char *const argv[])
 {
-	leave(SITE_HERE);
-	return stay(REAL(execvp)(file, argv));
+	enum outside why = leave(SITE_HERE, file, environ);
+
+	return stay(REAL(execvp)(file, argv), why);
 }
 
 EXPORT int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	leave(SITE_HERE);
-	return stay(REAL(execvpe)(file, argv, envp));
+	enum outside why = leave(SITE_HERE, file, envp);
+
+	return stay(REAL(execvpe)(file, argv, envp), why);
 }
 
 EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	leave(SITE_HERE);
-	return stay(REAL(fexecve)(fd, argv, envp));
+	enum outside why = leave(SITE_HERE, NULL, envp);
+
+	return stay(REAL(fexecve)(fd, argv, envp), why);
 }
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	leave(SITE_HERE);
+	enum outside why = leave(SITE_HERE, path, envp);
+
 	if (REAL(execveat) == NULL) /* a C library before 2.34 */
-		return stay((int)syscall(SYS_execveat, dir, path, argv, envp, flags));
-	return stay(REAL(execveat)(dir, path, argv, envp, flags));
+		return stay((int)syscall(SYS_execveat, dir, path, argv, envp, flags), why);
+	return stay(REAL(execveat)(dir, path, argv, envp, flags), why);
 }
 
 /* Which of the variadic ones. */
@@ -95,6 +104,7 @@ static int exec_list(enum list_call call, const char *path, const char *first, v
 {
 	char *const *envp = NULL;
 	char **argv;
+	enum outside why;
 	ptrdiff_t n = 0;
 	va_list counted;
 
@@ -112,10 +122,10 @@ static int exec_list(enum list_call call, const char *path, const char *first, v
 		argv[i] = va_arg(*more, char *);
 	if (call == LIST_PATH_ENVIRONMENT)
 		envp = va_arg(*more, char *const *);
-	leave(site);
+	why = leave(site, path, call == LIST_PATH_ENVIRONMENT ? envp : environ);
 	if (call == LIST_PATH_ENVIRONMENT)
-		return stay(REAL(execve)(path, argv, envp));
-	return stay(call == LIST_FILE ? REAL(execvp)(path, argv) : REAL(execv)(path, argv));
+		return stay(REAL(execve)(path, argv, envp), why);
+	return stay(call == LIST_FILE ? REAL(execvp)(path, argv) : REAL(execv)(path, argv), why);
 }
 
 EXPORT int execl(const char *path, const char *first, ...)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define FIELDS 53 /* of /proc/PID/stat, by their numbers in proc(5) */
@@ -53,12 +54,32 @@ int proc_stat_read(uint32_t pid, struct proc_stat *ret)
 	ret->start = field[22];
 	if (i > 50)
 		ret->environ = field[50];
+	ret->status = field[52];
 	return 0;
 }
 
 bool proc_ended(const struct proc_stat *s)
 {
 	return s->state == 'Z' || s->state == 'X';
+}
+
+/* As linux/pidfd.h has it in its first version; headers older than the kernel do not. */
+struct pidfd_info_first {
+	uint64_t mask, cgroup;
+	uint32_t pid, tgid, ppid, ids[8];
+	int32_t exit_code;
+};
+#define GET_INFO _IOWR(0xFF, 11, struct pidfd_info_first)
+#define INFO_EXIT (1u << 3)
+
+bool proc_pidfd_status(int pidfd, uint32_t *ret)
+{
+	struct pidfd_info_first info = { .mask = INFO_EXIT };
+
+	if (pidfd < 0 || ioctl(pidfd, GET_INFO, &info) < 0 || !(info.mask & INFO_EXIT))
+		return false;
+	*ret = (uint32_t)info.exit_code;
+	return true;
 }
 
 int proc_boot_id(uint8_t id[16])

@@ -14,12 +14,18 @@ struct proc_stat {
 	unsigned long long flags;   /* PF_* of the kernel */
 	unsigned long long start;   /* clock ticks since boot: tells reused pids apart */
 	unsigned long long environ; /* address of its environment; ~0: the kernel does not tell */
+	unsigned long long
+		status; /* of one that has ended, as waitpid() gives it; 0 also if that is not shown to us */
 };
 
 /* 0; -ESRCH: there is no such process; another -errno: it is not shown to us. */
 int proc_stat_read(uint32_t pid, struct proc_stat *ret);
 /* Whether it is only waited for. */
 bool proc_ended(const struct proc_stat *s);
+
+/* How a process ended that was waited for by its parent, as waitpid() gives it, if the kernel (6.15) tells it by a
+ * descriptor of pidfd_open(). */
+bool proc_pidfd_status(int pidfd, uint32_t *ret);
 
 /* Which boot of which machine this is. 0 or -errno, then id is zeros. */
 int proc_boot_id(uint8_t id[16]);

@@ -63,9 +63,9 @@ struct tracked {
 
 struct follow {
 	int dir, epoll;
-	uint32_t namespace; /* ours, as image_header.pid_namespace */
-	uint32_t program;
-	uint64_t newcomers_since_ns; /* when a process without an image was first seen; 0: none was */
+	uint32_t namespace;               /* ours, as image_header.pid_namespace */
+	uint32_t program, program_status; /* the latter with WAIT_STATUS_KNOWN, as image_header.wait_status */
+	uint64_t newcomers_since_ns;      /* when a process without an image was first seen; 0: none was */
 	uint64_t next_scan_ns;
 	struct table known; /* (maker, serial) -> index in tracked */
 	struct tracked *tracked;
@@ -105,6 +105,11 @@ void follow_free(struct follow *f)
 void follow_program(struct follow *f, pid_t program)
 {
 	f->program = (uint32_t)program;
+}
+
+void follow_program_ended(struct follow *f, int status)
+{
+	f->program_status = WAIT_STATUS_KNOWN | (uint32_t)status;
 }
 
 int follow_fd(const struct follow *f)
@@ -156,6 +161,9 @@ static bool recorded_anything(int fd, const struct image_header *h)
 		end = (uint64_t)st.st_size;
 	for (unsigned int i = 0; i < LOSS_SLOTS; i++)
 		if (h->lost[i] != 0)
+			return true;
+	for (unsigned int i = 0; i < OUTSIDE_MAX; i++)
+		if (h->outside[i] != 0)
 			return true;
 	for (uint64_t at = CHUNK_ALIGN; at < end;) {
 		struct chunk c;
@@ -215,29 +223,51 @@ static void shorten(int fd, const struct image_header *h)
 	}
 }
 
-/* The process is seen dead: what it could not write itself is written now. */
+/* How a process ended that could not say so itself: for image_header.wait_status. */
+static uint32_t ending(const struct follow *f, const struct tracked *t, const struct image_header *h)
+{
+	struct proc_stat s;
+	uint32_t status;
+
+	if (f->program_status != 0 && is_program(f, h))
+		return f->program_status;
+	/* Until it is buried /proc shows it to root and to its own user; then the descriptor knows. */
+	if (proc_stat_read(t->pid_here, &s) == 0 && proc_ended(&s) &&
+	    (t->start == 0 || s.start == t->start) && (geteuid() == 0 || geteuid() == h->uid))
+		return WAIT_STATUS_KNOWN | (uint32_t)s.status;
+	return proc_pidfd_status(t->pidfd, &status) ? WAIT_STATUS_KNOWN | status : 0;
+}
+
+/* What the process could not write itself. */
+static void write_ending(const struct follow *f, const struct tracked *t, const struct image_header *h,
+			 int fd)
+{
+	uint64_t ticks = sessiondir_ticks(h->clock_kind);
+	uint32_t status = ending(f, t, h);
+
+	if (pwrite(fd, &status, sizeof(status), offsetof(struct image_header, wait_status)) < 0 ||
+	    pwrite(fd, &ticks, sizeof(ticks), offsetof(struct image_header, observed_end_ticks)) < 0)
+		errno = 0; /* then the report takes the end of the session for it */
+}
+
+/* The process is seen dead. */
 static void end_image(struct follow *f, struct tracked *t)
 {
 	struct image_header h;
 	int fd = open_image(f, t, O_RDWR);
 
-	forget_pidfd(t);
 	if (t->phase != PHASE_OVER && t->phase != PHASE_EXECED)
 		t->since_ns = ticks_monotonic_ns();
 	t->phase = PHASE_OVER;
 	if (fd < 0 || !read_header(fd, &h)) {
 		if (fd >= 0)
 			close(fd);
+		forget_pidfd(t);
 		return;
 	}
-	if (h.end_ticks == 0 && h.observed_end_ticks == 0) {
-		uint64_t ticks = sessiondir_ticks(h.clock_kind);
-
-		if (pwrite(fd, &ticks, sizeof(ticks), offsetof(struct image_header, observed_end_ticks)) <
-		    0) {
-			/* then the report takes the end of the session for it */
-		}
-	}
+	if (h.end_ticks == 0 && h.observed_end_ticks == 0)
+		write_ending(f, t, &h, fd);
+	forget_pidfd(t);
 	t->births = h.forks_begun != h.forks_seen;
 	t->final = t->maker == t->pid || h.used > CHUNK_ALIGN;
 	if (!is_program(f, &h) && !t->births && (t->maker == t->pid || !maker_lives(t)) &&

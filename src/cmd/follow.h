@@ -15,6 +15,8 @@ struct follow;
 struct follow *follow_new(int dir);
 void follow_free(struct follow *f);
 void follow_program(struct follow *f, pid_t program);
+/* The program has ended so, as waitpid() gives it. */
+void follow_program_ended(struct follow *f, int status);
 
 /* Readable when a process ended; then follow_ended() is due, and now and then follow_scan(). */
 int follow_fd(const struct follow *f);

@@ -142,6 +142,8 @@ static void wait_for_program(struct run *r)
 {
 	while (!r->child.ended) {
 		wait_a_while(r, SCAN_MS);
+		if (r->child.ended)
+			follow_program_ended(r->follow, r->child.status);
 		follow_scan(r->follow, false);
 	}
 }

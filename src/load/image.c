@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "src/load/image.h"
 
@@ -109,6 +110,35 @@ static int header_take(struct image *im, const char *name, const struct session_
 	return arguments_take(m, p, h);
 }
 
+static int outside_take(struct model *m, struct model_process *p, const struct image_header *h)
+{
+	for (unsigned int i = 0; i < OUTSIDE_MAX; i++) {
+		char name[OUTSIDE_NAME + 1];
+
+		memcpy(name, h->outside_name[i], OUTSIDE_NAME);
+		name[OUTSIDE_NAME] = 0;
+		p->outside[i] = h->outside[i];
+		p->outside_name[i] = strings_intern(&m->tables->strings, name);
+		if (!p->outside_name[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/* Of a process that was seen dead and could not say so itself. */
+static void end_seen(struct model_process *p, const struct image_header *h, const struct session_context *c)
+{
+	bool known = h->wait_status & WAIT_STATUS_KNOWN;
+	int status = (int)(h->wait_status & 0xffff);
+
+	if (!known && c->have_file && c->file.finished && c->file.program_pid == h->pid) {
+		known = true;
+		status = (int)(c->file.wait_status & 0xffff);
+	}
+	p->signal = known && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	p->end = !known ? PROCESS_ENDED : p->signal ? PROCESS_KILLED : PROCESS_QUIT;
+}
+
 /* When and how it ended, known as well as it can be. */
 static void end_take(struct image *im, const struct session_context *c)
 {
@@ -121,14 +151,16 @@ static void end_take(struct image *im, const struct session_context *c)
 			 : h->state == IMAGE_QUIT ? PROCESS_QUIT
 						  : PROCESS_EXITED;
 	} else if (h->observed_end_ticks) {
-		p->end = PROCESS_KILLED;
+		end_seen(p, h, c);
 		end = h->observed_end_ticks;
 	} else if (image_alive(h, im->rate.same_boot)) {
 		p->end = PROCESS_ALIVE;
 		p->taken_ns = ticks_time(&im->rate, im->taken);
 		end = ticks_now(h);
 	} else {
-		p->end = im->rate.same_boot ? PROCESS_KILLED : PROCESS_UNKNOWN;
+		p->end = PROCESS_UNKNOWN;
+		if (im->rate.same_boot)
+			end_seen(p, h, c);
 		if (c->have_file && c->file.finished &&
 		    memcmp(c->file.boot_id, h->boot_id, sizeof(h->boot_id)) == 0 &&
 		    c->file.program_pid == h->pid)
@@ -185,6 +217,8 @@ int image_load(struct model *m, int fd, uint64_t size, const char *name, const s
 	r = items_read(&im);
 	if (r == 0)
 		r = header_take(&im, name, c);
+	if (r == 0)
+		r = outside_take(m, &process, &im.header);
 	if (r == 0) {
 		end_take(&im, c);
 		r = items_resolve(&im);

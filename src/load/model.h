@@ -132,8 +132,9 @@ struct model_alloc {
 
 enum process_end {
 	PROCESS_ALIVE,   /* it runs while it is being read */
-	PROCESS_UNKNOWN, /* killed, or still running on another machine: its end was not seen */
-	PROCESS_KILLED,  /* the end was seen from outside only */
+	PROCESS_UNKNOWN, /* ended, or still running on another machine: its end was not seen */
+	PROCESS_KILLED,  /* by a signal */
+	PROCESS_ENDED,   /* seen from outside only, and not how: by a signal, or past the C library */
 	PROCESS_EXITED,
 	PROCESS_QUIT, /* _exit() */
 	PROCESS_EXECED,
@@ -149,6 +150,7 @@ struct model_process {
 	bool forked;   /* started by fork without exec */
 	bool unwinder; /* false: stacks have one frame */
 	enum process_end end;
+	int signal;       /* killed: by which */
 	bool truncated;   /* the file is shorter than it says */
 	uint64_t damaged; /* records left out because they made no sense */
 	uint64_t start_realtime_ns;
@@ -161,6 +163,8 @@ struct model_process {
 	uint64_t lost[LOSS_SLOTS];
 	double cost_pair_ns, cost_contended_ns;
 	uint32_t threads_started;
+	uint32_t outside[OUTSIDE_MAX];         /* programs that it started and that are not in the session */
+	const char *outside_name[OUTSIDE_MAX]; /* one of each kind, may be empty */
 
 	struct model_mapping *mappings;
 	struct model_thread *threads;

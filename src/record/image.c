@@ -214,6 +214,8 @@ int image_attach(bool make)
 	}
 	take_over(&image);
 	fill_header(recorder.header);
+	recorder.session_user = geteuid();
+	recorder.by_environment = secure_getenv("LD_PRELOAD") != NULL;
 	return 0;
 }
 

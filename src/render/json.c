@@ -20,7 +20,8 @@ static const char *end_name(enum process_end end)
 {
 	static const char *const names[] = {
 		[PROCESS_ALIVE] = "running", [PROCESS_UNKNOWN] = "unknown", [PROCESS_KILLED] = "killed",
-		[PROCESS_EXITED] = "exited", [PROCESS_QUIT] = "quit",       [PROCESS_EXECED] = "execed",
+		[PROCESS_ENDED] = "ended",   [PROCESS_EXITED] = "exited",   [PROCESS_QUIT] = "quit",
+		[PROCESS_EXECED] = "execed",
 	};
 
 	return names[end];
@@ -189,6 +190,28 @@ static void missing(struct json_out *j, const struct model *m)
 		json_emit(j, "unreadable_recordings", json_count(unreadable));
 }
 
+/* Programs that were started, and that are not in the sessions. */
+static void outside(struct json_out *j, const struct model *m)
+{
+#define X(id, name, text) name,
+	static const char *const names[] = { OUTSIDES(X) };
+#undef X
+	json_t *all = json_object();
+
+	for (unsigned int why = 0; why < OUTSIDE_MAX; why++) {
+		uint64_t n = 0;
+
+		for (size_t i = 0; i < m->n_processes; i++)
+			n += m->processes[i].outside[why];
+		if (n)
+			json_object_set_new(all, names[why], json_count(n));
+	}
+	if (json_object_size(all) != 0)
+		json_emit(j, "outside", all);
+	else
+		json_decref(all);
+}
+
 static int document(FILE *out, const struct report *r, json_t **ret)
 {
 	struct json_out *j = json_out_new(out);
@@ -203,6 +226,7 @@ static int document(FILE *out, const struct report *r, json_t **ret)
 		process(j, &r->processes[i]);
 	json_close(j);
 	missing(j, r->model);
+	outside(j, r->model);
 	json_close(j);
 	return json_out_end(j, ret);
 }

@@ -6,6 +6,7 @@
 #include "src/render/text.h"
 
 #include <errno.h>
+#include <inttypes.h>
 
 #define ENTRIES_FULL 5 /* entries with tables; the others get a line */
 #define ENTRIES_LINES 20
@@ -15,14 +16,14 @@ static bool entry_empty(const struct report_process *e)
 	return e->n_locks + e->n_conditions + e->n_allocs == 0;
 }
 
-static void entry_print(const struct text_out *t, const struct report *r, const struct report_process *e)
+static void entry_print(const struct text_out *t, const struct report_process *e)
 {
 	if (e->first->config.watch) {
 		text_watch(t, e);
 		return;
 	}
 	text_deadlocks(t, e);
-	text_head(t, r, e);
+	text_head(t, e);
 	if (entry_empty(e)) {
 		text_line(t, e->lost_events ? "nothing of it could be recorded." : "it used no locks.");
 		text_losses(t, e);
@@ -39,6 +40,38 @@ static void entry_print(const struct text_out *t, const struct report *r, const 
 	text_inversions(t, e);
 	text_waiting(t, e);
 	text_foot(t, e);
+}
+
+/* Programs that were started and are not in the report, why, and what to do. */
+static void outside_print(const struct text_out *t, const struct model *m)
+{
+#define X(id, name, text) text,
+	static const char *const how[] = { OUTSIDES(X) };
+#undef X
+	const char *tool = text_tool(t);
+	char name[NAME_SIZE];
+	uint64_t any = 0, place = 0;
+
+	for (unsigned int why = 0; why < OUTSIDE_MAX; why++) {
+		uint64_t n = 0;
+
+		for (size_t i = 0; i < m->n_processes; i++) {
+			if (m->processes[i].outside[why] && n == 0)
+				clean_text(name, sizeof(name), m->processes[i].outside_name[why]);
+			n += m->processes[i].outside[why];
+		}
+		if (n == 0)
+			continue;
+		text_line(t, "%" PRIu64 " program%s not recorded%s%s%s: started %s.", n,
+			  n == 1 ? " was" : "s were", name[0] ? n == 1 ? " (" : " (such as " : "", name,
+			  name[0] ? ")" : "", how[why]);
+		any += n;
+		place += why == OUTSIDE_PLACE ? n : 0;
+	}
+	if (any)
+		text_line(t, "to record %s, run %s inside, as in 'sudo %s ./app'%s.",
+			  any == 1 ? "it" : "them", tool, tool,
+			  place ? ", or with -o in a directory that is seen there, too" : "");
 }
 
 static void notes_print(const struct text_out *t, const struct report *r)
@@ -144,10 +177,11 @@ static int text_render(FILE *out, const struct report *r, const struct render_op
 			break;
 		if (i)
 			fputc('\n', out);
-		entry_print(&t, r, &r->processes[i]);
+		entry_print(&t, &r->processes[i]);
 	}
 	lines_print(&t, r, i);
 	text_suppressions(&t, r);
+	outside_print(&t, r->model);
 	notes_print(&t, r);
 	if (fflush(out) != 0 || ferror(out))
 		return errno ? -errno : -EIO;

@@ -34,7 +34,7 @@ const char *text_tool(const struct text_out *t);
 void text_losses(const struct text_out *t, const struct report_process *e);
 
 /* text_head.c: above and below the tables of a process */
-void text_head(const struct text_out *t, const struct report *r, const struct report_process *e);
+void text_head(const struct text_out *t, const struct report_process *e);
 void text_counts(const struct text_out *t, const struct report_process *e);
 void text_hidden(const struct text_out *t, const struct report_process *e);
 void text_foot(const struct text_out *t, const struct report_process *e);

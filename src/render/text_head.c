@@ -10,26 +10,23 @@
 #include "src/render/text.h"
 
 /* How it ended, if not in the ordinary way. */
-static void ending(const struct text_out *t, const struct report *r, const struct report_process *e,
-		   char *out, size_t size)
+static void ending(const struct report_process *e, char *out, size_t size)
 {
 	const struct model_process *p = e->first;
-	const struct model_session *s = &r->model->sessions[p->session];
-	bool known = s->finished && s->program_pid == p->pid && WIFSIGNALED(s->wait_status);
+	const char *signal = sigabbrev_np(p->signal);
 
-	(void)t;
 	out[0] = 0;
-	if (p->end == PROCESS_KILLED && known)
-		snprintf(out, size, " and was killed by SIG%s",
-			 sigabbrev_np(WTERMSIG(s->wait_status)) ? sigabbrev_np(WTERMSIG(s->wait_status))
-								: "?");
+	if (p->end == PROCESS_KILLED && signal)
+		snprintf(out, size, " and was killed by SIG%s", signal);
 	else if (p->end == PROCESS_KILLED)
-		snprintf(out, size, " and was killed");
+		snprintf(out, size, " and was killed by signal %d", p->signal);
+	else if (p->end == PROCESS_ENDED)
+		snprintf(out, size, " and ended, it is not known how");
 	else if (p->end == PROCESS_UNKNOWN)
 		snprintf(out, size, " at least (its end was not seen)");
 }
 
-void text_head(const struct text_out *t, const struct report *r, const struct report_process *e)
+void text_head(const struct text_out *t, const struct report_process *e)
 {
 	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE],
 		share[NUMBER_SIZE];
@@ -37,7 +34,7 @@ void text_head(const struct text_out *t, const struct report *r, const struct re
 	uint64_t now = 0;
 	size_t i, n = 0;
 
-	ending(t, r, e, end, sizeof(end));
+	ending(e, end, sizeof(end));
 	if (e->n_processes > 1)
 		snprintf(who, sizeof(who), "%zu images", e->n_processes);
 	else

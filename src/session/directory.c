@@ -17,7 +17,7 @@
 #include "src/session/format.h"
 
 #define NAME_PREFIX "mutrace-"
-#define GRACE_NS 600000000000u /* for a session whose mutrace was killed */
+#define GRACE_NS 600000000000u /* for what its user may be about to read */
 #define YOUNG_S 60             /* no image yet: its maker may just be about to make one */
 #define ENTRIES_BYTES 4096
 
@@ -91,43 +91,57 @@ static bool anybody_alive(int dir, const struct stat *st)
 	return images.alive;
 }
 
-/* With the lock on its file: no mutrace has it. */
-static bool is_over(int dir, int file, const struct stat *st)
-{
-	struct session_file s;
+/* One look through a place. The first finds the newest session, the second removes. */
+struct cleaning {
+	uint64_t newest; /* start of the latest that was made by hand and is over */
+	bool remove;
+};
 
-	if (read(file, &s, sizeof(s)) != (ssize_t)sizeof(s) ||
-	    memcmp(s.magic, SESSION_FILE_MAGIC, sizeof(s.magic)) != 0 || s.format != SESSION_FORMAT ||
-	    s.byte_order != SESSION_BYTE_ORDER || s.config.keep || anybody_alive(dir, st))
+/* With the lock on its file: no mutrace has it. */
+static bool is_over(int dir, int file, const struct stat *st, struct session_file *s)
+{
+	if (read(file, s, sizeof(*s)) != (ssize_t)sizeof(*s) ||
+	    memcmp(s->magic, SESSION_FILE_MAGIC, sizeof(s->magic)) != 0 || s->format != SESSION_FORMAT ||
+	    s->byte_order != SESSION_BYTE_ORDER || s->config.keep)
 		return false;
-	if (s.pid == 0)
-		return true; /* made by hand: nobody was told of it */
-	if (kill((pid_t)s.pid, 0) == 0 || errno != ESRCH)
-		return false;
-	if (s.found_dead_ns == 0) {
-		s.found_dead_ns = realtime_ns();
-		if (pwrite(file, &s.found_dead_ns, sizeof(s.found_dead_ns),
-			   offsetof(struct session_file, found_dead_ns)) < 0) {
-			/* then the next run begins to wait */
-		}
-		return false;
-	}
-	return realtime_ns() - s.found_dead_ns > GRACE_NS;
+	return (s->pid == 0 || (kill((pid_t)s->pid, 0) != 0 && errno == ESRCH)) && !anybody_alive(dir, st);
 }
 
-static bool clean_one(int place, const char *name, void *data)
+/* Notes when it was first seen to be over. */
+static void note_dead(int file, struct session_file *s)
 {
+	s->found_dead_ns = realtime_ns();
+	if (pwrite(file, &s->found_dead_ns, sizeof(s->found_dead_ns),
+		   offsetof(struct session_file, found_dead_ns)) < 0)
+		errno = 0; /* then the next run begins to wait */
+}
+
+static bool is_due(const struct session_file *s, const struct cleaning *c)
+{
+	return realtime_ns() - s->found_dead_ns > GRACE_NS ||
+	       (s->pid == 0 && s->start_realtime_ns < c->newest);
+}
+
+static bool look_at_session(int place, const char *name, void *data)
+{
+	struct cleaning *c = data;
 	struct stat st, file_st;
+	struct session_file s;
 	int dir = open_at(place, name, O_RDONLY | O_DIRECTORY), file = -1;
 
-	(void)data;
 	if (dir >= 0 && fstat(dir, &st) == 0 && st.st_uid == geteuid() && (st.st_mode & 077) == 0)
 		file = open_at(dir, SESSION_FILE, O_RDWR);
 	if (file >= 0 && fstat(file, &file_st) == 0 && S_ISREG(file_st.st_mode) &&
-	    file_st.st_uid == st.st_uid && directory_hold_alone(file) && is_over(dir, file, &st)) {
-		lseek(dir, 0, SEEK_SET);
-		directory_remove_files(dir);
-		unlinkat(place, name, AT_REMOVEDIR);
+	    file_st.st_uid == st.st_uid && directory_hold_alone(file) && is_over(dir, file, &st, &s)) {
+		if (s.found_dead_ns == 0)
+			note_dead(file, &s);
+		if (s.pid == 0 && s.start_realtime_ns > c->newest)
+			c->newest = s.start_realtime_ns;
+		if (c->remove && is_due(&s, c)) {
+			lseek(dir, 0, SEEK_SET);
+			directory_remove_files(dir);
+			unlinkat(place, name, AT_REMOVEDIR);
+		}
 	}
 	if (file >= 0)
 		close(file);
@@ -139,10 +153,14 @@ static bool clean_one(int place, const char *name, void *data)
 void directory_clean(const char *place)
 {
 	int dir = (int)syscall(SYS_openat, AT_FDCWD, place, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	struct cleaning c = { .remove = false };
 
 	if (dir < 0)
 		return;
-	each_entry(dir, NAME_PREFIX, clean_one, NULL);
+	each_entry(dir, NAME_PREFIX, look_at_session, &c);
+	c.remove = true;
+	lseek(dir, 0, SEEK_SET);
+	each_entry(dir, NAME_PREFIX, look_at_session, &c);
 	close(dir);
 }
 

@@ -12,8 +12,9 @@
 
 /*
  * Removes stale sessions of this user from a directory where unnamed sessions are made. Stale is a session
- * whose processes are all gone, which nobody reads, and which nobody asked to keep. One that was made by a
- * mutrace stays for ten more minutes: its user may be about to read it. errno may change.
+ * whose processes are all gone, which nobody reads, and which nobody asked to keep. The user may be about to
+ * read it: one that a mutrace made stays for ten more minutes, and so does the newest that was made by hand.
+ * errno may change.
  */
 void directory_clean(const char *place);
 

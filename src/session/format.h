@@ -21,8 +21,9 @@
 #include <stdint.h>
 
 #include "src/session/kinds.h"
+#include "src/session/outside.h"
 
-#define SESSION_FORMAT 2u
+#define SESSION_FORMAT 3u
 #define SESSION_BYTE_ORDER 0x01020304u
 #define SESSION_FILE_MAGIC "mutraceS"  /* first 8 bytes of the file "session" */
 #define SESSION_IMAGE_MAGIC "mutraceI" /* first 8 bytes of an image file */
@@ -119,6 +120,8 @@ enum image_state {
 	IMAGE_EXECED = 4, /* exec*() was called; reset to RUNNING if it failed */
 };
 
+#define WAIT_STATUS_KNOWN 0x80000000u
+
 struct image_header { /* 4096 bytes, at offset 0 */
 	char magic[8];
 	uint32_t format, byte_order;
@@ -152,6 +155,10 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t
 		watch_epoch; /* matrace: alloc_sites of an earlier one were before MATRACE_START, and do not count */
 	uint32_t maker_namespace; /* the same for the pid in the file's name */
+	/* how it ended, as waitpid() gives it, with WAIT_STATUS_KNOWN; written from outside, 0 unknown */
+	uint32_t wait_status;
+	uint32_t outside[OUTSIDE_MAX];                /* programs that were started (atomic) ... */
+	char outside_name[OUTSIDE_MAX][OUTSIDE_NAME]; /* ... and one of each kind, NUL-terminated */
 };
 
 enum chunk_type {

@@ -36,8 +36,8 @@ refused() {
 	says_only "$1"
 }
 for file in session "$image"; do
-	put "$file" 8 '\3'
-	refused "format 3, written by a newer mutrace; this mutrace reads format 2"
+	put "$file" 8 '\4'
+	refused "format 4, written by a newer mutrace; this mutrace reads format 3"
 	put "$file" 8 '\1'
 	refused "format 1, of an older mutrace"
 	put "$file" 8 '\0\0\0\1\1\2\3\4'

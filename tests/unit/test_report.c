@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Adding up, naming, ranking, blaming: sessions made by hand against what the report says of them. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -372,7 +373,8 @@ static void test_deadlock(void **state)
 	struct cell *c;
 	int i;
 
-	image_maker_header(f->im)->end_ticks = 0; /* killed */
+	image_maker_header(f->im)->end_ticks = 0;
+	image_maker_header(f->im)->wait_status = WAIT_STATUS_KNOWN | SIGKILL;
 	image_maker_header(f->im)->observed_end_ticks = 2000000000;
 	for (i = 0; i < 3; i++)
 		lock[i] = image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9100 + 8 * (uint64_t)i, NULL);
