@@ -30,9 +30,9 @@ EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
 		__atomic_store_n(&l->last_cell, use.cell, __ATOMIC_RELAXED);
 	}
 	wait_begin(t, use, b, SIDE_EXCLUSIVE, site, &w);
-	w.holder = 0; /* nobody knows yet who will be the last: wait_end() does */
+	w.facts.holder = 0; /* nobody knows yet who will be the last: wait_end() does */
 	w.holder_cell = 0;
-	w.flags = 0;
+	w.facts.flags = 0;
 	t->rec->waiting_holder = 0;
 	r = REAL(pthread_barrier_wait)(b);
 	wait_end(t, &w);

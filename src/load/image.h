@@ -66,8 +66,21 @@ typedef int (*chunk_item)(struct image *im, const struct image_chunk *c, const v
 int chunks_each(struct image *im, uint32_t type, size_t item_size, chunk_item take);
 /* The number of the item that a ref means, MODEL_NONE if it means none of that type. */
 uint32_t chunks_number(const struct image *im, uint32_t type, uint32_t ref);
-/* Which bucket of a histogram a time belongs to. */
-unsigned int bucket_of(uint64_t ticks);
+/* A wait as the recorder has it; what it refers to is still refs, and hold_site is to be found. */
+static inline struct model_edge edge_from(const struct wait_facts *f, uint8_t side)
+{
+	return (struct model_edge){
+		.wait_stack = f->wait_stack,
+		.hold_stack = f->hold_stack,
+		.hold_site = MODEL_NONE,
+		.holder = f->holder,
+		.side = side == SIDE_SHARED,
+		.holder_side = f->holder_side == SIDE_SHARED,
+		.inverted = f->flags & WAIT_INVERTED,
+		.waiter_priority = f->waiter_priority,
+		.holder_priority = f->holder_priority,
+	};
+}
 /* Reads all records into the process; references between them are still refs afterwards. */
 int items_read(struct image *im);
 /* Turns refs into indices and ticks into ns, and adds the waits that are not in an edge yet. */

@@ -126,7 +126,7 @@ static void pending_take(struct image *im, uint32_t thread)
 				return;
 			m->hold_total += ticks;
 			m->hold_max = ticks > c.hold_max ? ticks : c.hold_max;
-			m->hist[bucket_of(ticks)]++;
+			m->hist[hist_bucket(ticks)]++;
 			return;
 		}
 		t = after;
@@ -176,6 +176,7 @@ static int edge_take(struct image *im, const struct image_chunk *c, const void *
 {
 	struct model_process *p = im->process;
 	const struct edge *e = item;
+	struct model_edge *m;
 
 	(void)number;
 	if (e->lock == 0)
@@ -183,25 +184,16 @@ static int edge_take(struct image *im, const struct image_chunk *c, const void *
 	if (ROOM(p->edges, p->n_edges, im->cap_edges) < 0 ||
 	    ROOM(im->edge_sites, p->n_edges, im->cap_edge_sites) < 0)
 		return -ENOMEM;
-	im->edge_sites[p->n_edges] = e->hold_site;
-	p->edges[p->n_edges] = (struct model_edge){
-		.lock = e->lock,
-		.thread = c->thread,
-		.wait_stack = e->wait_stack,
-		.hold_stack = e->hold_stack,
-		.hold_site = MODEL_NONE,
-		.holder = e->holder,
-		.count = e->count,
-		.timed_out = e->timed_out,
-		.wait_total = ticks_span(&im->rate, e->wait_total),
-		.wait_max = ticks_span(&im->rate, e->wait_max),
-		.side = e->side == SIDE_SHARED,
-		.holder_side = e->holder_side == SIDE_SHARED,
-		.inverted = e->flags & EDGE_INVERTED,
-		.waiter_priority = e->waiter_priority,
-		.holder_priority = e->holder_priority,
-	};
-	memcpy(p->edges[p->n_edges++].hist, e->hist, sizeof(e->hist));
+	im->edge_sites[p->n_edges] = e->facts.hold_site;
+	m = &p->edges[p->n_edges++];
+	*m = edge_from(&e->facts, e->side);
+	m->lock = e->lock;
+	m->thread = c->thread;
+	m->count = e->count;
+	m->timed_out = e->timed_out;
+	m->wait_total = ticks_span(&im->rate, e->wait_total);
+	m->wait_max = ticks_span(&im->rate, e->wait_max);
+	memcpy(m->hist, e->hist, sizeof(e->hist));
 	return 0;
 }
 

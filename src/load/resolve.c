@@ -191,6 +191,17 @@ static void cells_compact(struct model_process *p)
 	p->n_cells = n;
 }
 
+/* What an edge refers to, but for its lock and its thread. */
+static int edge_resolve(struct image *im, struct model_edge *e, uint64_t hold_site)
+{
+	int r;
+
+	e->holder = thread_number(im, e->holder);
+	if ((r = stack_resolve(im, &e->wait_stack)) < 0 || (r = stack_resolve(im, &e->hold_stack)) < 0)
+		return r;
+	return site_frame(im, hold_site, &e->hold_site);
+}
+
 static int edges_resolve(struct image *im)
 {
 	struct model_process *p = im->process;
@@ -207,24 +218,13 @@ static int edges_resolve(struct image *im)
 			continue;
 		}
 		e->thread = thread_number(im, e->thread);
-		e->holder = thread_number(im, e->holder);
-		if ((r = stack_resolve(im, &e->wait_stack)) < 0 ||
-		    (r = stack_resolve(im, &e->hold_stack)) < 0 ||
-		    (r = site_frame(im, im->edge_sites[i], &e->hold_site)) < 0)
+		r = edge_resolve(im, e, im->edge_sites[i]);
+		if (r < 0)
 			return r;
 		n++;
 	}
 	p->n_edges = n;
 	return 0;
-}
-
-unsigned int bucket_of(uint64_t ticks)
-{
-	unsigned int b = 0;
-
-	for (ticks >>= HIST_SHIFT; ticks && b < HIST_BUCKETS - 1; ticks >>= 1)
-		b++;
-	return b;
 }
 
 /*
@@ -261,23 +261,14 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 		if (array_grow(&p->edges, p->n_edges, &im->cap_edges, sizeof(*p->edges)) < 0)
 			return -ENOMEM;
 		e = &p->edges[p->n_edges];
-		*e = (struct model_edge){
-			.lock = lock,
-			.thread = thread,
-			.holder = thread_number(im, w->holder),
-			.count = 1,
-			.wait_total = ticks_span(&im->rate, w->wait),
-			.side = w->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
-			.holder_side = w->holder_side == SIDE_SHARED,
-			.inverted = w->inverted & EDGE_INVERTED,
-			.waiter_priority = w->waiter_priority,
-			.holder_priority = w->holder_priority,
-		};
-		e->wait_max = e->wait_total;
-		e->hist[bucket_of(w->wait)] = 1;
-		if ((r = stack_find(im, w->wait_stack, &e->wait_stack)) < 0 ||
-		    (r = stack_find(im, w->hold_stack, &e->hold_stack)) < 0 ||
-		    (r = site_frame(im, w->hold_site, &e->hold_site)) < 0)
+		*e = edge_from(&w->facts, w->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE);
+		e->lock = lock;
+		e->thread = thread;
+		e->count = 1;
+		e->wait_total = e->wait_max = ticks_span(&im->rate, w->wait);
+		e->hist[hist_bucket(w->wait)] = 1;
+		r = edge_resolve(im, e, w->facts.hold_site);
+		if (r < 0)
 			return r;
 		p->n_edges++;
 	}

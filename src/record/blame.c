@@ -19,10 +19,10 @@ static int priority_of(const struct thread_rec *r)
 
 static void set_holder(struct wait *w, const struct thread_rec *r, uint32_t cell, bool shared)
 {
-	w->holder = POINTER_REF(r);
+	w->facts.holder = POINTER_REF(r);
 	w->holder_cell = cell;
-	w->holder_side = shared ? SIDE_SHARED : SIDE_EXCLUSIVE;
-	w->hold_site = cell != 0 ? ((struct cell *)REF_POINTER(cell))->site : 0;
+	w->facts.holder_side = shared ? SIDE_SHARED : SIDE_EXCLUSIVE;
+	w->facts.hold_site = cell != 0 ? ((struct cell *)REF_POINTER(cell))->site : 0;
 }
 
 /*
@@ -80,10 +80,10 @@ static bool find_readers(const struct thread *t, const void *address, struct wai
 /* Whether a realtime thread waits for one of lower priority. */
 static void find_inversion(const struct thread *t, struct wait *w)
 {
-	const struct thread_rec *r = REF_POINTER(w->holder);
+	const struct thread_rec *r = REF_POINTER(w->facts.holder);
 	int mine, theirs = -1;
 
-	w->flags &= (uint8_t)~EDGE_INVERTED;
+	w->facts.flags &= (uint8_t)~WAIT_INVERTED;
 	if (!t->rec->realtime)
 		return;
 	mine = priority_of(t->rec);
@@ -92,9 +92,9 @@ static void find_inversion(const struct thread *t, struct wait *w)
 	if (theirs < 0)
 		theirs = priority_of(r);
 	if (theirs < mine) {
-		w->flags |= EDGE_INVERTED;
-		w->waiter_priority = (int8_t)mine;
-		w->holder_priority = (int8_t)theirs;
+		w->facts.flags |= WAIT_INVERTED;
+		w->facts.waiter_priority = (int8_t)mine;
+		w->facts.holder_priority = (int8_t)theirs;
 	}
 }
 
@@ -116,7 +116,7 @@ static void find_holder(struct thread *t, struct lock_rec *l, const void *addres
 	} else {
 		find_last_holder(t, address, w);
 	}
-	if (w->holder != 0)
+	if (w->facts.holder != 0)
 		find_inversion(t, w);
 }
 
@@ -128,14 +128,14 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
 	if (recorder.config.track_rt)
 		thread_policy_changed(t);
-	w->stack = stacks_capture(t, site);
+	w->facts.wait_stack = stacks_capture(t, site);
 	if (awaits_readers(w))
 		writer_begins(w->lock);
 	find_holder(t, REF_POINTER(use.lock), address, w);
-	r->waiting_stack = w->stack;
+	r->waiting_stack = w->facts.wait_stack;
 	r->waiting_since = w->start;
 	r->waiting_site = site.ip;
-	r->waiting_holder = w->holder;
+	r->waiting_holder = w->facts.holder;
 	r->waiting_side = side;
 	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);
 }
@@ -153,12 +153,12 @@ void wait_end(struct thread *t, struct wait *w)
 			find_inversion(t, w);
 		}
 	}
-	if (w->holder == 0)
+	if (w->facts.holder == 0)
 		find_last_holder(t, NULL, w);
 	if (w->holder_cell != 0) {
 		struct cell *c = REF_POINTER(w->holder_cell);
 		uint32_t released = __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE);
 
-		w->hold_stack = released ? released : c->stack;
+		w->facts.hold_stack = released ? released : c->stack;
 	}
 }

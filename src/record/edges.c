@@ -5,11 +5,10 @@
 
 #define EDGES_AMPLE 1024u /* of a thread */
 
-static uint32_t edge_key_hash(uint32_t lock, uint32_t wait_stack, uint32_t hold_stack, uint8_t side,
-			      uint8_t flags)
+static uint32_t edge_key_hash(uint32_t lock, uint8_t side, const struct wait_facts *f)
 {
-	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ wait_stack * 0xc2b2ae3d27d4eb4full ^
-		     hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | flags << 1);
+	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ f->wait_stack * 0xc2b2ae3d27d4eb4full ^
+		     f->hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | f->flags << 1);
 
 	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
 }
@@ -18,7 +17,7 @@ static uint32_t edge_hash(const void *slot)
 {
 	const struct edge *e = REF_POINTER(*(const uint32_t *)slot);
 
-	return edge_key_hash(e->lock, e->wait_stack, e->hold_stack, e->side, e->flags);
+	return edge_key_hash(e->lock, e->side, &e->facts);
 }
 
 static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, false, edge_hash };
@@ -30,8 +29,8 @@ static struct edge *edge_find(const struct thread *t, const struct wait *w, uint
 	for (uint32_t i = hash; (ref = hash_ref(t->edges.now, i)) != 0; i++) {
 		struct edge *e = REF_POINTER(ref);
 
-		if (e->lock == lock && e->wait_stack == w->stack && e->hold_stack == w->hold_stack &&
-		    e->side == w->side && e->flags == w->flags)
+		if (e->lock == lock && e->side == w->side && e->facts.wait_stack == w->facts.wait_stack &&
+		    e->facts.hold_stack == w->facts.hold_stack && e->facts.flags == w->facts.flags)
 			return e;
 	}
 	return NULL;
@@ -59,12 +58,12 @@ static uint32_t edge_lock(struct thread *t, uint32_t lock)
 /* Waits for each lock are booked for themselves, until a thread has met very many. */
 static struct edge *edge_use(struct thread *t, const struct wait *w)
 {
-	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags);
+	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->side, &w->facts);
 	struct edge *e = edge_find(t, w, lock, hash);
 
 	if (e == NULL && t->edges.count >= EDGES_AMPLE) {
 		lock = edge_lock(t, lock);
-		hash = edge_key_hash(lock, w->stack, w->hold_stack, w->side, w->flags);
+		hash = edge_key_hash(lock, w->side, &w->facts);
 		e = edge_find(t, w, lock, hash);
 	}
 	if (e != NULL)
@@ -75,10 +74,8 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	if (e == NULL)
 		return NULL;
 	e->lock = lock;
-	e->wait_stack = w->stack;
-	e->hold_stack = w->hold_stack;
 	e->side = w->side;
-	e->flags = w->flags;
+	e->facts = w->facts;
 	arena_publish(&t->edges_arena);
 	*(uint32_t *)hashtable_place(&t->edges, &edge_table, hash) = POINTER_REF(e);
 	return e;
@@ -86,24 +83,19 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 
 void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 {
-	unsigned int bucket;
 	struct edge *e;
 	uint8_t busy = busy_enter(t);
 
 	e = edge_use(t, w);
 	if (e != NULL) {
-		bucket = 63u - (unsigned int)__builtin_clzll(w->ticks | 1u << (HIST_SHIFT - 1)) -
-			 (HIST_SHIFT - 1);
-		e->holder = w->holder;
-		e->hold_site = w->hold_site;
-		e->holder_side = w->holder_side;
-		e->waiter_priority = w->waiter_priority;
-		e->holder_priority = w->holder_priority;
+		uint32_t *bucket = &e->hist[hist_bucket(w->ticks)];
+
+		e->facts = w->facts;
 		e->wait_total += w->ticks;
 		if (w->ticks > e->wait_max)
 			e->wait_max = w->ticks;
-		if (e->hist[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1] != UINT32_MAX)
-			e->hist[bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1]++;
+		if (*bucket != UINT32_MAX)
+			++*bucket;
 		if (timed_out)
 			e->timed_out++;
 		e->count++;

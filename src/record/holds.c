@@ -181,14 +181,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 	if (w != NULL) {
 		c->contended++;
 		h->wait = w->ticks;
-		h->wait_stack = w->stack;
-		h->hold_stack = w->hold_stack;
-		h->hold_site = w->hold_site;
-		h->holder = w->holder;
-		h->inverted = w->flags;
-		h->waiter_priority = w->waiter_priority;
-		h->holder_priority = w->holder_priority;
-		h->holder_side = w->holder_side;
+		h->facts = w->facts;
 		h->flags = flags | HELD_WAITED;
 	}
 	h->address = (uintptr_t)address;
@@ -274,15 +267,8 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 		struct wait w = {
 			.ticks = h->wait,
 			.lock = h->lock,
-			.stack = h->wait_stack,
-			.hold_stack = h->hold_stack,
-			.holder = h->holder,
-			.hold_site = h->hold_site,
 			.side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
-			.flags = h->inverted,
-			.waiter_priority = h->waiter_priority,
-			.holder_priority = h->holder_priority,
-			.holder_side = h->holder_side,
+			.facts = h->facts,
 		};
 
 		wait_book(t, &w, false);

@@ -132,16 +132,11 @@ void hot_halve(struct cell *c, uint32_t *full);
 /* Adds a hold to its cell. */
 static inline void hot_book(struct cell *c, uint64_t ticks)
 {
-	uint32_t *h;
-	unsigned int bucket =
-		63u - (unsigned int)__builtin_clzll(ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
+	uint32_t *h = &c->hist[hist_bucket(ticks)];
 
 	c->hold_total += ticks;
 	if (ticks > c->hold_max)
 		c->hold_max = ticks;
-	if (bucket >= HIST_BUCKETS)
-		bucket = HIST_BUCKETS - 1;
-	h = &c->hist[bucket];
 	if (unlikely(++*h == 0))
 		hot_halve(c, h);
 }

@@ -73,12 +73,9 @@ void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site
 struct wait {
 	uint64_t start;
 	uint64_t ticks; /* once it ended */
-	uint32_t lock, stack;
-	uint32_t hold_stack, holder, holder_cell;
-	uint64_t hold_site;
-	uint8_t side, flags; /* flags: EDGE_* */
-	int8_t waiter_priority, holder_priority;
-	uint8_t holder_side;
+	uint32_t lock, holder_cell;
+	uint8_t side; /* the waiter's */
+	struct wait_facts facts;
 };
 
 /* Before the blocking call: captures the stack, finds and marks the holder, shows the wait to live readers. */

@@ -20,6 +20,7 @@
 
 #include <stdint.h>
 
+#include "src/session/histogram.h"
 #include "src/session/kinds.h"
 #include "src/session/outside.h"
 
@@ -35,8 +36,6 @@
 
 #define REF_UNIT 8u
 #define CHUNK_ALIGN 4096u /* every chunk starts on such a boundary and is a multiple of it long */
-#define HIST_BUCKETS 28u
-#define HIST_SHIFT 5u /* bucket 0: below 2^5 ticks, bucket b: [2^(b+4), 2^(b+5)), the last one: all above */
 #define FRAMES_DEFAULT 16u
 #define FRAMES_MAX 128u
 
@@ -299,26 +298,31 @@ struct cell {
 
 enum lock_side { SIDE_EXCLUSIVE = 0, SIDE_SHARED = 1 };
 
+/* A wait, but for how long it was. A wait that is booked and one that is not yet have it alike. 24 bytes. */
+struct wait_facts {
+	uint32_t wait_stack; /* of the waiter's lock call */
+	uint32_t hold_stack; /* captured when the holder released, or its cell's first one; 0 unknown */
+	uint64_t hold_site;  /* return address of the holder's lock call, 0 unknown */
+	uint32_t holder;     /* ref of the holder's thread_rec, 0 unknown */
+	uint8_t flags;       /* WAIT_* */
+	uint8_t holder_side; /* enum lock_side */
+	int8_t waiter_priority,
+		holder_priority; /* with WAIT_INVERTED: 1-99, 127 SCHED_DEADLINE, 0 not realtime */
+};
+#define WAIT_INVERTED 0x01u /* a realtime thread waited for a holder of lower priority */
+
 /* Waits of one (thread, lock, side, waiter's stack, holder's stack). 192 bytes, 64-aligned. */
 struct edge {
 	uint32_t lock;
-	uint32_t wait_stack;
-	uint32_t hold_stack; /* captured when the holder released, or its cell's first one; 0 unknown */
-	uint32_t holder;     /* ref of the holder's thread_rec, the last of several */
-	uint64_t hold_site;  /* return address of the holder's lock call, 0 unknown */
-	uint64_t count;      /* waits that ended */
-	uint64_t timed_out;  /* of these, how many gave up (or were cancelled) */
+	uint8_t side; /* the waiter's, enum lock_side */
+	uint8_t reserved8[3];
+	struct wait_facts facts; /* of the last of them, where they differ: holder, holder_side, priorities */
+	uint64_t count;          /* waits that ended */
+	uint64_t timed_out;      /* of these, how many gave up (or were cancelled) */
 	uint64_t wait_total, wait_max;
-	uint8_t side;  /* the waiter's, enum lock_side */
-	uint8_t flags; /* EDGE_* */
-	int16_t waiter_priority,
-		holder_priority; /* with EDGE_INVERTED: 1-99, 127 SCHED_DEADLINE, 0 not realtime */
-	uint8_t holder_side;
-	uint8_t reserved8;
 	uint32_t hist[HIST_BUCKETS];
 	uint64_t reserved[2];
 };
-#define EDGE_INVERTED 0x01u /* a realtime thread waited for a holder of lower priority */
 
 /* A lock held by a thread now. Entries [0, depth) of the thread's array are in use, those with address 0
  * are to be skipped (released out of order). 64 bytes. */
@@ -329,19 +333,14 @@ struct held {
 	uint32_t flags;      /* HELD_* */
 	uint32_t recursion;  /* further acquisitions of a recursive mutex */
 	union {
-		uint64_t wait; /* HELD_WAITED: ticks waited, not yet in an edge; all below likewise */
+		uint64_t wait; /* HELD_WAITED: ticks waited */
 		uint32_t
 			acquired; /* HELD_COUNTED: lower half of the cell's count after this acquisition. It may be ahead
 		                      of the cell. Holds as well of an entry that is no longer in use. */
 	};
-	uint32_t wait_stack, hold_stack;
-	uint64_t hold_site;
-	uint32_t holder;
-	uint8_t inverted; /* EDGE_* of the edge to be */
-	uint8_t holder_side;
-	int8_t waiter_priority, holder_priority;
+	struct wait_facts facts; /* HELD_WAITED */
 };
-#define HELD_WAITED 0x01u /* wait, wait_stack, hold_stack, hold_site, holder are to be added to the edges */
+#define HELD_WAITED 0x01u /* there was a wait before, which is not in an edge yet */
 #define HELD_RECURSIVE 0x02u
 #define HELD_WANTED 0x04u  /* a thread waits for this (written by the waiter, atomic or) */
 #define HELD_UNTIMED 0x08u /* this hold is not sampled */
@@ -440,6 +439,7 @@ _Static_assert(sizeof(struct image_header) <= 4096, "image header");
 _Static_assert(sizeof(struct chunk) == 64, "chunk");
 _Static_assert(sizeof(struct lock_rec) == 64, "lock_rec");
 _Static_assert(sizeof(struct cell) == 192, "cell");
+_Static_assert(sizeof(struct wait_facts) == 24, "wait_facts");
 _Static_assert(sizeof(struct edge) == 192, "edge");
 _Static_assert(sizeof(struct held) == 64, "held");
 _Static_assert(sizeof(struct frame_node) == 32, "frame_node");

@@ -59,8 +59,8 @@ int main(int argc, char **argv)
 		uint32_t stack = image_maker_stack(m, ips);
 		struct edge *e = image_maker_edge(m, thread, lock_refs[i % locks], 1 + i % 3, 1000 * i);
 
-		e->wait_stack = e->hold_stack = stack;
-		e->holder = thread;
+		e->facts.wait_stack = e->facts.hold_stack = stack;
+		e->facts.holder = thread;
 	}
 	dir = session_dir_make();
 	session_file_init(&file);

@@ -271,10 +271,10 @@ static struct image_maker *seed_make(void)
 		c->hold_total = c->hold_max = 1000;
 		c->hist[6] = 100;
 		e = image_maker_edge(m, thread[1], lock[kind], 10, 100000);
-		e->wait_stack = stack;
-		e->hold_stack = other;
-		e->hold_site = 0x402000;
-		e->holder = thread[0];
+		e->facts.wait_stack = stack;
+		e->facts.hold_stack = other;
+		e->facts.hold_site = 0x402000;
+		e->facts.holder = thread[0];
 		e->side = kind % 2;
 		e->hist[9] = 10;
 	}
@@ -284,7 +284,7 @@ static struct image_maker *seed_make(void)
 		h = image_maker_held(m, t[i], lock[KIND_MUTEX + i], cell);
 		h->flags = HELD_WAITED;
 		h->wait = 500;
-		h->wait_stack = stack;
+		h->facts.wait_stack = stack;
 		t[i]->waiting_lock = lock[KIND_MUTEX + 1 - i];
 		t[i]->waiting_since = 1600000000;
 		t[i]->waiting_stack = other;

@@ -132,14 +132,14 @@ static char *session(void)
 			l->first_stack = stack;
 			cell = image_maker_cell(im, thread, lock, 7, NULL);
 			e = image_maker_edge(im, thread, lock, 2, 5000);
-			e->wait_stack = e->hold_stack = stack;
-			e->hold_site = 0x400500 + k;
+			e->facts.wait_stack = e->facts.hold_stack = stack;
+			e->facts.hold_site = 0x400500 + k;
 			if (k < 10) {
 				h = image_maker_held(im, t, lock, cell);
 				h->flags = k % 2 ? HELD_WAITED : 0;
 				h->wait = 3000;
-				h->wait_stack = h->hold_stack = stack;
-				h->hold_site = 0x400700 + k;
+				h->facts.wait_stack = h->facts.hold_stack = stack;
+				h->facts.hold_site = 0x400700 + k;
 			}
 		}
 		image_maker_write(im, dir, i ? "image.2.0" : "image.1.0");

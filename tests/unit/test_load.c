@@ -81,8 +81,8 @@ static void test_everything_arrives(void **state)
 	c->contended = 2;
 	c->site = 0x400100;
 	e = image_maker_edge(im, thread, lock, 2, 5000);
-	e->wait_stack = stack;
-	e->hold_site = 0x400100;
+	e->facts.wait_stack = stack;
+	e->facts.hold_site = 0x400100;
 	image_maker_write(im, dir, "image.100.0");
 
 	m = load(dir);
@@ -522,8 +522,8 @@ static void test_stack_locks(void **state)
 	w->waiting_holder = holder;
 	w->waiting_since = 1500000000;
 	e = image_maker_edge(im, waiter, lock[1], 3, 300);
-	e->holder = holder;
-	e->hold_site = 0x401100;
+	e->facts.holder = holder;
+	e->facts.hold_site = 0x401100;
 	image_maker_write(im, dir, "image.101.0");
 
 	m = load(dir);

@@ -291,28 +291,29 @@ static void test_blame(void **state)
 	image_maker_cell(f->im, t1, lock, 10, NULL);
 	/* released in audit line 70, taken in audit line 64: line 64 is shown */
 	e = image_maker_edge(f->im, t1, lock, 3, 3000);
-	e->wait_stack = stack(f, 0x1010, 0x2010, 0x5010);
-	e->hold_stack = stack(f, 0x3110, 0x2010, 0x5010);
-	e->hold_site = BASE + 0x3010;
-	e->holder = t2;
+	e->facts.wait_stack = stack(f, 0x1010, 0x2010, 0x5010);
+	e->facts.hold_stack = stack(f, 0x3110, 0x2010, 0x5010);
+	e->facts.hold_site = BASE + 0x3010;
+	e->facts.holder = t2;
 	/* the same, recorded by the stack of the taking */
 	e = image_maker_edge(f->im, t1, lock, 1, 500);
-	e->wait_stack = stack(f, 0x1020, 0x2010, 0x5010); /* same line, other address: the same to a reader */
-	e->hold_stack = stack(f, 0x3010, 0x2010, 0x5010);
-	e->hold_site = BASE + 0x3010;
-	e->holder = t2;
+	e->facts.wait_stack =
+		stack(f, 0x1020, 0x2010, 0x5010); /* same line, other address: the same to a reader */
+	e->facts.hold_stack = stack(f, 0x3010, 0x2010, 0x5010);
+	e->facts.hold_site = BASE + 0x3010;
+	e->facts.holder = t2;
 	/* taken in a helper of the user's, released elsewhere: the stack stays as it was captured */
 	e = image_maker_edge(f->im, t2, lock, 1, 400);
-	e->wait_stack = stack(f, 0x1090, 0x2010, 0);
-	e->hold_stack = stack(f, 0x1010, 0x2010, 0);
-	e->hold_site = BASE + 0x6010;
+	e->facts.wait_stack = stack(f, 0x1090, 0x2010, 0);
+	e->facts.hold_stack = stack(f, 0x1010, 0x2010, 0);
+	e->facts.hold_site = BASE + 0x6010;
 	/* only the site is known */
 	e = image_maker_edge(f->im, t2, lock, 1, 300);
-	e->wait_stack = stack(f, 0x1090, 0x2010, 0);
-	e->hold_site = BASE + 0x6010;
+	e->facts.wait_stack = stack(f, 0x1090, 0x2010, 0);
+	e->facts.hold_site = BASE + 0x6010;
 	/* nothing is known */
 	e = image_maker_edge(f->im, t2, lock, 1, 200);
-	e->wait_stack = stack(f, 0x1090, 0x2010, 0);
+	e->facts.wait_stack = stack(f, 0x1090, 0x2010, 0);
 
 	p = report(f);
 	row = &p->locks[0];
@@ -537,7 +538,7 @@ static void test_hostile_names(void **state)
 	strcpy(t->name, "\033[2J\r");
 	wait_for(f, t, lock, 1600000000);
 	image_maker_cell(f->im, thread, lock, 1, NULL);
-	image_maker_edge(f->im, thread, lock, 1, 100)->wait_stack = stack(f, 0x8010, 0, 0);
+	image_maker_edge(f->im, thread, lock, 1, 100)->facts.wait_stack = stack(f, 0x8010, 0, 0);
 
 	f->options.all = true;
 	for (int debug = 0; debug < 2; debug++) {
