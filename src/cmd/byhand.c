@@ -14,11 +14,9 @@
 #include <unistd.h>
 
 #include "src/cmd/follow.h"
-#include "src/cmd/options.h"
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
-#include "src/cmd/tool.h"
 #include "src/session/directory.h"
 #include "src/session/format.h"
 
@@ -27,6 +25,7 @@
 
 struct byhand {
 	const char *path;
+	enum command_bit command;
 	int dir, file;
 	struct session_file content;
 	char options[8192];
@@ -96,7 +95,7 @@ static void read_options(struct byhand *b)
 		char *one[] = { b->argv[0], p, NULL };
 
 		/* A wrong one is said and left out. */
-		if (options_parse(&o, tool.report, 2, one, false) >= 0)
+		if (options_parse(&o, b->command, 2, one, false) >= 0)
 			b->argv[b->argc++] = p;
 		options_free(&o);
 	}
@@ -108,15 +107,15 @@ static int report(struct byhand *b)
 	int r = REPORT_FAILED;
 
 	read_options(b);
-	if (options_parse(&o, tool.report, b->argc, b->argv, false) >= 0)
+	if (options_parse(&o, b->command, b->argc, b->argv, false) >= 0)
 		r = run_report(&o, b->path);
 	options_free(&o);
 	return r;
 }
 
-int byhand_report(const char *session)
+int byhand_report(const char *session, enum command_bit command)
 {
-	struct byhand b = { .path = session, .dir = -1, .file = -1 };
+	struct byhand b = { .path = session, .command = command, .dir = -1, .file = -1 };
 	int r = open_session(&b), status = EXIT_SUCCESS;
 
 	if (r < 0) {

@@ -24,7 +24,7 @@
 #define STATUS_OVER 1
 
 struct check {
-	struct options options;
+	struct options *options;
 	struct limits limits;
 	struct digest *baseline, *run;
 	struct digest **runs; /* of the program, before their median is taken */
@@ -37,7 +37,7 @@ static int session_done(const char *session, void *data)
 {
 	struct check *c = data;
 
-	return pipeline_digest(session, &c->options.report, &c->runs[c->n_runs], c->trouble) < 0
+	return pipeline_digest(session, &c->options->report, &c->runs[c->n_runs], c->trouble) < 0
 		       ? 0
 		       : (int)++c->n_runs;
 }
@@ -48,7 +48,7 @@ static int run_once(struct check *c, char **argv)
 	size_t before = c->n_runs;
 	int status, wait_status;
 
-	status = run_program(&c->options, argv, true, session_done, c, &wait_status);
+	status = run_program(c->options, argv, true, session_done, c, &wait_status);
 	if (wait_status == -1) {
 		snprintf(c->trouble, sizeof(c->trouble), "%s could not be run", argv[0]);
 		return status != 0 ? status : STATUS_TROUBLE;
@@ -72,12 +72,12 @@ static int run_all(struct check *c, char **argv)
 {
 	int status = 0;
 
-	c->runs = calloc(c->options.repeat, sizeof(struct digest *));
+	c->runs = calloc(c->options->repeat, sizeof(struct digest *));
 	if (!c->runs) {
 		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
 		return STATUS_TROUBLE;
 	}
-	for (unsigned int i = 0; i < c->options.repeat && status == 0; i++)
+	for (unsigned int i = 0; i < c->options->repeat && status == 0; i++)
 		status = run_once(c, argv);
 	if (status == 0 && digest_median(c->runs, c->n_runs, &c->run) < 0) {
 		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
@@ -88,7 +88,7 @@ static int run_all(struct check *c, char **argv)
 
 static int limits_load(struct check *c)
 {
-	const struct options *o = &c->options;
+	const struct options *o = c->options;
 	size_t i;
 
 	for (i = 0; i < o->limit_files.n; i++)
@@ -126,7 +126,7 @@ static void notes(const struct check *c)
 
 static int github_write(struct check *c, const struct verdict *v)
 {
-	const char *path = c->options.github;
+	const char *path = c->options->github;
 	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
 	int r = 0;
 
@@ -158,9 +158,9 @@ static int judge(struct check *c, FILE *out)
 			 strerror(errno));
 		goto finish;
 	}
-	if (c->options.junit && verdict_junit(c->options.junit, &v, NULL, c->trouble) < 0)
+	if (c->options->junit && verdict_junit(c->options->junit, &v, NULL, c->trouble) < 0)
 		goto finish;
-	if (c->options.github && github_write(c, &v) < 0)
+	if (c->options->github && github_write(c, &v) < 0)
 		goto finish;
 	status = v.n == 0 ? EXIT_SUCCESS : STATUS_OVER;
 finish:
@@ -168,18 +168,18 @@ finish:
 	return status;
 }
 
-static int check(struct check *c, int argc, char **argv, int first)
+static int check(struct check *c, int argc, char **argv)
 {
-	bool program = strcmp(argv[first - 1], "--") == 0;
+	const struct options *o = c->options;
 	int status;
 
 	status = limits_load(c);
 	if (status != 0)
 		return status;
-	if (program)
-		status = run_all(c, argv + first);
-	else if (pipeline_digests((const char *const *)argv + first, (size_t)(argc - first),
-				  &c->options.report, &c->run, c->trouble) < 0)
+	if (o->after_dashes)
+		status = run_all(c, argv);
+	else if (pipeline_digests((const char *const *)argv, (size_t)argc, &o->report, &c->run, c->trouble) <
+		 0)
 		status = STATUS_TROUBLE;
 	if (status != 0)
 		return status;
@@ -187,56 +187,41 @@ static int check(struct check *c, int argc, char **argv, int first)
 		snprintf(c->trouble, sizeof(c->trouble), "there is no lock with a name in what was recorded");
 		return STATUS_TROUBLE;
 	}
-	if (!c->options.write_baseline)
-		return judge(c, program ? stderr : stdout);
-	if (baseline_write(c->run, c->options.write_baseline, c->trouble) < 0)
+	if (!o->write_baseline)
+		return judge(c, o->after_dashes ? stderr : stdout);
+	if (baseline_write(c->run, o->write_baseline, c->trouble) < 0)
 		return STATUS_TROUBLE;
-	say("%s: a baseline of %zu lock%s from %u run%s", c->options.write_baseline, c->run->n,
+	say("%s: a baseline of %zu lock%s from %u run%s", o->write_baseline, c->run->n,
 	    c->run->n == 1 ? "" : "s", c->run->runs, c->run->runs == 1 ? "" : "s");
 	return EXIT_SUCCESS;
 }
 
-int command_check(int argc, char **argv)
+int command_check(struct options *o, int argc, char **argv)
 {
-	struct check c = { .program_status = -1 };
+	struct check c = { .options = o, .program_status = -1 };
 	char error[MODEL_ERROR_SIZE];
-	int first, status = STATUS_TROUBLE, exit_like = -1;
+	int status, exit_like = -1;
 
-	first = options_parse(&c.options, FOR_CHECK, argc, argv, true);
-	if (first < 0)
-		goto finish;
-	if (c.options.help) {
-		command_usage("check");
-		options_help(FOR_CHECK);
-		status = EXIT_SUCCESS;
-		goto finish;
-	}
-	if (c.options.version) {
-		status = command_version();
-		goto finish;
-	}
-	if (first >= argc) {
+	if (argc < 1) {
 		say("nothing to check; usage: mutrace check [OPTION...] -- PROGRAM [ARGUMENT...], or SESSION "
 		    "or JSON files");
-		goto finish;
+		return STATUS_TROUBLE;
 	}
-	status = check(&c, argc, argv, first);
+	status = check(&c, argc, argv);
 	if (c.trouble[0] != '\0') {
 		say("not checked: %s", c.trouble);
-		if (c.options.junit && verdict_junit(c.options.junit, NULL, c.trouble, error) < 0)
+		if (o->junit && verdict_junit(o->junit, NULL, c.trouble, error) < 0)
 			say("%s", error);
-		if (c.options.pass_status)
+		if (o->pass_status)
 			exit_like = c.program_status;
 		status = STATUS_TROUBLE;
 	}
-finish:
 	for (size_t i = 0; i < c.n_runs; i++)
 		digest_free(c.runs[i]);
 	free(c.runs);
 	digest_free(c.run);
 	digest_free(c.baseline);
 	limits_free(&c.limits);
-	options_free(&c.options);
 	if (exit_like != -1)
 		child_exit_like(exit_like);
 	return status;

@@ -1,23 +1,38 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The commands of mutrace: each a file of its own, all in the table of main.c. */
+/*
+ * Commands: each a file of its own. A program (mutrace, matrace) is a table of them; main() picks one, parses its options
+ * and answers --help and --version. No command looks at the table.
+ */
 #ifndef MUTRACE_CMD_COMMAND_H
 #define MUTRACE_CMD_COMMAND_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "src/cmd/options.h"
+
 struct command {
 	const char *name;
-	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit status */
-	const char *synopsis;              /* what follows "mutrace " */
+	enum command_bit options; /* those that it takes */
+	bool stops;               /* options end at the first argument, as that is a program */
+	int (*run)(struct options *o, int argc,
+		   char **argv); /* with its arguments alone; returns the exit status */
+	const char *synopsis;    /* follows the program's name */
 	const char *summary;
 };
 
-int command_run(int argc, char **argv);
-int command_report(int argc, char **argv);
-int command_diff(int argc, char **argv);
-int command_check(int argc, char **argv);
+struct tool {
+	const char *name;
+	const struct command *commands; /* [0] is the default command */
+	size_t n_commands;
+};
 
-/* --version */
-int command_version(void);
-/* The head of --help, before a command's options. */
-void command_usage(const char *name);
+/* Each program defines its own, for main() alone. */
+extern const struct tool tool;
+
+int command_run(struct options *o, int argc, char **argv);
+int command_report(struct options *o, int argc, char **argv);
+int command_diff(struct options *o, int argc, char **argv);
+int command_check(struct options *o, int argc, char **argv);
 
 #endif

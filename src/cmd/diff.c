@@ -52,43 +52,25 @@ static int compare(const struct options *o, const struct digest *base, const str
 	return status;
 }
 
-int command_diff(int argc, char **argv)
+int command_diff(struct options *o, int argc, char **argv)
 {
 	struct digest *base = NULL, *now = NULL;
 	char error[MODEL_ERROR_SIZE];
-	int first, bases, status = STATUS_TROUBLE;
-	struct options o;
+	const char *const *paths = (const char *const *)argv;
+	int bases = o->bases.n != 0 ? 0 : 1, status = STATUS_TROUBLE;
 
-	first = options_parse(&o, FOR_DIFF, argc, argv, false);
-	if (first < 0)
-		goto finish;
-	if (o.help) {
-		command_usage("diff");
-		options_help(FOR_DIFF);
-		status = EXIT_SUCCESS;
-		goto finish;
-	}
-	if (o.version) {
-		status = command_version();
-		goto finish;
-	}
-	bases = o.bases.n != 0 ? 0 : 1;
-	if (argc - first < bases + 1 || (bases == 1 && argc - first > 2)) {
+	if (argc < bases + 1 || (bases == 1 && argc > 2)) {
 		say("two things to compare are wanted: mutrace diff BASE NEW, or mutrace diff --base=BASE... "
 		    "NEW...");
-		goto finish;
+		return STATUS_TROUBLE;
 	}
-	if (pipeline_digests(bases ? (const char *const *)argv + first : o.bases.items, bases ? 1 : o.bases.n,
-			     &o.report, &base, error) < 0 ||
-	    pipeline_digests((const char *const *)argv + first + bases, (size_t)(argc - first - bases),
-			     &o.report, &now, error) < 0) {
+	if (pipeline_digests(bases ? paths : o->bases.items, bases ? 1 : o->bases.n, &o->report, &base,
+			     error) < 0 ||
+	    pipeline_digests(paths + bases, (size_t)(argc - bases), &o->report, &now, error) < 0)
 		say("%s", error);
-		goto finish;
-	}
-	status = compare(&o, base, now);
-finish:
+	else
+		status = compare(o, base, now);
 	digest_free(base);
 	digest_free(now);
-	options_free(&o);
 	return status;
 }

@@ -121,8 +121,8 @@ static int check(const char *path, const char *name)
 			const char *newline = memchr(mark, '\n', (size_t)(end - mark));
 
 			say("%s is version %.*s, but this command is version %.*s; install mutrace again",
-			    path, newline ? (int)(newline - mark) : 0, mark,
-			    (int)strlen(LIBRARY_VERSION) - 1, LIBRARY_VERSION);
+			    path, newline ? (int)(newline - mark) : 0, mark, (int)strlen(LIBRARY_VERSION) - 1,
+			    LIBRARY_VERSION);
 			r = 1;
 		}
 	}

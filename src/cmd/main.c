@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * main() of mutrace and of matrace: picks the command by name if the first argument is one, else all arguments are those
- * of "run". Which commands there are is in the table of the tool (mutrace.c, matrace.c).
+ * main() of mutrace and of matrace: picks the command by name if the first argument is one, else the default command,
+ * and parses its options. The commands are in the table of the program (mutrace.c, matrace.c).
  */
 #include "config.h"
 
@@ -11,9 +11,8 @@
 
 #include "src/cmd/command.h"
 #include "src/cmd/say.h"
-#include "src/cmd/tool.h"
 
-int command_version(void)
+static int version(void)
 {
 	printf("%s %s\n"
 	       "License GPLv3+: GNU GPL version 3 or later <https://gnu.org/licenses/gpl.html>.\n"
@@ -23,29 +22,41 @@ int command_version(void)
 	return EXIT_SUCCESS;
 }
 
-void command_usage(const char *name)
+/* The default command's help names all commands. */
+static int help(const struct command *c)
 {
 	const char *lead = "Usage:";
 
 	for (size_t i = 0; i < tool.n_commands; i++) {
-		if (strcmp(name, "run") != 0 && strcmp(name, tool.commands[i].name) != 0)
+		if (c != tool.commands && c != &tool.commands[i])
 			continue;
 		printf("%-6s %s %s\n", lead, tool.name, tool.commands[i].synopsis);
 		lead = "";
 	}
-	for (size_t i = 0; i < tool.n_commands; i++)
-		if (strcmp(name, tool.commands[i].name) == 0)
-			printf("\nThe command %s: %s.\n", name, tool.commands[i].summary);
+	printf("\nThe command %s: %s.\n", c->name, c->summary);
+	options_help(c->options);
+	return EXIT_SUCCESS;
+}
+
+static int start(const struct command *c, int argc, char **argv)
+{
+	struct options o;
+	int first = options_parse(&o, c->options, argc, argv, c->stops), status = STATUS_TROUBLE;
+
+	if (first >= 0)
+		status = o.help ? help(c) : o.version ? version() : c->run(&o, argc - first, argv + first);
+	options_free(&o);
+	return status;
 }
 
 int main(int argc, char **argv)
 {
+	say_as(tool.name);
 	say_guard_descriptors();
 	/* Reports are long; say() does not use the stream. */
 	setvbuf(stderr, NULL, _IOFBF, 1 << 16);
-	if (argc > 1)
-		for (size_t i = 0; i < tool.n_commands; i++)
-			if (strcmp(argv[1], tool.commands[i].name) == 0)
-				return tool.commands[i].run(argc - 1, argv + 1);
-	return tool.commands[0].run(argc, argv);
+	for (size_t i = 0; argc > 1 && i < tool.n_commands; i++)
+		if (strcmp(argv[1], tool.commands[i].name) == 0)
+			return start(&tool.commands[i], argc - 1, argv + 1);
+	return start(&tool.commands[0], argc, argv);
 }

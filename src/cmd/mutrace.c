@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* mutrace: which lock is my problem, and whose code? Its commands. */
-#include "src/cmd/tool.h"
+#include "src/cmd/command.h"
 
 static const struct command commands[] = {
-	{ "run", command_run, "[run] [OPTION...] PROGRAM [ARGUMENT...]",
+	{ "run", FOR_RUN, true, command_run, "[run] [OPTION...] PROGRAM [ARGUMENT...]",
 	  "run PROGRAM and report how its threads waited for locks" },
-	{ "report", command_report, "report [OPTION...] SESSION...",
+	{ "report", FOR_REPORT, false, command_report, "report [OPTION...] SESSION...",
 	  "report on sessions that were kept, or that still run" },
-	{ "diff", command_diff, "diff [OPTION...] BASE NEW",
+	{ "diff", FOR_DIFF, false, command_diff, "diff [OPTION...] BASE NEW",
 	  "compare two runs (sessions, JSON reports, baselines), lock by lock" },
-	{ "check", command_check, "check [OPTION...] -- PROGRAM [ARGUMENT...]",
+	{ "check", FOR_CHECK, true, command_check, "check [OPTION...] -- PROGRAM [ARGUMENT...]",
 	  "run PROGRAM, or read SESSION and JSON files, and fail if a lock is over its limits" },
 };
 
@@ -17,5 +17,4 @@ const struct tool tool = {
 	.name = "mutrace",
 	.commands = commands,
 	.n_commands = sizeof(commands) / sizeof(commands[0]),
-	.report = FOR_REPORT,
 };

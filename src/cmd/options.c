@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "src/cmd/say.h"
-#include "src/cmd/tool.h"
 #include "src/session/watched.h"
 
 enum argument_type {
@@ -331,10 +330,10 @@ static void say_wrong(int code, const char *argument)
 		code == ':' ? "takes an argument" : "is unknown, takes no argument, or does not belong here";
 
 	if (optopt > 0 && optopt < 256 && strncmp(argument, "--", 2) != 0)
-		say("option -%c %s; '%s --help' lists the options", optopt, what, tool.name);
+		say("option -%c %s; '%s --help' lists the options", optopt, what, say_name());
 	else
 		say("option '%.*s' %s; '%s --help' lists the options", (int)strcspn(argument, "="), argument,
-		    what, tool.name);
+		    what, say_name());
 }
 
 static int argument_of(const struct option_spec *spec)
@@ -357,6 +356,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	outputs_init(o->outputs);
 	o->config.frames = FRAMES_DEFAULT;
 	o->repeat = 1;
+	o->command = command;
 
 	if (stop_at_first)
 		*l++ = '+';
@@ -402,7 +402,8 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	o->config.no_follow = o->no_follow;
 	o->report.helpers = o->helpers.items;
 	o->report.suppressions = o->suppressions.items;
-	o->render.tool = tool.name;
+	o->render.tool = say_name();
+	o->after_dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 	return optind;
 }
 

@@ -55,6 +55,9 @@ struct options {
 	bool remove_session;
 	bool by_hand;
 	bool help, version;
+	/* from the command line as a whole */
+	enum command_bit command;
+	bool after_dashes; /* "--" came before the arguments */
 };
 
 /*

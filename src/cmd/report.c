@@ -18,7 +18,6 @@
 #include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
-#include "src/cmd/tool.h"
 
 /* One line about the session in place/name, if it is one of ours. */
 static int list_one(const char *place, const char *name)
@@ -58,7 +57,7 @@ static void list_sessions(void)
 	const char *places[] = { "/dev/shm", getenv("TMPDIR"), "/tmp" };
 	int found = 0;
 
-	say("no session named; usage: %s report [OPTION...] SESSION...", tool.name);
+	say("no session named; usage: %s report [OPTION...] SESSION...", say_name());
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		struct dirent *entry;
 		DIR *dir;
@@ -103,40 +102,22 @@ static int report(struct options *o, const char *const *sessions, size_t n)
 	return STATUS_TROUBLE;
 }
 
-int command_report(int argc, char **argv)
+int command_report(struct options *o, int argc, char **argv)
 {
-	struct options o;
-	int first, status = STATUS_TROUBLE;
+	int status;
 
-	first = options_parse(&o, tool.report, argc, argv, false);
-	if (first < 0)
-		goto finish;
-	if (o.help) {
-		command_usage("report");
-		options_help(tool.report);
-		status = EXIT_SUCCESS;
-		goto finish;
-	}
-	if (o.version) {
-		status = command_version();
-		goto finish;
-	}
-	if (first >= argc) {
+	if (argc < 1) {
 		list_sessions();
-		goto finish;
+		return STATUS_TROUBLE;
 	}
-	if (o.by_hand) {
-		status = byhand_report(argv[first]);
-		goto finish;
-	}
-	status = report(&o, (const char *const *)argv + first, (size_t)(argc - first));
-	for (int i = first; i < argc && o.remove_session; i++) {
+	if (o->by_hand)
+		return byhand_report(argv[0], o->command);
+	status = report(o, (const char *const *)argv, (size_t)argc);
+	for (int i = 0; i < argc && o->remove_session; i++) {
 		int r = sessiondir_remove(argv[i]);
 
 		if (r < 0)
 			say("%s could not be removed: %s", argv[i], strerror(-r));
 	}
-finish:
-	options_free(&o);
 	return status;
 }

@@ -24,7 +24,6 @@
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
-#include "src/cmd/tool.h"
 #include "src/session/ticks.h"
 #include "src/session/watched.h"
 
@@ -168,7 +167,7 @@ static void wait_for_children(struct run *r)
 			say("the program ended, but %u of its processes still run (PID %d%s); ^C or SIGTERM "
 			    "to %s "
 			    "reports now, --no-follow does not wait",
-			    living, (int)one, living > 1 ? " ..." : "", tool.name);
+			    living, (int)one, living > 1 ? " ..." : "", say_name());
 			said = true;
 		}
 		wait_a_while(r, living != 0 ? SCAN_MS : BIRTH_MS);
@@ -295,32 +294,16 @@ static int report_done(const char *session, void *data)
 	return run_report(data, session);
 }
 
-int command_run(int argc, char **argv)
+int command_run(struct options *o, int argc, char **argv)
 {
-	struct options o;
-	int first, status = STATUS_TROUBLE, program_status = -1;
+	int status, program_status = -1;
 
-	first = options_parse(&o, FOR_RUN, argc, argv, true);
-	if (first < 0)
-		goto finish;
-	if (o.help) {
-		command_usage("run");
-		options_help(FOR_RUN);
-		status = EXIT_SUCCESS;
-		goto finish;
-	}
-	if (o.version) {
-		status = command_version();
-		goto finish;
-	}
-	if (first >= argc) {
+	if (argc < 1) {
 		say("no program named; usage: mutrace [OPTION...] PROGRAM [ARGUMENT...], see 'mutrace "
 		    "--help'");
-		goto finish;
+		return STATUS_TROUBLE;
 	}
-	status = run_program(&o, argv + first, false, report_done, &o, &program_status);
-finish:
-	options_free(&o);
+	status = run_program(o, argv, false, report_done, o, &program_status);
 	if (program_status != -1)
 		child_exit_like(program_status);
 	return status;

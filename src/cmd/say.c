@@ -8,8 +8,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "src/cmd/tool.h"
 #include "src/render/clean.h"
+
+static const char *program = "mutrace";
+
+void say_as(const char *name)
+{
+	program = name;
+}
+
+const char *say_name(void)
+{
+	return program;
+}
 
 void say(const char *format, ...)
 {
@@ -23,7 +34,7 @@ void say(const char *format, ...)
 	va_end(args);
 	if (n < 0)
 		return;
-	length = (size_t)snprintf(line, sizeof(line), "%s: ", tool.name);
+	length = (size_t)snprintf(line, sizeof(line), "%s: ", program);
 	/* Names of files may hold anything; none of it shall steer the user's terminal. */
 	clean_text(line + length, sizeof(line) - 1 - length, text);
 	length = strlen(line);
