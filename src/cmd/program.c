@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Finds the program and tells before it is run whether LD_PRELOAD can work on it: the loader silently ignores the
- * library for programs that gain privileges, and a static program has no loader. Called by the run command. Reads the
- * first bytes of a few files and keeps nothing open. What cannot be found out is not held against the program.
+ * Finds the program and tells before it is run whether LD_PRELOAD can work on it: the loader silently ignores
+ * the library for programs that gain privileges, and a static program has no loader. Called by the run
+ * command. Reads the first bytes of a few files and keeps nothing open. What cannot be found out is not held
+ * against the program.
  */
 #include "src/cmd/program.h"
 
@@ -67,9 +68,9 @@ static int search_path(const char *name, char **ret_path)
 }
 
 /*
- * Whether executing this file makes the kernel set AT_SECURE. The rule of the kernel: an effective id differs from the
- * real one afterwards, or somebody whose real id is not 0 gains capabilities. So root's own set-user-ID programs
- * are nothing special when root runs them.
+ * Whether executing this file makes the kernel set AT_SECURE. The rule of the kernel: an effective id differs
+ * from the real one afterwards, or somebody whose real id is not 0 gains capabilities. So root's own
+ * set-user-ID programs are nothing special when root runs them.
  */
 static bool gains_privileges(const char *path, const struct stat *st)
 {
@@ -136,22 +137,26 @@ static bool interpreter_of(int fd, const ElfW(Ehdr) * header, char *ret_name, si
 	return false;
 }
 
-/* The loader itself is a program without an interpreter: "mutrace /lib64/ld-linux-x86-64.so.2 ./app" works. */
+/* The loader of this command, as it is in its memory; the command is the first object of all. */
+static int own_loader(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void)size;
+	for (unsigned int i = 0; i < info->dlpi_phnum; i++)
+		if (info->dlpi_phdr[i].p_type == PT_INTERP)
+			*(const char **)data = (const char *)info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+	return 1;
+}
+
+/* The loader itself is a program without an interpreter: "mutrace /lib64/ld-linux-x86-64.so.2 ./app" works.
+ */
 static bool is_own_loader(const struct stat *st)
 {
-	char name[4096];
-	ElfW(Ehdr) header;
+	const char *name = NULL;
 	struct stat loader;
-	bool same = false;
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0)
-		return false;
-	if (pread(fd, &header, sizeof(header), 0) == (ssize_t)sizeof(header) &&
-	    interpreter_of(fd, &header, name, sizeof(name)) && stat(name, &loader) == 0)
-		same = loader.st_dev == st->st_dev && loader.st_ino == st->st_ino;
-	close(fd);
-	return same;
+	dl_iterate_phdr(own_loader, &name);
+	return name != NULL && stat(name, &loader) == 0 && loader.st_dev == st->st_dev &&
+	       loader.st_ino == st->st_ino;
 }
 
 /* Where an address of the program lies in its file; -1 nowhere. */
@@ -169,7 +174,8 @@ static off_t file_offset(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
 	return -1;
 }
 
-/* Whether a program was built with gcc's -fsanitize=address: a library that wants to come before all others. */
+/* Whether a program was built with gcc's -fsanitize=address: a library that wants to come before all others.
+ */
 static bool needs_asan(int fd, const ElfW(Ehdr) * header)
 {
 	off_t dynamic = -1, strings = -1;

@@ -128,7 +128,7 @@ static void write_record(struct module *m, uint32_t tid)
 	memcpy(r->build_id, m->build_id, sizeof(r->build_id));
 	r->flags = m->flags;
 	if (m->flags & MODULE_MAIN)
-		procinfo_program(r->path, sizeof(r->path));
+		memcpy(r->path, recorder.header->program, sizeof(r->path));
 	else if (m->path != NULL && m->path[0] == '/' && strlen(m->path) < sizeof(r->path))
 		strcpy(r->path, m->path);
 	else if (m->path != NULL && strchr(m->path, '/') != NULL && strlen(m->path) < sizeof(r->path) / 2 &&

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the recorder reads from /proc, see procinfo.h. Runs at start and at the start of threads; takes no lock. */
+/* What the recorder reads from /proc, see procinfo.h. Runs at start and at the start of threads; takes no
+ * lock. */
 #include "src/record/procinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -24,7 +26,8 @@ static ssize_t read_file(const char *path, char *out, size_t size)
 	return n;
 }
 
-/* Bytes of /proc/PID/stat up to the fields in question, if the name and all numbers are as long as they can be. */
+/* Bytes of /proc/PID/stat up to the fields in question, if the name and all numbers are as long as they can
+ * be. */
 #define STAT_START 448
 #define STAT_FAULTS 256
 
@@ -91,20 +94,58 @@ void procinfo_boot_id(uint8_t id[16])
 	}
 }
 
+/* The path that was given to exec, absolute; false if there is none or it is too long. */
+static bool called(char *out, size_t size)
+{
+	const char *name = (const char *)getauxval(AT_EXECFN);
+	size_t length = 0;
+
+	if (name == NULL || name[0] == '\0')
+		return false;
+	if (name[0] != '/') {
+		if (getcwd(out, size - 1) == NULL)
+			return false;
+		length = strlen(out);
+		out[length++] = '/';
+		name += name[0] == '.' && name[1] == '/' ? 2 : 0;
+	}
+	if (strlen(name) >= size - length)
+		return false;
+	strcpy(out + length, name);
+	return true;
+}
+
+static bool same_file(const char *a, const char *b)
+{
+	struct statx x, y;
+
+	return syscall(SYS_statx, AT_FDCWD, a, 0, STATX_INO, &x) == 0 &&
+	       syscall(SYS_statx, AT_FDCWD, b, 0, STATX_INO, &y) == 0 && x.stx_ino == y.stx_ino &&
+	       x.stx_dev_major == y.stx_dev_major && x.stx_dev_minor == y.stx_dev_minor;
+}
+
 void procinfo_program(char *out, size_t size)
 {
+	char path[1024];
 	ssize_t n = readlink("/proc/self/exe", out, size - 1);
+	const char *file, *name;
 
-	if (n < 0) {
-		const char *name = (const char *)getauxval(AT_EXECFN); /* the path given to exec */
-
-		n = 0;
-		if (name != NULL) {
-			n = (ssize_t)strnlen(name, size - 1);
-			memcpy(out, name, (size_t)n);
-		}
+	out[n < 0 ? 0 : n] = '\0';
+	if (!called(path, sizeof(path)))
+		return;
+	if (n < 0) { /* no /proc */
+		if (strlen(path) < size)
+			strcpy(out, path);
+		return;
 	}
-	out[n] = '\0';
+	/* A name in these places says nothing: chromium starts its helpers as /proc/self/exe. */
+	if (strncmp(path, "/proc/", 6) == 0 || strncmp(path, "/dev/fd/", 8) == 0)
+		return;
+	file = strrchr(out, '/');
+	name = strrchr(path, '/');
+	if (file != NULL && strcmp(file, name) != 0 && strlen(path) < size &&
+	    same_file(path, "/proc/self/exe"))
+		strcpy(out, path);
 }
 
 void procinfo_arguments(char *out, size_t size, int argc, char *const *argv)

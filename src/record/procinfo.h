@@ -12,7 +12,8 @@ uint64_t procinfo_start_time(void);
 uint32_t procinfo_pid_namespace(void);
 /* 16 zero bytes if unknown. */
 void procinfo_boot_id(uint8_t id[16]);
-/* Path of the program's file; empty if unknown. */
+/* Path of the program's file, by the name that it was called by: redis-server, though that is a link to
+ * another name. At the start only, since it depends on the working directory. Empty if unknown. */
 void procinfo_program(char *out, size_t size);
 /* NUL-separated arguments, ends with an empty string. */
 void procinfo_arguments(char *out, size_t size, int argc, char *const *argv);
