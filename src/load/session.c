@@ -181,6 +181,23 @@ static int images_read(struct model *m, int dir, const char *path, char **names,
 	return 0;
 }
 
+/* The names of one image, or of all. */
+static int names_find(int dir, const char *only, char ***ret_names, size_t *ret_n)
+{
+	char **names;
+
+	if (!only)
+		return names_read(dir, ret_names, ret_n);
+	names = calloc(1, sizeof(*names));
+	if (!names || !(names[0] = strdup(only))) {
+		free(names);
+		return -ENOMEM;
+	}
+	*ret_names = names;
+	*ret_n = 1;
+	return 0;
+}
+
 static int load_from(struct model *m, int dir, const char *path, const char *only, char *error)
 {
 	struct model_session s = { 0 };
@@ -202,14 +219,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	r = session_file_read(dir, path, c, &s.foreign, error);
 	if (r < 0)
 		goto out;
-	if (only) {
-		names = calloc(1, sizeof(*names));
-		if (names && (names[0] = strdup(only)))
-			n = 1;
-		r = n ? 0 : -ENOMEM;
-	} else {
-		r = names_read(dir, &names, &n);
-	}
+	r = names_find(dir, only, &names, &n);
 	if (r < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be read: %s", path, strerror(-r));
 		goto out;

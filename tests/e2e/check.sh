@@ -98,11 +98,12 @@ wrong 2 "not YAML" <<<$'rules: [\n}'
 
 # Against a baseline: factor and slack; a lock that is new; one that is gone is no failure
 sed 's/"acquired": 400/"acquired": 100/' base.json >few.json
-expect 0 "$mutrace" check --baseline=few.json session # within the slack of 1000
+limits <<<$'rules:\n  - hold-p50: off' # half of the holds are short, and how short depends on the machine
+expect 0 "$mutrace" check --baseline=few.json --limits=limits.yaml session # within the slack of 1000
 limits <<<$'rules:\n  - acquired: {factor: 2, slack: 100}'
 expect 1 "$mutrace" check --baseline=few.json --limits=limits.yaml session
 grep -q 'acquired is 400, limit 300 (baseline 100)' out || fail "factor and slack"
-limits <<<$'rules:\n  - acquired: {factor: 2, slack: 200}'
+limits <<<$'rules:\n  - acquired: {factor: 2, slack: 200}\n    hold-p50: off'
 expect 0 "$mutrace" check --baseline=few.json --limits=limits.yaml session
 sed 's/truth.c:guilty_lock/truth.c:gone_lock/' base.json >gone.json
 limits <<<$'rules:\n  - acquired: {slack: 10}'
