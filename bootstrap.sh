@@ -31,42 +31,87 @@ check) packages="$build_packages $check_packages" ;;
 	;;
 esac
 
-install_packages() {
-	lacking=
-	for package in $packages; do
+say() {
+	echo "bootstrap.sh: $*" >&2
+}
+
+# step TEXT LOG COMMAND...: says what is done, with a dot every two seconds where somebody looks on. Its output is in LOG.
+step() {
+	text=$1 log=$2 status=0 dots=
+	shift 2
+	if [ -t 2 ]; then
+		printf 'bootstrap.sh: %s ' "$text" >&2
+		(while sleep 2 && kill -0 $$ 2>/dev/null; do printf . >&2; done) &
+		dots=$!
+	else
+		say "$text"
+	fi
+	"$@" >"$log" 2>&1 </dev/null || status=$?
+	if [ -n "$dots" ]; then
+		kill "$dots" 2>/dev/null || true
+		wait "$dots" 2>/dev/null || true
+		echo >&2
+	fi
+	return $status
+}
+
+# Prints those of the arguments that are not installed.
+not_installed() {
+	for package; do
 		case $(dpkg-query -W -f='${Status}' "$package" 2>/dev/null) in
 		*" installed") ;;
-		*) lacking="$lacking $package" ;;
+		*) printf ' %s' "$package" ;;
 		esac
 	done
+}
+
+apt() {
+	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# Says which of the arguments cannot be installed without removing something, and what.
+explain_conflicts() {
+	for package; do
+		removed=$(apt-get -s -y --no-install-recommends install "$package" 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' |
+			tr '\n' ' ')
+		[ -n "$removed" ] || continue
+		say "$package conflicts with what is installed: ${removed% }. Nothing was removed. If you do not need it:" \
+			"apt-get remove ${removed% }; then run this again"
+	done
+}
+
+install_packages() {
+	lacking=$(not_installed $packages)
 	[ -n "$lacking" ] || return 0
 	as_root=
 	if [ "$(id -u)" != 0 ]; then
-		if ! command -v sudo >/dev/null; then
-			echo "bootstrap.sh: to be installed first, as root: apt-get install$lacking" >&2
+		# sudo must do without a password if nobody can be asked for it.
+		if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }; }; then
+			say "not installed, as it takes root: apt-get install$lacking"
 			return 0 # perhaps the tools are there by other ways: configure will tell
 		fi
 		as_root=sudo
 	fi
-	echo "bootstrap.sh: installing$lacking" >&2
 	log=$(mktemp)
-	if ! {
-		$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update &&
-			$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install $lacking
-	} >"$log" 2>&1 </dev/null; then
+	# Without a network the lists may be recent enough, and the packages on the disk.
+	step "updating the lists of packages" "$log" apt update || say "the lists of packages could not be updated"
+	if ! step "installing$lacking" "$log" apt -y --no-install-recommends --no-remove install $lacking; then
 		cat "$log" >&2
 		rm -f "$log"
-		echo "bootstrap.sh: these could not be installed:$lacking" >&2
+		explain_conflicts $lacking
+		say "these could not be installed:$lacking"
 		exit 1
 	fi
 	rm -f "$log"
 }
 
-# quietly COMMAND...: its output is shown only if it fails.
+# quietly TEXT COMMAND...: its output is shown only if it fails.
 quietly() {
-	if ! "$@" >build/bootstrap.log 2>&1 </dev/null; then
+	text=$1
+	shift
+	if ! step "$text" build/bootstrap.log "$@"; then
 		cat build/bootstrap.log >&2
-		echo "bootstrap.sh: failed: $*" >&2
+		say "failed: $*"
 		exit 1
 	fi
 }
@@ -85,25 +130,16 @@ done
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 mkdir -p build
 if [ ! -e configure ] || [ -n "$(find configure.ac Makefile.am -newer configure)" ]; then
-	echo "bootstrap.sh: generating configure" >&2
-	quietly autoreconf -fi
+	quietly "generating configure" autoreconf -fi
 fi
 if [ ! -e build/config.status ] || [ -n "$(find configure -newer build/config.status)" ]; then
-	echo "bootstrap.sh: configuring in build/" >&2
-	(
-		cd build
-		# shellcheck disable=SC2086 # several options
-		../configure --quiet ${MUTRACE_CONFIGURE:-} >configure.out 2>&1 || {
-			tail -n 20 configure.out >&2
-			exit 1
-		}
-	)
+	# shellcheck disable=SC2086 # several options
+	quietly "configuring in build/" sh -c 'cd build && exec ../configure --quiet "$@"' configure ${MUTRACE_CONFIGURE:-}
 fi
-echo "bootstrap.sh: building" >&2
-quietly make -C build -j"$jobs" all
+quietly "building" make -C build -j"$jobs" all
 
 case $task in
-build) echo "bootstrap.sh: built; try: build/mutrace build/demo/bank" >&2 ;;
+build) say "built; try: build/mutrace build/demo/bank" ;;
 demo) exec build/mutrace build/demo/bank ;;
 check) exec make -C build check ;;
 esac
