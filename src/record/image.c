@@ -26,6 +26,7 @@
 #include "src/record/raw.h"
 
 #define PATH_SIZE 512
+#define START_UNITS 100u /* a second has so many of image_header.process_start: the kernel's USER_HZ */
 
 static char session_path[PATH_SIZE];
 static bool session_is_ours;
@@ -35,6 +36,7 @@ static char image_path[PATH_SIZE + 64];
 static struct {
 	struct mapping image;
 	char path[PATH_SIZE + 64];
+	uint64_t forking; /* when the parent was about to fork, as image_header.process_start */
 	bool claimed;
 } spare;
 
@@ -53,8 +55,9 @@ void image_forget_session(void)
 	session_is_ours = false;
 }
 
-/* The part of the header that tells one image from another. */
-static void fill_header(struct image_header *h)
+/* The part of the header that tells one image from another. parent: that of the process that this one was forked from,
+ * or NULL. */
+static void fill_header(struct image_header *h, const struct image_header *parent)
 {
 	struct timespec t;
 
@@ -65,14 +68,18 @@ static void fill_header(struct image_header *h)
 	h->clock_kind = recorder.counter ? CLOCK_KIND_TSC : CLOCK_KIND_NS;
 	h->ppid = (uint32_t)getppid();
 	h->uid = (uint32_t)getuid();
-	h->process_start = procinfo_start_time();
+	if (h->process_start == 0)
+		h->process_start = procinfo_start_time();
 	clock_gettime(CLOCK_REALTIME, &t);
 	h->start_realtime_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	h->start_ticks = h->sync.first_ticks = clock_now();
 	h->sync.first_ns = ticks_monotonic_ns();
 	h->config = recorder.config;
 	h->used = CHUNK_ALIGN;
-	procinfo_boot_id(h->boot_id);
+	if (parent != NULL)
+		memcpy(h->boot_id, parent->boot_id, sizeof(h->boot_id));
+	else
+		procinfo_boot_id(h->boot_id);
 	memcpy(h->magic, SESSION_IMAGE_MAGIC, sizeof(h->magic));
 	clock_sync();
 	__atomic_store_n(&h->pid, (uint32_t)getpid(), __ATOMIC_RELEASE);
@@ -155,14 +162,14 @@ static int read_session(const char *path)
 	return 0;
 }
 
-static int create(char *path, struct mapping *ret, uint64_t first)
+static int create(char *path, struct mapping *ret, uint64_t first, uint32_t namespace)
 {
 	struct image_header *h;
 	int r = mapping_create(session_path, recorder.config.max_bytes, first, path, ret);
 
 	if (r == 0) {
 		h = (struct image_header *)ret->base;
-		h->pid_namespace = h->maker_namespace = procinfo_pid_namespace();
+		h->pid_namespace = h->maker_namespace = namespace;
 	}
 	return r;
 }
@@ -203,7 +210,7 @@ int image_attach(bool make)
 		session_is_ours = false;
 		return r;
 	}
-	r = create(image_path, &image, MAPPING_FIRST);
+	r = create(image_path, &image, MAPPING_FIRST, procinfo_pid_namespace());
 	if (r < 0) {
 		if (session_is_ours)
 			byhand_remove_session(session_path);
@@ -213,13 +220,13 @@ int image_attach(bool make)
 		return r;
 	}
 	take_over(&image);
-	fill_header(recorder.header);
+	fill_header(recorder.header, NULL);
 	recorder.session_user = geteuid();
 	recorder.by_environment = secure_getenv("LD_PRELOAD") != NULL;
 	return 0;
 }
 
-void image_prepare_spare(void)
+static void spare_renew(void)
 {
 	struct image_header *h = (struct image_header *)spare.image.base;
 
@@ -236,8 +243,24 @@ void image_prepare_spare(void)
 		}
 		mapping_drop(&spare.image);
 	}
-	if (create(spare.path, &spare.image, CHUNK_ALIGN) < 0)
+	if (create(spare.path, &spare.image, CHUNK_ALIGN, recorder.header->pid_namespace) < 0)
 		spare.image.base = NULL;
+}
+
+/* The kernel's count of when a process started. 0: that would be a system call, which a child in a sandbox may not make. */
+static uint64_t start_now(void)
+{
+	struct timespec t;
+
+	if (!recorder.counter || clock_gettime(CLOCK_BOOTTIME, &t) != 0)
+		return 0;
+	return (uint64_t)t.tv_sec * START_UNITS + (uint64_t)t.tv_nsec / (1000000000u / START_UNITS);
+}
+
+void image_prepare_spare(void)
+{
+	spare_renew();
+	spare.forking = start_now();
 }
 
 void image_claim(void)
@@ -250,7 +273,7 @@ void image_claim(void)
 	if (spare.claimed) {
 		/* The first of a namespace; others are in the maker's. No call more, for what forks in a sandbox. */
 		h->pid_namespace = h->pid == 1 ? procinfo_pid_namespace() : h->maker_namespace;
-		h->process_start = 0;
+		h->process_start = spare.forking == start_now() ? spare.forking : 0; /* 0: to be read */
 		h->clock_kind = recorder.header->clock_kind;
 		h->start_ticks = clock_now();
 		h->format = SESSION_FORMAT;
@@ -274,7 +297,7 @@ int image_adopt(void)
 		strcpy(image_path, spare.path);
 	} else {
 		mapping_drop(&spare.image); /* a sibling's */
-		r = create(image_path, &image, MAPPING_FIRST);
+		r = create(image_path, &image, MAPPING_FIRST, procinfo_pid_namespace());
 		if (r < 0)
 			return r;
 	}
@@ -283,7 +306,7 @@ int image_adopt(void)
 	recorder.grow_lock = 0;
 	recorder.full = 0;
 	take_over(&image);
-	fill_header(recorder.header);
+	fill_header(recorder.header, parent);
 	recorder.header->parent_image = 1;
 	recorder.header->ppid = (uint32_t)getppid();
 	if (parent != NULL) {

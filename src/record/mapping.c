@@ -22,6 +22,7 @@
 #endif
 
 #define LIMIT_DEFAULT (1ull << 30)
+#define FIRST_STEP (28u * 1024) /* with the page that a child finds: what most children need */
 #define LAST_STEP (4u * 1024 * 1024)
 
 /* Where images go: so far below our own code, which lies where the kernel maps what has no place of its own, from the top
@@ -107,10 +108,11 @@ static int back(char *base, uint64_t from, uint64_t size, const char *path)
 /* MAP_FAILED with errno if it cannot be mapped anywhere. */
 static char *map(int fd, uint64_t size)
 {
+	static uint32_t next; /* the first that was free last time: that of the last child is free again */
 	uintptr_t code = (uintptr_t)map & ~(uintptr_t)0xfffff;
 
-	for (uint64_t i = 0; i < PLACES && code > DISTANCE + (i + 1) * STRIDE; i++) {
-		void *place = (void *)(uintptr_t)(code - DISTANCE - i * STRIDE);
+	for (uint32_t tries = 0; tries < PLACES && code > DISTANCE + PLACES * STRIDE; tries++, next++) {
+		void *place = (void *)(uintptr_t)(code - DISTANCE - next % PLACES * STRIDE);
 		void *p = mmap(place, size, PROT_READ | PROT_WRITE,
 			       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
 
@@ -199,8 +201,8 @@ bool mapping_grow(struct mapping *m, uint64_t size, const char *path)
 
 	if (limit > m->limit)
 		limit = m->limit;
-	if (generous < MAPPING_FIRST)
-		generous = MAPPING_FIRST;
+	if (generous < FIRST_STEP)
+		generous = FIRST_STEP;
 	if (generous > LAST_STEP)
 		generous = LAST_STEP;
 	limit &= ~(whole_pages(1) - 1);

@@ -107,7 +107,9 @@ void memory_reset(void)
 	int saved = errno;
 
 	for (int i = 0; i < MAPPINGS_MAX; i++) {
-		if (mappings[i].p != NULL && mappings[i].size != 0)
+		if (mappings[i].p == NULL)
+			continue; /* nor is it written to: that would copy the page */
+		if (mappings[i].size != 0)
 			munmap(mappings[i].p, mappings[i].size);
 		mappings[i].p = NULL;
 		mappings[i].size = 0;

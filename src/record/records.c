@@ -18,6 +18,7 @@
 
 static struct {
 	uint32_t lock;
+	bool used;
 	uint32_t total; /* records in all lists; a hint, read without the lock */
 	struct class_list lists[COMMON_LISTS];
 } common;
@@ -50,6 +51,7 @@ static struct class_list *common_list(uint32_t stack)
 		struct class_list *c = &common.lists[(class_hash(stack) + i) % COMMON_LISTS];
 
 		if (c->stack == stack || c->stack == 0) {
+			common.used = true;
 			c->stack = stack;
 			return c;
 		}
@@ -141,5 +143,6 @@ void record_put(struct thread *t, struct lock_rec *l)
 
 void records_reset(void)
 {
-	memset(&common, 0, sizeof(common));
+	if (common.lock != 0 || common.used) /* writing to it would give the child pages of its own */
+		memset(&common, 0, sizeof(common));
 }
