@@ -228,8 +228,6 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 		hot_leave(t);
 		return unlock_at(rw, SITE_HERE);
 	}
-	if (unlikely(((struct lock_rec *)REF_POINTER(h->lock))->reader != 0) && h->flags & HELD_SHARED)
-		hold_last_reader(t, h->lock, h->cell);
 	h->address = 0;
 	now = clock_now();
 	r = REAL(pthread_rwlock_unlock)(rw);

@@ -128,11 +128,12 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, enum lock_side side,
 			  const struct report_stack *stack, const struct model_edge *e, uint32_t tid)
 {
+	bool holder = kind == GROUP_HOLDERS;
 	const struct report_group add = {
 		.stack = stack,
-		.count = e->count,
-		.ns = e->wait_total,
-		.max_ns = e->wait_max,
+		.count = holder ? e->parts : e->count,
+		.ns = holder ? e->blocked : e->wait_total,
+		.max_ns = holder ? e->blocked_max : e->wait_max,
 		.timed_out = e->timed_out,
 		.side = side,
 		.tid = tid,
@@ -185,7 +186,7 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 		const struct model_edge *e = &p->edges[i];
 		uint32_t row = rows[e->lock];
 
-		if (e->count == 0)
+		if (e->count == 0 && e->parts == 0)
 			continue;
 		r = edge_add_group(g, row, GROUP_WAITERS, e->side, symbols_stack(v, e->wait_stack), e,
 				   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid);

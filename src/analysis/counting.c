@@ -41,6 +41,8 @@ static int edge_add(struct report_row *row, const struct model_edge *e, double n
 	struct counters add = {
 		.timed_out = e->timed_out,
 		.waits = e->count,
+		.blocked_ns = e->blocked,
+		.handoff_ns = e->handoff,
 		.wait = {
 			.count = e->count,
 			.total_ns = e->wait_total,
@@ -57,6 +59,25 @@ static int edge_add(struct report_row *row, const struct model_edge *e, double n
 			row->inversion_max_ns = e->wait_max;
 	}
 	return counters_add(&row->side[e->side], &add);
+}
+
+/*
+ * The parts of a wait add up to it. What is in none of them is unknown, but for what rounding cost: a ns for each part.
+ * While a session is being read its parts may be ahead of the whole.
+ */
+static void parts_fit(struct counters *c)
+{
+	uint64_t left = c->wait.total_ns;
+
+	c->blocked_ns = c->blocked_ns < left ? c->blocked_ns : left;
+	left -= c->blocked_ns;
+	c->handoff_ns = c->handoff_ns < left ? c->handoff_ns : left;
+	left -= c->handoff_ns;
+	if (c->handoff_ns != 0 && left <= 4 * c->waits) {
+		c->handoff_ns += left;
+		left = 0;
+	}
+	c->unknown_ns = left;
 }
 
 /* How the processes of an entry differ: the wait that each added to its rows. */
@@ -179,6 +200,10 @@ int rows_count(struct report_private *v, struct report_process *e, struct row_ma
 	table_free(&seen.counted);
 	free(before);
 	free(mark);
+	for (i = 0; i < map->n_all; i++) {
+		parts_fit(&map->all[i].side[SIDE_EXCLUSIVE]);
+		parts_fit(&map->all[i].side[SIDE_SHARED]);
+	}
 	for (i = 0; i < map->n_all && r == 0; i++)
 		if (map->all[i].wait_max_in)
 			map->all[i].wait_max_session =

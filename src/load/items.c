@@ -193,6 +193,10 @@ static int edge_take(struct image *im, const struct image_chunk *c, const void *
 	m->timed_out = e->timed_out;
 	m->wait_total = ticks_span(&im->rate, e->wait_total);
 	m->wait_max = ticks_span(&im->rate, e->wait_max);
+	m->parts = e->parts;
+	m->blocked = ticks_span(&im->rate, e->blocked);
+	m->blocked_max = ticks_span(&im->rate, e->blocked_max);
+	m->handoff = ticks_span(&im->rate, e->handoff);
 	memcpy(m->hist, e->hist, sizeof(e->hist));
 	return 0;
 }

@@ -202,6 +202,17 @@ static int edge_resolve(struct image *im, struct model_edge *e, uint64_t hold_si
 	return site_frame(im, hold_site, &e->hold_site);
 }
 
+/* A wait of which the recorder keeps no parts is the fault of its one holder, if there is one. */
+static void blame_whole(struct model_edge *e)
+{
+	bool known = e->hold_stack != MODEL_NONE || e->hold_site != MODEL_NONE || e->holder != MODEL_NONE;
+
+	e->parts = known ? e->count : 0;
+	e->blocked = known ? e->wait_total : 0;
+	e->blocked_max = known ? e->wait_max : 0;
+	e->handoff = 0;
+}
+
 static int edges_resolve(struct image *im)
 {
 	struct model_process *p = im->process;
@@ -221,6 +232,8 @@ static int edges_resolve(struct image *im)
 		r = edge_resolve(im, e, im->edge_sites[i]);
 		if (r < 0)
 			return r;
+		if (!kind_has(p->locks[e->lock].kind, TRAIT_HOLDS))
+			blame_whole(e);
 		n++;
 	}
 	p->n_edges = n;
@@ -270,6 +283,7 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 		r = edge_resolve(im, e, w->facts.hold_site);
 		if (r < 0)
 			return r;
+		blame_whole(e);
 		p->n_edges++;
 	}
 	return 0;

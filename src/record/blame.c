@@ -4,25 +4,13 @@
  * held stacks, and again at the end. Called by wrappers around a call that blocks; takes no lock.
  */
 #include "src/record/internal.h"
+#include "src/record/waited.h"
 
 #define THREADS_SEARCHED 256u
-
-static inline bool awaits_readers(const struct wait *w)
-{
-	return w->side == SIDE_EXCLUSIVE && ((struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_RWLOCK;
-}
 
 static int priority_of(const struct thread_rec *r)
 {
 	return r->realtime ? (r->policy == 6 /* SCHED_DEADLINE */ ? 127 : r->priority) : 0;
-}
-
-static void set_holder(struct wait *w, const struct thread_rec *r, uint32_t cell, bool shared)
-{
-	w->facts.holder = POINTER_REF(r);
-	w->holder_cell = cell;
-	w->facts.holder_side = shared ? SIDE_SHARED : SIDE_EXCLUSIVE;
-	w->facts.hold_site = cell != 0 ? ((struct cell *)REF_POINTER(cell))->site : 0;
 }
 
 /*
@@ -43,15 +31,23 @@ static void find_last_holder(const struct thread *t, const void *address, struct
 	    (address == NULL ||
 	     object_owner(address, l->kind) != ((struct thread_rec *)REF_POINTER(owner))->tid))
 		return;
-	set_holder(w, REF_POINTER(owner), cell, false);
+	wait_set_holder(w, owner, cell);
 }
 
-/* Readers leave no trace in the lock. The first of them will do for a report of the moment; all are asked to say when they
- * let go. */
-static bool find_readers(const struct thread *t, const void *address, struct wait *w)
+/* A thread is seen to hold the lock: it is asked to say when it lets go. books: NULL if the lock has none. */
+static void found(struct wait *w, struct overlap *books, uint32_t thread, struct held *h)
+{
+	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
+	if (w->facts.holder == 0)
+		wait_set_holder(w, thread, h->cell);
+	if (books != NULL)
+		overlap_acquired(books, thread, h->cell, !(h->flags & HELD_SHARED), w->start);
+}
+
+/* Readers leave no trace in the lock, so all threads are looked at. */
+static void find_readers(struct thread *t, const void *address, struct wait *w, struct overlap *books)
 {
 	uint32_t n = thread_count();
-	bool any = false;
 
 	for (uint32_t i = 0; i < n && i < THREADS_SEARCHED; i++) {
 		struct thread *other = thread_at(i);
@@ -65,16 +61,9 @@ static bool find_readers(const struct thread *t, const void *address, struct wai
 		for (h = top;
 		     h >= other->held_first && (h->address != (uintptr_t)address || h->lock != w->lock);)
 			h--;
-		if (h < other->held_first)
-			continue;
-		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
-		if (!any)
-			set_holder(w, other->rec, h->cell, h->flags & HELD_SHARED);
-		any = true;
-		if (w->side == SIDE_SHARED)
-			break; /* it waits for one writer */
+		if (h >= other->held_first)
+			found(w, books, other->ref, h);
 	}
-	return any;
 }
 
 /* Whether a realtime thread waits for one of lower priority. */
@@ -98,26 +87,21 @@ static void find_inversion(const struct thread *t, struct wait *w)
 	}
 }
 
-/* Whom does this thread wait for? */
-static void find_holder(struct thread *t, struct lock_rec *l, const void *address, struct wait *w)
+/* Who has the lock that this thread waits for? */
+static void find_holders(struct thread *t, const void *address, struct wait *w, struct overlap *books)
 {
+	const struct lock_rec *l = REF_POINTER(w->lock);
 	uint32_t owner = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED);
 	struct held *h = NULL;
 
 	if (owner != 0 && owner != t->ref)
 		h = held_of(REF_POINTER(owner), (uintptr_t)address, w->lock);
-	if (h != NULL) {
-		__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
-		set_holder(w, REF_POINTER(owner), h->cell, h->flags & HELD_SHARED);
-	} else if (l->kind == KIND_RWLOCK) {
-		/* what a writer waits for if no reader is seen to have it, its end will tell */
-		if (!find_readers(t, address, w) && w->side == SIDE_SHARED)
-			find_last_holder(t, address, w);
-	} else {
-		find_last_holder(t, address, w);
-	}
-	if (w->facts.holder != 0)
-		find_inversion(t, w);
+	if (h != NULL && (l->kind != KIND_RWLOCK || !(h->flags & HELD_SHARED)))
+		found(w, books, owner, h);
+	else if (l->kind == KIND_RWLOCK)
+		find_readers(t, address, w, books);
+	if (books != NULL && w->facts.holder == 0 && object_owner(address, l->kind) != 0)
+		overlap_unseen(books, w->start);
 }
 
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
@@ -128,10 +112,14 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
 	if (recorder.config.track_rt)
 		thread_policy_changed(t);
+	waits_settle(t);
+	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_HOLDS))
+		waited_begin(t, address, w, find_holders);
 	w->facts.wait_stack = stacks_capture(t, site);
-	if (awaits_readers(w))
-		writer_begins(w->lock);
-	find_holder(t, REF_POINTER(use.lock), address, w);
+	if (w->facts.holder == 0) /* it has let go by now, or has only just taken it */
+		find_last_holder(t, address, w);
+	if (w->facts.holder != 0)
+		find_inversion(t, w);
 	r->waiting_stack = w->facts.wait_stack;
 	r->waiting_since = w->start;
 	r->waiting_site = site.ip;
@@ -142,23 +130,14 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 
 void wait_end(struct thread *t, struct wait *w)
 {
+	uint32_t holder = w->facts.holder;
+
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
-	if (awaits_readers(w)) {
-		uint32_t cell, reader = last_reader(REF_POINTER(w->lock), &cell);
-
-		writer_ends(w->lock);
-		if (reader != 0 && reader != t->ref) {
-			set_holder(w, REF_POINTER(reader), cell, true);
-			find_inversion(t, w);
-		}
-	}
+	waited_end(t, w);
+	if (w->facts.holder != holder)
+		find_inversion(t, w);
 	if (w->facts.holder == 0)
 		find_last_holder(t, NULL, w);
-	if (w->holder_cell != 0) {
-		struct cell *c = REF_POINTER(w->holder_cell);
-		uint32_t released = __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE);
-
-		w->facts.hold_stack = released ? released : c->stack;
-	}
+	w->facts.hold_stack = wait_hold_stack(w->holder_cell);
 }

@@ -171,7 +171,7 @@ bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address)
 	struct lock_rec *l = REF_POINTER(s->lock);
 	bool settled = s->stamp == (epoch | STAMP_SETTLED);
 
-	if ((s->stamp ^ epoch) >= EPOCH_STEP && !renew(t, s, l, address))
+	if (((s->stamp ^ epoch) >= EPOCH_STEP && !renew(t, s, l, address)) || unlikely(lock_waited(l)))
 		return false;
 	hot_own(t, l, REF_POINTER(s->cell), s->cell);
 	if (unlikely(!settled))

@@ -2,6 +2,7 @@
 /* A thread's edges: its waits, by lock, the waiter's stack and the holder's. The thread's own; nothing here takes a lock. */
 #include "src/record/internal.h"
 #include "src/record/modules.h"
+#include "src/record/waited.h"
 
 #define EDGES_AMPLE 1024u /* of a thread */
 
@@ -81,25 +82,72 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	return e;
 }
 
-void wait_book(struct thread *t, const struct wait *w, bool timed_out)
+/* Books whose holds the last wait overlapped, and for how long. */
+static void book_parts(struct thread *t)
 {
-	struct edge *e;
+	struct waits *s = t->waits;
+	struct wait w = s->ended;
+
+	s->ended.lock = 0;
+	for (uint32_t i = 0; i < s->n_parts; i++) {
+		struct overlap_part *p = &s->parts[i];
+		uint32_t same = 0;
+		struct edge *e;
+
+		if (p->cell != 0 && p->cell != w.holder_cell)
+			wait_set_holder(&w, p->thread, p->cell);
+		w.facts.hold_stack = wait_hold_stack(p->cell);
+		w.facts.flags = p->cell == s->ended.holder_cell ? s->ended.facts.flags : 0;
+		e = edge_use(t, &w);
+		if (e == NULL)
+			continue;
+		e->blocked += p->ticks;
+		if (p->ticks > e->blocked_max)
+			e->blocked_max = p->ticks;
+		p->thread = POINTER_REF(e); /* several threads that held it in one place have one part */
+		while (s->parts[same].thread != p->thread)
+			same++;
+		e->parts += same == i;
+	}
+}
+
+void waits_settle(struct thread *t)
+{
 	uint8_t busy = busy_enter(t);
 
-	e = edge_use(t, w);
-	if (e != NULL) {
-		uint32_t *bucket = &e->hist[hist_bucket(w->ticks)];
-
-		e->facts = w->facts;
-		e->wait_total += w->ticks;
-		if (w->ticks > e->wait_max)
-			e->wait_max = w->ticks;
-		if (*bucket != UINT32_MAX)
-			++*bucket;
-		if (timed_out)
-			e->timed_out++;
-		e->count++;
-		t->rec->waits_booked++;
-	}
+	if (t->waits != NULL && t->waits->ended.lock != 0)
+		book_parts(t);
 	busy_leave(t, busy);
+}
+
+static void book(struct thread *t, const struct wait *w, bool timed_out)
+{
+	struct waits *s = t->waits;
+	struct edge *e = edge_use(t, w);
+
+	if (!e)
+		return;
+	uint32_t *bucket = &e->hist[hist_bucket(w->ticks)];
+
+	e->facts = w->facts;
+	e->wait_total += w->ticks;
+	if (w->ticks > e->wait_max)
+		e->wait_max = w->ticks;
+	if (*bucket != UINT32_MAX)
+		++*bucket;
+	if (timed_out)
+		e->timed_out++;
+	if (s && s->ended.lock == w->lock && s->ended.ticks == w->ticks)
+		e->handoff += s->handoff;
+	e->count++;
+	t->rec->waits_booked++;
+}
+
+void wait_book(struct thread *t, const struct wait *w, bool timed_out)
+{
+	uint8_t busy = busy_enter(t);
+
+	book(t, w, timed_out);
+	busy_leave(t, busy);
+	waits_settle(t);
 }

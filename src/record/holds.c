@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "src/record/internal.h"
+#include "src/record/waited.h"
 
 #define HELD_LIMIT (1u << 16)
 
@@ -176,6 +177,10 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		}
 		return;
 	}
+	if (kind_has(l->kind, TRAIT_HOLDS) && __atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0) {
+		waited_acquired(t, use, side, now);
+		flags |= HELD_WATCHED;
+	}
 	h = hot_raise(t, true);
 	hot_fill(h, use, 0, now, flags);
 	if (w != NULL) {
@@ -219,25 +224,35 @@ static void close_gap(struct thread *t, struct held *h)
 	hot_lower(t);
 }
 
+/* Keeps the stack of a release that others wait for. Of those that came while others waited, one stands for all. */
+static void note_release(struct thread *t, const struct held *h, struct site site)
+{
+	struct cell *c = REF_POINTER(h->cell);
+	uint32_t stack;
+
+	if (!(h->flags & HELD_WANTED) && c->release_stack != 0)
+		return;
+	stack = stacks_capture(t, site);
+	if (stack != 0)
+		__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
+}
+
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
 {
 	bool ended;
 
-	if (h->recursion == 0 && h->flags & HELD_WANTED) {
-		struct cell *c = REF_POINTER(h->cell);
-		uint32_t stack = stacks_capture(t, site);
-
-		if (stack != 0)
-			__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
-	}
-	if (h->flags & HELD_SHARED && ((struct lock_rec *)REF_POINTER(h->lock))->reader != 0)
-		hold_last_reader(t, h->lock, h->cell);
+	if (h->recursion == 0 && h->flags & (HELD_WANTED | HELD_WATCHED))
+		note_release(t, h, site);
 	uint8_t busy = busy_enter(t);
 	if (h < t->held_first || h > t->top) /* moved by a handler since it was found */
 		h = hold_find(t, (const void *)(uintptr_t)h->address);
 	ended = h != NULL && h->recursion == 0;
 	if (ended) {
-		*ret_now = h->flags & HELD_UNTIMED ? 0 : clock_now();
+		bool waited = h->flags & (HELD_WANTED | HELD_WATCHED);
+
+		*ret_now = h->flags & HELD_UNTIMED && !waited ? 0 : clock_now();
+		if (waited)
+			waited_released(t, h->lock, t->ref, h->cell, *ret_now);
 		*ret = *h;
 		close_gap(t, h);
 	} else if (h != NULL) {
@@ -306,6 +321,7 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 		return false;
 	if (h->flags & HELD_COUNTED)
 		cell_catch_up(REF_POINTER(h->cell), h->acquired);
+	waited_released(t, lock, l->last_owner, h->cell, clock_now());
 	h->address = 0;
 	return true;
 }

@@ -83,6 +83,12 @@ static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c,
 	}
 }
 
+/* Whether threads wait for a lock: then each hold of it is told (waited.h). */
+static inline bool lock_waited(const struct lock_rec *l)
+{
+	return __atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0;
+}
+
 /* The same for a lock that this thread may not use alone. False: the slot is of no use any more. */
 bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address);
 
@@ -186,6 +192,8 @@ hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s, const void *addr
 	    unlikely(!hot_own_shared(t, s, address)))
 		return false;
 	memcpy(&use, &s->cell, sizeof(use));
+	if (side == SIDE_SHARED && unlikely(lock_waited(REF_POINTER(use.lock))))
+		return false;
 	acquired = ++s->acquired;
 	if (mode == MODE_SAMPLED) {
 		if (unlikely(--t->sample_left == 0)) {

@@ -64,13 +64,29 @@ void locks_reset(void);
 /* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is harmless. */
 struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock);
 
-/* readers.c */
-/* Around a writer's wait: between them readers note themselves when they let go. */
-void writer_begins(uint32_t lock);
-void writer_ends(uint32_t lock);
-/* The thread of the last reader that let go, and its cell. 0: none has since the writer asked. */
-uint32_t last_reader(const struct lock_rec *l, uint32_t *ret_cell);
-void readers_reset(void);
+/* Takes a thread for the holder of what is waited for, by a cell of its. */
+static inline void wait_set_holder(struct wait *w, uint32_t thread, uint32_t cell)
+{
+	const struct cell *c = REF_POINTER(cell);
+
+	w->facts.holder = thread;
+	w->holder_cell = cell;
+	w->facts.holder_side = c->side;
+	w->facts.hold_site = c->site;
+}
+
+/* The stack to show for a holder: of its last release that others waited for, else of its first acquisition. */
+static inline uint32_t wait_hold_stack(uint32_t cell)
+{
+	const struct cell *c = REF_POINTER(cell);
+	uint32_t released = cell != 0 ? __atomic_load_n(&c->release_stack, __ATOMIC_ACQUIRE) : 0;
+
+	return cell == 0 ? 0 : released ? released : c->stack;
+}
+
+/* edges.c */
+/* Books the parts of the last wait, if they are not yet. Before another begins. */
+void waits_settle(struct thread *t);
 
 /* cells.c */
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);

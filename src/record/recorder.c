@@ -18,6 +18,7 @@
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 #include "src/record/stacks.h"
+#include "src/record/waited.h"
 
 #define INHERITED_MAX 64u
 
@@ -57,6 +58,7 @@ void recorder_thread_ended(struct thread *t)
 	if (t != thread_self)
 		return;
 	entering = 1; /* for good: nobody would tell us of a second end */
+	waits_settle(t);
 	thread_end(t);
 }
 
@@ -122,7 +124,7 @@ static void child_start(void)
 		child_appeared();
 	memory_reset();
 	locks_reset();
-	readers_reset();
+	waited_reset();
 	threads_reset();
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */

@@ -96,8 +96,6 @@ struct held *hold_find(struct thread *t, const void *address);
 /* The general way to release: one level of a recursive mutex, or closes the hold: removes the entry, hands it over in
  * *ret for hold_book(). False: the lock stays held (recursion). before: to be called before the original. */
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now);
-/* A reader lets go of an rwlock whose lock_rec.reader is not 0. */
-void hold_last_reader(struct thread *t, uint32_t lock, uint32_t cell);
 /* Adds a closed hold, and the wait before it, to the counters. After the lock was released. */
 void hold_book(struct thread *t, const struct held *h, uint64_t now);
 /* Whether this thread, or the last one that acquired the exclusive side, holds a lock. Its memory is not looked at. */

@@ -93,6 +93,7 @@ struct thread {
 	struct arena cells_arena, edges_arena, locks_arena;
 	struct hashtable cells; /* (lock, site, side) -> cell, clustered by lock */
 	struct hashtable edges;
+	struct waits *waits; /* see waited.h; NULL: it has never waited */
 	struct class_list classes[CLASS_LISTS];
 	uint32_t edge_locks
 		[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see edges.c */

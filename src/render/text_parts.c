@@ -104,6 +104,32 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 	}
 }
 
+/* The parts of the wait that are nobody's fault, or whose is not known, where they matter. */
+static void rest_print(const struct text_out *t, const struct report_row *row)
+{
+	static const struct {
+		enum counter counter;
+		const char *word, *text;
+	} parts[] = {
+		{ COUNTER_handoff_ns, "handoff",
+		  "of the wait nobody held it: waking up, waiting for a processor" },
+		{ COUNTER_unknown_ns, "unknown", "of the wait it is not known who held it" },
+	};
+	double whole = (double)(row->side[0].wait.total_ns + row->side[1].wait.total_ns);
+	char share[NUMBER_SIZE];
+
+	if (!kind_has(row->kind, TRAIT_HOLDS))
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		double part =
+			(double)(row->side[0].all[parts[i].counter] + row->side[1].all[parts[i].counter]);
+
+		if (part >= whole / 20 && part > 0)
+			fprintf(t->f, "    %s %7s  %s\n", parts[i].word, number_share(share, part, whole),
+				parts[i].text);
+	}
+}
+
 /* How the processes of a sum differ: the slow rank of a job, the slow host of a fleet. */
 static void spread_print(const struct text_out *t, const struct report_process *e,
 			 const struct report_row *row)
@@ -145,6 +171,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 		}
 		group_print(t, row, row->waiters, row->n_waiters, false);
 		group_print(t, row, row->holders, row->n_holders, true);
+		rest_print(t, row);
 		if (e->n_processes > 1 && row->wait_max_in)
 			spread_print(t, e, row);
 		done++;

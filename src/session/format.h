@@ -231,20 +231,10 @@ struct lock_rec {
 	uint32_t created_stack; /* 0: not initialised by call */
 	uint32_t first_stack;   /* of the first use */
 	uint32_t misuse_stack;  /* of the first misuse */
+	uint32_t waiters;       /* threads that wait for it now (several writers, atomic) */
 	union {
-		struct {
-			uint32_t
-				waiters; /* condition variable, semaphore: threads waiting now (several writers, atomic) */
-			uint32_t other; /* condition variable: ref of the mutex it is used with */
-		};
-		struct
-		{ /* rwlock: the last reader that let go while a writer waits; the recorder's business */
-			uint32_t reader, reader_cell; /* 0: none waits; READER_AWAITED: none has let go */
-		};
-		struct {
-			uint32_t unused;
-			uint32_t sole; /* mutex, spin lock: the recorder's business */
-		};
+		uint32_t other; /* condition variable: ref of the mutex it is used with */
+		uint32_t sole;  /* mutex, spin lock: the recorder's business */
 	};
 	uint64_t instances; /* times initialised, at least 1 */
 	uint32_t creator;   /* ref of the thread that owns this record's recycling; the recorder's business */
@@ -252,8 +242,6 @@ struct lock_rec {
 	uint32_t misuses;   /* how often, all kinds together (several writers, atomic) */
 	uint32_t last_cell; /* ref of the cell of last_owner's last acquisition; written like it; 0 unknown */
 };
-
-#define READER_AWAITED 1u
 
 #define COUNTER_FIELD_CELL(member) uint64_t member;
 #define COUNTER_FIELD_PLACED(member)
@@ -311,17 +299,21 @@ struct wait_facts {
 };
 #define WAIT_INVERTED 0x01u /* a realtime thread waited for a holder of lower priority */
 
-/* Waits of one (thread, lock, side, waiter's stack, holder's stack). 192 bytes, 64-aligned. */
+/* Waits of one (thread, lock, side, waiter's stack, holder's stack). 256 bytes, 64-aligned. */
 struct edge {
 	uint32_t lock;
 	uint8_t side; /* the waiter's, enum lock_side */
 	uint8_t reserved8[3];
 	struct wait_facts facts; /* of the last of them, where they differ: holder, holder_side, priorities */
-	uint64_t count;          /* waits that ended */
-	uint64_t timed_out;      /* of these, how many gave up (or were cancelled) */
+	uint64_t count;          /* waits that ended, and for most of which this holder is to blame */
+	uint32_t timed_out;      /* of these, how many gave up (or were cancelled) */
+	uint32_t parts;          /* waits for some of which this holder is to blame */
 	uint64_t wait_total, wait_max;
 	uint32_t hist[HIST_BUCKETS];
-	uint64_t reserved[2];
+	uint64_t blocked;     /* ticks of waits during which this holder had the lock, of all parts */
+	uint64_t blocked_max; /* of one wait */
+	uint64_t handoff;     /* ticks of the waits in wait_total during which nobody had it */
+	uint64_t reserved[7];
 };
 
 /* A lock held by a thread now. Entries [0, depth) of the thread's array are in use, those with address 0
@@ -345,8 +337,9 @@ struct held {
 #define HELD_WANTED 0x04u  /* a thread waits for this (written by the waiter, atomic or) */
 #define HELD_UNTIMED 0x08u /* this hold is not sampled */
 #define HELD_SHARED 0x10u
-#define HELD_COUNTED 0x40u
 #define HELD_SCALED 0x20u /* sampled: counts for sample_hold holds */
+#define HELD_COUNTED 0x40u
+#define HELD_WATCHED 0x80u /* it began while others waited; see waited.h */
 
 /* matrace: what a thread asked of the allocator. */
 struct alloc_totals {
@@ -440,7 +433,7 @@ _Static_assert(sizeof(struct chunk) == 64, "chunk");
 _Static_assert(sizeof(struct lock_rec) == 64, "lock_rec");
 _Static_assert(sizeof(struct cell) == 192, "cell");
 _Static_assert(sizeof(struct wait_facts) == 24, "wait_facts");
-_Static_assert(sizeof(struct edge) == 192, "edge");
+_Static_assert(sizeof(struct edge) == 256, "edge");
 _Static_assert(sizeof(struct held) == 64, "held");
 _Static_assert(sizeof(struct frame_node) == 32, "frame_node");
 _Static_assert(sizeof(struct alloc_site) == 64, "alloc_site");

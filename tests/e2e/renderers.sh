@@ -26,7 +26,7 @@ def folded(path):
     return {tuple(stack.split(";")): int(n) for stack, n in rows if ";guilty_lock" in stack}
 
 wait, blocked, hold = folded("wait"), folded("blocked"), folded("hold")
-assert sum(wait.values()) == lock["wait_ns"]["total"] == sum(blocked.values())
+assert sum(wait.values()) == lock["wait_ns"]["total"] and sum(blocked.values()) == lock["blocked_ns"]
 assert sum(hold.values()) == lock["hold_ns"]["total"] == sum(u["hold_ns"] for u in lock["users"])
 assert list(wait) == [("truth", "waiter", "wait_for_lock", "guilty_lock")], wait
 assert ("truth", "main", "hold_lock", "guilty_lock") in blocked, blocked
@@ -98,7 +98,7 @@ def profile(path):
             samples[tuple(stack)] = packed(s[2])
     return types, samples
 
-for path, total, count, first in (("blocked.pb.gz", lock["wait_ns"]["total"], 200, "hold_lock"),
+for path, total, count, first in (("blocked.pb.gz", lock["blocked_ns"], 200, "hold_lock"),
                                   ("wait.pb.gz", lock["wait_ns"]["total"], 200, "wait_for_lock"),
                                   ("hold.pb.gz", lock["hold_ns"]["total"], 400, None)):
     types, samples = profile(path)

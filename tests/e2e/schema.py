@@ -48,8 +48,13 @@ def check_sums(what, process):
         if sum(w["wait_ns"] for w in lock["waiters"]) != wait_ns:
             complain(f"{name}: waiters' time does not add up to {wait_ns}")
         if lock["kind"] in ("mutex", "rwlock", "spin"):
-            if sum(h["count"] for h in lock["holders"]) != waits:
-                complain(f"{name}: holders do not add up to {waits}")
+            if max((h["count"] for h in lock["holders"]), default=0) > waits:
+                complain(f"{name}: a holder had a part in more than {waits} waits")
+        if sum(h["blocked_ns"] for h in lock["holders"]) != sum(s["blocked_ns"] for s in sides(lock)):
+            complain(f"{name}: holders do not add up to what was blocked")
+        for side in sides(lock):
+            if side["blocked_ns"] + side["handoff_ns"] + side["unknown_ns"] != side["wait_ns"]["total"]:
+                complain(f"{name}: the parts do not add up to {side['wait_ns']['total']}")
         for side in sides(lock):
             for d in (side["wait_ns"], side.get("hold_ns")):
                 if d and not d["p50"] <= d["p95"] <= d["p99"] <= d["max"] <= max(d["total"], d["max"]):

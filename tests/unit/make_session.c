@@ -274,6 +274,9 @@ struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t l
 	e->count = count;
 	e->wait_total = wait;
 	e->wait_max = count ? wait / count : 0;
+	e->parts = (uint32_t)count; /* one holder is to blame for all of it */
+	e->blocked = wait;
+	e->blocked_max = e->wait_max;
 	t->waits_booked += count;
 	return e;
 }

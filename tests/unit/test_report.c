@@ -336,6 +336,42 @@ static void test_blame(void **state)
 	assert_null(row->holders[3].stack);
 }
 
+/* A wait of 1000 ticks for two holders in turn, of which nobody had the lock for 100 and somebody unknown for 50. */
+static void test_parts(void **state)
+{
+	struct fixture *f = *state;
+	const struct report_process *p;
+	const struct report_row *row;
+	uint32_t t1, lock;
+	struct edge *e;
+
+	lock = image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9000, NULL);
+	t1 = image_maker_thread(f->im, 101, NULL);
+	image_maker_cell(f->im, t1, lock, 10, NULL);
+	e = image_maker_edge(f->im, t1, lock, 1, 1000);
+	e->facts.wait_stack = stack(f, 0x1010, 0x2010, 0x5010);
+	e->facts.hold_stack = stack(f, 0x3010, 0x2010, 0x5010);
+	e->blocked = e->blocked_max = 800;
+	e->handoff = 100;
+	e = image_maker_edge(f->im, t1, lock, 0, 0);
+	e->facts.wait_stack = stack(f, 0x1010, 0x2010, 0x5010);
+	e->facts.hold_stack = stack(f, 0x1090, 0x2010, 0x5010);
+	e->parts = 1;
+	e->blocked = e->blocked_max = 50;
+
+	p = report(f);
+	row = &p->locks[0];
+	assert_int_equal(row->n_waiters, 1);
+	assert_int_equal(row->waiters[0].ns, 1000);
+	assert_int_equal(row->n_holders, 2);
+	assert_int_equal(row->holders[0].ns, 800);
+	assert_int_equal(row->holders[1].ns, 50);
+	assert_int_equal(row->holders[1].count, 1);
+	assert_int_equal(row->side[0].blocked_ns, 850);
+	assert_int_equal(row->side[0].handoff_ns, 100);
+	assert_int_equal(row->side[0].unknown_ns, 50);
+}
+
 static void test_helpers(void **state)
 {
 	static const char *const more[] = { "my_*", NULL };
@@ -601,6 +637,7 @@ int main(void)
 		TEST(test_naming_and_folding),
 		TEST(test_identity_across_builds),
 		TEST(test_blame),
+		TEST(test_parts),
 		TEST(test_helpers),
 		TEST(test_deadlock),
 		TEST(test_no_deadlock_of_readers),

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Blame by overlap, see overlap.h. Runs in the profiled process, takes no locks. Called by waited.c. */
+#include "src/record/overlap.h"
+
+#include <string.h>
+
+#define SCALE_LOG 8u
+
+static uint32_t holding(const struct overlap *o)
+{
+	return o->n_holders + o->crowd;
+}
+
+/* Brings the clock up to a time. Readings of several processors may differ a little: time never goes back. */
+static void advance(struct overlap *o, uint64_t now)
+{
+	uint32_t n = holding(o);
+	uint64_t passed;
+
+	if (now <= o->at)
+		return;
+	passed = now - o->at;
+	o->at = now;
+	if (n != 0) {
+		uint64_t scaled = (passed << SCALE_LOG) + o->rest;
+
+		o->clock += scaled / n;
+		o->rest = scaled % n;
+		o->charged[OVERLAP_ACCOUNTS] += o->crowd * (scaled / n);
+	} else if (o->unseen || o->doubtful) {
+		o->unseen_for += passed;
+	}
+}
+
+void overlap_open(struct overlap *o, uint32_t lock, bool doubtful, uint64_t now)
+{
+	*o = (struct overlap){ .next = o->next, .lock = lock, .doubtful = doubtful, .at = now };
+}
+
+void overlap_unseen(struct overlap *o, uint64_t now)
+{
+	advance(o, now);
+	o->unseen = holding(o) == 0;
+}
+
+/* The account of a cell, made if it is new; that of all others if there is no place. */
+static uint32_t account_of(struct overlap *o, uint32_t thread, uint32_t cell)
+{
+	uint32_t i;
+
+	for (i = 0; i < o->n_accounts; i++)
+		if (o->cell[i] == cell)
+			return i;
+	if (i < OVERLAP_ACCOUNTS) {
+		o->cell[i] = cell;
+		o->thread[i] = thread;
+		o->n_accounts++;
+	}
+	return i;
+}
+
+static void charge(struct overlap *o, const struct overlap_holder *h)
+{
+	o->charged[h->account] += o->clock - h->since;
+}
+
+void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive, uint64_t now)
+{
+	advance(o, now);
+	o->unseen = false;
+	if (exclusive) { /* a release that was not told */
+		for (uint32_t i = 0; i < o->n_holders; i++)
+			charge(o, &o->holder[i]);
+		o->n_holders = o->crowd = 0;
+		o->rest = 0;
+	}
+	if (o->n_holders == OVERLAP_HOLDERS) {
+		o->crowd++;
+		return;
+	}
+	o->holder[o->n_holders++] = (struct overlap_holder){
+		.thread = thread, .cell = cell, .since = o->clock, .account = account_of(o, thread, cell)
+	};
+}
+
+void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now)
+{
+	advance(o, now);
+	o->unseen = false;
+	for (uint32_t i = o->n_holders; i-- > 0;) {
+		if (o->holder[i].thread != thread || o->holder[i].cell != cell)
+			continue;
+		charge(o, &o->holder[i]);
+		o->holder[i] = o->holder[--o->n_holders];
+		return;
+	}
+	if (o->crowd > 0)
+		o->crowd--;
+}
+
+void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now)
+{
+	advance(o, now);
+	memcpy(ret->charged, o->charged, sizeof(ret->charged));
+	for (uint32_t i = 0; i < o->n_holders; i++)
+		ret->charged[o->holder[i].account] += o->clock - o->holder[i].since;
+	ret->unseen_for = o->unseen_for;
+}
+
+uint32_t overlap_parts(struct overlap *o, const struct overlap_view *v, uint64_t now,
+		       struct overlap_part ret[OVERLAP_ACCOUNTS + 1], uint64_t *ret_unseen)
+{
+	uint32_t n = 0;
+
+	advance(o, now);
+	for (uint32_t i = 0; i <= OVERLAP_ACCOUNTS; i++) {
+		uint64_t scaled;
+
+		if (i >= o->n_accounts && i < OVERLAP_ACCOUNTS)
+			continue;
+		scaled = o->charged[i] - v->charged[i];
+		for (uint32_t k = 0; k < o->n_holders; k++)
+			if (o->holder[k].account == i)
+				scaled += o->clock - o->holder[k].since;
+		if (scaled >> SCALE_LOG != 0)
+			ret[n++] = (struct overlap_part){
+				.cell = i < OVERLAP_ACCOUNTS ? o->cell[i] : 0,
+				.thread = i < OVERLAP_ACCOUNTS ? o->thread[i] : 0,
+				.ticks = scaled >> SCALE_LOG,
+			};
+	}
+	*ret_unseen = o->unseen_for - v->unseen_for;
+	return n;
+}

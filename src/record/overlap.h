@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Whose holds a wait overlaps, and for how long: the books of one lock while threads wait for it. Arithmetic only: every
+ * function is told the time, and the caller sees to it that one thread at a time is inside (waited.c).
+ *
+ * The lock has a clock that runs at 1/n of real time while n threads hold it, and stands still while nobody does. A holder
+ * is charged the clock's difference between its acquisition and its release, so readers share their time equally. The
+ * charges go to accounts, one for each cell. A waiter notes all accounts when its wait begins. The differences when it
+ * ends are what each holder blocked it for, however many holds there were. The rest of the wait is hand-off: nobody held
+ * the lock, or unseen: somebody did, but not by a recorded call.
+ */
+#ifndef MUTRACE_RECORD_OVERLAP_H
+#define MUTRACE_RECORD_OVERLAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define OVERLAP_ACCOUNTS 32u /* cells that are told apart; more are charged together */
+#define OVERLAP_HOLDERS 64u  /* readers that are told apart; more are charged together */
+
+struct overlap_holder {
+	uint32_t thread, cell; /* refs; never 0 */
+	uint64_t since;        /* on the lock's clock */
+	uint32_t account;      /* OVERLAP_ACCOUNTS: that of all others */
+};
+
+struct overlap {
+	struct overlap *next; /* the owner's business */
+	uint32_t lock;        /* ref */
+	uint32_t waiters;
+	uint32_t n_holders, n_accounts;
+	uint32_t crowd;      /* holders for which there was no place */
+	bool unseen;         /* somebody holds it, and we do not know who */
+	bool doubtful;       /* whenever nobody is seen to hold it, somebody may */
+	uint64_t at;         /* time, in ticks, up to which the following is true */
+	uint64_t clock;      /* in 1/256 ticks */
+	uint64_t rest;       /* what the last division left */
+	uint64_t unseen_for; /* ticks */
+	struct overlap_holder holder[OVERLAP_HOLDERS];
+	uint32_t cell[OVERLAP_ACCOUNTS], thread[OVERLAP_ACCOUNTS]; /* of each account */
+	uint64_t charged[OVERLAP_ACCOUNTS + 1]; /* by ended holds; the last one is that of all others */
+};
+
+/* What stood in the accounts when a wait began. */
+struct overlap_view {
+	uint64_t charged[OVERLAP_ACCOUNTS + 1];
+	uint64_t unseen_for;
+};
+
+/* A part of a wait: ticks for which holds of a cell blocked it. */
+struct overlap_part {
+	uint32_t cell, thread; /* refs; 0: of several that are not told apart */
+	uint64_t ticks;
+};
+
+/* Opens the books of a lock that nobody waited for. doubtful: not every acquisition of it will be told. */
+void overlap_open(struct overlap *o, uint32_t lock, bool doubtful, uint64_t now);
+/* Somebody unknown holds it, until the next acquisition or release. */
+void overlap_unseen(struct overlap *o, uint64_t now);
+/* A thread got the lock. exclusive: so nobody else has it any more. */
+void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive, uint64_t now);
+/* A thread lets go of it. */
+void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now);
+/* A wait begins. */
+void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now);
+/* A wait that began with a look ends: who blocked it. Returns how many parts, at most OVERLAP_ACCOUNTS + 1. Their sum and
+ * *ret_unseen together are at most the time since the look. */
+uint32_t overlap_parts(struct overlap *o, const struct overlap_view *v, uint64_t now,
+		       struct overlap_part ret[OVERLAP_ACCOUNTS + 1], uint64_t *ret_unseen);
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The locks that threads wait for now, see waited.h. Runs in the profiled process. Called by blame.c and holds.c. */
+#include "src/record/waited.h"
+
+#include <string.h>
+
+#include "src/record/internal.h"
+#include "src/record/memory.h"
+#include "src/record/pilock.h"
+
+#define BUCKETS_LOG 6u
+
+static struct bucket {
+	uint32_t word;
+	struct overlap *first;
+} __attribute__((aligned(64))) buckets[1u << BUCKETS_LOG];
+
+/* Books that are not in use. */
+static struct overlap *spares;
+static uint32_t spares_word;
+
+static struct bucket *bucket_of(uint32_t lock)
+{
+	return &buckets[lock * 0x9e3779b1u >> (32 - BUCKETS_LOG)];
+}
+
+static struct overlap *books_of(const struct bucket *b, uint32_t lock)
+{
+	struct overlap *o = b->first;
+
+	while (o != NULL && o->lock != lock)
+		o = o->next;
+	return o;
+}
+
+static struct overlap *spare_take(const struct thread *t)
+{
+	struct overlap *o;
+
+	if (!pilock_lock(&spares_word, t->tid))
+		return NULL;
+	o = spares;
+	if (o != NULL)
+		spares = o->next;
+	pilock_unlock(&spares_word, t->tid);
+	return o != NULL ? o : memory_piece(sizeof(*o), t->tid);
+}
+
+static void spare_put(const struct thread *t, struct overlap *o)
+{
+	if (!pilock_lock(&spares_word, t->tid))
+		return; /* never used again */
+	o->next = spares;
+	spares = o;
+	pilock_unlock(&spares_word, t->tid);
+}
+
+/* An acquisition is not told if it is another process's, or one that did not wait and is not recorded. */
+static bool doubtful(const struct thread *t, const struct lock_rec *l)
+{
+	return t->mode == MODE_CONTENDED || l->flags & LOCK_PSHARED;
+}
+
+static struct waits *waits_of(struct thread *t)
+{
+	if (t->waits == NULL)
+		t->waits = memory_piece(sizeof(*t->waits), t->tid);
+	return t->waits;
+}
+
+/* The holder to show of a wait that begins: one that the books have. */
+static void show_holder(const struct overlap *o, struct wait *w)
+{
+	for (uint32_t i = 0; i < o->n_holders; i++)
+		if (o->holder[i].cell != 0)
+			wait_set_holder(w, o->holder[i].thread, o->holder[i].cell);
+}
+
+static void begin(struct thread *t, const void *address, struct wait *w,
+		  void (*find)(struct thread *, const void *, struct wait *, struct overlap *))
+{
+	struct lock_rec *l = REF_POINTER(w->lock);
+	struct bucket *b = bucket_of(w->lock);
+	struct waits *s = waits_of(t);
+	struct overlap *o;
+
+	if (s == NULL || s->lock != 0 || !pilock_lock(&b->word, t->tid))
+		return;
+	o = books_of(b, w->lock);
+	if (o == NULL) {
+		o = spare_take(t);
+		if (o == NULL) {
+			pilock_unlock(&b->word, t->tid);
+			return;
+		}
+		overlap_open(o, w->lock, doubtful(t, l), w->start);
+		o->next = b->first;
+		b->first = o;
+		/* Before we look who has it: who takes it later sees that we wait. */
+		__atomic_fetch_add(&l->waiters, 1, __ATOMIC_SEQ_CST);
+		find(t, address, w, o);
+	} else {
+		__atomic_fetch_add(&l->waiters, 1, __ATOMIC_SEQ_CST);
+		show_holder(o, w);
+	}
+	o->waiters++;
+	overlap_look(o, &s->view, w->start);
+	s->lock = w->lock;
+	pilock_unlock(&b->word, t->tid);
+}
+
+void waited_begin(struct thread *t, const void *address, struct wait *w,
+		  void (*find)(struct thread *, const void *, struct wait *, struct overlap *))
+{
+	uint8_t busy = busy_enter(t);
+
+	begin(t, address, w, find);
+	busy_leave(t, busy);
+}
+
+static void leave(const struct thread *t, struct bucket *b, struct overlap *o)
+{
+	struct overlap **at = &b->first;
+
+	__atomic_fetch_sub(&((struct lock_rec *)REF_POINTER(o->lock))->waiters, 1, __ATOMIC_RELAXED);
+	if (--o->waiters != 0)
+		return;
+	while (*at != o)
+		at = &(*at)->next;
+	*at = o->next;
+	spare_put(t, o);
+}
+
+static void end(struct thread *t, struct wait *w)
+{
+	struct bucket *b = bucket_of(w->lock);
+	struct waits *s = t->waits;
+	uint64_t blocked = 0, unseen = 0;
+	const struct overlap_part *most = NULL;
+	struct overlap *o;
+
+	if (s == NULL || s->lock != w->lock || !pilock_lock(&b->word, t->tid))
+		return;
+	s->lock = 0;
+	o = books_of(b, w->lock);
+	if (o != NULL) {
+		s->n_parts = overlap_parts(o, &s->view, w->start + w->ticks, s->parts, &unseen);
+		leave(t, b, o);
+	}
+	pilock_unlock(&b->word, t->tid);
+	if (o == NULL)
+		return;
+	for (uint32_t i = 0; i < s->n_parts; i++) {
+		const struct overlap_part *p = &s->parts[i];
+
+		blocked += p->ticks;
+		if (p->cell != 0 && (most == NULL || p->ticks > most->ticks))
+			most = p;
+	}
+	s->handoff = w->ticks > blocked + unseen ? w->ticks - blocked - unseen : 0;
+	if (most != NULL)
+		wait_set_holder(w, most->thread, most->cell);
+	s->ended = *w;
+}
+
+void waited_end(struct thread *t, struct wait *w)
+{
+	uint8_t busy = busy_enter(t);
+
+	end(t, w);
+	busy_leave(t, busy);
+}
+
+void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now)
+{
+	struct bucket *b = bucket_of(use.lock);
+	uint8_t busy = busy_enter(t);
+	struct overlap *o;
+
+	if (pilock_lock(&b->word, t->tid)) {
+		o = books_of(b, use.lock);
+		if (o != NULL)
+			overlap_acquired(o, t->ref, use.cell, side == SIDE_EXCLUSIVE, now);
+		pilock_unlock(&b->word, t->tid);
+	}
+	busy_leave(t, busy);
+}
+
+void waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now)
+{
+	struct bucket *b = bucket_of(lock);
+	uint8_t busy = busy_enter(t);
+	struct overlap *o;
+
+	if (pilock_lock(&b->word, t->tid)) {
+		o = books_of(b, lock);
+		if (o != NULL)
+			overlap_released(o, thread, cell, now);
+		pilock_unlock(&b->word, t->tid);
+	}
+	busy_leave(t, busy);
+}
+
+void waited_reset(void)
+{
+	memset(buckets, 0, sizeof(buckets));
+	spares = NULL;
+	spares_word = 0;
+}
