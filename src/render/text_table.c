@@ -1,208 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The two tables of the text report. A column is a line in a table of its own; where a terminal is too narrow the
- * least important columns go. Runs in mutrace. Called by text.c.
+ * The two tables of the text report: lines for locks or conditions, columns as wide as they must be; where a terminal is
+ * too narrow, names are cut and the least important columns go. Runs in mutrace. Called by text.c.
  */
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "src/render/text.h"
+#include "src/render/text_table.h"
 
-#define CELL_SIZE 256
 #define NAME_LEAST 20 /* characters of a name that must be left before columns go */
 #define NAME_MOST 60
-#define COLUMNS_MAX 24
-#define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
-
-/* One line of a table: a lock, or one side of an rwlock. */
-struct line {
-	const struct report_process *process;
-	const struct report_row *row;
-	enum lock_side side;
-	bool second; /* of the two lines of an rwlock */
-};
-
-struct column {
-	unsigned int place; /* columns stand in the order of these */
-	const char *title;
-	int importance; /* those of least go first; 0: never */
-	enum { NUMBER, TEXT, NAME, FLAGS } content;
-	void (*cell)(char *out, const struct line *l, unsigned int counter);
-	unsigned int counter;
-};
-
-static const struct counters *counters(const struct line *l)
-{
-	return &l->row->side[l->side];
-}
-
-static void cell_rank(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	if (l->second)
-		out[0] = 0;
-	else
-		snprintf(out, CELL_SIZE, "%u", l->row->rank);
-}
-
-static void cell_name(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	const char *tail = "";
-	char clean[NAME_SIZE];
-
-	if (kind_has(l->row->kind, TRAIT_SIDES))
-		tail = l->side == SIDE_SHARED ? " (rd)" : " (wr)";
-	text_name(clean, l->row);
-	/* a variable has one instance in each image, which is no news */
-	if (l->row->instances > 1 && !l->second &&
-	    (l->row->named_by != NAMED_BY_VARIABLE || l->process->n_processes == 1))
-		snprintf(out, CELL_SIZE, "%.200s x%llu%s", clean, (unsigned long long)l->row->instances,
-			 tail);
-	else
-		snprintf(out, CELL_SIZE, "%.200s%s", clean, tail);
-}
-
-static void cell_kind(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	snprintf(out, CELL_SIZE, "%s", l->second ? "" : kind_name(l->row->kind));
-}
-
-static void put_ns(char *out, uint64_t ns, bool any)
-{
-	char number[NUMBER_SIZE];
-
-	snprintf(out, CELL_SIZE, "%s", any ? number_ns(number, ns) : "-");
-}
-
-static void put_count(char *out, uint64_t n)
-{
-	char number[NUMBER_SIZE];
-
-	snprintf(out, CELL_SIZE, "%s", number_count(number, n));
-}
-
-static void cell_wait(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	put_ns(out, counters(l)->wait.total_ns, counters(l)->waits);
-}
-
-static void cell_share(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	char number[NUMBER_SIZE];
-
-	snprintf(out, CELL_SIZE, "%s",
-		 number_share(number, (double)counters(l)->wait.total_ns,
-			      (double)l->process->total.wait.total_ns));
-}
-
-static void cell_wait_average(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	put_ns(out, durations_average(&counters(l)->wait), counters(l)->waits);
-}
-
-static void cell_wait_p99(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	put_ns(out, durations_percentile(&counters(l)->wait, 0.99), counters(l)->waits);
-}
-
-static void cell_wait_max(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	put_ns(out, counters(l)->wait.max_ns, counters(l)->waits);
-}
-
-static void cell_hold_average(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	put_ns(out, durations_average(&counters(l)->hold), counters(l)->hold.max_ns);
-}
-
-static void cell_hold_max(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	put_ns(out, counters(l)->hold.max_ns, counters(l)->hold.max_ns);
-}
-
-static char flag_state(const struct report_row *r)
-{
-	if (r->state & (STATE_MISUSE | STATE_INCONSISTENT))
-		return '!';
-	if (r->state & STATE_ADDRESS_REUSED)
-		return '~';
-	return r->state & STATE_DEAD ? 'x' : '-';
-}
-
-static char flag_realtime(const struct report_process *e, const struct report_row *r)
-{
-	if (r->state & STATE_REALTIME || r->side[0].realtime || r->side[1].realtime)
-		return 'R';
-	return e->first->config.track_rt ? '-' : '.';
-}
-
-static void cell_flags(char *out, const struct line *l, unsigned int counter)
-{
-	(void)counter;
-	const struct report_row *r = l->row;
-	bool mutex = r->kind == KIND_MUTEX, rwlock = r->kind == KIND_RWLOCK;
-
-	if (l->second) {
-		out[0] = 0;
-		return;
-	}
-	snprintf(out, CELL_SIZE, "%c%c%c%c%c%c", kind_letter(r->kind), flag_state(r),
-		 flag_realtime(l->process, r), mutex ? (r->type < 4 ? "-rea"[r->type] : '?') : '.',
-		 mutex ? (r->protocol < 3 ? "-ip"[r->protocol] : '?') : '.',
-		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
-}
-
-static void cell_counter(char *out, const struct line *l, unsigned int counter)
-{
-	const struct counter_info *info = &counter_infos[counter];
-	const struct counter_column *column =
-		kind_has(l->row->kind, TRAIT_SIGNALS) ? &info->condition.column : &info->column;
-	uint64_t n = counters(l)->all[counter];
-
-	if (info->whole && l->second) {
-		out[0] = 0;
-		return;
-	}
-	if (info->whole)
-		n = l->row->side[0].all[counter] + l->row->side[1].all[counter];
-	put_count(out, n);
-	if (column->title[strlen(column->title) - 1] == '/')
-		strcat(out, " /");
-}
-
-/* Those of counters come in between, see counters.def. */
-static const struct column lock_columns[] = {
-	{ 1, "#", 0, NUMBER, cell_rank, 0 },
-	{ 2, "Lock", 0, NAME, cell_name, 0 },
-	{ 3, "Kind", 6, TEXT, cell_kind, 0 },
-	{ 4, "Wait", 0, NUMBER, cell_wait, 0 },
-	{ 5, "Share", 9, NUMBER, cell_share, 0 },
-	{ 8, "Avg wait", 4, NUMBER, cell_wait_average, 0 },
-	{ 9, "p99", 3, NUMBER, cell_wait_p99, 0 },
-	{ 10, "Max wait", 7, NUMBER, cell_wait_max, 0 },
-	{ 11, "Avg held", 5, NUMBER, cell_hold_average, 0 },
-	{ 12, "Max held", 2, NUMBER, cell_hold_max, 0 },
-	{ UINT_MAX, "Flags", 8, FLAGS, cell_flags, 0 },
-};
-
-static const struct column condition_columns[] = {
-	{ 1, "#", 0, NUMBER, cell_rank, 0 },
-	{ 2, "Condition variable", 0, NAME, cell_name, 0 },
-	{ 8, "Waited", 0, NUMBER, cell_wait, 0 },
-	{ 9, "Avg wait", 2, NUMBER, cell_wait_average, 0 },
-	{ 10, "Max wait", 1, NUMBER, cell_wait_max, 0 },
-	{ UINT_MAX, "Flags", 6, FLAGS, cell_flags, 0 },
-};
 
 struct table_text {
 	struct column columns[COLUMNS_MAX];
@@ -212,33 +19,6 @@ struct table_text {
 	size_t width[COLUMNS_MAX];
 	bool dropped[COLUMNS_MAX];
 };
-
-static int column_compare(const void *a, const void *b)
-{
-	const struct column *x = a, *y = b;
-
-	return x->place < y->place ? -1 : x->place > y->place;
-}
-
-static void columns_make(struct table_text *x, bool conditions)
-{
-	const struct column *own = conditions ? condition_columns : lock_columns;
-	size_t n = conditions ? LENGTH(condition_columns) : LENGTH(lock_columns);
-
-	memcpy(x->columns, own, n * sizeof(*own));
-	for (unsigned int i = 0; i < COUNTERS && n < COLUMNS_MAX; i++) {
-		const struct counter_info *info = &counter_infos[i];
-		const struct counter_column *c = conditions ? &info->condition.column : &info->column;
-
-		if (c->title)
-			x->columns[n++] =
-				(struct column){ c->place, c->title, c->importance, NUMBER, cell_counter, i };
-	}
-	x->n_columns = n;
-	qsort(x->columns, n, sizeof(*x->columns), column_compare);
-	while (x->columns[x->name].content != NAME)
-		x->name++;
-}
 
 static bool is_left(const struct column *c)
 {
@@ -394,68 +174,6 @@ static size_t lines_of(struct line *lines, const struct report_process *e, const
 	return n;
 }
 
-/* What the letters in sight mean, and no others. */
-static void legend_print(const struct text_out *t, const struct table_text *x)
-{
-	static const struct {
-		size_t at;
-		char letter;
-		const char *meaning;
-	} meanings[] = {
-#define KIND(number, id, name, noun, letter, traits) { 0, letter, noun },
-#include "src/session/kinds.def"
-#undef KIND
-		{ 1, 'x', "destroyed" },
-		{ 1, '!', "misused or inconsistent" },
-		{ 1, '~', "perhaps several that followed one another" },
-		{ 2, 'R', "used by a realtime thread" },
-		{ 3, 'r', "recursive" },
-		{ 3, 'e', "error-checking" },
-		{ 3, 'a', "adaptive" },
-		{ 4, 'i', "priority inherited" },
-		{ 4, 'p', "priority protected" },
-		{ 5, 'r', "prefers readers" },
-		{ 5, 'w', "prefers writers" },
-		{ 5, 'W', "prefers writers, not recursive" },
-	};
-	bool seen[sizeof(meanings) / sizeof(meanings[0])] = { false };
-	const char *places[] = { "object", "state", "use", "type", "protocol", "rwlock" };
-	size_t i, j, column = 2, said = SIZE_MAX;
-	char cell[CELL_SIZE];
-	size_t length;
-
-	for (j = 0; j < x->n_lines; j++) {
-		cell_flags(cell, &x->lines[j], 0);
-		for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-			if (strlen(cell) == 6 && cell[meanings[i].at] == meanings[i].letter)
-				seen[i] = true;
-		}
-	}
-	fputs("  Flags:", t->f);
-	column = 8;
-	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-		if (!seen[i])
-			continue;
-		length = (size_t)snprintf(cell, sizeof(cell), "%s%s%s%c %s",
-					  said == SIZE_MAX         ? " "
-					  : said == meanings[i].at ? ", "
-								   : "; ",
-					  said == meanings[i].at ? "" : places[meanings[i].at],
-					  said == meanings[i].at ? "" : " ", meanings[i].letter,
-					  meanings[i].meaning);
-		if (column + length > (t->o->width ? t->o->width : 110)) {
-			fputs(said == meanings[i].at ? ",\n        " : ";\n        ", t->f);
-			column = 8;
-			memmove(cell, cell + 1, length);
-			length--;
-		}
-		fputs(cell, t->f);
-		column += length;
-		said = meanings[i].at;
-	}
-	fputc('\n', t->f);
-}
-
 static void rows_print(const struct text_out *t, const struct report_process *e,
 		       const struct report_row *rows, size_t n, bool conditions)
 {
@@ -473,12 +191,14 @@ static void rows_print(const struct text_out *t, const struct report_process *e,
 		if (rows[i].shown)
 			x.n_lines += lines_of(x.lines + x.n_lines, e, &rows[i]);
 	}
-	columns_make(&x, conditions);
+	x.n_columns = text_columns(x.columns, conditions);
+	while (x.columns[x.name].content != NAME)
+		x.name++;
 	fputc('\n', t->f);
 	table_print(t, &x);
 	for (i = 0; i < x.n_columns; i++)
 		if (x.columns[i].content == FLAGS && !x.dropped[i])
-			legend_print(t, &x);
+			text_flags_legend(t, x.lines, x.n_lines);
 	free(x.lines);
 }
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* The table of options, see option_table.h. */
+#include "src/cmd/option_table.h"
+
+const char *const option_group_titles[GROUP_MAX] = {
+	[GROUP_WHAT] = "Output",
+	[GROUP_JUDGE] = "What is compared",
+	[GROUP_ROWS] = "Which rows, in which order",
+	[GROUP_NAMES] = "Stacks and names",
+	[GROUP_RECORD] = "Recording",
+	[GROUP_OTHER] = "Other",
+};
+
+#define AT(member) offsetof(struct options, member)
+
+#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES)
+
+/* One line an option: in the order of --help. */
+const struct option_spec option_specs[] = {
+	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN | FOR_WATCH, ARG_STRING, AT(output), 0, 0,
+	  "keep the session in DIR, for the command report" },
+#define OUTPUT(name, commands, help) \
+	{ GROUP_WHAT, 0, #name, "FILE", commands, ARG_STRING, AT(outputs[OUTPUT_##name].path), 0, 0, help },
+#define OUTPUT_OF(name, usual, help) \
+	{ GROUP_WHAT, 0, #name "-of", "TIME", FOR_REPORTS, ARG_TIME, AT(outputs[OUTPUT_##name].time), \
+	  0,          0, help },
+#include "src/render/outputs.def"
+#undef OUTPUT
+#undef OUTPUT_OF
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, ARG_STRING, AT(outputs[OUTPUT_json].path), 0, 0,
+	  "write the comparison as JSON too, to FILE (-: stdout)" },
+	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, ARG_STRING, AT(junit), 0, 0,
+	  "write the verdict as JUnit XML" },
+	{ GROUP_WHAT, 0, "github", "FILE", FOR_CHECK, ARG_STRING, AT(github), 0, 0,
+	  "write annotations for a GitHub workflow, to FILE (-: stdout)" },
+	{ GROUP_WHAT, 0, "write-baseline", "FILE", FOR_CHECK, ARG_STRING, AT(write_baseline), 0, 0,
+	  "make or renew a baseline instead of judging" },
+	{ GROUP_JUDGE, 0, "base", "FILE", FOR_DIFF, ARG_LIST, AT(bases), 0, 0,
+	  "compare with this; may be given again, and all other arguments are what is new" },
+	{ GROUP_JUDGE, 0, "all", NULL, FOR_DIFF, ARG_FLAG, AT(report.all), 0, 0,
+	  "show locks that changed little, too" },
+	{ GROUP_JUDGE, 0, "baseline", "FILE", FOR_CHECK, ARG_LIST, AT(bases), 0, 0,
+	  "judge against this baseline, report or session; may be given again" },
+	{ GROUP_JUDGE, 0, "limits", "FILE", FOR_CHECK, ARG_LIST, AT(limit_files), 0, 0,
+	  "limits, as YAML (see mutrace-check(1))" },
+	{ GROUP_JUDGE, 0, "limit", "LIMIT", FOR_CHECK, ARG_LIST, AT(limits), 0, 0,
+	  "a limit, [SCOPE:]FIGURE=VALUE such as cache_*:hold-p99=50us; may be given again" },
+	{ GROUP_JUDGE, 0, "repeat", "N", FOR_CHECK, ARG_UINT, AT(repeat), 1, 1000,
+	  "run the program N times and judge the medians" },
+	{ GROUP_JUDGE, 0, "pass-status", NULL, FOR_CHECK, ARG_FLAG, AT(pass_status), 0, 0,
+	  "a program that fails: exit as it did, not with 2" },
+	{ GROUP_WHAT, 0, "live", NULL, FOR_WATCH, ARG_FLAG, AT(live), 0, 0,
+	  "show the first call from each place as it happens" },
+	{ GROUP_JUDGE, 0, "also", "LIST", FOR_WATCH, ARG_CLASSES, AT(config.watch), 0, 0,
+	  "watch more than the allocator: locks, files, sleep, memory, threads, or all" },
+	{ GROUP_JUDGE, 0, "rt-threads", "GLOB", FOR_WATCH, ARG_STRING, AT(rt_threads), 0, 0,
+	  "threads of such a name count as realtime, too" },
+	{ GROUP_JUDGE, 0, "after", "SECONDS", FOR_WATCH, ARG_SECONDS, AT(config.after_ms), 0, UINT32_MAX,
+	  "leave out what happens earlier after the start of a process" },
+	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_WATCHES, ARG_LIST, AT(suppressions), 0, 0,
+	  "leave out what the globs in FILE match; may be given again" },
+	{ GROUP_JUDGE, 0, "fail", "[=STATUS]", FOR_WATCH, ARG_STATUS, AT(fail_status), 3, 255,
+	  "exit with STATUS (3 if not given) if anything is reported" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, ARG_UINT, AT(report.max), 0, UINT32_MAX,
+	  "show N rows at most" },
+	{ GROUP_ROWS, 0, "all", NULL, FOR_WATCHES, ARG_FLAG, AT(report.all), 0, 0, "show all rows" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, ARG_UINT, AT(report.max), 0, UINT32_MAX,
+	  "show N locks and N conditions at most" },
+	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, ARG_FLAG, AT(report.all), 0, 0,
+	  "show all locks and conditions, whatever the minima say" },
+	{ GROUP_ROWS, 0, "locked-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.locked_min), 0, UINT64_MAX,
+	  "only locks that were acquired at least N times" },
+	{ GROUP_ROWS, 0, "owner-changed-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.owner_changed_min), 0,
+	  UINT64_MAX, "only locks whose owner changed at least N times" },
+	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.contended_min), 0,
+	  UINT64_MAX, "only locks that were contended at least N times" },
+	{ GROUP_ROWS, 0, "wait-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.wait_min), 0, UINT64_MAX,
+	  "only conditions that were waited on at least N times" },
+	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, ARG_LOCK_ORDER, AT(report.lock_order), 0, 0,
+	  "order locks by ORDER (see below), not by total wait" },
+	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, ARG_COND_ORDER, AT(report.cond_order), 0, 0,
+	  "order conditions by ORDER (see below)" },
+	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_REPORTS, ARG_FLAG, AT(report.per_instance), 0, 0,
+	  "a row for each lock: locks made in one place are not put together" },
+	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, ARG_UINT, AT(render.frames), 1,
+	  FRAMES_MAX, "record and show stacks N deep" },
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, ARG_FLAG, AT(render.debug_info), 0,
+	  0, "show modules, addresses and all frames" },
+	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, ARG_LIST, AT(helpers), 0, 0,
+	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
+	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, ARG_STRING, AT(report.sysroot), 0, 0,
+	  "look for programs and debug files below DIR" },
+	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN, ARG_FLAG32, AT(config.track_rt), 0, 0,
+	  "tell which locks realtime threads use" },
+	{ GROUP_RECORD, 0, "trap", NULL, FOR_RUN, ARG_FLAG32, AT(config.trap), 0, 0,
+	  "stop in the debugger (SIGTRAP) where a lock is misused" },
+	{ GROUP_RECORD, 0, "sample-hold", "N", FOR_RUN | FOR_CHECK, ARG_UINT32, AT(config.sample_hold), 0,
+	  UINT32_MAX, "time one uncontended hold in N only; counts and waits stay exact" },
+	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, ARG_FLAG32, AT(config.contended_only), 0, 0,
+	  "record only acquisitions that had to wait" },
+	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_SIZE,
+	  AT(config.max_bytes), 1 << 20, UINT64_MAX,
+	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
+	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_FLAG, AT(no_follow), 0, 0,
+	  "do not wait for children that outlive the program" },
+	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, ARG_IGNORED, 0, 0, 0,
+	  "accepted for old command lines, no longer needed" },
+	{ GROUP_OTHER, 0, "remove-session", NULL, FOR_REPORT | FOR_WATCH_REPORT, ARG_FLAG, AT(remove_session),
+	  0, 0, "remove the sessions after the report" },
+	{ GROUP_OTHER, 0, "by-hand", NULL, FOR_REPORT | FOR_WATCH_REPORT, ARG_FLAG, AT(by_hand), 0, 0,
+	  "as the library asks at the end of a program that was preloaded by hand" },
+	{ GROUP_OTHER, 'h', "help", NULL, ~0u, ARG_FLAG, AT(help), 0, 0, "show this and exit" },
+	{ GROUP_OTHER, 'V', "version", NULL, ~0u, ARG_FLAG, AT(version), 0, 0, "show the version and exit" },
+};
+
+const size_t option_specs_count = sizeof(option_specs) / sizeof(option_specs[0]);
