@@ -38,11 +38,10 @@ EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
 	wait_end(t, &w);
 	if (r != 0 && r != PTHREAD_BARRIER_SERIAL_THREAD)
 		return r;
-	use_cell(use)->acquired++;
 	if (last) {
-		use_cell(use)->owner_changes++;
+		use_came_last(use);
 	} else {
-		use_cell(use)->contended++;
+		use_acquired(use, true);
 		wait_book(t, &w, false);
 	}
 	return r;

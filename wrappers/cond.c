@@ -7,27 +7,9 @@
 
 #include <errno.h>
 
+#include "wrappers/acquire.h"
+#include "wrappers/cancel.h"
 #include "wrappers/real.h"
-
-/* The mutex is held again after a wait. */
-static void reopen(struct thread *t, const struct cancellable *c)
-{
-	if (c->mutex_use.cell != 0)
-		hold_begin(t, c->mutex_use, c->mutex, SIDE_EXCLUSIVE, NULL);
-}
-
-void cancellable_unwound(void *data)
-{
-	struct cancellable *c = data;
-
-	if (c->waiters != NULL)
-		__atomic_fetch_sub(c->waiters, 1, __ATOMIC_RELAXED);
-	if (c->use.cell == 0)
-		return;
-	wait_end(c->thread, &c->wait);
-	wait_book(c->thread, &c->wait, true);
-	reopen(c->thread, c);
-}
 
 static int call_wait(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m,
 		     const struct request *q)
@@ -82,7 +64,7 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 	__atomic_fetch_sub(&l->waiters, 1, __ATOMIC_RELAXED);
 	wait_end(t, &x.wait);
 	if (r != ENOTRECOVERABLE)
-		reopen(t, &x);
+		cancellable_reopen(&x);
 	if (r == 0 || r == ETIMEDOUT || r == EOWNERDEAD)
 		wait_book(t, &x.wait, r == ETIMEDOUT);
 	return r;
@@ -90,39 +72,28 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 
 int cond_signal_at(int (*call)(pthread_cond_t *), pthread_cond_t *c, bool broadcast, struct site site)
 {
-	struct thread *t = recorder_enter();
-	struct use use;
+	struct thread *t = enter_uncontended();
+	struct use use = { 0, 0 };
 
-	if (t != NULL && t->mode != MODE_CONTENDED) {
+	if (t != NULL)
 		use = recorder_use(t, c, KIND_COND, SIDE_EXCLUSIVE, site);
-		if (use.cell != 0) {
-			struct cell *cell = use_cell(use);
-
-			if (broadcast)
-				cell->broadcasts++;
-			else
-				cell->acquired++;
-			if (__atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) == 0)
-				cell->unheard++;
-		}
-	}
+	if (use.cell != 0)
+		use_signalled(use, broadcast,
+			      __atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0);
 	return call(c);
 }
 
 void cond_initialized_at(pthread_cond_t *c, struct site site)
 {
-	struct thread *t = recorder_enter();
-
-	if (t != NULL && t->mode != MODE_CONTENDED)
-		recorder_init(t, c, object_attributes(c, KIND_COND), site);
+	initialized_at(c, KIND_COND, 0, site);
 }
 
 void cond_destroying_at(pthread_cond_t *c, struct site site)
 {
-	struct thread *t = recorder_enter();
+	struct thread *t = enter_uncontended();
 	uint32_t lock;
 
-	if (t == NULL || t->mode == MODE_CONTENDED)
+	if (t == NULL)
 		return;
 	lock = recorder_find(t, c, KIND_COND);
 	if (lock == 0)

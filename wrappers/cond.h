@@ -5,8 +5,8 @@
 
 #include <pthread.h>
 
-#include "wrappers/acquire.h"
-#include "wrappers/real.h"
+#include "src/record/recorder.h"
+#include "wrappers/request.h"
 
 /* The originals of one version. */
 struct cond_calls {

@@ -3,6 +3,7 @@
  * The condition variables of before glibc 2.3.2, for programs linked that long ago: same names, another version,
  * another layout. To us a condition variable is an address, so only the originals differ.
  */
+#include "wrappers/acquire.h"
 #include "wrappers/cond.h"
 #include "wrappers/real.h"
 
@@ -64,7 +65,7 @@ EXPORT int pthread_cond_init_old(pthread_cond_t *c, const pthread_condattr_t *a)
 	need_old();
 	r = old.init(c, a);
 	/* The attributes are not where object_attributes() looks for them. */
-	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
+	if (r == 0 && (t = enter_uncontended()) != NULL)
 		recorder_init(t, c, (struct lock_attributes){ .kind = KIND_COND }, SITE_HERE);
 	return r;
 }

@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * pthread_mutex_*. Runs in the program, on whatever thread calls. The plain case stands in the exported
- * function; everything else is out of line.
- *
- * A lock call first tries: that makes "contended" exact, and leaves the slow path to calls that are about to sleep.
- * Trying says EBUSY where locking would wait, and then the original lock call has the last word. Any other error of
- * trying is what locking would say; asking again could tell another story (a ceiling that was refused is
- * granted the second time). Where trying itself could be noticed it is left: see first_try().
+ * function; the rest is family.h's, out of line.
  */
 #include <errno.h>
 
 #include "src/record/hot.h"
-#include "wrappers/acquire.h"
+#include "wrappers/family.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
 
-static int call_lock(pthread_mutex_t *m, const struct request *q)
+static int call_lock(void *m, uint8_t side, const struct request *q)
 {
+	(void)side;
 	switch (q->call) {
 	case CALL_TIMED: return REAL(pthread_mutex_timedlock)(m, q->until);
 	case CALL_CLOCK: return REAL(pthread_mutex_clocklock)(m, q->clock, q->until);
@@ -24,100 +20,66 @@ static int call_lock(pthread_mutex_t *m, const struct request *q)
 	}
 }
 
-static bool acquired(int r)
+static int call_try(void *m, uint8_t side)
 {
-	return r == 0 || r == EOWNERDEAD;
-}
-
-static void note_owner_died(struct use use, int r)
-{
-	if (r == EOWNERDEAD)
-		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(use.lock))->state, STATE_INCONSISTENT,
-				  __ATOMIC_RELAXED);
-}
-
-/* A normal mutex that this thread holds already: the coming call will never return. */
-static void check_relock(struct thread *t, struct use use, pthread_mutex_t *m, struct site site)
-{
-	const struct lock_rec *l = REF_POINTER(use.lock);
-
-	if ((l->type == MUTEX_NORMAL || l->type == MUTEX_ADAPTIVE) && hold_find(t, m) != NULL)
-		recorder_misuse(t, use.lock, STATE_RELOCK, site);
-}
-
-/*
- * EBUSY if the call would wait, else its result. glibc's trylock of a robust mutex that is not recoverable says so
- * but leaves it locked, so the word of a robust mutex is looked at instead: who comes between is counted as free.
- * A clock that the original refuses must be refused even if the mutex is free.
- */
-static int first_try(pthread_mutex_t *m, const struct request *q)
-{
-	if (object_robust(m))
-		return object_taken(m) ? EBUSY : call_lock(m, q);
-	if (q->call == CALL_CLOCK && q->clock != CLOCK_REALTIME && q->clock != CLOCK_MONOTONIC)
-		return call_lock(m, q);
+	(void)side;
 	return REAL(pthread_mutex_trylock)(m);
 }
 
-/* After a failed try. */
-static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, const struct request *q,
-			  int tried, struct site site)
+static int call_unlock(void *m)
 {
-	struct wait w;
-	int r;
+	return REAL(pthread_mutex_unlock)(m);
+}
 
-	if (tried != EBUSY) { /* an error, or a dead owner's mutex */
-		if (acquired(tried)) {
-			hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
-			note_owner_died(use, tried);
-		}
-		return tried;
-	}
-	check_relock(t, use, m, site);
-	wait_begin(t, use, m, SIDE_EXCLUSIVE, site, &w);
-	r = call_lock(m, q);
-	wait_end(t, &w);
-	if (acquired(r)) {
-		hold_begin(t, use, m, SIDE_EXCLUSIVE, &w);
-		note_owner_died(use, r);
-	} else if (r == ETIMEDOUT) {
-		wait_book(t, &w, true);
-	}
-	return r;
+/*
+ * glibc's trylock of a robust mutex that is not recoverable says so but leaves it locked, so the word of a robust mutex is
+ * looked at instead: who comes between is counted as free.
+ */
+static int try_first(void *m, const struct request *q)
+{
+	if (object_robust(m))
+		return object_taken(m) ? EBUSY : call_lock(m, SIDE_EXCLUSIVE, q);
+	return REAL(pthread_mutex_trylock)(m);
+}
+
+/* A normal mutex that this thread holds already is never acquired. */
+static bool relocks(struct thread *t, struct use use, const void *m)
+{
+	const struct lock_rec *l = use_lock(use);
+
+	return (l->type == MUTEX_NORMAL || l->type == MUTEX_ADAPTIVE) && hold_find(t, m) != NULL;
+}
+
+static const struct lock_family mutexes = {
+	.kind = KIND_MUTEX,
+	.robust = true,
+	.lock = call_lock,
+	.trylock = call_try,
+	.unlock = call_unlock,
+	.try_first = try_first,
+	.relocks = relocks,
+};
+
+/* After a failed try. */
+static COLD int lock_wait(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site)
+{
+	return family_wait(&mutexes, t, use, m, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_PLAIN },
+			   tried, site);
 }
 
 COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site site)
 {
-	struct thread *t;
-	struct use use;
-	int r;
+	return family_lock(&mutexes, m, SIDE_EXCLUSIVE, q, site);
+}
 
-	real_need();
-	t = recorder_enter_quickly();
-	if (t == NULL)
-		return call_lock(m, q);
-	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
-		r = call_lock(m, q);
-		if (acquired(r))
-			hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-		return r;
-	}
-	if (t->mode == MODE_CONTENDED) {
-		r = first_try(m, q);
-		if (r != EBUSY)
-			return r;
-		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-	} else {
-		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-		r = use.cell ? first_try(m, q) : EBUSY;
-	}
-	if (use.cell == 0)
-		return call_lock(m, q);
-	if (r == 0) {
-		hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
-		return 0;
-	}
-	return lock_wait(t, use, m, q, r, site);
+int mutex_trylock_at(pthread_mutex_t *m, struct site site)
+{
+	return family_trylock(&mutexes, m, SIDE_EXCLUSIVE, site);
+}
+
+COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
+{
+	return family_unlock(&mutexes, m, site);
 }
 
 /* The scratch mutex of the calibration is used from a place that is in no program. */
@@ -149,7 +111,7 @@ static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthr
 	if (unlikely(r != 0)) {
 		use = use_of(s);
 		hot_leave(t);
-		return lock_wait(t, use, m, &(struct request){ .call = CALL_PLAIN }, r, HERE(given));
+		return lock_wait(t, use, m, r, HERE(given));
 	}
 	if (unlikely(!hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE))) {
 		hot_leave(t);
@@ -208,72 +170,6 @@ EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
 	return mutex_trylock_at(m, SITE_HERE);
 }
 
-int mutex_trylock_at(pthread_mutex_t *m, struct site site)
-{
-	struct thread *t;
-	struct use use;
-	int r;
-
-	real_need();
-	t = recorder_enter_quickly();
-	if (t == NULL)
-		return REAL(pthread_mutex_trylock)(m);
-	if (t->mode == MODE_CONTENDED) {
-		r = REAL(pthread_mutex_trylock)(m);
-		if (r != EBUSY)
-			return r;
-		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-	} else {
-		use = recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-		r = REAL(pthread_mutex_trylock)(m);
-	}
-	if (use.cell == 0)
-		return r;
-	if (acquired(r)) {
-		hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
-		note_owner_died(use, r);
-	} else if (r == EBUSY) {
-		((struct cell *)REF_POINTER(use.cell))->trylock_failed++;
-	}
-	return r;
-}
-
-/* A mutex that is not on this thread's held stack: another thread's, or one whose locking was not seen. */
-static int unlock_unknown(struct thread *t, pthread_mutex_t *m, struct site site)
-{
-	uint32_t owner = object_owner(m, KIND_MUTEX);
-	uint32_t lock = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, m, KIND_MUTEX);
-	int r;
-
-	if (lock != 0 && owner != t->tid)
-		recorder_misuse(t, lock, STATE_UNLOCK_NOT_HELD, site);
-	r = REAL(pthread_mutex_unlock)(m);
-	if (lock != 0 && r == 0 && owner != t->tid && hold_end_foreign(t, m, lock))
-		image_lost(LOSS_FOREIGN);
-	return r;
-}
-
-COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
-{
-	struct thread *t;
-	struct held *h, closed;
-	uint64_t now;
-	int r;
-
-	real_need();
-	t = recorder_enter_quickly();
-	if (t == NULL)
-		return REAL(pthread_mutex_unlock)(m);
-	h = hold_find(t, m);
-	if (h == NULL)
-		return unlock_unknown(t, m, site);
-	if (!hold_end(t, h, site, &closed, &now))
-		return REAL(pthread_mutex_unlock)(m);
-	r = REAL(pthread_mutex_unlock)(m);
-	hold_book(t, &closed, now);
-	return r;
-}
-
 /* The end of a hold that was timed, with --sample-hold. */
 static __attribute__((noinline)) int unlock_sampled(struct thread *t, struct held *h, pthread_mutex_t *m)
 {
@@ -281,9 +177,7 @@ static __attribute__((noinline)) int unlock_sampled(struct thread *t, struct hel
 	int r = REAL(pthread_mutex_unlock)(m);
 
 	hot_enter(t);
-	hot_book(REF_POINTER(h->cell), ticks);
-	if (h->flags & HELD_SCALED) /* one stands for so many */
-		((struct cell *)REF_POINTER(h->cell))->hold_total += ticks * (t->sample_hold - 1);
+	hot_book_sampled(REF_POINTER(h->cell), ticks, h->flags & HELD_SCALED ? t->sample_hold : 1);
 	hot_released(t, h);
 	hot_leave(t);
 	return r;
@@ -408,10 +302,7 @@ void mutex_calibrate(void)
 
 void mutex_initialized_at(pthread_mutex_t *m, struct site site)
 {
-	struct thread *t = recorder_enter_quickly();
-
-	if (t != NULL && t->mode != MODE_CONTENDED)
-		recorder_init(t, m, object_attributes(m, KIND_MUTEX), site);
+	initialized_at(m, KIND_MUTEX, 0, site);
 }
 
 EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)

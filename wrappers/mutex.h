@@ -5,7 +5,8 @@
 
 #include <pthread.h>
 
-#include "wrappers/acquire.h"
+#include "src/record/recorder.h"
+#include "wrappers/request.h"
 
 int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site site);
 int mutex_trylock_at(pthread_mutex_t *m, struct site site);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* pthread_once and call_once, where a thread waits for another one's initialiser. The finished case costs a load. */
-#include "wrappers/acquire.h"
+#include "src/record/use.h"
+#include "wrappers/cancel.h"
 #include "wrappers/real.h"
 
 /* glibc: bit 0 an initialiser runs, bit 1 it is done (the other bits are the process's fork generation). */
@@ -32,8 +33,7 @@ static void wait_at(void *control, void (*routine)(void), bool c11, struct site 
 	call(control, routine, c11);
 	pthread_cleanup_pop(0);
 	wait_end(t, &x.wait);
-	use_cell(x.use)->acquired++;
-	use_cell(x.use)->contended++;
+	use_acquired(x.use, true);
 	wait_book(t, &x.wait, false);
 }
 

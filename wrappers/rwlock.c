@@ -5,10 +5,9 @@
  */
 #include <errno.h>
 
-#include "wrappers/acquire.h"
-#include "wrappers/real.h"
+#include "wrappers/family.h"
 
-static int call_lock(pthread_rwlock_t *rw, uint8_t side, const struct request *q)
+static int call_lock(void *rw, uint8_t side, const struct request *q)
 {
 	switch (q->call) {
 	case CALL_TIMED:
@@ -23,65 +22,38 @@ static int call_lock(pthread_rwlock_t *rw, uint8_t side, const struct request *q
 	}
 }
 
-static inline int call_try(pthread_rwlock_t *rw, uint8_t side)
+static inline int call_try(void *rw, uint8_t side)
 {
 	return side == SIDE_SHARED ? REAL(pthread_rwlock_tryrdlock)(rw) : REAL(pthread_rwlock_trywrlock)(rw);
 }
 
-/* After a failed try. */
-static COLD int lock_wait(struct thread *t, struct use use, pthread_rwlock_t *rw, uint8_t side,
-			  const struct request *q, int tried, struct site site)
+static int call_unlock(void *rw)
 {
-	struct wait w;
-	int r;
+	return REAL(pthread_rwlock_unlock)(rw);
+}
 
-	if (tried != EBUSY) {
-		r = call_lock(rw, side, q);
-		if (r == 0)
-			hold_begin(t, use, rw, side, NULL);
-		return r;
-	}
-	wait_begin(t, use, rw, side, site, &w);
-	r = call_lock(rw, side, q);
-	wait_end(t, &w);
-	if (r == 0)
-		hold_begin(t, use, rw, side, &w);
-	else if (r == ETIMEDOUT)
-		wait_book(t, &w, true);
-	return r;
+static const struct lock_family rwlocks = {
+	.kind = KIND_RWLOCK,
+	.lock = call_lock,
+	.trylock = call_try,
+	.unlock = call_unlock,
+};
+
+/* After a failed try. */
+static COLD int lock_wait(struct thread *t, struct use use, pthread_rwlock_t *rw, uint8_t side, int tried,
+			  struct site site)
+{
+	return family_wait(&rwlocks, t, use, rw, side, &(struct request){ .call = CALL_PLAIN }, tried, site);
 }
 
 static COLD int lock_at(pthread_rwlock_t *rw, uint8_t side, const struct request *q, struct site site)
 {
-	struct thread *t;
-	struct use use;
-	int r = EBUSY;
+	return family_lock(&rwlocks, rw, side, q, site);
+}
 
-	real_need();
-	t = recorder_enter();
-	if (t == NULL)
-		return call_lock(rw, side, q);
-	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
-		r = call_lock(rw, side, q);
-		if (r == 0)
-			hold_begin_late(t, rw, KIND_RWLOCK, side, site);
-		return r;
-	}
-	if (t->mode == MODE_CONTENDED) {
-		r = call_try(rw, side);
-		if (r == 0)
-			return 0;
-	}
-	use = recorder_use(t, rw, KIND_RWLOCK, side, site);
-	if (use.cell == 0)
-		return call_lock(rw, side, q);
-	if (t->mode != MODE_CONTENDED)
-		r = call_try(rw, side);
-	if (r == 0) {
-		hold_begin(t, use, rw, side, NULL);
-		return 0;
-	}
-	return lock_wait(t, use, rw, side, q, r, site);
+static COLD int unlock_at(pthread_rwlock_t *rw, struct site site)
+{
+	return family_unlock(&rwlocks, rw, site);
 }
 
 static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side,
@@ -111,7 +83,7 @@ static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw
 	}
 	use = use_of(s);
 	hot_leave(t);
-	return lock_wait(t, use, rw, side, &(struct request){ .call = CALL_PLAIN }, r, site);
+	return lock_wait(t, use, rw, side, r, site);
 }
 
 EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *rw)
@@ -147,70 +119,14 @@ EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *rw, clockid_t clock, con
 		       &(struct request){ .call = CALL_CLOCK, .clock = clock, .until = until }, SITE_HERE);
 }
 
-static int try_at(pthread_rwlock_t *rw, uint8_t side, struct site site)
-{
-	struct thread *t;
-	struct use use;
-	int r;
-
-	real_need();
-	t = recorder_enter();
-	if (t == NULL)
-		return call_try(rw, side);
-	if (t->mode == MODE_CONTENDED) {
-		r = call_try(rw, side);
-		if (r != EBUSY)
-			return r;
-		use = recorder_use(t, rw, KIND_RWLOCK, side, site);
-	} else {
-		use = recorder_use(t, rw, KIND_RWLOCK, side, site);
-		r = call_try(rw, side);
-	}
-	if (use.cell == 0)
-		return r;
-	if (r == 0)
-		hold_begin(t, use, rw, side, NULL);
-	else if (r == EBUSY)
-		use_cell(use)->trylock_failed++;
-	return r;
-}
-
 EXPORT int pthread_rwlock_tryrdlock(pthread_rwlock_t *rw)
 {
-	return try_at(rw, SIDE_SHARED, SITE_HERE);
+	return family_trylock(&rwlocks, rw, SIDE_SHARED, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *rw)
 {
-	return try_at(rw, SIDE_EXCLUSIVE, SITE_HERE);
-}
-
-static COLD int unlock_at(pthread_rwlock_t *rw, struct site site)
-{
-	struct thread *t;
-	struct held *h, closed;
-	uint64_t now;
-	int r;
-
-	real_need();
-	t = recorder_enter();
-	if (t == NULL)
-		return REAL(pthread_rwlock_unlock)(rw);
-	h = hold_find(t, rw);
-	if (h == NULL) {
-		uint32_t lock = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, rw, KIND_RWLOCK);
-
-		if (lock != 0 && object_owner(rw, KIND_RWLOCK) != t->tid)
-			recorder_misuse(t, lock, STATE_UNLOCK_NOT_HELD, site);
-		r = REAL(pthread_rwlock_unlock)(rw);
-		if (lock != 0 && r == 0 && hold_end_foreign(t, rw, lock))
-			image_lost(LOSS_FOREIGN);
-		return r;
-	}
-	hold_end(t, h, site, &closed, &now);
-	r = REAL(pthread_rwlock_unlock)(rw);
-	hold_book(t, &closed, now);
-	return r;
+	return family_trylock(&rwlocks, rw, SIDE_EXCLUSIVE, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
@@ -239,13 +155,12 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 
 EXPORT int pthread_rwlock_init(pthread_rwlock_t *rw, const pthread_rwlockattr_t *a)
 {
-	struct thread *t;
 	int r;
 
 	real_need();
 	r = REAL(pthread_rwlock_init)(rw, a);
-	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
-		recorder_init(t, rw, object_attributes(rw, KIND_RWLOCK), SITE_HERE);
+	if (r == 0)
+		initialized_at(rw, KIND_RWLOCK, 0, SITE_HERE);
 	return r;
 }
 

@@ -9,7 +9,9 @@
 #include <sys/types.h>
 
 #include "wrappers/acquire.h"
+#include "wrappers/cancel.h"
 #include "wrappers/real.h"
+#include "wrappers/request.h"
 
 static int call_wait(sem_t *s, const struct request *q)
 {
@@ -38,7 +40,7 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	if (x.use.cell == 0)
 		return call_wait(s, q);
 	if (t->mode != MODE_CONTENDED && REAL(sem_trywait)(s) == 0) {
-		use_cell(x.use)->acquired++;
+		use_acquired(x.use, false);
 		return 0;
 	}
 	errno = saved;
@@ -52,10 +54,8 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	saved = errno;
 	__atomic_fetch_sub(x.waiters, 1, __ATOMIC_RELAXED);
 	wait_end(t, &x.wait);
-	if (r == 0) {
-		use_cell(x.use)->acquired++;
-		use_cell(x.use)->contended++;
-	}
+	if (r == 0)
+		use_acquired(x.use, true);
 	if (r == 0 || saved == ETIMEDOUT || saved == EINTR)
 		wait_book(t, &x.wait, r != 0);
 	errno = saved;
@@ -84,16 +84,16 @@ EXPORT int sem_trywait(sem_t *s)
 	int r;
 
 	real_need();
-	t = recorder_enter();
-	if (t == NULL || t->mode == MODE_CONTENDED)
+	t = enter_uncontended();
+	if (t == NULL)
 		return REAL(sem_trywait)(s);
 	use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
 	r = REAL(sem_trywait)(s);
 	if (use.cell != 0) {
 		if (r == 0)
-			use_cell(use)->acquired++;
+			use_acquired(use, false);
 		else if (errno == EAGAIN)
-			use_cell(use)->trylock_failed++;
+			use_try_failed(use);
 	}
 	return r;
 }
@@ -104,28 +104,24 @@ EXPORT int sem_post(sem_t *s)
 	struct use use;
 
 	real_need();
-	t = recorder_enter();
-	if (t != NULL && t->mode != MODE_CONTENDED) {
+	t = enter_uncontended();
+	if (t != NULL) {
 		/* Before the post: afterwards the semaphore may be gone. */
 		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
 		if (use.cell != 0)
-			use_cell(use)->posts++;
+			use_posted(use);
 	}
 	return REAL(sem_post)(s);
 }
 
 EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)
 {
-	struct thread *t;
 	int r;
 
 	real_need();
 	r = REAL(sem_init)(s, pshared, value);
-	if (r == 0 && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED)
-		recorder_init(t, s,
-			      (struct lock_attributes){ .kind = KIND_SEM,
-							.flags = pshared ? LOCK_PSHARED : 0 },
-			      SITE_HERE);
+	if (r == 0)
+		initialized_at(s, KIND_SEM, pshared ? LOCK_PSHARED : 0, SITE_HERE);
 	return r;
 }
 
@@ -136,14 +132,14 @@ EXPORT int sem_destroy(sem_t *s)
 	int r;
 
 	real_need();
-	t = recorder_enter();
-	if (t != NULL && t->mode != MODE_CONTENDED)
+	t = enter_uncontended();
+	if (t != NULL)
 		lock = recorder_find(t, s, KIND_SEM);
 	/* The C library does not touch the semaphore here, so it may be gone. */
 	if (lock != 0 && ((struct lock_rec *)REF_POINTER(lock))->waiters != 0)
 		recorder_misuse(t, lock, STATE_DESTROY_WAITED, SITE_HERE);
 	r = REAL(sem_destroy)(s);
-	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)
+	if (r == 0 && t != NULL)
 		recorder_destroyed(t, s, KIND_SEM);
 	return r;
 }
@@ -168,10 +164,8 @@ EXPORT sem_t *sem_open(const char *name, int flags, ...)
 		s = REAL(sem_open)(name, flags);
 	}
 	/* Opening one again gives the same address, and is no new semaphore. */
-	if (s != SEM_FAILED && (t = recorder_enter()) != NULL && t->mode != MODE_CONTENDED &&
-	    recorder_find(t, s, KIND_SEM) == 0)
-		recorder_init(t, s, (struct lock_attributes){ .kind = KIND_SEM, .flags = LOCK_PSHARED },
-			      SITE_HERE);
+	if (s != SEM_FAILED && (t = enter_uncontended()) != NULL && recorder_find(t, s, KIND_SEM) == 0)
+		initialized_at(s, KIND_SEM, LOCK_PSHARED, SITE_HERE);
 	return s;
 }
 

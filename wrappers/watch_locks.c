@@ -8,6 +8,7 @@
 
 #include "src/record/watch.h"
 #include "wrappers/real.h"
+#include "wrappers/request.h"
 
 /* try: an expression that is true if the lock could be had at once, and has taken it. */
 #define BLOCKING(name, try, had, arguments) \
@@ -43,27 +44,18 @@ EXPORT int pthread_mutex_lock(pthread_mutex_t *m)
 	BLOCKING(pthread_mutex_lock, try_mutex(m), r, (m));
 }
 
-static bool valid(const struct timespec *t)
-{
-	return t != NULL && t->tv_nsec >= 0 && t->tv_nsec < 1000000000;
-}
-
-static bool valid_clock(clockid_t clock, const struct timespec *t)
-{
-	return valid(t) && (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC);
-}
-
 EXPORT int pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *t)
 {
-	BLOCKING(pthread_mutex_timedlock, valid(t) ? try_mutex(m) : REAL(pthread_mutex_timedlock)(m, t), r,
-		 (m, t));
+	BLOCKING(pthread_mutex_timedlock, until_valid(t) ? try_mutex(m) : REAL(pthread_mutex_timedlock)(m, t),
+		 r, (m, t));
 }
 
 EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *t)
 {
 	BLOCKING(pthread_mutex_clocklock,
-		 valid_clock(clock, t) ? try_mutex(m) : REAL(pthread_mutex_clocklock)(m, clock, t), r,
-		 (m, clock, t));
+		 clock_valid(clock) && until_valid(t) ? try_mutex(m)
+						      : REAL(pthread_mutex_clocklock)(m, clock, t),
+		 r, (m, clock, t));
 }
 
 EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *l)
@@ -74,15 +66,15 @@ EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *l)
 EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *l, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_timedrdlock,
-		 valid(t) ? REAL(pthread_rwlock_tryrdlock)(l) : REAL(pthread_rwlock_timedrdlock)(l, t), r,
-		 (l, t));
+		 until_valid(t) ? REAL(pthread_rwlock_tryrdlock)(l) : REAL(pthread_rwlock_timedrdlock)(l, t),
+		 r, (l, t));
 }
 
 EXPORT int pthread_rwlock_clockrdlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_clockrdlock,
-		 valid_clock(clock, t) ? REAL(pthread_rwlock_tryrdlock)(l)
-				       : REAL(pthread_rwlock_clockrdlock)(l, clock, t),
+		 clock_valid(clock) && until_valid(t) ? REAL(pthread_rwlock_tryrdlock)(l)
+						      : REAL(pthread_rwlock_clockrdlock)(l, clock, t),
 		 r, (l, clock, t));
 }
 
@@ -94,15 +86,15 @@ EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *l)
 EXPORT int pthread_rwlock_timedwrlock(pthread_rwlock_t *l, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_timedwrlock,
-		 valid(t) ? REAL(pthread_rwlock_trywrlock)(l) : REAL(pthread_rwlock_timedwrlock)(l, t), r,
-		 (l, t));
+		 until_valid(t) ? REAL(pthread_rwlock_trywrlock)(l) : REAL(pthread_rwlock_timedwrlock)(l, t),
+		 r, (l, t));
 }
 
 EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *t)
 {
 	BLOCKING(pthread_rwlock_clockwrlock,
-		 valid_clock(clock, t) ? REAL(pthread_rwlock_trywrlock)(l)
-				       : REAL(pthread_rwlock_clockwrlock)(l, clock, t),
+		 clock_valid(clock) && until_valid(t) ? REAL(pthread_rwlock_trywrlock)(l)
+						      : REAL(pthread_rwlock_clockwrlock)(l, clock, t),
 		 r, (l, clock, t));
 }
 
@@ -130,12 +122,13 @@ EXPORT int sem_wait(sem_t *s)
 
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *t)
 {
-	BLOCKING(sem_timedwait, valid(t) ? try_semaphore(s) : EBUSY, 0, (s, t));
+	BLOCKING(sem_timedwait, until_valid(t) ? try_semaphore(s) : EBUSY, 0, (s, t));
 }
 
 EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *t)
 {
-	BLOCKING(sem_clockwait, valid_clock(clock, t) ? try_semaphore(s) : EBUSY, 0, (s, clock, t));
+	BLOCKING(sem_clockwait, clock_valid(clock) && until_valid(t) ? try_semaphore(s) : EBUSY, 0,
+		 (s, clock, t));
 }
 
 /* These wait by their nature. */

@@ -268,16 +268,8 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 
 	if (h->flags & HELD_COUNTED)
 		cell_catch_up(c, h->acquired);
-	if (h->flags & HELD_SCALED) {
-		uint64_t ticks = now - h->since;
-		uint32_t n = recorder.config.sample_hold;
-
-		/* One stands for n; the histogram may only be added to one by one without overflowing unseen. */
-		c->hold_total += ticks * (n - 1);
-		hot_book(c, ticks);
-	} else if (!(h->flags & HELD_UNTIMED)) {
-		hot_book(c, now - h->since);
-	}
+	if (!(h->flags & HELD_UNTIMED))
+		hot_book_sampled(c, now - h->since, h->flags & HELD_SCALED ? recorder.config.sample_hold : 1);
 	if (h->flags & HELD_WAITED) {
 		struct wait w = {
 			.ticks = h->wait,

@@ -147,6 +147,13 @@ static inline void hot_book(struct cell *c, uint64_t ticks)
 		hot_halve(c, h);
 }
 
+/* Adds a hold that stands for n. The histogram may only be added to one by one without overflowing unseen. */
+static inline void hot_book_sampled(struct cell *c, uint64_t ticks, uint32_t n)
+{
+	hot_book(c, ticks);
+	c->hold_total += ticks * (n - 1);
+}
+
 /* As hot_book_counted(), of another cell than last time. */
 void hot_book_other(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
 

@@ -20,6 +20,7 @@ LIBRARIES = ("libmutrace", "libmatrace")
 # Where the wrapper lets us through: it runs at start or at the end, or knows our calls.
 LET_THROUGH = {
     "record/modules.c": "dl_iterate_phdr",
+    "record/outside.c": "prctl",
     "record/procinfo.c": "prctl",
     "unwind/capture.c": "dlclose",
 }

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Ends of waits by cancellation, see cancel.h. Runs in the cancelled thread, as a clean-up handler. */
+#include "wrappers/cancel.h"
+
+void cancellable_reopen(const struct cancellable *c)
+{
+	if (c->mutex_use.cell != 0)
+		hold_begin(c->thread, c->mutex_use, c->mutex, SIDE_EXCLUSIVE, NULL);
+}
+
+void cancellable_unwound(void *data)
+{
+	struct cancellable *c = data;
+
+	if (c->waiters != NULL)
+		__atomic_fetch_sub(c->waiters, 1, __ATOMIC_RELAXED);
+	if (c->use.cell == 0)
+		return;
+	wait_end(c->thread, &c->wait);
+	wait_book(c->thread, &c->wait, true);
+	cancellable_reopen(c);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The cold paths of locks that are held: mutex, rwlock, spin lock. A family says how its originals are called; here is, once,
+ * what is recorded around them. Everything is inline, with the family known to the compiler, so each wrapper gets code of
+ * its own and no call through a pointer.
+ *
+ * A lock call first tries: that makes "contended" exact, and leaves the slow path to calls that are about to sleep.
+ * Trying says EBUSY where locking would wait, and then the original lock call has the last word. Any other error of
+ * trying is what locking would say; asking again could tell another story (a ceiling that was refused is granted the
+ * second time). Where trying itself could be noticed it is left to the family's "try_first".
+ */
+#ifndef MUTRACE_WRAPPERS_FAMILY_H
+#define MUTRACE_WRAPPERS_FAMILY_H
+
+#include <errno.h>
+
+#include "src/record/use.h"
+#include "wrappers/acquire.h"
+#include "wrappers/real.h"
+#include "wrappers/request.h"
+
+struct lock_family {
+	uint8_t kind;
+	bool robust; /* EOWNERDEAD says that it is held now, and that its last owner died */
+	/* the originals; side is SIDE_EXCLUSIVE for all but rwlocks */
+	int (*lock)(void *lock, uint8_t side, const struct request *q);
+	int (*trylock)(void *lock, uint8_t side);
+	int (*unlock)(void *lock);
+	/* EBUSY if the call would wait, else its result; NULL: trylock says so */
+	int (*try_first)(void *lock, const struct request *q);
+	/* Whether the call, by a thread that may hold the lock, will never return. NULL: cannot be told. */
+	bool (*relocks)(struct thread *t, struct use use, const void *lock);
+};
+
+#define FAMILY static inline __attribute__((always_inline))
+
+FAMILY int family_try_first(const struct lock_family *f, void *lock, uint8_t side, const struct request *q)
+{
+	return f->try_first != NULL ? f->try_first(lock, q) : f->trylock(lock, side);
+}
+
+FAMILY bool family_acquired(const struct lock_family *f, int r)
+{
+	return r == 0 || (f->robust && r == EOWNERDEAD);
+}
+
+/* Opens the hold of a lock that was acquired with the result r, after a wait or without one (NULL). */
+FAMILY void family_hold(const struct lock_family *f, struct thread *t, struct use use, const void *lock,
+			uint8_t side, const struct wait *w, int r)
+{
+	hold_begin(t, use, lock, side, w);
+	if (f->robust && r == EOWNERDEAD)
+		__atomic_fetch_or(&use_lock(use)->state, STATE_INCONSISTENT, __ATOMIC_RELAXED);
+}
+
+/* After a failed try. */
+FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use use, void *lock,
+		       uint8_t side, const struct request *q, int tried, struct site site)
+{
+	struct wait w;
+	int r;
+
+	if (tried != EBUSY) { /* an error, or a dead owner's mutex */
+		if (family_acquired(f, tried))
+			family_hold(f, t, use, lock, side, NULL, tried);
+		return tried;
+	}
+	if (f->relocks != NULL && f->relocks(t, use, lock))
+		recorder_misuse(t, use.lock, STATE_RELOCK, site);
+	wait_begin(t, use, lock, side, site, &w);
+	r = f->lock(lock, side, q);
+	wait_end(t, &w);
+	if (family_acquired(f, r))
+		family_hold(f, t, use, lock, side, &w, r);
+	else if (r == ETIMEDOUT)
+		wait_book(t, &w, true);
+	return r;
+}
+
+/* Everything of a lock call that the hot path leaves. */
+FAMILY int family_lock(const struct lock_family *f, void *lock, uint8_t side, const struct request *q,
+		       struct site site)
+{
+	struct thread *t;
+	struct use use;
+	int r;
+
+	real_need();
+	t = recorder_enter_quickly();
+	if (t == NULL)
+		return f->lock(lock, side, q);
+	if (!request_valid(q)) { /* the original may say so before it looks at the lock */
+		r = f->lock(lock, side, q);
+		if (family_acquired(f, r))
+			hold_begin_late(t, lock, f->kind, side, site);
+		return r;
+	}
+	if (t->mode == MODE_CONTENDED) {
+		r = family_try_first(f, lock, side, q);
+		if (r != EBUSY)
+			return r;
+		use = recorder_use(t, lock, f->kind, side, site);
+	} else {
+		use = recorder_use(t, lock, f->kind, side, site);
+		r = use.cell ? family_try_first(f, lock, side, q) : EBUSY;
+	}
+	if (use.cell == 0)
+		return f->lock(lock, side, q);
+	if (r == 0) {
+		hold_begin(t, use, lock, side, NULL);
+		return 0;
+	}
+	return family_wait(f, t, use, lock, side, q, r, site);
+}
+
+FAMILY int family_trylock(const struct lock_family *f, void *lock, uint8_t side, struct site site)
+{
+	struct thread *t;
+	struct use use;
+	int r;
+
+	real_need();
+	t = recorder_enter_quickly();
+	if (t == NULL)
+		return f->trylock(lock, side);
+	if (t->mode == MODE_CONTENDED) {
+		r = f->trylock(lock, side);
+		if (r != EBUSY)
+			return r;
+		use = recorder_use(t, lock, f->kind, side, site);
+	} else {
+		use = recorder_use(t, lock, f->kind, side, site);
+		r = f->trylock(lock, side);
+	}
+	if (use.cell == 0)
+		return r;
+	if (family_acquired(f, r))
+		family_hold(f, t, use, lock, side, NULL, r);
+	else if (r == EBUSY)
+		use_try_failed(use);
+	return r;
+}
+
+/* A lock that is not on this thread's held stack: another thread's, or one whose locking was not seen. */
+FAMILY int family_unlock_unknown(const struct lock_family *f, struct thread *t, void *lock, struct site site)
+{
+	uint32_t owner = object_owner(lock, f->kind);
+	uint32_t known = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, lock, f->kind);
+	int r;
+
+	if (known != 0 && owner != t->tid)
+		recorder_misuse(t, known, STATE_UNLOCK_NOT_HELD, site);
+	r = f->unlock(lock);
+	if (known != 0 && r == 0 && owner != t->tid && hold_end_foreign(t, lock, known))
+		image_lost(LOSS_FOREIGN);
+	return r;
+}
+
+/* Everything of an unlock call that the hot path leaves. */
+FAMILY int family_unlock(const struct lock_family *f, void *lock, struct site site)
+{
+	struct thread *t;
+	struct held *h, closed;
+	uint64_t now;
+	int r;
+
+	real_need();
+	t = recorder_enter_quickly();
+	if (t == NULL)
+		return f->unlock(lock);
+	h = hold_find(t, lock);
+	if (h == NULL)
+		return family_unlock_unknown(f, t, lock, site);
+	if (!hold_end(t, h, site, &closed, &now)) /* one level of several */
+		return f->unlock(lock);
+	r = f->unlock(lock);
+	hold_book(t, &closed, now);
+	return r;
+}
+
+#endif
