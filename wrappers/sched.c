@@ -13,6 +13,7 @@
 #ifdef MATRACE
 #include "src/record/watch.h"
 #endif
+#include "wrappers/confine.h"
 #include "wrappers/real.h"
 
 /* own: the change was to the calling thread. */
@@ -35,6 +36,8 @@ static void changed(bool own)
 /* Whether a kernel thread id means the calling thread. */
 static bool is_self(pid_t tid)
 {
+	if (recorder.confined)
+		return tid == 0 || (uint32_t)tid == thread_self->tid;
 	return tid == 0 || tid == gettid();
 }
 
@@ -151,6 +154,8 @@ EXPORT long syscall(long number, ...)
 		a[i] = va_arg(args, long);
 	va_end(args);
 	real_need();
+	if (__builtin_expect(number == SYS_seccomp, 0))
+		return confined_seccomp(a);
 	r = call(number, a, SITE_HERE);
 	if (__builtin_expect(number == SYS_sched_setattr || number == SYS_sched_setscheduler ||
 				     number == SYS_sched_setparam,

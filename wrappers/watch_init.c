@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* libmatrace's beginning and end, and what matrace.h calls. */
 #include <pthread.h>
-#include <stdarg.h>
-#include <sys/prctl.h>
 
 #include "include/matrace.h"
 #include "src/record/byhand.h"
@@ -55,23 +53,6 @@ EXPORT int pthread_setname_np(pthread_t id, const char *name)
 	real_need();
 	r = REAL(pthread_setname_np)(id, name);
 	if (r == 0 && recorder.state == RECORDER_ON && recorder.rt_threads[0] != '\0')
-		threads_policy_stale();
-	return r;
-}
-
-EXPORT int prctl(int what, ...)
-{
-	unsigned long a[4];
-	va_list args;
-	int r;
-
-	va_start(args, what);
-	for (int i = 0; i < 4; i++)
-		a[i] = va_arg(args, unsigned long);
-	va_end(args);
-	real_need();
-	r = REAL(prctl)(what, a[0], a[1], a[2], a[3]);
-	if (what == PR_SET_NAME && r == 0 && recorder.state == RECORDER_ON && recorder.rt_threads[0] != '\0')
 		threads_policy_stale();
 	return r;
 }

@@ -22,6 +22,7 @@
 #include "src/base/proc.h"
 #include "src/cmd/say.h"
 #include "src/session/directory.h"
+#include "src/session/sandbox.h"
 #include "src/session/ticks.h"
 
 #define SHM "/dev/shm"
@@ -177,6 +178,18 @@ static bool no_room(int error)
 	return false;
 }
 
+static uint32_t own_filters(void)
+{
+	char text[SANDBOX_STATUS];
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return sandbox_filters(text);
+}
+
 int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
 		    const char *output)
 {
@@ -194,6 +207,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	c->start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	c->start_ns = ticks_monotonic_ns();
 	proc_boot_id(c->boot_id);
+	c->filters = own_filters();
 	c->config = *config;
 	c->config.keep = s->keep;
 	if (rt_threads)

@@ -181,7 +181,7 @@ void byhand_end(void)
 	char **envp;
 
 	/* A forked child that never locked anything may be the last of all, too. */
-	if ((recorder.state != RECORDER_ON && recorder.state != RECORDER_CHILD) ||
+	if (recorder.confined || (recorder.state != RECORDER_ON && recorder.state != RECORDER_CHILD) ||
 	    !recorder.config.report_at_exit || maker_will_report(path))
 		return;
 	if (recorder.state == RECORDER_ON && recorder.pid != (uint32_t)getpid())

@@ -159,6 +159,7 @@ static void fill(struct session_file *s)
 	memcpy(s->magic, SESSION_FILE_MAGIC, sizeof(s->magic));
 	s->uid = (uint32_t)getuid();
 	s->program_pid = (uint32_t)getpid();
+	s->filters = procinfo_filters();
 	clock_gettime(CLOCK_REALTIME, &now);
 	s->start_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	s->start_ns = ticks_monotonic_ns();

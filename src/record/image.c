@@ -135,7 +135,7 @@ static int read_session(const char *path)
 	dir = raw_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return dir;
-	if (fstat(dir, &st) != 0 || st.st_uid != geteuid() || (st.st_mode & 077) != 0) {
+	if (fstat(dir, &st) != 0 || st.st_uid != getauxval(AT_EUID) || (st.st_mode & 077) != 0) {
 		raw_close(dir);
 		return -EPERM;
 	}
@@ -148,6 +148,8 @@ static int read_session(const char *path)
 	    s.byte_order == SESSION_BYTE_ORDER)
 		r = 0;
 	raw_close(fd);
+	if (r == 0 && procinfo_filters() > s.filters)
+		r = -EPERM; /* no call more */
 	if (r < 0)
 		return r;
 	recorder.config = s.config;
@@ -325,6 +327,8 @@ static bool grow(uint64_t bytes)
 {
 	uint64_t end = recorder.header->used + bytes;
 
+	if (end > recorder.image.mapped && recorder.confined)
+		return false;
 	return end <= recorder.image.mapped || mapping_grow(&recorder.image, end, image_path);
 }
 
@@ -346,16 +350,25 @@ struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t byt
 			c->thread = thread_ref;
 			c->magic = CHUNK_MAGIC;
 			__atomic_store_n(&h->used, h->used + bytes, __ATOMIC_RELEASE);
-			clock_sync();
+			if (!recorder.confined)
+				clock_sync();
 		} else {
 			recorder.full = 1; /* what is there goes on counting; nobody tries again each time */
 		}
 		pilock_unlock(&recorder.grow_lock, tid);
 	}
 	if (c == NULL)
-		image_lost(LOSS_SPACE);
+		image_lost(recorder.confined ? LOSS_CONFINED : LOSS_SPACE);
 	errno = saved;
 	return c;
+}
+
+void image_reserve(uint32_t bytes, uint32_t tid)
+{
+	if (pilock_lock(&recorder.grow_lock, tid)) {
+		grow(bytes);
+		pilock_unlock(&recorder.grow_lock, tid);
+	}
 }
 
 #define ARENA_FIRST CHUNK_ALIGN

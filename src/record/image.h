@@ -24,6 +24,8 @@ bool image_session_is_ours(void);
 void image_forget_session(void);
 
 /* A new chunk of at least `bytes`, or NULL (a loss is counted). tid: the caller's. */
+/* Grows the file now, for what comes later. */
+void image_reserve(uint32_t bytes, uint32_t tid);
 struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t bytes, uint32_t thread_ref,
 			  uint32_t tid);
 /* A zeroed item of `size` bytes that readers do not see until arena_publish(). NULL: no space (counted). */

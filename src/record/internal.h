@@ -102,5 +102,8 @@ void thread_is_none(void);
 struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
 void threads_reset(void);
+void threads_find_tid(void);
+/* No thread records any more. */
+void threads_stop(void);
 
 #endif

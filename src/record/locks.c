@@ -300,7 +300,8 @@ void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site
 	if (__atomic_fetch_add(&l->misuses, 1, __ATOMIC_RELAXED) == 0)
 		l->misuse_stack = stacks_capture(t, site);
 	if (recorder.config.trap)
-		syscall(SYS_tgkill, getpid(), gettid(), SIGTRAP);
+		if (!recorder.confined)
+			syscall(SYS_tgkill, getpid(), gettid(), SIGTRAP);
 }
 
 void locks_reset(void)

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "src/record/pilock.h"
+#include "src/record/state.h"
 
 #define SLAB_FIRST (32u * 1024)
 #define SLAB_LAST (256u * 1024)
@@ -24,7 +25,7 @@ static uint32_t memory_lock;
 static char *slab;
 static size_t slab_left, slab_bytes; /* of the present one */
 
-void *memory_map(size_t size)
+static void *map(size_t size)
 {
 	int saved = errno;
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -50,11 +51,49 @@ void *memory_map(size_t size)
 	return p;
 }
 
+/* What is left of the memory that was taken before the program confined itself. Pieces are
+ * taken by one atomic addition, and never given back. */
+static struct {
+	char *base;
+	size_t size, used;
+} reserve;
+
+void memory_reserve(size_t size)
+{
+	char *p;
+
+	if (reserve.base != NULL)
+		return;
+	p = memory_map(size);
+	if (p == NULL)
+		return;
+	reserve.size = size;
+	reserve.used = 0;
+	__atomic_store_n(&reserve.base, p, __ATOMIC_RELEASE);
+}
+
+static void *from_reserve(size_t size)
+{
+	const char *base = __atomic_load_n(&reserve.base, __ATOMIC_ACQUIRE);
+	size_t at;
+
+	size = (size + 4095) & ~(size_t)4095;
+	if (base == NULL || size > reserve.size)
+		return NULL;
+	at = __atomic_fetch_add(&reserve.used, size, __ATOMIC_RELAXED);
+	return at <= reserve.size - size ? reserve.base + at : NULL;
+}
+
+void *memory_map(size_t size)
+{
+	return recorder.confined ? from_reserve(size) : map(size);
+}
+
 void memory_empty(void *p, size_t size)
 {
 	int saved = errno;
 
-	if (madvise(p, size, MADV_DONTNEED) != 0) /* it is locked, by mlockall() */
+	if (recorder.confined || madvise(p, size, MADV_DONTNEED) != 0) /* it is locked, by mlockall() */
 		memset(p, 0, size);
 	errno = saved;
 }
@@ -63,7 +102,7 @@ void memory_unmap(void *p, size_t size)
 {
 	int saved = errno;
 
-	if (p == NULL)
+	if (p == NULL || recorder.confined)
 		return;
 	for (int i = 0; i < MAPPINGS_MAX; i++) {
 		if (__atomic_load_n(&mappings[i].p, __ATOMIC_RELAXED) == p) {
@@ -115,6 +154,7 @@ void memory_reset(void)
 		mappings[i].size = 0;
 	}
 	memory_lock = 0;
+	reserve.base = NULL;
 	slab = NULL;
 	slab_left = slab_bytes = 0;
 	errno = saved;

@@ -11,6 +11,8 @@
 
 /* Zeroed memory that a forked child finds wiped. NULL if there is none. errno is left as it was. */
 void *memory_map(size_t size);
+/* Keeps so much for after the program has confined itself, see confine.h. Once; does without on failure. */
+void memory_reserve(size_t size);
 void memory_unmap(void *p, size_t size);
 /* Gives the memory back but stays readable, as zeros. */
 void memory_empty(void *p, size_t size);

@@ -58,6 +58,8 @@ static enum outside find_out(const char *path, char *const *envp)
 {
 	const char *session = variable(envp, SESSION_ENV), *preload = variable(envp, "LD_PRELOAD");
 
+	if (recorder.confined || recorder.child_confined)
+		return OUTSIDE_SANDBOX;
 	if (session == NULL || (preload == NULL && recorder.by_environment))
 		return OUTSIDE_ENVIRONMENT;
 	if (gains_privileges(path))

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-bool pilock_wait(uint32_t *word);
+bool pilock_wait(uint32_t *word, uint32_t tid);
 void pilock_wake(uint32_t *word);
 
 /* False: it could not be taken (the caller counts a loss and does without). errno is left as it was. */
@@ -23,7 +23,7 @@ static inline bool pilock_lock(uint32_t *word, uint32_t tid)
 							 __ATOMIC_RELAXED),
 			     1))
 		return true;
-	return pilock_wait(word);
+	return pilock_wait(word, tid);
 }
 
 static inline void pilock_unlock(uint32_t *word, uint32_t tid)

@@ -13,10 +13,12 @@
 #include <unistd.h>
 
 #include "src/record/raw.h"
+#include "src/record/state.h"
+#include "src/session/sandbox.h"
 
 static ssize_t read_file(const char *path, char *out, size_t size)
 {
-	int fd = raw_open(path, O_RDONLY, 0);
+	int fd = recorder.confined ? -1 : raw_open(path, O_RDONLY, 0);
 	ssize_t n;
 
 	if (fd < 0)
@@ -56,6 +58,17 @@ uint64_t procinfo_start_time(void)
 	while (*p >= '0' && *p <= '9')
 		v = v * 10 + (uint64_t)(*p++ - '0');
 	return v;
+}
+
+uint32_t procinfo_filters(void)
+{
+	char text[SANDBOX_STATUS];
+	ssize_t n = read_file("/proc/self/status", text, sizeof(text) - 1);
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return sandbox_filters(text);
 }
 
 uint32_t procinfo_pid_namespace(void)
@@ -166,6 +179,8 @@ void procinfo_arguments(char *out, size_t size, int argc, char *const *argv)
 
 void procinfo_thread_name(uint32_t tid, char name[16])
 {
+	if (recorder.confined)
+		return; /* it stays what the creator's was */
 	memset(name, 0, 16);
 	if (tid == (uint32_t)gettid())
 		prctl(PR_GET_NAME, name, 0, 0, 0);

@@ -10,6 +10,8 @@
 uint64_t procinfo_start_time(void);
 /* Inode number of this process's PID namespace, 0 if unknown. errno stays. */
 uint32_t procinfo_pid_namespace(void);
+/* Seccomp filters of this process. By calls that the loader has made, too. */
+uint32_t procinfo_filters(void);
 /* 16 zero bytes if unknown. */
 void procinfo_boot_id(uint8_t id[16]);
 /* Path of the program's file, by the name that it was called by: redis-server, though that is a link to

@@ -55,7 +55,7 @@ bool recorder_thread_ending(struct thread *t)
 
 void recorder_thread_ended(struct thread *t)
 {
-	if (t != thread_self)
+	if (t != thread_self || recorder.state != RECORDER_ON)
 		return;
 	entering = 1; /* for good: nobody would tell us of a second end */
 	waits_settle(t);
@@ -64,6 +64,8 @@ void recorder_thread_ended(struct thread *t)
 
 void recorder_thread_started(struct thread *t)
 {
+	if (recorder.state != RECORDER_ON) /* it has stopped since */
+		return;
 	entering = 1;
 	thread_begin(t);
 	if (watch_exit != NULL)
@@ -119,6 +121,11 @@ static void child_appeared(void)
 /* Gives a forked child what its parent had at start. */
 static void child_start(void)
 {
+	if (recorder.confined) {
+		image_lost(LOSS_CHILD);
+		recorder.state = RECORDER_OFF;
+		return;
+	}
 	/* A handler of somebody else's may lock before it is our handler's turn; malloc libraries' do. */
 	if (forking && pthread_equal(forker, pthread_self()))
 		child_appeared();
@@ -234,7 +241,7 @@ void recorder_before_fork(void)
 	/* A child that forks must have an image of its own, or nobody would hear of its child. */
 	if (recorder.state == RECORDER_CHILD)
 		recorder_enter();
-	if (recorder.state != RECORDER_ON)
+	if (recorder.state != RECORDER_ON || recorder.confined)
 		return;
 	t = thread_self;
 	/* First of all: its lock, held until the fork is done, keeps apart threads that fork at the same time. */
@@ -252,7 +259,7 @@ void recorder_before_fork(void)
 
 void recorder_after_fork_parent(void)
 {
-	if (recorder.state != RECORDER_ON)
+	if (recorder.state != RECORDER_ON || !forking)
 		return;
 	forking = false;
 	inherited_count = 0; /* a child that is made by a bare system call knows nothing of them */
@@ -271,6 +278,55 @@ void recorder_after_fork_child(void)
 	recorder.state = RECORDER_CHILD;
 	thread_is_none();
 	errno = saved;
+}
+
+/* Kept for threads and locks that a confined program makes. */
+#define CONFINED_IMAGE (4u << 20)
+#define CONFINED_MEMORY (8u << 20)
+
+bool recorder_confine(void)
+{
+	struct thread *t;
+	int saved = errno;
+
+	if (recorder.confined)
+		return false;
+	t = recorder_enter(); /* a child that has not begun yet does so now */
+	if (recorder.state != RECORDER_ON)
+		return false;
+	if (recorder.pid != (uint32_t)getpid()) {
+		recorder.child_confined = 1;
+		return false;
+	}
+	if (t == NULL) { /* no block for this thread: nothing can be prepared */
+		recorder_stop(LOSS_CONFINED);
+		return false;
+	}
+	if (!recorder.counter) { /* the clock may be a system call */
+		recorder_stop(LOSS_CONFINED);
+		return false;
+	}
+	threads_find_tid();
+	image_reserve(CONFINED_IMAGE, t->tid);
+	memory_reserve(CONFINED_MEMORY);
+	clock_sync();
+	recorder.confined = 1;
+	errno = saved;
+	return true;
+}
+
+void recorder_unconfine(void)
+{
+	recorder.confined = 0;
+}
+
+void recorder_stop(enum loss why)
+{
+	if (recorder.state != RECORDER_ON)
+		return;
+	image_lost(why);
+	recorder.state = RECORDER_OFF;
+	threads_stop();
 }
 
 #ifdef MUTRACE_COVERAGE
@@ -311,6 +367,8 @@ void recorder_ended(uint32_t image_state)
 {
 	struct image_header *h = recorder.header;
 
+	if (recorder.confined || recorder.child_confined) /* the front end sees the end */
+		return;
 	coverage_write(image_state == IMAGE_EXITED);
 	/* Not for such or a vfork child, nor for a child that has no image yet. */
 	if (recorder.state != RECORDER_ON || h->pid != (uint32_t)getpid())

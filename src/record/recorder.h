@@ -133,4 +133,14 @@ void recorder_after_fork_parent(void);
 void recorder_after_fork_child(void);
 void recorder_ended(uint32_t image_state);
 
+/*
+ * The program is about to give up system calls, by a seccomp filter. From then on the recorder makes none, as each may kill:
+ * it goes on with memory that is taken now. False: nothing to take back by recorder_unconfine() where the program
+ * could not do so after all.
+ */
+bool recorder_confine(void);
+void recorder_unconfine(void);
+/* The program is about to give up more than the recorder can do without: nothing is recorded from now on. */
+void recorder_stop(enum loss why);
+
 #endif

@@ -247,6 +247,20 @@ static void unwind_leave(uint32_t tid, uint64_t signals)
 	ownstack_unblock(signals);
 }
 
+/* The call site alone, without a system call. */
+static uint32_t capture_confined(struct thread *t, struct site site)
+{
+	uint8_t busy = busy_enter(t);
+	uint32_t id = 0;
+
+	if (pilock_lock(&unwind_lock, t->tid)) {
+		id = site_enter(t, site);
+		pilock_unlock(&unwind_lock, t->tid);
+	}
+	busy_leave(t, busy);
+	return id;
+}
+
 static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct site site)
 {
 	struct capture_work w = { .t = t, .site = site };
@@ -258,6 +272,8 @@ static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct s
 
 	if (recorder.full) /* a new stack could not be stored */
 		return 0;
+	if (recorder.confined)
+		return capture_confined(t, site);
 	/* libunwind may open, read and write: cancellation points, which a lock call must not be. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = busy_enter(t);

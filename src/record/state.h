@@ -179,6 +179,8 @@ struct recorder {
 	uint8_t mode;       /* enum thread_mode of new threads */
 	uint8_t counter;    /* 1: the machine's counter is the clock */
 	uint8_t full;       /* 1: the session has no room for anything new */
+	uint8_t child_confined; /* 1: a vfork child has confined itself, in our memory; it must not even be asked who it is */
+	uint8_t confined; /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
 	struct session_config config;
 	uint32_t watch_by_hand; /* session_config.watch of a session that the library makes itself */

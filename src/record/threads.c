@@ -15,6 +15,7 @@
 #include "src/record/pilock.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
+#include "src/unwind/probe.h"
 
 #define THREADS_MAX (1u << 16)
 #define THREADS_BLOCK 512u /* pointers that are allocated together */
@@ -77,6 +78,39 @@ static struct thread *make(uint32_t tid)
 	return t;
 }
 
+/*
+ * The C library keeps a thread's kernel id near where the thread pointer points, but says nowhere at which distance. Found in
+ * the main thread before the program confines itself; 0 not found.
+ */
+#define TID_REACH 4096
+static intptr_t tid_distance;
+
+void threads_find_tid(void)
+{
+	const char *self = __builtin_thread_pointer();
+	uint32_t tid = (uint32_t)gettid();
+
+	for (intptr_t step = sizeof(tid); tid_distance == 0 && step != 0; step = step > 0 ? -step : 0)
+		for (intptr_t at = step; at < TID_REACH && at > -TID_REACH && tid_distance == 0; at += step)
+			if (!probe_readable((const void *)((uintptr_t)(self + at) & ~(uintptr_t)7)))
+				break;
+			else if (memcmp(self + at, &tid, sizeof(tid)) == 0)
+				tid_distance = at;
+}
+
+/* The calling thread's kernel id; some number of its own where that may not be asked for. */
+static uint32_t own_tid(void)
+{
+	static uint32_t serial = 1u << 29;
+	uint32_t tid = 0;
+
+	if (!recorder.confined)
+		return (uint32_t)gettid();
+	if (tid_distance != 0)
+		memcpy(&tid, (const char *)__builtin_thread_pointer() + tid_distance, sizeof(tid));
+	return tid != 0 && tid < 1u << 29 ? tid : __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED);
+}
+
 static struct thread *take(uint32_t tid)
 {
 	struct thread *t = NULL;
@@ -94,17 +128,32 @@ static struct thread *take(uint32_t tid)
 	return t;
 }
 
+/* What a new thread has of its creator, unless it was told otherwise. */
+static void inherit(struct thread *t, const struct thread *creator)
+{
+	if (creator->rec == NULL)
+		return;
+	t->rec->policy = creator->rec->policy;
+	t->rec->priority = creator->rec->priority;
+	t->rec->realtime = creator->rec->realtime;
+	memcpy(t->rec->name, creator->rec->name, sizeof(t->rec->name));
+}
+
 struct thread *thread_prepare(void)
 {
 	const struct thread *self = thread_self;
+	struct thread *t;
 
-	return take(self->tid ? self->tid : (uint32_t)gettid());
+	t = take(self->tid ? self->tid : own_tid());
+	if (t != NULL)
+		inherit(t, self);
+	return t;
 }
 
 /* For the next thread that starts. */
 static void give_back(struct thread *t)
 {
-	uint32_t tid = thread_self->tid ? thread_self->tid : (uint32_t)gettid();
+	uint32_t tid = thread_self->tid ? thread_self->tid : own_tid();
 
 	if (!pilock_lock(&threads_lock, tid))
 		return; /* a block less */
@@ -131,6 +180,10 @@ void thread_policy_changed(struct thread *t)
 
 	if (t->hot) { /* we are a handler: the cache must stay as it is */
 		t->stale = 1;
+		return;
+	}
+	if (recorder.confined) { /* it is what the creator's was, and what changed since is not known */
+		t->stale = 0;
 		return;
 	}
 	t->stale = 0; /* before it is read: whoever changes it after that says so again */
@@ -169,7 +222,7 @@ int thread_priority_now(uint32_t tid)
 {
 	struct sched_param p = { 0 };
 	int saved = errno, r = -1;
-	long policy = syscall(SYS_sched_getscheduler, (pid_t)tid);
+	long policy = recorder.confined ? -1 : syscall(SYS_sched_getscheduler, (pid_t)tid);
 
 	if (policy >= 0) {
 		policy &= ~0x40000000l;
@@ -197,7 +250,7 @@ static void begin(struct thread *t)
 	/* The predecessor may have been cancelled anywhere: what "busy" and "hot" were says nothing. */
 	busy_enter(t);
 	t->hot = 0;
-	t->tid = (uint32_t)gettid();
+	t->tid = own_tid();
 	t->exit_rounds = 0;
 	t->random = t->tid * 2654435761u | 1;
 	t->sample_hold = recorder.config.sample_hold;
@@ -217,7 +270,8 @@ static void begin(struct thread *t)
 	r->start_ticks = clock_now();
 	r->tid = t->tid;
 	r->waiting_lock = 0;
-	r->realtime = 0;
+	if (!recorder.confined)
+		r->realtime = 0;
 	t->plain = NULL;
 	t->watched = REALTIME_NOT;
 	t->regions = 0;
@@ -284,7 +338,7 @@ static void main_stack(void)
 
 struct thread *thread_attach(void)
 {
-	struct thread *t = take((uint32_t)gettid());
+	struct thread *t = take(own_tid());
 
 	if (t == NULL)
 		return NULL;
@@ -293,6 +347,18 @@ struct thread *thread_attach(void)
 		main_stack();
 	begin(t);
 	return t;
+}
+
+void threads_stop(void)
+{
+	uint32_t n = thread_count();
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct thread *t = thread_at(i);
+
+		__atomic_store_n(&t->mode, MODE_OFF, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
+	}
 }
 
 void threads_reset(void)

@@ -89,6 +89,7 @@ struct session_file {
 		found_dead_ns; /* realtime; when another run first saw that nobody has this session any more */
 	uint32_t
 		left_behind; /* 1: made by hand, and its maker ended before others: the last of them reports */
+	uint32_t filters;    /* seccomp filters of whoever made the session */
 };
 
 /* Why something was not recorded; indices of image_header.lost. */
@@ -100,8 +101,9 @@ struct session_file {
 	X(STACK, "stack could not be captured") \
 	X(THREAD, "thread could not be registered") \
 	X(FOREIGN, "released by another thread than the one that acquired") \
-	X(CHILD, "child processes that could not record: a sandbox, another user or root directory, no " \
-		 "space")
+	X(CHILD, "child processes that could not record: a sandbox, another user or root, no space") \
+	X(CONFINED, "the program entered a seccomp sandbox, where the recorder makes no system calls") \
+	X(STOPPED, "the program gave up its clock or all system calls, and recording stopped")
 
 enum loss {
 #define X(id, text) LOSS_##id,

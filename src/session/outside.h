@@ -9,7 +9,8 @@
 	X(ENVIRONMENT, "environment", "with an environment that was cleared (sudo, su -, env -i)") \
 	X(USER, "user", "as another user than the session's (su, setpriv, runuser)") \
 	X(PLACE, "place", "where session or library cannot be reached (another root, mounts or /dev/shm)") \
-	X(PRIVILEGES, "privileges", "with the privileges of its file's owner (set-user-ID)")
+	X(PRIVILEGES, "privileges", "with the privileges of its file's owner (set-user-ID)") \
+	X(SANDBOX, "sandbox", "in a seccomp sandbox, where a system call of the recorder may kill")
 
 enum outside {
 #define X(id, name, text) OUTSIDE_##id,

@@ -25,12 +25,15 @@
 #include <unistd.h>
 
 #include "src/record/raw.h"
+#include "src/record/state.h"
 
 #define PROBE_FD (-0x4d55) /* never a descriptor, and not the -1 of "none yet" */
 
 /* The kernel reads the set before it refuses the first argument. */
 bool probe_readable(const void *address)
 {
+	if (recorder.confined)
+		return false;
 	return RAW_CALL(SYS_rt_sigprocmask, ~0, address, NULL, sizeof(uint64_t), 0, 0) != -EFAULT;
 }
 
