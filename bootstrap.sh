@@ -13,18 +13,23 @@ cd "$(dirname "$0")"
 
 build_packages="
 	autoconf automake libtool make gcc libc6-dev pkg-config
-	libunwind-dev binutils-dev libjansson-dev zlib1g-dev
+	libunwind-dev binutils-dev libdw-dev libjansson-dev zlib1g-dev
 	libprotobuf-c-dev protobuf-c-compiler libxml2-dev libyaml-dev"
 # Programs that tests profile or check reports with. A test whose program is missing is skipped.
 check_packages="
 	bash g++ libcmocka-dev python3 python3-jsonschema procps util-linux
 	cmake meson ninja-build
 	binutils pbzip2 xz-utils memcached libcap2-bin"
+# Not every release has these. They are installed along with others that are missing.
+optional_packages=
 
 task=${1:-build}
 case $task in
 build | demo) packages=$build_packages ;;
-check) packages="$build_packages $check_packages" ;;
+check)
+	packages="$build_packages $check_packages"
+	optional_packages="clang-format-14 dwz"
+	;;
 *)
 	sed -n 's/^# \{0,1\}//; 2,9p' "$0" >&2
 	exit 2
@@ -95,6 +100,11 @@ install_packages() {
 	log=$(mktemp)
 	# Without a network the lists may be recent enough, and the packages on the disk.
 	step "updating the lists of packages" "$log" apt update || say "the lists of packages could not be updated"
+	for package in $(not_installed $optional_packages); do
+		if apt-cache show "$package" >/dev/null 2>&1; then
+			lacking="$lacking $package"
+		fi
+	done
 	if ! step "installing$lacking" "$log" apt -y --no-install-recommends --no-remove install $lacking; then
 		cat "$log" >&2
 		rm -f "$log"

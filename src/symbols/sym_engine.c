@@ -3,6 +3,8 @@
  * The engine's files and requests; see sym_engine.h. Runs in the engine's process, called by sym_link.c. It decides
  * which files to work on; sym_lookup.c and sym_variables.c work on them.
  */
+#include "config.h"
+
 #include "src/symbols/sym_engine.h"
 
 #include <elf.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 
 #include "src/symbols/sym_debugfile.h"
+#include "src/symbols/sym_dwarf.h"
 #include "src/symbols/sym_lookup.h"
 #include "src/symbols/sym_table.h"
 #include "src/symbols/sym_variables.h"
@@ -25,6 +28,7 @@ struct sym_engine {
 	char *alternate;              /* the file that dwz moved shared parts to; NULL: none */
 	struct sym_elf module, debug; /* valid if the path is there */
 	struct sym_table table;
+	struct sym_dwarf *second; /* NULL: without libdw, or without debug information */
 	struct sym_names *names;
 	struct sym_lookup *lookup; /* NULL: nothing can be looked up */
 	struct sym_variables *variables;
@@ -131,10 +135,14 @@ static int open_lookup(struct sym_engine *e, bool dwarf)
 		dwarf = false;
 	files.dwarf = dwarf;
 	files.alternate = e->alternate;
+	/* below a sysroot lie other files than those that the debug information names */
+	if (dwarf)
+		e->second = sym_dwarf_new(files.elf, files.path, files.alternate, !e->spec->sysroot[0]);
+	files.second = e->second;
 	e->names = sym_names_new(&e->table, !e->spec->no_demangle);
 	if (!e->names || sym_lookup_new(&e->lookup, &files, &e->table, e->names) == -ENOMEM)
 		return -ENOMEM;
-	e->variables = sym_variables_new(e->lookup, files.elf, &e->table, e->names);
+	e->variables = sym_variables_new(e->lookup, e->second, files.elf, &e->table, e->names);
 	return e->variables ? 0 : -ENOMEM;
 }
 
@@ -179,6 +187,7 @@ void sym_engine_free(struct sym_engine *e)
 	sym_variables_free(e->variables);
 	sym_lookup_free(e->lookup);
 	sym_names_free(e->names);
+	sym_dwarf_free(e->second);
 	sym_table_free(&e->table);
 	if (e->path)
 		sym_elf_close(&e->module);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The engine: names the addresses of one module by means of libbfd. It runs in a process of its own (sym_link.h),
- * for libbfd exits, aborts and crashes on files made to that end, and does not give memory back. Its input are
- * requests, its output replies, both in the encoding of sym_wire.h:
+ * The engine: names the addresses of one module by libbfd, and by libdw what libbfd cannot tell. It runs in a process
+ * of its own (sym_link.h): libbfd exits, aborts and crashes on files made to that end, and does not give memory back.
+ * Requests and replies are encoded by sym_wire.h:
  *
  *   request:  u32 kind, u32 count, count addresses as in the file (u64)
  *   reply:    SYM_ASK_STATE      u32 enum symbol_module_state

@@ -13,6 +13,8 @@
  * functions: __gthread_mutex_lock, inlined into run(), is called run(). From the second question on libbfd is
  * right, so it is asked again where it seems to have given the symbol's name.
  */
+#include "config.h"
+
 #include "src/symbols/sym_lookup.h"
 
 #include <errno.h>
@@ -20,6 +22,7 @@
 #include <string.h>
 
 #include "src/symbols/sym_bfd.h"
+#include "src/symbols/sym_dwarf.h"
 #include "src/symbols/sym_plt.h"
 
 #define FEW 8u
@@ -148,7 +151,9 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 	if (symbol && !symbol->size &&
 	    sym_elf_section_at(l->files.elf, address) != sym_elf_section_at(l->files.elf, symbol->address))
 		symbol = NULL;
-	if (l->files.dwarf)
+	if (sym_dwarf_has_more(l->files.second))
+		count = sym_dwarf_frames(l->files.second, address, symbol, frames, max);
+	if (!count && l->files.dwarf)
 		count = dwarf_frames(l, address, symbol, frames, max);
 	if (!count && symbol) {
 		frames[0] = (struct sym_lookup_frame){ .function = symbol->name, .file = symbol->file };

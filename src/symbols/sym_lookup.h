@@ -11,13 +11,16 @@
 
 #define SYM_LOOKUP_DEPTH 512u /* functions inlined into each other at one address */
 
+struct sym_dwarf;
+
 struct sym_lookup_files {
 	const struct sym_elf *elf; /* the file with the debug information, or else the module */
 	const char *path;
 	const struct sym_elf *module; /* NULL if it is not there any more */
 	const char *module_path;
-	const char *alternate; /* the file that dwz moved shared parts to, or NULL */
-	bool dwarf;            /* use the debug information */
+	const char *alternate;    /* the file that dwz moved shared parts to, or NULL */
+	bool dwarf;               /* use the debug information */
+	struct sym_dwarf *second; /* the second engine, or NULL */
 };
 
 struct sym_lookup_frame {

@@ -3,6 +3,8 @@
  * Variables, and where they are defined; see sym_variables.h. Runs in the engine, takes no locks. Called by
  * sym_engine.c.
  */
+#include "config.h"
+
 #include "src/symbols/sym_variables.h"
 
 #include <elf.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/symbols/sym_dwarf.h"
 #include "src/symbols/sym_static.h"
 
 #define SEARCHED_MAX (512ull << 20) /* bytes of debug information to search for a variable's definition */
@@ -23,6 +26,8 @@ struct definition { /* found at the first question */
 
 struct sym_variables {
 	struct sym_lookup *lookup;
+	struct sym_dwarf *second; /* or NULL */
+	bool second_first;        /* libbfd missed a variable that the second engine knows */
 	const struct sym_table *table;
 	struct sym_names *names;
 	uint64_t debug_size;            /* bytes of debug information */
@@ -31,14 +36,16 @@ struct sym_variables {
 	struct sym_static *statics;
 };
 
-struct sym_variables *sym_variables_new(struct sym_lookup *l, const struct sym_elf *elf,
-					const struct sym_table *table, struct sym_names *names)
+struct sym_variables *sym_variables_new(struct sym_lookup *l, struct sym_dwarf *second,
+					const struct sym_elf *elf, const struct sym_table *table,
+					struct sym_names *names)
 {
 	struct sym_variables *v = calloc(1, sizeof(*v));
 
 	if (!v)
 		return NULL;
 	v->lookup = l;
+	v->second = second;
 	v->table = table;
 	v->names = names;
 	v->debug_size = sym_elf_section_size(elf, ".debug_info");
@@ -91,14 +98,38 @@ static bool find_line(struct sym_variables *v, const struct sym_entry *symbol, s
 	return r == 0;
 }
 
+/* Asks libdw. *ret_function: the function that the variable is static in, or NULL. */
+static bool find_second(struct sym_variables *v, const struct sym_entry *symbol, struct definition *d,
+			const char **ret_function)
+{
+	struct sym_dwarf_variable found;
+
+	if (!v->second || v->debug_size > SEARCHED_MAX ||
+	    sym_dwarf_variable(v->second, symbol->address, &found) < 0)
+		return false;
+	d->file = found.file;
+	d->line = found.line;
+	*ret_function = found.function;
+	return true;
+}
+
 static void find_definition(struct sym_variables *v, const struct sym_entry *symbol, struct definition *d)
 {
+	bool numbered = sym_names_is_numbered(symbol->name);
 	const char *function = NULL;
 
 	d->asked = true;
-	if (has_definition(symbol) && find_line(v, symbol, d) && sym_names_is_numbered(symbol->name))
-		function = sym_static_function(&v->statics, v->lookup, v->table, d->file, d->line);
-	d->name = sym_names_variable(v->names, symbol->name, function);
+	if (has_definition(symbol)) {
+		if (v->second_first && find_second(v, symbol, d, &function))
+			;
+		else if (find_line(v, symbol, d)) {
+			if (numbered)
+				function = sym_static_function(&v->statics, v->lookup, v->table, d->file,
+							       d->line);
+		} else if (!v->second_first)
+			v->second_first = find_second(v, symbol, d, &function);
+	}
+	d->name = sym_names_variable(v->names, symbol->name, numbered ? function : NULL);
 }
 
 int sym_variables_find(struct sym_variables *v, uint64_t address, struct sym_variable *ret)

@@ -11,8 +11,9 @@
 struct sym_variables;
 
 /* NULL: no memory. What it is given must outlive it. */
-struct sym_variables *sym_variables_new(struct sym_lookup *l, const struct sym_elf *elf,
-					const struct sym_table *table, struct sym_names *names);
+struct sym_variables *sym_variables_new(struct sym_lookup *l, struct sym_dwarf *second,
+					const struct sym_elf *elf, const struct sym_table *table,
+					struct sym_names *names);
 /* Takes NULL. */
 void sym_variables_free(struct sym_variables *v);
 
