@@ -2,11 +2,12 @@
 /*
  * Functions that only pass a call on to a lock, and functions that only start a thread: neither tells the
  * user anything, so no stack begins or ends with them. Patterns are those of fnmatch() and match demangled
- * names. Runs in mutrace. Called by symbols.c.
+ * names. Runs in mutrace. See helpers.h.
  */
 #include <fnmatch.h>
 #include <string.h>
 
+#include "src/analysis/helpers.h"
 #include "src/analysis/private.h"
 
 static const char *const on_top[] = {
@@ -66,6 +67,8 @@ static const char *const on_top[] = {
 	"bool std::condition_variable_any::*",
 	"void std::call_once<*",
 	"std::once_flag::*",
+	"std::thread::join*",
+	"__cxa_guard_acquire",
 	"void std::__call_once*",
 	"void std::_Destroy*",
 	"std::__platform_semaphore*",
@@ -246,7 +249,7 @@ static bool library_nameless(const struct report_frame *f)
 		strncmp(name, "libpthread.so", 13) == 0);
 }
 
-bool helper_on_top(const struct report_options *o, const struct report_frame *f)
+static bool helper_on_top(const struct report_options *o, const struct report_frame *f)
 {
 	const char *function = f->function;
 	size_t i;
@@ -264,14 +267,33 @@ bool helper_on_top(const struct report_options *o, const struct report_frame *f)
 	return false;
 }
 
-bool helper_starts(const char *function)
+static bool helper_starts(const char *function)
 {
 	return function && matches(starters, sizeof(starters) / sizeof(starters[0]), function);
 }
 
-bool helper_at_bottom(const struct report_frame *f)
+static bool helper_at_bottom(const struct report_frame *f)
 {
 	if (library_header(f) || library_nameless(f))
 		return true;
 	return f->function && matches(at_bottom, sizeof(at_bottom) / sizeof(at_bottom[0]), f->function);
+}
+
+void helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
+		  size_t *end)
+{
+	size_t from = *first, n = *end, i;
+
+	for (i = from; i < n && !helper_starts(frames[i]->function); i++)
+		;
+	if (i > from)
+		n = i;
+	while (from < n && helper_on_top(o, frames[from]))
+		from++;
+	if (from == n || helper_at_bottom(frames[from]))
+		from = *first; /* nothing of the user's in it */
+	while (n > from + 1 && helper_at_bottom(frames[n - 1]))
+		n--;
+	*first = from;
+	*end = n;
 }

@@ -61,10 +61,7 @@ int symbols_variable(struct report_private *v, const struct model_process *p, ui
 		     unsigned int *ret_line);
 int symbols_module_notes(struct report_private *v, struct report *r);
 
-/* helpers.c: frames that are not the user's; helper_starts() and all outside of it goes */
-bool helper_on_top(const struct report_options *o, const struct report_frame *f);
-bool helper_at_bottom(const struct report_frame *f);
-bool helper_starts(const char *function);
+/* helpers.c, see helpers.h too */
 /* Length of a name without what the compiler hung on to it (".constprop.0" and so on). */
 size_t helper_name_length(const char *function);
 

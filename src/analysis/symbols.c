@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/analysis/helpers.h"
 #include "src/analysis/private.h"
 #include "src/symbols/symbolize.h"
 
@@ -250,16 +251,7 @@ static const struct report_stack *stack_make(struct report_private *v, uint32_t 
 		for (j = 0; j < names->n && n < CONTENT_FRAMES_MAX; j++)
 			all[n++] = &names->frames[j];
 	}
-	for (i = 0; i < n && !helper_starts(all[i]->function); i++)
-		;
-	if (i > 0)
-		n = i;
-	while (first < n && helper_on_top(v->options, all[first]))
-		first++;
-	if (first == n || helper_at_bottom(all[first]))
-		first = 0; /* nothing of the user's in it */
-	while (n > first + 1 && helper_at_bottom(all[n - 1]))
-		n--;
+	helpers_trim(v->options, all, &first, &n);
 	return n ? content_stack(v, all + first, n - first) : NULL;
 }
 

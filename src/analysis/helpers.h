@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Frames that are not the user's code: functions that only lock for others, and what starts threads. No state. */
+#ifndef MUTRACE_ANALYSIS_HELPERS_H
+#define MUTRACE_ANALYSIS_HELPERS_H
+
+#include "src/analysis/report.h"
+
+/* Narrows frames *first to *end (behind the last) down to those that are the user's; at least one stays. */
+void helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
+		  size_t *end);
+
+#endif
