@@ -34,5 +34,6 @@ int command_run(struct options *o, int argc, char **argv);
 int command_report(struct options *o, int argc, char **argv);
 int command_diff(struct options *o, int argc, char **argv);
 int command_check(struct options *o, int argc, char **argv);
+int command_hang(struct options *o, int argc, char **argv);
 
 #endif

@@ -13,7 +13,7 @@ const char *const option_group_titles[GROUP_MAX] = {
 
 #define AT(member) offsetof(struct options, member)
 
-#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES)
+#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES | FOR_HANG)
 
 /* One line an option: in the order of --help. */
 const struct option_spec option_specs[] = {
@@ -27,6 +27,8 @@ const struct option_spec option_specs[] = {
 #include "src/render/outputs.def"
 #undef OUTPUT
 #undef OUTPUT_OF
+	{ GROUP_WHAT, 0, "json", "FILE", FOR_HANG, ARG_STRING, AT(outputs[OUTPUT_json].path), 0, 0,
+	  "write it as JSON too, to FILE (-: stdout)" },
 	{ GROUP_WHAT, 0, "json", "FILE", FOR_DIFF, ARG_STRING, AT(outputs[OUTPUT_json].path), 0, 0,
 	  "write the comparison as JSON too, to FILE (-: stdout)" },
 	{ GROUP_WHAT, 0, "junit", "FILE", FOR_CHECK, ARG_STRING, AT(junit), 0, 0,
@@ -68,6 +70,8 @@ const struct option_spec option_specs[] = {
 	  "show N locks and N conditions at most" },
 	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, ARG_FLAG, AT(report.all), 0, 0,
 	  "show all locks and conditions, whatever the minima say" },
+	{ GROUP_ROWS, 0, "all", NULL, FOR_HANG, ARG_FLAG, AT(report.all), 0, 0,
+	  "show each thread, also those that wait for nothing" },
 	{ GROUP_ROWS, 0, "locked-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.locked_min), 0, UINT64_MAX,
 	  "only locks that were acquired at least N times" },
 	{ GROUP_ROWS, 0, "owner-changed-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.owner_changed_min), 0,
@@ -84,8 +88,10 @@ const struct option_spec option_specs[] = {
 	  "a row for each lock: locks made in one place are not put together" },
 	{ GROUP_NAMES, 0, "frames", "N", FOR_REPORTS | FOR_WATCHES, ARG_UINT, AT(render.frames), 1,
 	  FRAMES_MAX, "record and show stacks N deep" },
-	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES, ARG_FLAG, AT(render.debug_info), 0,
-	  0, "show modules, addresses and all frames" },
+	{ GROUP_NAMES, 0, "frames", "N", FOR_HANG, ARG_UINT, AT(render.frames), 1, FRAMES_MAX,
+	  "show stacks N deep" },
+	{ GROUP_NAMES, 'd', "debug-info", NULL, FOR_REPORTS | FOR_WATCHES | FOR_HANG, ARG_FLAG,
+	  AT(render.debug_info), 0, 0, "show modules, addresses and all frames" },
 	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, ARG_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
 	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, ARG_STRING, AT(report.sysroot), 0, 0,

@@ -22,6 +22,7 @@ enum command_bit {
 	FOR_CHECK = 8,
 	FOR_WATCH = 16,        /* matrace PROGRAM */
 	FOR_WATCH_REPORT = 32, /* matrace report */
+	FOR_HANG = 64,
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT)
 #define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)

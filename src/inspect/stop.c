@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Threads stopped for an instant, for what /proc does not tell: the registers and stack of one that runs. A child process of
+ * ours does it, so that whatever happens to it or us, the kernel lets the thread go on. One thread at a time is stopped.
+ * See target.h.
+ */
+#include "src/inspect/target.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PENDING_MAX 16
+#define STOP_WAIT_NS 50000000 /* a thread in an uninterruptible sleep is not waited for any longer */
+
+struct stop *stops_new(void)
+{
+	void *p = mmap(NULL, STOPS_MAX * sizeof(struct stop), PROT_READ | PROT_WRITE,
+		       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void stops_free(struct stop *stops)
+{
+	if (stops)
+		munmap(stops, STOPS_MAX * sizeof(struct stop));
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Until it stops. False: it did not, or is gone. */
+static bool await_stop(pid_t tid, int *ret_status)
+{
+	uint64_t until = now_ns() + STOP_WAIT_NS, now;
+	struct timespec left = { 0 };
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	for (;;) {
+		pid_t r = waitpid(tid, ret_status, __WALL | WNOHANG);
+
+		if (r == tid)
+			return WIFSTOPPED(*ret_status);
+		now = now_ns();
+		if ((r < 0 && errno != EINTR) || now > until)
+			return false;
+		left.tv_nsec = (long)(until - now);
+		sigtimedwait(&set, NULL, &left);
+	}
+}
+
+/* While a thread is stopped for us, we do not wait for a processor if that can be helped. */
+static void hurry(void)
+{
+	struct sched_param first = { .sched_priority = 1 };
+	sigset_t set;
+
+	if (sched_setscheduler(0, SCHED_FIFO, &first) != 0)
+		setpriority(PRIO_PROCESS, 0, -20);
+	/* await_stop() takes it */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+/* A signal that will be delivered makes EINTR the truth. */
+static bool signal_comes(pid_t tid)
+{
+	struct __ptrace_peeksiginfo_args which = { 0, 0, PENDING_MAX };
+	siginfo_t info[PENDING_MAX];
+	uint64_t blocked = 0;
+
+	ptrace(PTRACE_GETSIGMASK, tid, sizeof(blocked), &blocked);
+	for (int shared = 0; shared < 2; shared++) {
+		long n;
+
+		which.flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0;
+		n = ptrace(PTRACE_PEEKSIGINFO, tid, &which, info);
+		for (long i = 0; i < n; i++) {
+			if (!(blocked >> (info[i].si_signo - 1) & 1))
+				return true;
+		}
+	}
+	return false;
+}
+
+static void registers_take(const struct target *t, struct stop *s)
+{
+	struct iovec all = { &s->all, sizeof(s->all) }, local, remote;
+	const struct mapping *m;
+	struct registers r;
+	ssize_t n;
+
+	if (ptrace(PTRACE_GETREGSET, s->tid, (void *)NT_PRSTATUS, &all) != 0)
+		return;
+	arch_registers(&r, &s->all);
+	s->base = r.sp - 128; /* what is below the stack pointer and yet in use */
+	m = target_mapping(t, r.sp);
+	local = (struct iovec){ s->stack, sizeof(s->stack) };
+	if (m && m->end - s->base < sizeof(s->stack))
+		local.iov_len = (size_t)(m->end - s->base);
+	remote = (struct iovec){ (void *)(uintptr_t)s->base, local.iov_len };
+	n = process_vm_readv(s->tid, &local, 1, &remote, 1, 0);
+	s->size = n > 0 ? (uint32_t)n : 0;
+	s->done = true;
+}
+
+static void stop_one(const struct target *t, struct stop *s)
+{
+	struct thread_registers repeat;
+	struct iovec all = { &repeat, sizeof(repeat) };
+	int status = 0, signal = 0;
+	uint64_t begin;
+
+	if (ptrace(PTRACE_SEIZE, s->tid, NULL, NULL) != 0)
+		return;
+	if (ptrace(PTRACE_INTERRUPT, s->tid, NULL, NULL) != 0 || !await_stop(s->tid, &status))
+		return; /* our end lets it go */
+	begin = now_ns();
+	if (status >> 16 == PTRACE_EVENT_STOP) {
+		registers_take(t, s);
+		repeat = s->all;
+		if (s->done && arch_repeat(&repeat) && !signal_comes(s->tid))
+			ptrace(PTRACE_SETREGSET, s->tid, (void *)NT_PRSTATUS, &all);
+	} else {
+		signal = WSTOPSIG(status); /* one that came just now: to be delivered */
+	}
+	ptrace(PTRACE_DETACH, s->tid, NULL, (void *)(uintptr_t)signal);
+	s->ns = (uint32_t)(now_ns() - begin);
+}
+
+int process_stop(const struct target *t, struct stop *stops, size_t n)
+{
+	int status;
+	pid_t child;
+
+	for (size_t i = 0; i < n; i++)
+		stops[i].done = false;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		hurry();
+		for (size_t i = 0; i < n; i++)
+			stop_one(t, &stops[i]);
+		_exit(EXIT_SUCCESS);
+	}
+	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+		;
+	return 0;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * libunwind with accessors of our own: it sees the target's memory as it was read, so that nothing needs to be stopped and
+ * core files are no special case. See unwind.h.
+ */
+#include "src/inspect/unwind.h"
+
+#include <errno.h>
+#include <libunwind.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Exported by libunwind, but not in its headers; perf uses it in the same way. */
+#define search_table UNW_OBJ(dwarf_search_unwind_table)
+extern int search_table(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, unw_proc_info_t *pi,
+			int need_unwind_info, void *data);
+
+/* How .eh_frame_hdr of every linker encodes what we need of it. */
+#define ENCODED_UDATA4 0x03
+#define ENCODED_TABLE 0x3b /* sdata4, relative to its start */
+#define TABLE_ENTRY 8
+
+struct unwinder {
+	struct target *target;
+	unw_addr_space_t space;
+	/* of the walk in progress */
+	const struct registers *registers;
+	const struct stop *copy;
+	bool missing;
+};
+
+static int find_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *data)
+{
+	struct unwinder *u = data;
+	const struct module *m = target_module(u->target, ip);
+	unw_dyn_info_t di = { 0 };
+	uint8_t head[4];
+	uint32_t count;
+	uint64_t at;
+
+	if (!m || !m->header || target_read(u->target, m->header, head, sizeof(head)) < 0 || head[0] != 1 ||
+	    head[2] != ENCODED_UDATA4 || head[3] != ENCODED_TABLE)
+		return -UNW_ENOINFO;
+	at = m->header + sizeof(head) + ((head[1] & 0x07) == 0x04 ? 8 : 4);
+	if (target_u32(u->target, at, &count) < 0 || count == 0)
+		return -UNW_ENOINFO;
+	di.format = UNW_INFO_FORMAT_REMOTE_TABLE;
+	di.start_ip = m->start;
+	di.end_ip = m->end;
+	di.u.rti.segbase = m->header;
+	di.u.rti.table_data = at + 4;
+	di.u.rti.table_len = count * (uint64_t)TABLE_ENTRY / sizeof(unw_word_t);
+	return search_table(as, ip, &di, pi, need, data);
+}
+
+static void put_info(unw_addr_space_t as, unw_proc_info_t *pi, void *data)
+{
+	(void)as, (void)pi, (void)data;
+}
+
+static int no_list(unw_addr_space_t as, unw_word_t *ret, void *data)
+{
+	(void)as, (void)ret, (void)data;
+	return -UNW_ENOINFO;
+}
+
+static int read_word(unw_addr_space_t as, unw_word_t at, unw_word_t *value, int write, void *data)
+{
+	struct unwinder *u = data;
+	const struct stop *c = u->copy;
+
+	(void)as;
+	if (write)
+		return -UNW_EINVAL;
+	if (c && at >= c->base && at - c->base + sizeof(*value) <= c->size) {
+		memcpy(value, c->stack + (at - c->base), sizeof(*value));
+		return 0;
+	}
+	return target_read(u->target, at, value, sizeof(*value)) < 0 ? -UNW_EINVAL : 0;
+}
+
+static int read_register(unw_addr_space_t as, unw_regnum_t number, unw_word_t *value, int write, void *data)
+{
+	struct unwinder *u = data;
+
+	(void)as;
+	if (write || number < 0 || number >= ARCH_REGISTERS_MAX || !(u->registers->known >> number & 1)) {
+		u->missing = true;
+		return -UNW_EBADREG;
+	}
+	*value = (unw_word_t)u->registers->value[number];
+	return 0;
+}
+
+static int read_float(unw_addr_space_t as, unw_regnum_t number, unw_fpreg_t *value, int write, void *data)
+{
+	(void)as, (void)number, (void)value, (void)write, (void)data;
+	return -UNW_EBADREG;
+}
+
+static int resume(unw_addr_space_t as, unw_cursor_t *cursor, void *data)
+{
+	(void)as, (void)cursor, (void)data;
+	return -UNW_EINVAL;
+}
+
+static int no_name(unw_addr_space_t as, unw_word_t at, char *out, size_t size, unw_word_t *offset, void *data)
+{
+	(void)as, (void)at, (void)out, (void)size, (void)offset, (void)data;
+	return -UNW_ENOINFO;
+}
+
+int unwinder_new(struct target *t, struct unwinder **ret)
+{
+	unw_accessors_t accessors = {
+		.find_proc_info = find_info,
+		.put_unwind_info = put_info,
+		.get_dyn_info_list_addr = no_list,
+		.access_mem = read_word,
+		.access_reg = read_register,
+		.access_fpreg = read_float,
+		.resume = resume,
+		.get_proc_name = no_name,
+	};
+	struct unwinder *u = calloc(1, sizeof(*u));
+
+	if (!u)
+		return -ENOMEM;
+	u->target = t;
+	u->space = unw_create_addr_space(&accessors, 0);
+	if (!u->space) {
+		free(u);
+		return -ENOMEM;
+	}
+	unw_set_caching_policy(u->space, UNW_CACHE_GLOBAL);
+	*ret = u;
+	return 0;
+}
+
+void unwinder_free(struct unwinder *u)
+{
+	if (!u)
+		return;
+	unw_destroy_addr_space(u->space);
+	free(u);
+}
+
+void unwinder_walk(struct unwinder *u, const struct registers *r, const struct stop *copy,
+		   struct unwound *ret)
+{
+	unw_cursor_t cursor;
+	unw_word_t value;
+	bool exact = true;
+
+	ret->n = 0;
+	u->registers = r;
+	u->copy = copy;
+	u->missing = false;
+	if (unw_init_remote(&cursor, u->space, u) < 0)
+		return;
+	do {
+		if (unw_get_reg(&cursor, UNW_REG_IP, &value) < 0 || value == 0)
+			break;
+		ret->pc[ret->n] = value;
+		if (unw_get_reg(&cursor, UNW_REG_SP, &value) < 0)
+			break;
+		ret->sp[ret->n] = value;
+		if (ret->n > 0 && value < ret->sp[ret->n - 1])
+			break; /* stacks go one way */
+		exact = exact || unw_is_signal_frame(&cursor) > 0;
+		ret->exact[ret->n++] = exact;
+		exact = unw_is_signal_frame(&cursor) > 0;
+	} while (ret->n < UNWIND_MAX && unw_step(&cursor) > 0);
+	ret->incomplete = u->missing;
+}
