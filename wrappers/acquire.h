@@ -6,7 +6,7 @@
 #include "src/record/hot.h"
 #include "src/record/use.h"
 
-static inline struct use use_of(const struct l1_slot *s)
+static inline struct use use_of(const struct call_slot *s)
 {
 	return (struct use){ s->cell, s->lock };
 }

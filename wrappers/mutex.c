@@ -96,7 +96,7 @@ static COLD int lock_plain(pthread_mutex_t *m, struct site site)
 static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthread_mutex_t *m,
 							  const struct site *given, uint8_t mode)
 {
-	struct l1_slot *s;
+	struct call_slot *s;
 	struct use use;
 	int r;
 
@@ -260,19 +260,19 @@ void mutex_calibrate(void)
 	static pthread_mutex_t scratch = PTHREAD_MUTEX_INITIALIZER;
 	struct thread *t = recorder_enter_quickly();
 	uint64_t plain = UINT64_MAX, ours = UINT64_MAX, waited = UINT64_MAX;
-	struct l1_slot *slot;
+	struct call_slot *slot;
 	struct use use;
 	struct wait w;
 
 	if (t == NULL)
 		return;
 	use = recorder_scratch(&scratch, nowhere.ip);
-	slot = l1_home(&scratch, nowhere.ip);
-	*slot = (struct l1_slot){ .address = (uintptr_t)&scratch,
-				  .ip = nowhere.ip,
-				  .cell = use.cell,
-				  .lock = use.lock,
-				  .stamp = *lock_epoch(&scratch) | STAMP_SOLE };
+	slot = cache_home(&scratch, nowhere.ip);
+	*slot = (struct call_slot){ .address = (uintptr_t)&scratch,
+				    .ip = nowhere.ip,
+				    .cell = use.cell,
+				    .lock = use.lock,
+				    .stamp = *lock_epoch(&scratch) | STAMP_ALONE };
 	for (int i = 0; i < CALIBRATE_BATCHES; i++) {
 		uint64_t a = clock_now(), b, c, d;
 
@@ -293,7 +293,7 @@ void mutex_calibrate(void)
 		ours = c - b < ours ? c - b : ours;
 		waited = d - c < waited ? d - c : waited;
 	}
-	*slot = (struct l1_slot){ .address = 0 };
+	*slot = (struct call_slot){ .address = 0 };
 	t->rec->pending = 0;
 	recorder.header->cost_pair_ticks = ours > plain ? (ours - plain) / CALIBRATE_PAIRS : 0;
 	/* The wait's own part, and about as much again for entering it in the books. */

@@ -60,7 +60,7 @@ static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw
 							    struct site site)
 {
 	struct thread *t = thread_self;
-	struct l1_slot *s;
+	struct call_slot *s;
 	struct use use;
 	bool counted;
 	int r;

@@ -47,7 +47,7 @@ static COLD int lock_at(pthread_spinlock_t *s, struct site site)
 EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 {
 	struct thread *t = thread_self;
-	struct l1_slot *slot;
+	struct call_slot *slot;
 	bool done, counted = true;
 
 	if (!hot_open_any(t))

@@ -8,77 +8,77 @@
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 
-#define L1_FIRST_LOG 5u
-#define L1_LAST_LOG 21u
+#define CACHE_FIRST_LOG 5u
+#define CACHE_LAST_LOG 21u
 
-static uint64_t l1_mask(uint32_t log)
+static uint64_t cache_size_mask(uint32_t log)
 {
-	return (sizeof(struct l1_slot) << log) - sizeof(struct l1_slot);
+	return (sizeof(struct call_slot) << log) - sizeof(struct call_slot);
 }
 
-static size_t l1_bytes(const struct thread *t)
+static size_t cache_bytes(const struct thread *t)
 {
-	return (size_t)t->l1_mask + sizeof(struct l1_slot);
+	return (size_t)t->cache_mask + sizeof(struct call_slot);
 }
 
-bool l1_setup(struct thread *t)
+bool cache_setup(struct thread *t)
 {
-	t->l1 = memory_piece(sizeof(struct l1_slot) << L1_FIRST_LOG, t->tid);
-	t->l1_mask = l1_mask(L1_FIRST_LOG);
-	return t->l1 != NULL;
+	t->cache = memory_piece(sizeof(struct call_slot) << CACHE_FIRST_LOG, t->tid);
+	t->cache_mask = cache_size_mask(CACHE_FIRST_LOG);
+	return t->cache != NULL;
 }
 
 /* A cell's count may be behind that in its slot. */
-static void slot_write_back(const struct l1_slot *s)
+static void slot_write_back(const struct call_slot *s)
 {
 	if (s->address != 0 && s->cell != 0)
 		cell_catch_up(REF_POINTER(s->cell), s->acquired);
 }
 
-void l1_reset(struct thread *t)
+void cache_reset(struct thread *t)
 {
-	for (size_t i = 0; i < l1_bytes(t) / sizeof(*t->l1); i++)
-		slot_write_back(&t->l1[i]);
-	memset(t->l1, 0, l1_bytes(t));
+	for (size_t i = 0; i < cache_bytes(t) / sizeof(*t->cache); i++)
+		slot_write_back(&t->cache[i]);
+	memset(t->cache, 0, cache_bytes(t));
 }
 
-static struct l1_slot *l1_far(const void *address, uintptr_t ip)
+static struct call_slot *cache_far(const void *address, uintptr_t ip)
 {
-	return l1_home((const void *)((uintptr_t)address ^ (uintptr_t)ip << 12), ~ip);
+	return cache_home((const void *)((uintptr_t)address ^ (uintptr_t)ip << 12), ~ip);
 }
 
-static struct l1_slot *l1_free(struct l1_slot *home)
+static struct call_slot *cache_free(struct call_slot *home)
 {
-	for (unsigned int i = 0; i < L1_WAYS; i++)
-		if (l1_way(home, i)->address == 0)
-			return l1_way(home, i);
+	for (unsigned int i = 0; i < CACHE_WAYS; i++)
+		if (cache_way(home, i)->address == 0)
+			return cache_way(home, i);
 	return NULL;
 }
 
-struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark)
+struct call_slot *cache_find_far(const void *address, uintptr_t ip, uint32_t mark)
 {
-	struct l1_slot *far;
+	struct call_slot *far;
 
-	if (l1_free(l1_home(address, ip)) !=
+	if (cache_free(cache_home(address, ip)) !=
 	    NULL) /* it would be there; another cache line is not worth a look */
 		return NULL;
-	far = l1_far(address, ip);
-	for (unsigned int i = 0; i < L1_WAYS; i++)
-		if (l1_is(l1_way(far, i), address, ip, mark))
-			return l1_way(far, i);
+	far = cache_far(address, ip);
+	for (unsigned int i = 0; i < CACHE_WAYS; i++)
+		if (cache_is(cache_way(far, i), address, ip, mark))
+			return cache_way(far, i);
 	return NULL;
 }
 
-void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what)
+void cache_put(struct thread *t, const void *address, uint32_t mark, const struct call_slot *what)
 {
-	struct l1_slot *home = l1_home(address, what->ip), *s = l1_find(address, what->ip, mark);
+	struct call_slot *home = cache_home(address, what->ip), *s = cache_find(address, what->ip, mark);
 
 	if (((uintptr_t)address & 3) != 0) /* no room for the mark */
 		return;
 	if (s == NULL)
-		s = l1_free(home);
-	if (s == NULL && mark != L1_LIFE)
-		s = l1_free(l1_far(address, what->ip));
+		s = cache_free(home);
+	if (s == NULL && mark != CACHE_LIFE)
+		s = cache_free(cache_far(address, what->ip));
 	if (s == NULL && t->hot)
 		return;
 	if (s == NULL)
@@ -95,54 +95,55 @@ void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l
 	s->address = (uintptr_t)address | mark;
 }
 
-void l1_grow(struct thread *t)
+void cache_grow(struct thread *t)
 {
-	struct l1_slot *fresh, *old = t->l1;
-	size_t old_bytes = l1_bytes(t);
-	uint32_t log = L1_FIRST_LOG;
+	struct call_slot *fresh, *old = t->cache;
+	size_t old_bytes = cache_bytes(t);
+	uint32_t log = CACHE_FIRST_LOG;
 
-	while (log < L1_LAST_LOG && (t->cells.count > (1u << log) / 2 || l1_mask(log) < t->l1_mask))
+	while (log < CACHE_LAST_LOG &&
+	       (t->cells.count > (1u << log) / 2 || cache_size_mask(log) < t->cache_mask))
 		log++;
-	if (l1_mask(log) == t->l1_mask || t->hot)
+	if (cache_size_mask(log) == t->cache_mask || t->hot)
 		return;
 	if (log < 8)
 		log = 8;
 	fresh = memory_map(sizeof(*fresh) << log);
 	if (fresh == NULL)
 		return;
-	t->l1 = thread_own.l1 = fresh;
-	t->l1_mask = thread_own.l1_mask = l1_mask(log);
+	t->cache = thread_own.cache = fresh;
+	t->cache_mask = thread_own.cache_mask = cache_size_mask(log);
 	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
 		if (old[i].address != 0)
-			l1_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3,
-			       &old[i]);
+			cache_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3,
+				  &old[i]);
 	if (old_bytes < 4096)
 		return; /* from a slab */
 	/* If this is a signal handler, the call that it interrupted may be about to read the old one. */
 	memory_empty(old, old_bytes);
-	memory_unmap(t->l1_before, t->l1_before_bytes);
-	t->l1_before = old;
-	t->l1_before_bytes = old_bytes;
+	memory_unmap(t->cache_before, t->cache_before_bytes);
+	t->cache_before = old;
+	t->cache_before_bytes = old_bytes;
 }
 
 /* Whether the lock knows that this thread uses it. */
 static inline bool claimed(const struct thread *t, const struct lock_rec *l)
 {
-	uint32_t sole = __atomic_load_n(&l->sole, __ATOMIC_RELAXED);
+	uint32_t user = __atomic_load_n(&l->user, __ATOMIC_RELAXED);
 
-	return sole == t->ref || sole == SOLE_NONE || !lock_has_sole(l);
+	return user == t->ref || user == USER_SEVERAL || !lock_tells_user(l);
 }
 
 /* The stamp of a lock that this thread has claimed. The epoch was read before. */
 static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, uint32_t epoch)
 {
-	if (__atomic_load_n(&l->sole, __ATOMIC_RELAXED) != t->ref || !lock_has_sole(l))
+	if (__atomic_load_n(&l->user, __ATOMIC_RELAXED) != t->ref || !lock_tells_user(l))
 		return epoch | STAMP_SETTLED;
-	return __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED) == t->ref ? epoch | STAMP_SOLE : epoch;
+	return __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED) == t->ref ? epoch | STAMP_ALONE : epoch;
 }
 
 /* Whether a slot is right after all; then it has the right count. */
-static inline bool renew(const struct thread *t, struct l1_slot *s, const struct lock_rec *l,
+static inline bool renew(const struct thread *t, struct call_slot *s, const struct lock_rec *l,
 			 const void *address)
 {
 	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != (uintptr_t)address || !claimed(t, l))
@@ -153,7 +154,7 @@ static inline bool renew(const struct thread *t, struct l1_slot *s, const struct
 	return true;
 }
 
-bool hot_renew(const struct thread *t, struct l1_slot *s)
+bool hot_renew(const struct thread *t, struct call_slot *s)
 {
 	const void *address = (const void *)(uintptr_t)(s->address & ~3ull);
 	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
@@ -165,7 +166,7 @@ bool hot_renew(const struct thread *t, struct l1_slot *s)
 	return true;
 }
 
-bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address)
+bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address)
 {
 	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
 	struct lock_rec *l = REF_POINTER(s->lock);

@@ -14,10 +14,11 @@
 #include "src/record/state.h"
 
 /* The lowest two bits of a slot's address (locks are aligned to 4): the side, or for the slow paths only */
-#define L1_SLOW 1u /* exclusive, and acquiring needs more than the plain path (a recursive or robust mutex) */
-#define L1_LIFE 3u /* of a call that ends a lock: "lock" is its record, there is no cell */
+#define CACHE_SLOW \
+	1u /* exclusive, and acquiring needs more than the plain path (a recursive or robust mutex) */
+#define CACHE_LIFE 3u /* of a call that ends a lock: "lock" is its record, there is no cell */
 
-#define STAMP_SOLE 1u    /* this thread alone uses the lock, and is noted as its last owner */
+#define STAMP_ALONE 1u   /* this thread alone uses the lock, and is noted as its last owner */
 #define STAMP_SETTLED 2u /* others use it too */
 #define EPOCH_STEP 4u
 
@@ -35,39 +36,39 @@ static inline void epoch_move(const void *address)
 }
 
 /* The first of the four ways of a slot. Slots of locks that lie side by side do so too: such locks are often used in turn. */
-static inline struct l1_slot *l1_home(const void *address, uintptr_t ip)
+static inline struct call_slot *cache_home(const void *address, uintptr_t ip)
 {
 	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
 
-	return (struct l1_slot *)((char *)thread_own.l1 +
-				  (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct l1_slot))) &
-				   thread_own.l1_mask));
+	return (struct call_slot *)((char *)thread_own.cache +
+				    (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct call_slot))) &
+				     thread_own.cache_mask));
 }
 
-static inline struct l1_slot *l1_way(struct l1_slot *home, unsigned int i)
+static inline struct call_slot *cache_way(struct call_slot *home, unsigned int i)
 {
-	return (struct l1_slot *)((uintptr_t)home ^ i * sizeof(*home));
+	return (struct call_slot *)((uintptr_t)home ^ i * sizeof(*home));
 }
 
-static inline bool l1_is(const struct l1_slot *s, const void *address, uintptr_t ip, uint32_t mark)
+static inline bool cache_is(const struct call_slot *s, const void *address, uintptr_t ip, uint32_t mark)
 {
 	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
 }
 
-/* Looks in the second set of four ways, used when the home set is full. Not for L1_LIFE, which is looked up but once or twice. */
-struct l1_slot *l1_find_far(const void *address, uintptr_t ip, uint32_t mark);
+/* Looks in the second set of four ways, used when the home set is full. Not for CACHE_LIFE, which is looked up but once or twice. */
+struct call_slot *cache_find_far(const void *address, uintptr_t ip, uint32_t mark);
 
 /* The calling thread's slot of a lock and a call site, or NULL. */
-static inline struct l1_slot *l1_find(const void *address, uintptr_t ip, uint32_t mark)
+static inline struct call_slot *cache_find(const void *address, uintptr_t ip, uint32_t mark)
 {
-	struct l1_slot *home = l1_home(address, ip);
+	struct call_slot *home = cache_home(address, ip);
 
-	if (likely(l1_is(home, address, ip, mark)))
+	if (likely(cache_is(home, address, ip, mark)))
 		return home;
-	for (unsigned int i = 1; i < L1_WAYS; i++)
-		if (l1_is(l1_way(home, i), address, ip, mark))
-			return l1_way(home, i);
-	return mark == L1_LIFE ? NULL : l1_find_far(address, ip, mark);
+	for (unsigned int i = 1; i < CACHE_WAYS; i++)
+		if (cache_is(cache_way(home, i), address, ip, mark))
+			return cache_way(home, i);
+	return mark == CACHE_LIFE ? NULL : cache_find_far(address, ip, mark);
 }
 
 /* Brings a cell's count up to what is known elsewhere; never down. */
@@ -80,7 +81,7 @@ static inline void cell_catch_up(struct cell *c, uint32_t acquired)
 }
 
 /* Brings a slot and its cell to the same count, the higher one: the record may have been another lock's meanwhile. */
-static inline void slot_catch_up(const struct thread *t, struct l1_slot *s)
+static inline void slot_catch_up(const struct thread *t, struct call_slot *s)
 {
 	struct cell *c = REF_POINTER(s->cell);
 
@@ -91,12 +92,12 @@ static inline void slot_catch_up(const struct thread *t, struct l1_slot *s)
 }
 
 /* Gives a new thread block its first cache. False: no memory. */
-bool l1_setup(struct thread *t);
+bool cache_setup(struct thread *t);
 /* Empties the cache; what it counted goes to the cells. */
-void l1_reset(struct thread *t);
+void cache_reset(struct thread *t);
 /* Remembers what is known of an address and a call site. */
-void l1_put(struct thread *t, const void *address, uint32_t mark, const struct l1_slot *what);
+void cache_put(struct thread *t, const void *address, uint32_t mark, const struct call_slot *what);
 /* Keeps the cache sparse, as what finds no place costs a walk through the slow path. */
-void l1_grow(struct thread *t);
+void cache_grow(struct thread *t);
 
 #endif

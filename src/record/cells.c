@@ -72,7 +72,7 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 		count_thread(t, found, lock_known);
 		arena_publish(&t->cells_arena);
 		*(uint32_t *)hashtable_place(&t->cells, &cell_table, lock_hash(lock)) = POINTER_REF(found);
-		l1_grow(t);
+		cache_grow(t);
 	} else {
 		count_thread(t, found, lock_known);
 	}
@@ -87,19 +87,19 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 }
 
 /* What the thread's cache knows, also of a lock whose acquisitions need more than the plain path. */
-static struct l1_slot *recall(struct thread *t, const void *address, uint8_t side, struct site site)
+static struct call_slot *recall(struct thread *t, const void *address, uint8_t side, struct site site)
 {
-	struct l1_slot *s = l1_find(address, site.ip, (uint32_t)side << 1);
+	struct call_slot *s = cache_find(address, site.ip, (uint32_t)side << 1);
 
 	if (s == NULL && side == SIDE_EXCLUSIVE)
-		s = l1_find(address, site.ip, L1_SLOW);
+		s = cache_find(address, site.ip, CACHE_SLOW);
 	return s == NULL || hot_stale(t, s, address) ? NULL : s;
 }
 
 struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site)
 {
-	struct l1_slot fresh = { .ip = site.ip };
-	const struct l1_slot *s;
+	struct call_slot fresh = { .ip = site.ip };
+	const struct call_slot *s;
 	uint8_t hot = t->hot;
 	struct lock_rec *l;
 	struct cell *c;
@@ -124,7 +124,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		slot_catch_up(t, &fresh);
 		fresh.stamp = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
 		locks_claim(t, l, address);
-		l1_put(t, address, lock_needs_care(l) ? L1_SLOW : (uint32_t)side << 1, &fresh);
+		cache_put(t, address, lock_needs_care(l) ? CACHE_SLOW : (uint32_t)side << 1, &fresh);
 	}
 	busy_leave(t, busy);
 	return (struct use){ fresh.cell, fresh.cell ? fresh.lock : 0 };
@@ -133,10 +133,10 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 void cells_uncount(struct thread *t, struct use use, const void *address)
 {
 	struct cell *c = REF_POINTER(use.cell);
-	struct l1_slot *s;
+	struct call_slot *s;
 	uint8_t busy = busy_enter(t);
 
-	s = l1_find(address, c->site, (uint32_t)c->side << 1);
+	s = cache_find(address, c->site, (uint32_t)c->side << 1);
 	c->acquired = 0;
 	if (s != NULL)
 		s->acquired = 0;

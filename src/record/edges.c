@@ -44,13 +44,13 @@ static struct edge *edge_find(const struct thread *t, const struct wait *w, uint
 static uint32_t edge_lock(struct thread *t, uint32_t lock)
 {
 	const struct lock_rec *l = REF_POINTER(lock), *other;
-	uint32_t class = lock_class(l), *stands;
+	uint32_t origin = lock_origin(l), *stands;
 
-	if (class == 0 || recorder.config.per_instance || modules_data((uintptr_t)l->address))
+	if (origin == 0 || recorder.config.per_instance || modules_data((uintptr_t)l->address))
 		return lock;
-	stands = &t->edge_locks[class * 0x9e3779b1u >> (32 - EDGE_LOCKS_LOG)];
+	stands = &t->stand_ins[origin * 0x9e3779b1u >> (32 - STAND_INS_LOG)];
 	other = REF_POINTER(*stands);
-	if (*stands == 0 || lock_class(other) != class || other->kind != l->kind ||
+	if (*stands == 0 || lock_origin(other) != origin || other->kind != l->kind ||
 	    modules_data((uintptr_t)other->address))
 		*stands = lock;
 	return *stands;

@@ -142,7 +142,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 {
 	struct cell *c = REF_POINTER(use.cell);
 	struct lock_rec *l = REF_POINTER(use.lock);
-	struct l1_slot *s;
+	struct call_slot *s;
 	struct held *h;
 	uint32_t flags = side == SIDE_SHARED ? HELD_SHARED : 0;
 	uint64_t now;
@@ -156,7 +156,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		}
 		flags |= HELD_RECURSIVE;
 	}
-	s = l1_find(address, c->site, (uint32_t)side << 1);
+	s = cache_find(address, c->site, (uint32_t)side << 1);
 	if (s != NULL && s->cell == use.cell)
 		cell_catch_up(c, s->acquired);
 	else

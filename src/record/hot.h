@@ -46,20 +46,20 @@ static inline void hot_leave(struct thread *t)
 }
 
 /* Looks a second time, at the lock's record, when the epoch has moved on. */
-bool hot_renew(const struct thread *t, struct l1_slot *s);
+bool hot_renew(const struct thread *t, struct call_slot *s);
 
 /* Whether what a slot remembers is so no longer. */
-static inline bool hot_stale(const struct thread *t, struct l1_slot *s, const void *address)
+static inline bool hot_stale(const struct thread *t, struct call_slot *s, const void *address)
 {
 	return unlikely((s->stamp ^ __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED)) >= EPOCH_STEP) &&
 	       !hot_renew(t, s);
 }
 
 /* The slot of a lock and a call site, if the thread remembers it and nothing but the plain path is needed; else NULL. */
-static inline struct l1_slot *hot_find(const struct thread *t, const void *address, uintptr_t ip,
-				       uint8_t side)
+static inline struct call_slot *hot_find(const struct thread *t, const void *address, uintptr_t ip,
+					 uint8_t side)
 {
-	struct l1_slot *s = l1_find(address, ip, (uint32_t)side << 1);
+	struct call_slot *s = cache_find(address, ip, (uint32_t)side << 1);
 
 	if (unlikely(s == NULL))
 		return NULL;
@@ -90,7 +90,7 @@ static inline bool lock_waited(const struct lock_rec *l)
 }
 
 /* The same for a lock that this thread may not use alone. False: the slot is of no use any more. */
-bool hot_own_shared(struct thread *t, struct l1_slot *s, const void *address);
+bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address);
 
 /* An entry for the held stack, or NULL when it is full. counted: its last hold was HELD_COUNTED, perhaps. */
 static inline struct held *hot_raise(struct thread *t, bool counted)
@@ -188,14 +188,14 @@ void hot_acquired_moved(struct thread *t, struct use use, const void *address, u
  * lock: if another thread came and had it before us, its claim is seen now. False: the slot is out of date after all.
  */
 static inline __attribute__((always_inline)) bool
-hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s, const void *address, uint8_t side)
+hot_acquired(struct thread *t, uint8_t mode, struct call_slot *s, const void *address, uint8_t side)
 {
 	uint32_t acquired, flags = side == SIDE_SHARED ? HELD_SHARED : 0;
 	struct use use;
 	struct held *h;
 
 	if (side == SIDE_EXCLUSIVE &&
-	    unlikely(s->stamp != (__atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED) | STAMP_SOLE)) &&
+	    unlikely(s->stamp != (__atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED) | STAMP_ALONE)) &&
 	    unlikely(!hot_own_shared(t, s, address)))
 		return false;
 	memcpy(&use, &s->cell, sizeof(use));
@@ -230,7 +230,7 @@ hot_acquired(struct thread *t, uint8_t mode, struct l1_slot *s, const void *addr
 }
 
 /* The same in the thread's mode. */
-static inline bool hot_count(struct thread *t, struct l1_slot *s, const void *address, uint8_t side)
+static inline bool hot_count(struct thread *t, struct call_slot *s, const void *address, uint8_t side)
 {
 	if (likely(t->mode == MODE_EXACT))
 		return hot_acquired(t, MODE_EXACT, s, address, side);

@@ -18,8 +18,8 @@ void address_leave(struct thread *t, uint64_t address, uint32_t ref);
 void addresses_reset(void);
 
 /* records.c */
-/* A record for a lock of this class: one used before, or a new one that is not published yet. 0: no room (counted). */
-uint32_t record_get(struct thread *t, uint32_t class, bool *ret_new);
+/* A record for a lock of this origin: one used before, or a new one that is not published yet. 0: no room (counted). */
+uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new);
 /* A dead record may be used again. */
 void record_put(struct thread *t, struct lock_rec *l);
 void records_reset(void);
@@ -39,15 +39,15 @@ static inline uint64_t lock_address(const struct lock_rec *l)
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
 /* In a forked child: makes the record of a lock that its parent held, without a look at its memory. False: no room. */
 bool locks_inherit(struct thread *t, const void *address, struct lock_attributes a, struct site site);
-#define SOLE_NONE UINT32_MAX
-/* Whether lock_rec.sole says who uses a lock: 0 nobody yet, the ref of its only thread, or SOLE_NONE for several. */
-static inline bool lock_has_sole(const struct lock_rec *l)
+#define USER_SEVERAL UINT32_MAX
+/* Whether lock_rec.user says who uses a lock: 0 nobody yet, the ref of its only thread, or USER_SEVERAL for several. */
+static inline bool lock_tells_user(const struct lock_rec *l)
 {
 	/* with two sides there is no room for it in the record */
 	return kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES);
 }
 /* What locks that were made in one place have in common: the stack of their creation, or of their first use. */
-static inline uint32_t lock_class(const struct lock_rec *l)
+static inline uint32_t lock_origin(const struct lock_rec *l)
 {
 	return l->created_stack ? l->created_stack : l->first_stack;
 }

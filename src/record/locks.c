@@ -23,7 +23,7 @@ static void set_dead(struct lock_rec *l, uint32_t how)
 
 static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t address)
 {
-	if (!lock_has_sole(l) || l->sole != t->ref)
+	if (!lock_tells_user(l) || l->user != t->ref)
 		l->waiters = l->other = 0; /* or what stands in their place */
 	l->last_owner = 0;
 	l->last_cell = 0;
@@ -129,24 +129,24 @@ void recorder_freeing(struct thread *t, uintptr_t address, size_t size)
 
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 {
-	uint32_t sole = __atomic_load_n(&l->sole, __ATOMIC_RELAXED);
+	uint32_t user = __atomic_load_n(&l->user, __ATOMIC_RELAXED);
 
-	while (lock_has_sole(l) && sole != t->ref && sole != SOLE_NONE) {
-		uint32_t claim = sole == 0 ? t->ref : SOLE_NONE;
+	while (lock_tells_user(l) && user != t->ref && user != USER_SEVERAL) {
+		uint32_t claim = user == 0 ? t->ref : USER_SEVERAL;
 
-		if (!__atomic_compare_exchange_n(&l->sole, &sole, claim, false, __ATOMIC_SEQ_CST,
+		if (!__atomic_compare_exchange_n(&l->user, &user, claim, false, __ATOMIC_SEQ_CST,
 						 __ATOMIC_RELAXED))
 			continue;
-		if (claim == SOLE_NONE)
+		if (claim == USER_SEVERAL)
 			epoch_move(address);
 		return;
 	}
 }
 
 /* The cache also leads from an address to its record, which may be a dead one. */
-static inline uint32_t l1_recall(const void *address, uint8_t kind)
+static inline uint32_t cache_recall(const void *address, uint8_t kind)
 {
-	const struct l1_slot *s = l1_find(address, 0, L1_LIFE);
+	const struct call_slot *s = cache_find(address, 0, CACHE_LIFE);
 	const struct lock_rec *l;
 
 	if (s == NULL)
@@ -155,15 +155,15 @@ static inline uint32_t l1_recall(const void *address, uint8_t kind)
 	return lock_address(l) == (uintptr_t)address && l->kind == kind ? s->lock : 0;
 }
 
-static inline void l1_remember(struct thread *t, const void *address, uint32_t ref)
+static inline void cache_remember(struct thread *t, const void *address, uint32_t ref)
 {
-	l1_put(t, address, L1_LIFE, &(struct l1_slot){ .lock = ref });
+	cache_put(t, address, CACHE_LIFE, &(struct call_slot){ .lock = ref });
 }
 
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
 {
 	uint64_t a = (uintptr_t)address;
-	uint32_t ref = l1_recall(address, kind), stack;
+	uint32_t ref = cache_recall(address, kind), stack;
 	struct lock_attributes attributes;
 	struct lock_rec *l;
 
@@ -245,7 +245,7 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 
 	a.flags |= LOCK_INITIALIZED;
 	uint8_t busy = busy_enter(t);
-	remembered = ref = l1_recall(address, a.kind);
+	remembered = ref = cache_recall(address, a.kind);
 	stack = stacks_capture(t, site);
 	if (ref == 0)
 		ref = address_find(t, (uintptr_t)address);
@@ -261,7 +261,7 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
 	}
 	if (ref != remembered)
-		l1_remember(t, address, ref);
+		cache_remember(t, address, ref);
 	busy_leave(t, busy);
 }
 
@@ -271,11 +271,11 @@ void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 	/* Before the cache is looked at: a handler might put another slot in its place. */
 	uint8_t busy = busy_enter(t);
 
-	ref = l1_recall(address, kind);
+	ref = cache_recall(address, kind);
 	if (ref == 0 || lock_is_dead(REF_POINTER(ref))) {
 		ref = recorder_find(t, address, kind);
 		if (ref != 0)
-			l1_remember(t, address, ref);
+			cache_remember(t, address, ref);
 	}
 	if (ref != 0) {
 		set_dead(REF_POINTER(ref), STATE_DESTROYED_ONCE);

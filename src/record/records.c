@@ -20,11 +20,11 @@ static struct {
 	uint32_t lock;
 	bool used;
 	uint32_t total; /* records in all lists; a hint, read without the lock */
-	struct class_list lists[COMMON_LISTS];
+	struct record_list lists[COMMON_LISTS];
 } common;
 
 /* Takes a dead record off a list of this thread's; stale entries on the way fall off. */
-static uint32_t list_pop(struct class_list *list, uint32_t creator)
+static uint32_t list_pop(struct record_list *list, uint32_t creator)
 {
 	while (list->head > LIST_END) {
 		uint32_t ref = list->head;
@@ -40,15 +40,15 @@ static uint32_t list_pop(struct class_list *list, uint32_t creator)
 	return 0;
 }
 
-static inline uint32_t class_hash(uint32_t stack)
+static inline uint32_t origin_hash(uint32_t stack)
 {
 	return (stack * 0x9e3779b1u) >> 20;
 }
 
-static struct class_list *common_list(uint32_t stack)
+static struct record_list *common_list(uint32_t stack)
 {
 	for (uint32_t i = 0; i < 8; i++) {
-		struct class_list *c = &common.lists[(class_hash(stack) + i) % COMMON_LISTS];
+		struct record_list *c = &common.lists[(origin_hash(stack) + i) % COMMON_LISTS];
 
 		if (c->stack == stack || c->stack == 0) {
 			common.used = true;
@@ -60,9 +60,9 @@ static struct class_list *common_list(uint32_t stack)
 }
 
 /* Moves records between a thread's list and the common one of the same place. */
-static void list_share(struct thread *t, struct class_list *mine, bool give)
+static void list_share(struct thread *t, struct record_list *mine, bool give)
 {
-	struct class_list *all;
+	struct record_list *all;
 	uint32_t ref;
 
 	if (!give && __atomic_load_n(&common.total, __ATOMIC_RELAXED) == 0)
@@ -92,21 +92,21 @@ static void list_share(struct thread *t, struct class_list *mine, bool give)
 	pilock_unlock(&common.lock, t->tid);
 }
 
-static struct class_list *own_list(struct thread *t, uint32_t stack)
+static struct record_list *own_list(struct thread *t, uint32_t stack)
 {
-	struct class_list *c = &t->classes[class_hash(stack) % CLASS_LISTS];
+	struct record_list *c = &t->records[origin_hash(stack) % RECORD_LISTS];
 
 	if (c->stack != stack) {
 		if (c->count > 0)
 			list_share(t, c, true);
-		*c = (struct class_list){ .stack = stack, .head = LIST_END };
+		*c = (struct record_list){ .stack = stack, .head = LIST_END };
 	}
 	return c;
 }
 
-uint32_t record_get(struct thread *t, uint32_t class, bool *ret_new)
+uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new)
 {
-	struct class_list *mine = own_list(t, class);
+	struct record_list *mine = own_list(t, origin);
 	struct lock_rec *l;
 	uint32_t ref = 0;
 
@@ -129,11 +129,11 @@ uint32_t record_get(struct thread *t, uint32_t class, bool *ret_new)
 
 void record_put(struct thread *t, struct lock_rec *l)
 {
-	struct class_list *mine;
+	struct record_list *mine;
 
 	if (l->next != 0) /* still in the list of the thread it came from, which will find it dead */
 		return;
-	mine = own_list(t, lock_class(l));
+	mine = own_list(t, lock_origin(l));
 	l->creator = t->ref;
 	l->next = mine->count++ ? mine->head : LIST_END;
 	mine->head = POINTER_REF(l);

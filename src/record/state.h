@@ -31,7 +31,7 @@ enum thread_mode {
 };
 
 /* Lossy: finds the cell of a (lock address, call site, side), and has what an acquisition needs to know of it. See hot.h. */
-struct l1_slot {
+struct call_slot {
 	uint64_t address; /* with a mark in the lowest two bits; 0: free */
 	uint64_t ip;
 	uint32_t cell, lock; /* in the order of struct held, which takes both at once */
@@ -40,7 +40,7 @@ struct l1_slot {
 } __attribute__((aligned(32)));
 
 /* A slot's place is one of four, which lie in two neighbouring cache lines. */
-#define L1_WAYS 4u
+#define CACHE_WAYS 4u
 
 /* Takes items of one size out of chunks of the session. */
 struct arena {
@@ -55,10 +55,10 @@ struct hashtable {
 	uint32_t count;
 };
 
-#define CLASS_LISTS 32
-#define EDGE_LOCKS_LOG 5u
+#define RECORD_LISTS 32
+#define STAND_INS_LOG 5u
 /* Dead lock records of one place of creation that this thread may use again. */
-struct class_list {
+struct record_list {
 	uint32_t stack; /* 0: list not in use */
 	uint32_t head;
 	uint32_t count;
@@ -84,19 +84,19 @@ struct thread {
 	uint32_t sample_left; /* acquisitions until the next timed one */
 	uint32_t random;
 	uint32_t sample_hold;
-	struct l1_slot *l1;
-	uint64_t l1_mask;
-	struct l1_slot *
-		l1_before; /* the one before the last growth, emptied: interrupted code may still look there */
-	size_t l1_before_bytes;
+	struct call_slot *cache;
+	uint64_t cache_mask;
+	struct call_slot *
+		cache_before; /* the one before the last growth, emptied: interrupted code may still look there */
+	size_t cache_before_bytes;
 
 	struct arena cells_arena, edges_arena, locks_arena;
 	struct hashtable cells; /* (lock, site, side) -> cell, clustered by lock */
 	struct hashtable edges;
 	struct waits *waits; /* see waited.h; NULL: it has never waited */
-	struct class_list classes[CLASS_LISTS];
-	uint32_t edge_locks
-		[1u << EDGE_LOCKS_LOG]; /* refs of locks that stand for others of their place, see edges.c */
+	struct record_list records[RECORD_LISTS];
+	uint32_t stand_ins
+		[1u << STAND_INS_LOG]; /* refs of locks that stand for others of their place, see edges.c */
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
@@ -131,8 +131,8 @@ struct thread {
 struct thread_own {
 	struct thread *
 		self; /* never NULL; a thread that is not recorded has &thread_none, whose mode is MODE_OFF */
-	struct l1_slot *l1;
-	uint64_t l1_mask; /* of an offset in bytes */
+	struct call_slot *cache;
+	uint64_t cache_mask; /* of an offset in bytes */
 };
 extern __thread struct thread_own thread_own __attribute__((tls_model("initial-exec")));
 #define thread_self ((struct thread *const)thread_own.self)

@@ -58,7 +58,7 @@ static struct thread *make(uint32_t tid)
 	if (t == NULL)
 		return NULL;
 	t->tid = tid; /* until it runs, the creator's */
-	if (!l1_setup(t))
+	if (!cache_setup(t))
 		return NULL;
 	c = image_chunk(CHUNK_THREAD, sizeof(*r), CHUNK_ALIGN, 0, tid);
 	if (c == NULL)
@@ -199,7 +199,7 @@ void thread_policy_changed(struct thread *t)
 		t->rec->priority = p.sched_priority;
 		t->rec->realtime = is_realtime(policy);
 		if (was != t->rec->realtime)
-			l1_reset(t); /* so that every lock used from now on is marked */
+			cache_reset(t); /* so that every lock used from now on is marked */
 	}
 	errno = saved;
 }
@@ -264,7 +264,7 @@ static void begin(struct thread *t)
 	}
 	t->top = t->held_first - 1;
 	if (r->generation > 0)
-		l1_reset(t);
+		cache_reset(t);
 	r->past_ticks += r->end_ticks ? r->end_ticks - r->start_ticks : 0;
 	r->end_ticks = 0;
 	r->start_ticks = clock_now();
@@ -281,7 +281,7 @@ static void begin(struct thread *t)
 	procinfo_thread_name(t->tid, r->name);
 	thread_policy_changed(t);
 	__atomic_fetch_add(&recorder.header->threads_started, 1, __ATOMIC_RELAXED);
-	thread_own = (struct thread_own){ t, t->l1, t->l1_mask };
+	thread_own = (struct thread_own){ t, t->cache, t->cache_mask };
 	signal_fence();
 	t->mode = recorder.mode;
 	busy_leave(t, 0);

@@ -236,7 +236,7 @@ struct lock_rec {
 	uint32_t waiters;       /* threads that wait for it now (several writers, atomic) */
 	union {
 		uint32_t other; /* condition variable: ref of the mutex it is used with */
-		uint32_t sole;  /* mutex, spin lock: the recorder's business */
+		uint32_t user;  /* mutex, spin lock: the recorder's business */
 	};
 	uint64_t instances; /* times initialised, at least 1 */
 	uint32_t creator;   /* ref of the thread that owns this record's recycling; the recorder's business */
