@@ -156,6 +156,10 @@ static void head_make(struct report_process *e)
 			e->threads += p->threads[j].generation > 1 ? p->threads[j].generation : 1;
 		}
 		for (j = 0; j < LOSS_MAX; j++) {
+			if (j == LOSS_STACK) {
+				e->stacks_missed += p->lost[j];
+				continue;
+			}
 			e->lost[j] += p->lost[j];
 			e->lost_events += p->lost[j];
 		}

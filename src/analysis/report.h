@@ -182,7 +182,8 @@ struct report_process { /* one process image, or several of one program */
 	uint64_t threads;
 	bool complete; /* all ended in an orderly way and nothing is missing */
 	uint64_t lost_events;
-	uint64_t lost[LOSS_MAX];
+	uint64_t lost[LOSS_MAX]; /* of which, by reason */
+	uint64_t stacks_missed;  /* not captured, the events are counted */
 	uint64_t damaged, overhead_ns;
 	struct report_row *locks, *conditions; /* in order of rank */
 	size_t n_locks, n_conditions;

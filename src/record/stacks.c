@@ -327,6 +327,7 @@ uint16_t stacks_owner(uint32_t stack, struct site site, const void *object)
 void stacks_start(uint32_t tid)
 {
 	recorder.header->unwinder = capture_open() == 0;
+	ownstack_end(); /* now: later the program may have no memory left, or no right to more */
 	modules_scan(tid);
 }
 

@@ -97,6 +97,7 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "end", json_text(end_name(e->first->end)));
 	json_emit(j, "lost_events", json_count(e->lost_events));
 	json_emit(j, "losses", losses(j, e));
+	json_emit(j, "stacks_not_captured", json_count(e->stacks_missed));
 	json_emit(j, "damaged_records", json_count(e->damaged));
 	json_emit(j, "overhead_ns", json_count(e->overhead_ns));
 	json_set_count(j, settings, "frames", c->frames);

@@ -141,6 +141,12 @@ void text_losses(const struct text_out *t, const struct report_process *e)
 	bool first = true;
 	size_t i;
 
+	if (e->stacks_missed)
+		text_line(
+			t,
+			"%s stack%s not captured: only the call site of %s is known. The events are counted.",
+			number_count(number, e->stacks_missed), e->stacks_missed == 1 ? " was" : "s were",
+			e->stacks_missed == 1 ? "it" : "them");
 	if (e->lost_events == 0)
 		return;
 	fprintf(t->f, "%s: not recorded: ", text_tool(t));

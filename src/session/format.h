@@ -92,7 +92,8 @@ struct session_file {
 	uint32_t filters;    /* seccomp filters of whoever made the session */
 };
 
-/* Why something was not recorded; indices of image_header.lost. */
+/* Why something was not recorded; indices of image_header.lost. All are lost events but STACK: those events are counted, with
+ * their call site alone. */
 #define LOSSES(X) \
 	X(SPACE, "no space in the session") \
 	X(MEMORY, "no memory for the recorder's tables") \

@@ -592,6 +592,38 @@ static void test_hostile_names(void **state)
 	free(text);
 }
 
+/* Events that were lost, and stacks that were not captured although their events are counted, are two things. */
+static void test_losses(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t lock, thread;
+	struct report_process *p;
+	char *text;
+	size_t size;
+	json_t *j, *o;
+
+	lock = image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9000, NULL);
+	thread = image_maker_thread(f->im, 101, NULL);
+	image_maker_cell(f->im, thread, lock, 20, NULL);
+	image_maker_header(f->im)->lost[LOSS_STACK] = 19;
+	image_maker_header(f->im)->lost[LOSS_HELD] = 2;
+	p = report(f);
+	assert_int_equal(p->lost_events, 2);
+	text = render(f, &render_text, &size);
+	assert_non_null(strstr(text, "19 stacks were not captured"));
+	assert_non_null(strstr(text, "2 events lost."));
+	assert_null(strstr(text, "21"));
+	free(text);
+	text = render(f, &render_json, &size);
+	j = json_loads(text, 0, NULL);
+	o = json_array_get(json_object_get(j, "processes"), 0);
+	assert_int_equal(json_integer_value(json_object_get(o, "lost_events")), 2);
+	assert_int_equal(json_integer_value(json_object_get(o, "stacks_not_captured")), 19);
+	assert_int_equal(json_object_size(json_object_get(o, "losses")), 1);
+	json_decref(j);
+	free(text);
+}
+
 static void test_conditions(void **state)
 {
 	struct fixture *f = *state;
@@ -644,6 +676,7 @@ int main(void)
 		TEST(test_many_images),
 		TEST(test_hostile_names),
 		TEST(test_conditions),
+		TEST(test_losses),
 		cmocka_unit_test(test_percentiles),
 	};
 
