@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,7 @@ int byhand_report(const char *session, enum command_bit command)
 	struct byhand b = { .path = session, .command = command, .dir = -1, .file = -1 };
 	int r = open_session(&b), status = EXIT_SUCCESS;
 
+	signal(SIGXFSZ, SIG_IGN); /* a limit of the program's is an error here */
 	if (r < 0) {
 		say("%s: %s", session, strerror(-r));
 		status = STATUS_TROUBLE;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "src/record/raw.h"
 #include "src/record/state.h"
@@ -90,11 +91,13 @@ void byhand_say(const char *a, const char *b, const char *c)
 {
 	const char *const parts[] = { recorder.watch_by_hand ? "matrace: " : "mutrace: ", a, b, c };
 	struct pollfd stderr_poll = { .fd = 2, .events = POLLOUT };
+	struct rlimit size;
 	char line[1024];
 	size_t length = 0;
 
-	/* A pipe that nobody reads would raise SIGPIPE in the program. */
-	if (poll(&stderr_poll, 1, 0) != 1 || stderr_poll.revents != POLLOUT)
+	/* A pipe that nobody reads would raise SIGPIPE in the program, a file that may not grow SIGXFSZ. */
+	if (poll(&stderr_poll, 1, 0) != 1 || stderr_poll.revents != POLLOUT ||
+	    (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur != RLIM_INFINITY))
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && parts[i] != NULL; i++)
 		for (const char *p = parts[i]; *p != '\0' && length < sizeof(line) - 1; p++)

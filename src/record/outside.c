@@ -17,15 +17,16 @@ static const char *variable(char *const *envp, const char *name)
 {
 	size_t length = strlen(name);
 
-	for (; envp != NULL && *envp != NULL; envp++)
+	for (; envp && *envp; envp++)
 		if (strncmp(*envp, name, length) == 0 && (*envp)[length] == '=')
 			return *envp + length + 1;
 	return NULL;
 }
 
-static bool exists(const char *path)
+/* 0 or a negative error number. */
+static long find(const char *path)
 {
-	return syscall(SYS_faccessat, AT_FDCWD, path, F_OK) == 0;
+	return RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);
 }
 
 /* Whether the first library of LD_PRELOAD, which is ours, can be found by its path. */
@@ -38,50 +39,50 @@ static bool library_exists(const char *preload)
 		return true;
 	memcpy(path, preload, length);
 	path[length] = '\0';
-	return exists(path);
+	return find(path) == 0;
 }
 
 static bool gains_privileges(const char *path)
 {
 	struct statx s;
 
-	if (path == NULL || strchr(path, '/') == NULL ||
-	    syscall(SYS_statx, AT_FDCWD, path, 0, STATX_MODE | STATX_UID | STATX_GID, &s) != 0 ||
+	if (!path || !strchr(path, '/') ||
+	    RAW_CALL(SYS_statx, AT_FDCWD, path, 0, STATX_MODE | STATX_UID | STATX_GID, &s, 0) != 0 ||
 	    !(s.stx_mode & (S_ISUID | S_ISGID)))
 		return false;
 	return ((s.stx_mode & S_ISUID && s.stx_uid != getuid()) ||
 		((s.stx_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && s.stx_gid != getgid())) &&
-	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
+	       RAW_CALL(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 0;
 }
 
 static enum outside find_out(const char *path, char *const *envp)
 {
 	const char *session = variable(envp, SESSION_ENV), *preload = variable(envp, "LD_PRELOAD");
+	long found;
 
 	if (recorder.confined || recorder.child_confined)
 		return OUTSIDE_SANDBOX;
-	if (session == NULL || (preload == NULL && recorder.by_environment))
+	if (!session || (!preload && recorder.by_environment))
 		return OUTSIDE_ENVIRONMENT;
 	if (gains_privileges(path))
 		return OUTSIDE_PRIVILEGES;
-	if (!exists(session) || (preload != NULL && !library_exists(preload)))
-		return geteuid() != recorder.session_user && errno == EACCES ? OUTSIDE_USER : OUTSIDE_PLACE;
-	return geteuid() != recorder.session_user ? OUTSIDE_USER : OUTSIDE_MAX;
+	found = find(session);
+	if (geteuid() != recorder.session_user && (found == 0 || found == -EACCES))
+		return OUTSIDE_USER;
+	return found == 0 && (!preload || library_exists(preload)) ? OUTSIDE_MAX : OUTSIDE_PLACE;
 }
 
 enum outside outside_begin(const char *path, char *const *envp)
 {
 	struct image_header *h = recorder.header;
-	int saved = errno;
 	enum outside why;
 
-	if (h == NULL || recorder.state == RECORDER_OFF)
+	if (!h || recorder.state == RECORDER_OFF)
 		return OUTSIDE_MAX;
 	why = find_out(path, envp);
-	errno = saved;
 	if (why == OUTSIDE_MAX)
 		return why;
-	for (size_t i = 0; path != NULL && i < OUTSIDE_NAME - 1; i++) {
+	for (size_t i = 0; path && i < OUTSIDE_NAME - 1; i++) {
 		h->outside_name[why][i] = path[i];
 		if (path[i] == '\0')
 			break;
@@ -92,6 +93,6 @@ enum outside outside_begin(const char *path, char *const *envp)
 
 void outside_failed(enum outside why)
 {
-	if (why != OUTSIDE_MAX && recorder.header != NULL)
+	if (why != OUTSIDE_MAX && recorder.header)
 		__atomic_fetch_sub(&recorder.header->outside[why], 1, __ATOMIC_RELAXED);
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -107,13 +108,16 @@ static bool is_over(int dir, int file, const struct stat *st, struct session_fil
 	return (s->pid == 0 || (kill((pid_t)s->pid, 0) != 0 && errno == ESRCH)) && !anybody_alive(dir, st);
 }
 
-/* Notes when it was first seen to be over. */
+/* Notes when it was first seen to be over, unless that would raise SIGXFSZ. If it cannot be noted, the next run tries. */
 static void note_dead(int file, struct session_file *s)
 {
+	struct rlimit size;
+
 	s->found_dead_ns = realtime_ns();
-	if (pwrite(file, &s->found_dead_ns, sizeof(s->found_dead_ns),
+	if ((getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE) ||
+	    pwrite(file, &s->found_dead_ns, sizeof(s->found_dead_ns),
 		   offsetof(struct session_file, found_dead_ns)) < 0)
-		errno = 0; /* then the next run begins to wait */
+		errno = 0;
 }
 
 static bool is_due(const struct session_file *s, const struct cleaning *c)

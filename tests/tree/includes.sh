@@ -36,6 +36,7 @@ for file in src/*/*.[ch] wrappers/*.[ch]; do
 		continue
 	}
 	while read -r header; do
+		[ -n "$header" ] || continue
 		# as the compiler finds it: beside the file, from the top, from src/
 		target=
 		for try in "$(dirname "$file")/$header" "$header" "src/$header"; do
@@ -54,7 +55,7 @@ for file in src/*/*.[ch] wrappers/*.[ch]; do
 			echo "$file includes $target: $folder may not"
 			wrong=1
 		fi
-	done < <(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file")
+	done <<<"$(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file")"
 
 	# One folder knows what machine it is compiled for.
 	if [ "$folder" != src/arch ] && grep -nE '__(x86_64|i386|aarch64|arm|riscv|powerpc64|s390x)__|__riscv\b' "$file"; then
