@@ -13,11 +13,12 @@
 #include <unistd.h>
 
 enum about { ABOUT_NOTHING, ABOUT_FILE, ABOUT_CHILD };
-enum again { NEVER, AGAIN, AGAIN_PIPE /* of a pipe only */ };
+enum again { NEVER, AGAIN, AGAIN_FILE /* of pipes and the like, not of sockets */ };
 
 /*
- * Calls that threads sleep in. Those marked AGAIN are repeated by the kernel after a stop without a signal (measured on
- * Linux 6.18, tests/workloads/unharmed.c); others may return EINTR. recvfrom() and the like do with SO_RCVTIMEO.
+ * Calls that threads sleep in. Those marked AGAIN are repeated by the kernel after a stop without a signal, or cannot be
+ * interrupted (tried on Linux 6.18). EINTR came from epoll_wait() and its sisters, sigtimedwait(), semop(), semtimedop(), and from sockets
+ * with a time-out.
  */
 static const struct {
 	long number;
@@ -25,89 +26,87 @@ static const struct {
 	enum about about;
 	enum again again;
 } calls[] = {
-#define CALL(name, about, again) { SYS_##name, #name, about, again },
-	CALL(read, ABOUT_FILE, AGAIN_PIPE) CALL(write, ABOUT_FILE, AGAIN_PIPE) CALL(
-		pread64, ABOUT_FILE,
-		NEVER) CALL(pwrite64, ABOUT_FILE,
-			    false) CALL(readv, ABOUT_FILE,
-					AGAIN_PIPE) CALL(writev, ABOUT_FILE,
-							 false) CALL(fsync, ABOUT_FILE,
-								     true) CALL(fdatasync, ABOUT_FILE, AGAIN)
-		CALL(sync, ABOUT_NOTHING, AGAIN) CALL(sync_file_range, ABOUT_FILE, AGAIN) CALL(
-			msync, ABOUT_NOTHING,
-			true) CALL(ftruncate, ABOUT_FILE,
-				   true) CALL(fallocate, ABOUT_FILE,
-					      false) CALL(sendfile, ABOUT_FILE,
-							  false) CALL(splice, ABOUT_FILE,
-								      false) CALL(openat, ABOUT_NOTHING,
-										  false)
-			CALL(close, ABOUT_FILE, NEVER) CALL(ioctl, ABOUT_FILE, NEVER) CALL(
-				fcntl, ABOUT_FILE,
-				true) CALL(flock, ABOUT_FILE,
-					   true) CALL(connect, ABOUT_FILE,
-						      false) CALL(accept4, ABOUT_FILE,
-								  false) CALL(recvfrom, ABOUT_FILE, NEVER)
-				CALL(recvmsg, ABOUT_FILE, NEVER) CALL(sendto, ABOUT_FILE, NEVER) CALL(sendmsg, ABOUT_FILE, NEVER) CALL(
-					ppoll, ABOUT_NOTHING,
-					true) CALL(pselect6, ABOUT_NOTHING,
-						   true) CALL(epoll_pwait, ABOUT_NOTHING,
-							      false) CALL(nanosleep, ABOUT_NOTHING, AGAIN)
-					CALL(clock_nanosleep, ABOUT_NOTHING, AGAIN) CALL(wait4, ABOUT_CHILD, AGAIN) CALL(
-						waitid,
-						ABOUT_CHILD,
-						true) CALL(futex, ABOUT_NOTHING,
-							   true) CALL(rt_sigtimedwait, ABOUT_NOTHING,
-								      false) CALL(rt_sigsuspend,
-										  ABOUT_NOTHING,
-										  false) CALL(io_getevents, ABOUT_NOTHING,
-											      false)
-						CALL(munmap, ABOUT_NOTHING, AGAIN) CALL(mmap, ABOUT_NOTHING, AGAIN) CALL(
-							mprotect, ABOUT_NOTHING,
-							true) CALL(madvise, ABOUT_NOTHING,
-								   true) CALL(unlinkat, ABOUT_NOTHING,
-									      true) CALL(sched_yield,
-											 ABOUT_NOTHING,
-											 true)
+#define CALL(name, about, again) \
+	{ \
+		SYS_##name, #name, about, again \
+	}
+	CALL(read, ABOUT_FILE, AGAIN_FILE),
+	CALL(write, ABOUT_FILE, AGAIN_FILE),
+	CALL(readv, ABOUT_FILE, AGAIN_FILE),
+	CALL(writev, ABOUT_FILE, AGAIN_FILE),
+	CALL(pread64, ABOUT_FILE, NEVER),
+	CALL(pwrite64, ABOUT_FILE, NEVER),
+	CALL(fsync, ABOUT_FILE, AGAIN),
+	CALL(fdatasync, ABOUT_FILE, AGAIN),
+	CALL(sync, ABOUT_NOTHING, AGAIN),
+	CALL(msync, ABOUT_NOTHING, AGAIN),
+	CALL(ftruncate, ABOUT_FILE, AGAIN),
+	CALL(fallocate, ABOUT_FILE, NEVER),
+	CALL(sendfile, ABOUT_FILE, NEVER),
+	CALL(splice, ABOUT_FILE, NEVER),
+	CALL(openat, ABOUT_NOTHING, NEVER),
+	CALL(close, ABOUT_FILE, NEVER),
+	CALL(ioctl, ABOUT_FILE, NEVER),
+	CALL(fcntl, ABOUT_FILE, AGAIN),
+	CALL(flock, ABOUT_FILE, AGAIN),
+	CALL(connect, ABOUT_FILE, NEVER),
+	CALL(accept4, ABOUT_FILE, NEVER),
+	CALL(recvfrom, ABOUT_FILE, NEVER),
+	CALL(recvmsg, ABOUT_FILE, NEVER),
+	CALL(sendto, ABOUT_FILE, NEVER),
+	CALL(sendmsg, ABOUT_FILE, NEVER),
+	CALL(ppoll, ABOUT_NOTHING, AGAIN),
+	CALL(pselect6, ABOUT_NOTHING, AGAIN),
+	CALL(epoll_pwait, ABOUT_NOTHING, NEVER),
+	CALL(nanosleep, ABOUT_NOTHING, AGAIN),
+	CALL(clock_nanosleep, ABOUT_NOTHING, AGAIN),
+	CALL(wait4, ABOUT_CHILD, AGAIN),
+	CALL(waitid, ABOUT_CHILD, AGAIN),
+	CALL(futex, ABOUT_NOTHING, AGAIN),
+	CALL(rt_sigtimedwait, ABOUT_NOTHING, NEVER),
+	CALL(rt_sigsuspend, ABOUT_NOTHING, AGAIN),
+	CALL(io_getevents, ABOUT_NOTHING, NEVER),
+	CALL(munmap, ABOUT_NOTHING, AGAIN),
+	CALL(mprotect, ABOUT_NOTHING, AGAIN),
+	CALL(madvise, ABOUT_NOTHING, AGAIN),
+	CALL(unlinkat, ABOUT_NOTHING, AGAIN),
+	CALL(restart_syscall, ABOUT_NOTHING, AGAIN),
+	CALL(sched_yield, ABOUT_NOTHING, AGAIN),
 #ifdef SYS_semtimedop
-							CALL(semtimedop, ABOUT_NOTHING, NEVER) CALL(
-								semop, ABOUT_NOTHING,
-								false) CALL(msgrcv, ABOUT_NOTHING,
-									    false) CALL(msgsnd, ABOUT_NOTHING, NEVER)
+	CALL(semtimedop, ABOUT_NOTHING, NEVER),
+	CALL(semop, ABOUT_NOTHING, NEVER),
+	CALL(msgrcv, ABOUT_NOTHING, AGAIN),
+	CALL(msgsnd, ABOUT_NOTHING, AGAIN),
+#endif
+#ifdef SYS_sync_file_range
+	CALL(sync_file_range, ABOUT_FILE, AGAIN),
+#endif
+#ifdef SYS_mmap
+	CALL(mmap, ABOUT_NOTHING, AGAIN),
 #endif
 #ifdef SYS_accept
-								CALL(accept, ABOUT_FILE, NEVER)
+	CALL(accept, ABOUT_FILE, NEVER),
 #endif
 #ifdef SYS_open
-									CALL(open, ABOUT_NOTHING, NEVER) CALL(
-										poll, ABOUT_NOTHING,
-										true) CALL(epoll_wait,
-											   ABOUT_NOTHING,
-											   false) CALL(pause, ABOUT_NOTHING, AGAIN)
+	CALL(open, ABOUT_NOTHING, NEVER),
+	CALL(poll, ABOUT_NOTHING, AGAIN),
+	CALL(epoll_wait, ABOUT_NOTHING, NEVER),
+	CALL(pause, ABOUT_NOTHING, AGAIN),
 #endif
 #ifdef SYS_select
-										CALL(select, ABOUT_NOTHING,
-										     true)
+	CALL(select, ABOUT_NOTHING, AGAIN),
 #endif
 #ifdef SYS_fcntl64
-											CALL(fcntl64, ABOUT_FILE, true) CALL(
-												futex_time64,
-												ABOUT_NOTHING,
-												true) CALL(clock_nanosleep_time64,
-													   ABOUT_NOTHING,
-													   true)
-												CALL(ppoll_time64,
-												     ABOUT_NOTHING,
-												     true)
+	CALL(fcntl64, ABOUT_FILE, AGAIN),
+	CALL(futex_time64, ABOUT_NOTHING, AGAIN),
+	CALL(clock_nanosleep_time64, ABOUT_NOTHING, AGAIN),
+	CALL(ppoll_time64, ABOUT_NOTHING, AGAIN),
 #endif
 #ifdef SYS_epoll_pwait2
-													CALL(epoll_pwait2,
-													     ABOUT_NOTHING,
-													     false)
+	CALL(epoll_pwait2, ABOUT_NOTHING, NEVER),
 #endif
 #ifdef SYS_io_uring_enter
-														CALL(io_uring_enter,
-														     ABOUT_NOTHING,
-														     false)
+	CALL(io_uring_enter, ABOUT_NOTHING, NEVER),
 #endif
 #undef CALL
 };
@@ -157,11 +156,13 @@ bool call_repeats(const struct target *t, const struct system_call *c)
 	for (size_t i = 0; i < CALLS; i++) {
 		if (calls[i].number != c->number)
 			continue;
-		if (calls[i].again != AGAIN_PIPE)
+		if (calls[i].again != AGAIN_FILE)
 			return calls[i].again == AGAIN;
 		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)t->pid, (int)c->arguments[0]);
-		n = readlink(path, text, sizeof(text));
-		return n > 5 && memcmp(text, "pipe:", 5) == 0;
+		n = readlink(path, text, sizeof(text) - 1);
+		text[n > 0 ? n : 0] = '\0';
+		return strncmp(text, "pipe:", 5) == 0 || strcmp(text, "anon_inode:[eventfd]") == 0 ||
+		       strcmp(text, "anon_inode:[timerfd]") == 0 || strcmp(text, "anon_inode:inotify") == 0;
 	}
 	return false;
 }

@@ -41,21 +41,28 @@ static bool all_wait(const struct inspect_private *v)
 	return true;
 }
 
+/* What to know of a program whose locks are not the C library's. */
 static const char *note_of(const struct inspect_private *v)
 {
-	bool libc = false, musl = false;
+	static const struct {
+		const char *module, *text;
+	} notes[] = {
+		{ "/libjvm.so",
+		  "Java's own locks show as conditions here; jstack, with the same number, names them." },
+		{ "musl", "It uses musl, whose locks do not tell their owners in a way that is known here." },
+	};
+	bool libc = false;
 
 	for (size_t i = 0; i < v->target->n_modules; i++) {
 		const char *path = v->target->modules[i].path;
 
-		musl = musl || strstr(path, "ld-musl") || strstr(path, "libc.musl");
-		libc = libc || strstr(path, "libc.so") || strstr(path, "libc-2");
+		for (size_t k = 0; k < sizeof(notes) / sizeof(notes[0]); k++) {
+			if (strstr(path, notes[k].module))
+				return notes[k].text;
+		}
+		libc = libc || strstr(path, "/libc.so") || strstr(path, "/libc-2");
 	}
-	if (musl)
-		return "It uses musl, whose locks do not tell their owners in a way that is known here.";
-	if (!libc)
-		return "It is linked statically; only what its symbols tell is known of its locks.";
-	return NULL;
+	return libc ? NULL : "It is linked statically; only what its symbols tell is known of its locks.";
 }
 
 int inspect_run(pid_t pid, const char *core, const struct report_options *o, struct inspection **ret,

@@ -69,8 +69,17 @@ static void owner_set(struct inspect_private *v, struct inspect_object *o, const
 		o->owner = OWNER_GONE;
 }
 
+/* Whether the innermost frame of the user's is in it. */
+static bool in_function(const struct inspect_private *v, uint32_t thread, const char *function)
+{
+	const struct report_stack *s = v->i.threads[thread].stack;
+
+	return s && s->frames[0].function && strcmp(s->frames[0].function, function) == 0;
+}
+
 /* The object of a wait, new or known. INSPECT_NONE without memory. */
-static uint32_t object_of(struct inspect_private *v, const struct wait_found *f, const char *path)
+static uint32_t object_of(struct inspect_private *v, uint32_t waiter, const struct wait_found *f,
+			  const char *path)
 {
 	struct inspection *i = &v->i;
 	struct inspect_object *o;
@@ -102,6 +111,8 @@ static uint32_t object_of(struct inspect_private *v, const struct wait_found *f,
 		if (!o->name)
 			o->name = place_words(v, f->address);
 	}
+	if (f->kind == INSPECT_COND && in_function(v, waiter, "take_gil"))
+		o->name = "Python's GIL";
 	if (f->mutex) {
 		o->with = naming_variable(v->naming, f->mutex, NULL, NULL);
 		if (!o->with)
@@ -231,7 +242,7 @@ int objects_find(struct inspect_private *v)
 		doing_set(v, k);
 		if (!wait_of(v, k, &f, &path))
 			continue;
-		i->threads[k].object = object_of(v, &f, path);
+		i->threads[k].object = object_of(v, k, &f, path);
 		/* read a moment later: it has got it meanwhile */
 		o = &i->objects[i->threads[k].object];
 		if (!i->threads[k].still && o->owner == OWNER_THREAD && o->holder == k)
