@@ -49,13 +49,15 @@ static int row_new(struct report_private *v, struct row_map *map, const struct m
 		.kind = l->kind,
 		.type = l->type,
 		.protocol = l->protocol,
-		.flags = l->flags,
+		.flags = (uint8_t)(l->flags & ~LOCK_FOLD),
 		.state = STATE_DEAD,
 		.created_at = symbols_stack(v, l->created_stack),
 		.first_used_at = symbols_stack(v, l->first_stack),
 	};
 	if (v->options->per_instance && name->named_by != NAMED_BY_VARIABLE) {
-		row->name = pool_printf(&v->pool, "%s at 0x%llx", name->name, (unsigned long long)l->address);
+		row->name = l->flags & LOCK_FOLD ? pool_printf(&v->pool, "%s, all others", name->name)
+						 : pool_printf(&v->pool, "%s at 0x%llx", name->name,
+							       (unsigned long long)l->address);
 		if (!row->name)
 			return -ENOMEM;
 	}
@@ -64,6 +66,10 @@ static int row_new(struct report_private *v, struct row_map *map, const struct m
 
 static void row_take(struct report_private *v, struct report_row *row, const struct model_lock *l)
 {
+	if (l->flags & LOCK_FOLD) { /* only its counters are to be added, see counting.c */
+		row->state |= l->state & ~STATE_DEAD;
+		return;
+	}
 	row->instances += l->instances;
 	row->misuses += l->misuses;
 	row->waiters_now += l->waiters;

@@ -31,7 +31,7 @@
 #include "src/base/table.h"
 #include "src/cmd/newcomers.h"
 #include "src/cmd/sessiondir.h"
-#include "src/session/format.h"
+#include "src/session/chunks.h"
 #include "src/session/ticks.h"
 
 /* How long a child may take from its parent's fork, or from an exec, until it shows up. */
@@ -171,7 +171,7 @@ static bool recorded_anything(int fd, const struct image_header *h)
 		if (pread(fd, &c, sizeof(c), (off_t)at) != (ssize_t)sizeof(c))
 			return true;
 		if (c.magic == CHUNK_MAGIC && c.offset == at) {
-			if ((c.type == CHUNK_LOCKS || c.type == CHUNK_ALLOCS) && c.used != 0)
+			if (chunk_is_recorded(c.type) && c.used != 0)
 				return true;
 			at += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 && c.size <= end - at
 				      ? c.size

@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "src/load/image.h"
+#include "src/session/chunks.h"
 
 #define SLICE ((size_t)1024 * 1024) /* read at once */
 #define ITEM_SIZE_MAX 65536u
+#define RECORD_MAX 2048u /* bytes of the longest record that we know */
 
 int file_open(int dir, const char *name, uint64_t *ret_size, unsigned int *ret_uid)
 {
@@ -107,6 +109,7 @@ int chunks_scan(struct image *im)
 			.used = c.used,
 			.thread = c.thread,
 			.first = MODEL_NONE,
+			.stream = c.first,
 		};
 		for (page = offset; page < offset + c.size; page += CHUNK_ALIGN)
 			im->pages[page / CHUNK_ALIGN] = (uint32_t)im->n_chunks;
@@ -116,8 +119,11 @@ int chunks_scan(struct image *im)
 	return 0;
 }
 
-static int chunk_read(struct image *im, struct image_chunk *c, chunk_item take, uint32_t *number)
+/* item_size: as we know it. Items of another writer may be longer; where they are shorter, zeros follow. */
+static int chunk_read(struct image *im, struct image_chunk *c, size_t item_size, chunk_item take,
+		      uint32_t *number)
 {
+	char whole[RECORD_MAX] = { 0 };
 	size_t per_slice = SLICE / c->item_size, i, n;
 	uint32_t done;
 	int64_t got;
@@ -135,7 +141,11 @@ static int chunk_read(struct image *im, struct image_chunk *c, chunk_item take, 
 			im->process->truncated = true;
 		}
 		for (i = 0; i < n; i++) {
-			r = take(im, c, (char *)im->buffer + i * c->item_size, (*number)++);
+			const char *item = (char *)im->buffer + i * c->item_size;
+
+			if (c->item_size < item_size)
+				item = memcpy(whole, item, c->item_size);
+			r = take(im, c, item, (*number)++);
 			if (r < 0)
 				return r;
 		}
@@ -160,19 +170,21 @@ int chunks_each(struct image *im, uint32_t type, size_t item_size, chunk_item ta
 
 		if (c->type != type)
 			continue;
-		if (c->item_size < item_size) {
+		if (c->item_size < chunk_item_least(type)) {
 			im->process->damaged++;
 			continue;
 		}
 		/* a live file: what refers to items came before, so count the items as late as possible */
 		if (file_read(im->fd, &now, sizeof(now), c->offset) == (int64_t)sizeof(now) &&
 		    chunk_valid(im, &now, c->offset) && now.size == c->size && now.type == type &&
-		    now.item_size == c->item_size && now.used > c->used)
+		    now.item_size == c->item_size && (now.used > c->used || now.first != c->stream)) {
 			c->used = now.used;
+			c->stream = now.first;
+		}
 		if (c->used > UINT32_MAX - 1 - number)
 			return -EOVERFLOW;
 		c->first = number;
-		r = chunk_read(im, c, take, &number);
+		r = chunk_read(im, c, item_size, take, &number);
 		if (r < 0)
 			return r;
 	}

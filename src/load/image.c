@@ -44,7 +44,8 @@ static int header_check(const struct image_header *h, int64_t got, const char *n
 		snprintf(error, MODEL_ERROR_SIZE, "%s is cut off in its header", name);
 		return -EBADMSG;
 	}
-	if (h->header_size != sizeof(*h) || h->used < CHUNK_ALIGN || h->used % CHUNK_ALIGN != 0 ||
+	if (h->header_size < IMAGE_HEADER_LEAST || h->header_size > CHUNK_ALIGN || h->used < CHUNK_ALIGN ||
+	    h->used % CHUNK_ALIGN != 0 ||
 	    (h->clock_kind != CLOCK_KIND_NS && h->clock_kind != CLOCK_KIND_TSC)) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s is damaged in its header", name);
 		return -EBADMSG;
@@ -188,6 +189,7 @@ static void image_clear(struct image *im)
 	free(im->thread_sites);
 	free(im->cell_sites);
 	free(im->edge_sites);
+	free(im->event_chunks);
 }
 
 int image_load(struct model *m, int fd, uint64_t size, const char *name, const struct session_context *c,

@@ -10,6 +10,8 @@ struct image_chunk {
 	uint32_t type, item_size, used;
 	uint32_t thread; /* ref */
 	uint32_t first;  /* number of its first item among all of its type, once these were read */
+	uint64_t stream; /* struct chunk's "first" */
+	bool gone;       /* of events: written over while it was read */
 };
 
 /* A thread's held[] as it is in the file. */
@@ -50,9 +52,10 @@ struct image {
 	uint64_t *waits_booked, *thread_offsets; /* by thread */
 	struct image_count *counts;
 	uint64_t *thread_sites, *cell_sites, *edge_sites;
+	uint32_t *event_chunks; /* in which chunk each event stands */
 	size_t n_nodes, n_held, n_modules, n_counts;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
-		cap_mappings;
+		cap_mappings, cap_events, cap_event_chunks, cap_phases;
 	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
 		cap_edge_sites;
 	uint64_t taken;  /* ticks when reading began */
@@ -85,6 +88,12 @@ static inline struct model_edge edge_from(const struct wait_facts *f, uint8_t si
 int items_read(struct image *im);
 /* Turns refs into indices and ticks into ns, and adds the waits that are not in an edge yet. */
 int items_resolve(struct image *im);
+/* Events: as in items_read() and items_resolve(), of which they are parts. */
+int events_read(struct image *im);
+int events_resolve(struct image *im);
+/* What a ref means: a lock in use, or a stack; MODEL_NONE if it means none. */
+uint32_t lock_number(const struct image *im, uint32_t ref);
+int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
 int stack_locks_split(struct image *im);
 

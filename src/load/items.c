@@ -189,6 +189,7 @@ static int edge_take(struct image *im, const struct image_chunk *c, const void *
 	*m = edge_from(&e->facts, e->side);
 	m->lock = e->lock;
 	m->thread = c->thread;
+	m->phase = e->phase;
 	m->count = e->count;
 	m->timed_out = e->timed_out;
 	m->wait_total = ticks_span(&im->rate, e->wait_total);
@@ -229,6 +230,7 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,
 		.generation = r->generation,
 		.owner = r->owner,
+		.phase = r->phase,
 		.side = r->side == SIDE_SHARED,
 		.realtime = r->flags & CELL_REALTIME,
 		.ordinary = r->flags & CELL_ORDINARY,
@@ -271,14 +273,15 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 {
 	struct model_process *p = im->process;
 	const struct lock_rec *l = item;
+	bool fold = l->flags & LOCK_FOLD;
 
 	(void)c;
 	if (ROOM(p->locks, number, im->cap_locks) < 0)
 		return -ENOMEM;
 	p->locks[p->n_locks++] = (struct model_lock){
-		.address = l->address & ~(uint64_t)LOCK_ADDRESS_DEAD,
+		.address = fold ? 0 : l->address & ~(uint64_t)LOCK_ADDRESS_DEAD,
 		/* 0: not in use. A record without instances lost a race: two threads met a lock at once, and each made one */
-		.kind = l->kind < KIND_MAX && l->instances != 0 ? l->kind : 0,
+		.kind = l->kind < KIND_MAX && (l->instances != 0 || fold) ? l->kind : 0,
 		.type = l->type,
 		.protocol = l->protocol,
 		.flags = l->flags,
@@ -289,9 +292,27 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		.misuse_stack = l->misuse_stack,
 		.waiters = kind_has(l->kind, TRAIT_WAITERS) ? l->waiters : 0,
 		.other = l->other,
-		.instances = l->instances,
+		.instances = fold ? 0 : l->instances,
 		.misuses = l->misuses,
 	};
+	return 0;
+}
+
+static int phase_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct phase_rec *rec = item;
+	struct model_phase *m;
+
+	(void)c;
+	if (ROOM(p->phases, number, im->cap_phases) < 0)
+		return -ENOMEM;
+	m = &p->phases[p->n_phases++];
+	*m = (struct model_phase){
+		.begin_ns = ticks_time(&im->rate, rec->begin_ticks),
+		.end_ns = rec->end_ticks ? ticks_time(&im->rate, rec->end_ticks) : UINT64_MAX,
+	};
+	memcpy(m->name, rec->name, sizeof(rec->name));
 	return 0;
 }
 
@@ -370,6 +391,9 @@ int items_read(struct image *im)
 	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
 	if (r < 0)
 		return r;
+	r = events_read(im);
+	if (r < 0)
+		return r;
 	/* a live process may have taken chunks meanwhile, and what was just read may point into them */
 	if (file_read(im->fd, &im->header, sizeof(im->header), 0) != (int64_t)sizeof(im->header))
 		return -EBADMSG;
@@ -377,6 +401,9 @@ int items_read(struct image *im)
 	if (r < 0)
 		return r;
 	r = chunks_each(im, CHUNK_LOCKS, sizeof(struct lock_rec), lock_take);
+	if (r < 0)
+		return r;
+	r = chunks_each(im, CHUNK_PHASES, sizeof(struct phase_rec), phase_take);
 	if (r < 0)
 		return r;
 	r = chunks_each(im, CHUNK_FRAMES, sizeof(struct frame_node), node_take);

@@ -36,6 +36,8 @@ void process_clear(struct model_process *p)
 	free(p->cells);
 	free(p->edges);
 	free(p->allocs);
+	free(p->events);
+	free(p->phases);
 	memset(p, 0, sizeof(*p));
 }
 

@@ -75,7 +75,9 @@ struct model_thread {
 	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
 	uint64_t waiting_since_ns;
 	enum lock_side waiting_side;
-	uint32_t held_first, held_count; /* in process.held */
+	uint32_t held_first, held_count;     /* in process.held */
+	uint32_t events_first, events_count; /* in process.events */
+	uint64_t events_lost;                /* older ones that were written over */
 };
 
 struct model_lock {
@@ -108,7 +110,8 @@ struct model_cell {
 	uint32_t release_stack;
 	uint32_t threads;    /* already 0 where another cell counts them */
 	uint32_t generation; /* of the thread that used it last */
-	uint16_t owner;      /* a lock on the stack: the frame that it lies in, 1 the innermost; 0 unknown */
+	uint8_t owner;       /* a lock on the stack: the frame that it lies in, 1 the innermost; 0 unknown */
+	uint8_t phase;       /* number in process.phases, from 1; 0 none */
 	uint8_t side;
 	bool realtime, sampled;
 	bool ordinary; /* used by a thread while it was not realtime */
@@ -123,6 +126,7 @@ struct model_edge {
 	uint64_t handoff; /* of wait_total, the time for which nobody had it; what is in neither is unknown */
 	uint32_t hist[HIST_BUCKETS]; /* in ticks */
 	uint8_t side, holder_side;
+	uint8_t phase; /* as in struct model_cell */
 	bool inverted;
 	int16_t waiter_priority, holder_priority;
 };
@@ -132,6 +136,22 @@ struct model_alloc {
 	uint32_t function, stack, tid_count, thread; /* function: enum watched */
 	uint8_t realtime;                            /* enum realtime_by */
 	uint64_t count, frees, bytes, time_total, time_max;
+};
+
+/* What happened to a thread; see enum event_type. */
+struct model_event {
+	uint64_t begin_ns,
+		end_ns;   /* on the process's time line; of EVENT_SUM both are the end of the event before */
+	uint64_t span_ns; /* EVENT_SUM: that the lock was held; EVENT_EXIT: the thread's processor time */
+	uint32_t thread, lock, other, stack; /* other: thread */
+	uint32_t holds, within;              /* EVENT_SUM: how often; the lock around it */
+	uint8_t type, side;
+	uint16_t flags;
+};
+
+struct model_phase {
+	char name[49];
+	uint64_t begin_ns, end_ns; /* end: of the process if it is not over */
 };
 
 enum process_end {
@@ -177,7 +197,9 @@ struct model_process {
 	struct model_cell *cells;
 	struct model_edge *edges;
 	struct model_alloc *allocs;
-	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs;
+	struct model_event *events; /* by thread, and within one in the order of its time */
+	struct model_phase *phases;
+	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases;
 };
 
 struct model_session {

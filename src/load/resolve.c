@@ -110,7 +110,7 @@ damaged:
 	return 0;
 }
 
-static int stack_resolve(struct image *im, uint32_t *stack)
+int stack_resolve(struct image *im, uint32_t *stack)
 {
 	return stack_find(im, *stack, stack);
 }
@@ -122,7 +122,7 @@ static uint32_t thread_number(struct image *im, uint32_t ref)
 }
 
 /* The lock that a ref means, MODEL_NONE if none or one that is not in use. */
-static uint32_t lock_number(struct image *im, uint32_t ref)
+uint32_t lock_number(const struct image *im, uint32_t ref)
 {
 	uint32_t lock = chunks_number(im, CHUNK_LOCKS, ref);
 
@@ -368,15 +368,45 @@ static int allocs_resolve(struct image *im)
 	return 0;
 }
 
+/* A counter of a phase that is not there is one of none. */
+static void phase_check(struct model_process *p, uint8_t *phase)
+{
+	if (*phase <= p->n_phases)
+		return;
+	p->damaged++;
+	*phase = 0;
+}
+
+static void phases_resolve(struct model_process *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->n_phases; i++) {
+		if (p->phases[i].end_ns > p->runtime_ns)
+			p->phases[i].end_ns = p->runtime_ns;
+		if (p->phases[i].begin_ns > p->phases[i].end_ns)
+			p->phases[i].begin_ns = p->phases[i].end_ns;
+	}
+	for (i = 0; i < p->n_cells; i++)
+		phase_check(p, &p->cells[i].phase);
+	for (i = 0; i < p->n_edges; i++)
+		phase_check(p, &p->edges[i].phase);
+}
+
 /*
  * Two threads that use a new lock for the first time at once make two records of it; the one that came too late
  * is given up, marked dead and never counted in. It is no lock.
  */
 static int spares_drop(struct model_process *p)
 {
-	bool *used = calloc(p->n_locks + 1, sizeof(*used));
+	bool *used;
 	size_t i;
 
+	for (i = 0; i < p->n_locks; i++) {
+		if (p->locks[i].flags & LOCK_FOLD) /* whose use does not show: all of them were used */
+			return 0;
+	}
+	used = calloc(p->n_locks + 1, sizeof(*used));
 	if (!used)
 		return -ENOMEM;
 	for (i = 0; i < p->n_cells; i++)
@@ -410,8 +440,10 @@ int items_resolve(struct image *im)
 	for (i = 0; i < im->n_nodes; i++)
 		im->node_stack[i] = MODEL_NONE;
 	if ((r = locks_resolve(im)) < 0 || (r = cells_resolve(im)) < 0 || (r = edges_resolve(im)) < 0 ||
-	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = allocs_resolve(im)) < 0)
+	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = allocs_resolve(im)) < 0 ||
+	    (r = events_resolve(im)) < 0)
 		return r;
+	phases_resolve(im->process);
 	cells_compact(im->process);
 	r = stack_locks_split(im);
 	return r < 0 ? r : spares_drop(im->process);

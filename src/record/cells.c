@@ -66,7 +66,7 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 		found->side = side;
 		found->stack = stack;
 		if (((struct lock_rec *)REF_POINTER(lock))->flags & LOCK_STACK)
-			found->owner = stacks_owner(stack, site, address);
+			found->owner = (uint8_t)stacks_owner(stack, site, address);
 		if (t->mode == MODE_SAMPLED)
 			found->flags |= CELL_SAMPLED;
 		count_thread(t, found, lock_known);

@@ -20,6 +20,8 @@
 
 #include <stdint.h>
 
+#include "src/session/allocs.h"
+#include "src/session/events.h"
 #include "src/session/histogram.h"
 #include "src/session/kinds.h"
 #include "src/session/outside.h"
@@ -122,12 +124,13 @@ enum image_state {
 	IMAGE_EXECED = 4, /* exec*() was called; reset to RUNNING if it failed */
 };
 
+#define IMAGE_HEADER_LEAST 2708u /* every writer of this format has so many bytes */
 #define WAIT_STATUS_KNOWN 0x80000000u
 
 struct image_header { /* 4096 bytes, at offset 0 */
 	char magic[8];
 	uint32_t format, byte_order;
-	uint32_t header_size; /* sizeof(struct image_header) */
+	uint32_t header_size; /* sizeof(struct image_header); zeros follow up to CHUNK_ALIGN */
 	uint32_t pointer_size;
 	uint32_t clock_kind;
 	uint32_t state; /* enum image_state */
@@ -164,14 +167,9 @@ struct image_header { /* 4096 bytes, at offset 0 */
 };
 
 enum chunk_type {
-	CHUNK_THREAD = 1,  /* one struct thread_rec, followed by its first held[] */
-	CHUNK_HELD = 2,    /* a longer held[] for a thread that nests deeper */
-	CHUNK_LOCKS = 3,   /* array of struct lock_rec */
-	CHUNK_CELLS = 4,   /* array of struct cell */
-	CHUNK_EDGES = 5,   /* array of struct edge */
-	CHUNK_FRAMES = 6,  /* array of struct frame_node */
-	CHUNK_MODULES = 7, /* array of struct module_rec */
-	CHUNK_ALLOCS = 8,  /* array of struct alloc_site (matrace) */
+#define CHUNK(number, name, item, least, traits) CHUNK_##name = number,
+#include "src/session/chunks.def"
+#undef CHUNK
 };
 
 #define CHUNK_MAGIC 0x6b6e6863u
@@ -183,10 +181,12 @@ struct chunk { /* 64 bytes; the items follow */
 	uint32_t item_size;
 	uint32_t used;   /* items in use; an item is complete before it is counted */
 	uint32_t thread; /* ref of the thread_rec whose arena this is, 0 shared */
-	uint32_t reserved[7];
+	uint32_t reserved;
+	uint64_t first; /* CHUNK_EVENTS: number of the first item among all of the thread's, from 0 */
+	uint32_t reserved_too[4];
 };
 /* A reader that finds no chunk at a CHUNK_ALIGN boundary below "used" (its writer was killed while
- * taking it) goes on at the next boundary. */
+ * taking it) goes on at the next boundary. It passes by chunks of types that it does not know. */
 
 enum mutex_type { MUTEX_NORMAL = 0, MUTEX_RECURSIVE = 1, MUTEX_ERRORCHECK = 2, MUTEX_ADAPTIVE = 3 };
 enum lock_protocol { PROTOCOL_NONE = 0, PROTOCOL_INHERIT = 1, PROTOCOL_PROTECT = 2 };
@@ -205,6 +205,9 @@ enum rwlock_type {
 #define LOCK_UNKNOWN_ATTRS 0x08u /* attributes could not be read */
 #define LOCK_STACK 0x10u         /* lies on a thread's stack */
 #define LOCK_INHERITED 0x20u     /* was held when the process was forked */
+#define LOCK_FOLD \
+	0x40u /* no lock, but stands for many of its kind, created_stack and first_stack, each of which has
+		 a record: cells and edges that refer to it are sums. No address, no instances */
 
 /* lock_rec.state: what happened to it (several writers, atomic or) */
 #define STATE_DEAD 0x0001u           /* destroyed; as it is now */
@@ -278,7 +281,8 @@ struct cell {
 	uint32_t generation;    /* of the thread that used it last */
 	uint8_t side;           /* enum lock_side */
 	uint8_t flags;          /* CELL_* */
-	uint16_t owner; /* LOCK_STACK: which frame of "stack" the lock lies in, 1 the innermost; 0 unknown */
+	uint8_t owner; /* LOCK_STACK: which frame of "stack" the lock lies in, 1 the innermost; 0 unknown */
+	uint8_t phase; /* which item of CHUNK_PHASES it was counted in, from 1; 0 none */
 };
 #define CELL_FIRST_OF_THREAD \
 	0x01u               /* "threads" of this cell counts for the lock; clear: another cell of the same
@@ -305,8 +309,9 @@ struct wait_facts {
 /* Waits of one (thread, lock, side, waiter's stack, holder's stack). 256 bytes, 64-aligned. */
 struct edge {
 	uint32_t lock;
-	uint8_t side; /* the waiter's, enum lock_side */
-	uint8_t reserved8[3];
+	uint8_t side;  /* the waiter's, enum lock_side */
+	uint8_t phase; /* as in struct cell */
+	uint8_t reserved8[2];
 	struct wait_facts facts; /* of the last of them, where they differ: holder, holder_side, priorities */
 	uint64_t count;          /* waits that ended, and for most of which this holder is to blame */
 	uint32_t timed_out;      /* of these, how many gave up (or were cancelled) */
@@ -379,7 +384,8 @@ struct thread_rec {
 	 */
 	uint64_t pending, booking_total;
 	uint32_t pending_acquired;
-	uint32_t reserved[5];
+	uint32_t reserved;
+	uint64_t reserved_too[6]; /* for the parts of the thread's waits and its processor time */
 };
 
 /*
@@ -414,24 +420,9 @@ struct module_rec {
 #define MODULE_OURS 0x01u /* libmutrace itself, or libunwind loaded by it: hide its frames */
 #define MODULE_MAIN 0x02u /* the program */
 
-/* matrace: calls of one function from one stack by one realtime thread; times in ticks. 64 bytes. */
-struct alloc_site {
-	uint32_t function; /* enum watched, see session/watched.h */
-	uint32_t stack;
-	uint32_t realtime;     /* enum realtime_by: why the thread counted as realtime */
-	uint32_t tid_count;    /* distinct threads (a thread's record outlives it) */
-	uint64_t count, bytes; /* bytes asked for */
-	uint64_t time_total, time_max;
-	uint32_t frees;      /* blocks given back: free, and realloc to nothing */
-	uint32_t generation; /* of the thread that came this way last */
-	uint32_t epoch;      /* see image_header.watch_epoch */
-	uint32_t reserved;
-};
-
-enum realtime_by { REALTIME_NOT = 0, REALTIME_BY_POLICY, REALTIME_BY_REGION, REALTIME_BY_NAME };
-
 _Static_assert(sizeof(struct session_file) <= 4096, "session file");
 _Static_assert(sizeof(struct image_header) <= 4096, "image header");
+_Static_assert(sizeof(struct image_header) >= IMAGE_HEADER_LEAST, "image header");
 _Static_assert(sizeof(struct chunk) == 64, "chunk");
 _Static_assert(sizeof(struct lock_rec) == 64, "lock_rec");
 _Static_assert(sizeof(struct cell) == 192, "cell");
@@ -439,6 +430,5 @@ _Static_assert(sizeof(struct wait_facts) == 24, "wait_facts");
 _Static_assert(sizeof(struct edge) == 256, "edge");
 _Static_assert(sizeof(struct held) == 64, "held");
 _Static_assert(sizeof(struct frame_node) == 32, "frame_node");
-_Static_assert(sizeof(struct alloc_site) == 64, "alloc_site");
 
 #endif

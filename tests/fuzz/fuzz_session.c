@@ -296,6 +296,21 @@ static struct image_maker *seed_make(void)
 		a->bytes = a->time_total = a->time_max = 100;
 		a->realtime = 1 + function % 3;
 	}
+	for (int i = 0; i < 8; i++) {
+		struct event *ev = image_maker_event(m, thread[i % 3], (enum event_type)(1 + i));
+
+		ev->begin = 1100000000;
+		ev->end = 1200000000;
+		ev->lock = lock[KIND_MUTEX];
+		ev->other = thread[0];
+		ev->stack = stack;
+	}
+	image_maker_phase(m, "phase", 1100000000, 1500000000);
+	c->phase = 1;
+	image_maker_fold(m, KIND_MUTEX, &l);
+	l->created_stack = l->first_stack = other;
+	image_maker_cell(m, thread[2],
+			 (uint32_t)((uint8_t *)l - (const uint8_t *)image_maker_at(m, 0)) / REF_UNIT, 50, &c);
 	image_maker_header(m)->config.watch = 1;
 	return m;
 }

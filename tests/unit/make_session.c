@@ -293,6 +293,51 @@ struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uin
 	return a;
 }
 
+uint32_t image_maker_fold(struct image_maker *m, enum lock_kind kind, struct lock_rec **ret)
+{
+	struct lock_rec *l;
+	uint32_t ref = image_maker_lock(m, kind, 0, &l);
+
+	l->flags = LOCK_FOLD;
+	l->instances = 0;
+	if (ret)
+		*ret = l;
+	return ref;
+}
+
+struct event *image_maker_event(struct image_maker *m, uint32_t thread, enum event_type type)
+{
+	struct event *e = item(m, CHUNK_EVENTS, thread, sizeof(*e));
+
+	e->type = (uint8_t)type;
+	return e;
+}
+
+struct phase_rec *image_maker_phase(struct image_maker *m, const char *name, uint64_t begin, uint64_t end)
+{
+	struct phase_rec *p = item(m, CHUNK_PHASES, 0, sizeof(*p));
+
+	snprintf(p->name, sizeof(p->name), "%s", name);
+	p->begin_ticks = begin;
+	p->end_ticks = end;
+	return p;
+}
+
+struct chunk *image_maker_chunk(struct image_maker *m, const void *item)
+{
+	size_t at = (size_t)((const char *)item - m->bytes) & ~(size_t)(CHUNK_ALIGN - 1);
+
+	while (((struct chunk *)(m->bytes + at))->magic != CHUNK_MAGIC ||
+	       ((struct chunk *)(m->bytes + at))->offset != at)
+		at -= CHUNK_ALIGN;
+	return (struct chunk *)(m->bytes + at);
+}
+
+struct chunk *image_maker_chunk_new(struct image_maker *m, uint32_t type, uint32_t item_size)
+{
+	return chunk_new(m, type, 0, item_size, 0);
+}
+
 const void *image_maker_bytes(struct image_maker *m, size_t *ret_size)
 {
 	*ret_size = m->size;

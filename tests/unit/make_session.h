@@ -38,6 +38,14 @@ uint32_t image_maker_cell(struct image_maker *m, uint32_t thread, uint32_t lock,
 			  struct cell **ret);
 struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t count,
 			      uint64_t wait);
+/* Counts cells and edges that refer to it for several locks of its kind and stacks. */
+uint32_t image_maker_fold(struct image_maker *m, enum lock_kind kind, struct lock_rec **ret);
+struct event *image_maker_event(struct image_maker *m, uint32_t thread, enum event_type type);
+struct phase_rec *image_maker_phase(struct image_maker *m, const char *name, uint64_t begin, uint64_t end);
+/* The header of the chunk that an item is in. */
+struct chunk *image_maker_chunk(struct image_maker *m, const void *item);
+/* A chunk of any type, without items. */
+struct chunk *image_maker_chunk_new(struct image_maker *m, uint32_t type, uint32_t item_size);
 struct alloc_site *image_maker_alloc(struct image_maker *m, uint32_t thread, uint32_t function,
 				     uint64_t count);
 /* The file's bytes as they are now, and how many. */

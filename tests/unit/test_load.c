@@ -261,7 +261,7 @@ static void test_errors(void **state)
 	image_maker_write(im, dir, "image.1.0");
 	load_fails(dir, -EPROTONOSUPPORT, "other byte order");
 	im = image_maker_new(1);
-	image_maker_header(im)->header_size--;
+	image_maker_header(im)->header_size = IMAGE_HEADER_LEAST - 4;
 	image_maker_write(im, dir, "image.1.0");
 	load_fails(dir, -EBADMSG, "is damaged");
 	file_write(dir, "image.1.0", "mutraceI", 8);

@@ -234,6 +234,62 @@ static void test_naming_and_folding(void **state)
 }
 
 /* The identity outlives another build: lines and addresses move, functions stay. */
+/* Counters that many locks of one place share are that place's row's, exactly; each lock is counted once. */
+static void test_folded_counters(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t made_at = stack(f, 0x7010, 0x2000, 0), fold, thread[2];
+	struct report_process *p;
+	struct lock_rec *l;
+	struct cell *c;
+	struct edge *e;
+
+	fold = image_maker_fold(f->im, KIND_MUTEX, &l); /* it may come first */
+	l->flags |= LOCK_INITIALIZED;
+	l->created_stack = l->first_stack = made_at;
+	for (uint64_t i = 0; i < 2; i++)
+		thread[i] = image_maker_thread(f->im, 101 + (uint32_t)i, NULL);
+	for (uint64_t i = 0; i < 20; i++) {
+		uint32_t lock = image_maker_lock(f->im, KIND_MUTEX, 0x7f0000000000 + 64 * i, &l);
+
+		l->created_stack = l->first_stack = made_at;
+		l->flags = LOCK_INITIALIZED;
+		l->instances = 3;
+		if (i > 1)
+			l->state = STATE_DEAD; /* of these nothing shows that they were used */
+		else
+			image_maker_cell(f->im, thread[i], lock, 10, NULL);
+	}
+	for (uint64_t i = 0; i < 2; i++) {
+		image_maker_cell(f->im, thread[i], fold, 1000, &c);
+		c->contended = 7;
+		c->hold_total = 5000;
+		c->hold_max = 100 + i;
+		e = image_maker_edge(f->im, thread[i], fold, 7, 700);
+		e->facts.holder = thread[1 - i];
+	}
+	p = report(f);
+	assert_int_equal(f->model->processes[0].damaged, 0);
+	assert_int_equal(p->n_locks, 1);
+	assert_string_equal(p->locks[0].name, "queue_new queue.c:31");
+	assert_int_equal(p->locks[0].instances, 60);
+	assert_int_equal(p->locks[0].side[0].acquired, 2020);
+	assert_int_equal(p->locks[0].side[0].contended, 14);
+	assert_int_equal(p->locks[0].side[0].threads, 2);
+	assert_int_equal(p->locks[0].side[0].hold.total_ns, 10000);
+	assert_int_equal(p->locks[0].side[0].hold.max_ns, 101);
+	assert_int_equal(p->locks[0].side[0].wait.total_ns, 1400);
+	assert_int_equal(p->locks[0].flags, LOCK_INITIALIZED);
+	assert_int_equal(p->locks[0].state & STATE_DEAD, 0);
+
+	f->options.per_instance = true; /* one by one, the rest in a row of its own */
+	p = report(f);
+	assert_int_equal(p->n_locks, 21);
+	assert_string_equal(p->locks[0].name, "queue_new queue.c:31, all others");
+	assert_int_equal(p->locks[0].side[0].acquired, 2000);
+	assert_int_equal(p->total.acquired, 2020);
+}
+
 static void test_identity_across_builds(void **state)
 {
 	static const struct fake_function moved[] = {
@@ -667,6 +723,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_totals_and_ranking),
 		TEST(test_naming_and_folding),
+		TEST(test_folded_counters),
 		TEST(test_identity_across_builds),
 		TEST(test_blame),
 		TEST(test_parts),

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Events: what happened to each thread, in the order of its time. A thread that has no room left writes over its oldest
+ * chunk, also while we read: then that chunk is passed by. Runs in mutrace. Called by items.c and resolve.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/load/image.h"
+
+static int event_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	struct model_process *p = im->process;
+	const struct event *e = item;
+	struct model_event *m;
+
+	(void)number;
+	if (e->type == 0 || e->type >= EVENT_MAX)
+		return 0;
+	if (array_grow(&p->events, p->n_events, &im->cap_events, sizeof(*p->events)) < 0 ||
+	    array_grow(&im->event_chunks, p->n_events, &im->cap_event_chunks, sizeof(*im->event_chunks)) < 0)
+		return -ENOMEM;
+	im->event_chunks[p->n_events] = (uint32_t)(c - im->chunks);
+	m = &p->events[p->n_events++];
+	*m = (struct model_event){
+		.type = e->type,
+		.side = e->side == SIDE_SHARED,
+		.flags = e->flags,
+		.thread = c->thread,
+		.lock = e->lock,
+		.other = e->other,
+		.stack = e->stack,
+		.begin_ns = e->begin,
+		.end_ns = e->end,
+		.within = MODEL_NONE,
+	};
+	if (e->type == EVENT_SUM) {
+		m->span_ns = e->held;
+		m->holds = e->holds;
+		m->within = e->within;
+	} else if (e->type == EVENT_EXIT) {
+		m->span_ns = e->begin;
+	}
+	return 0;
+}
+
+/* Whether the chunk still has what it had when it was read. */
+static bool unchanged(const struct image *im, const struct image_chunk *c)
+{
+	struct chunk now;
+
+	return file_read(im->fd, &now, sizeof(now), c->offset) == (int64_t)sizeof(now) &&
+	       now.first == c->stream && now.used >= c->used;
+}
+
+int events_read(struct image *im)
+{
+	struct model_process *p = im->process;
+	size_t i, n = 0;
+	int r = chunks_each(im, CHUNK_EVENTS, sizeof(struct event), event_take);
+
+	if (r < 0)
+		return r;
+	for (i = 0; i < im->n_chunks; i++) {
+		if (im->chunks[i].type == CHUNK_EVENTS)
+			im->chunks[i].gone = !unchanged(im, &im->chunks[i]);
+	}
+	for (i = 0; i < p->n_events; i++) {
+		if (im->chunks[im->event_chunks[i]].gone)
+			continue;
+		im->event_chunks[n] = im->event_chunks[i];
+		p->events[n++] = p->events[i];
+	}
+	p->n_events = n;
+	return 0;
+}
+
+struct order {
+	uint32_t thread, event;
+	uint64_t stream; /* of the chunk; within it the file's order is the thread's */
+};
+
+static int order_compare(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+
+	if (x->thread != y->thread)
+		return x->thread < y->thread ? -1 : 1;
+	if (x->stream != y->stream)
+		return x->stream < y->stream ? -1 : 1;
+	return x->event < y->event ? -1 : x->event > y->event;
+}
+
+/* Sorts them by thread and, within one, by their order; those of no thread fall out. 0 or -errno. */
+static int events_sort(struct image *im)
+{
+	struct model_process *p = im->process;
+	struct order *order = malloc((p->n_events + 1) * sizeof(*order));
+	struct model_event *sorted = malloc((p->n_events + 1) * sizeof(*sorted));
+	size_t i, n = 0;
+
+	if (!order || !sorted) {
+		free(order);
+		free(sorted);
+		return -ENOMEM;
+	}
+	for (i = 0; i < p->n_events; i++) {
+		p->events[i].thread = chunks_number(im, CHUNK_THREAD, p->events[i].thread);
+		if (p->events[i].thread == MODEL_NONE) {
+			p->damaged++;
+			continue;
+		}
+		order[n++] = (struct order){
+			.thread = p->events[i].thread,
+			.event = (uint32_t)i,
+			.stream = im->chunks[im->event_chunks[i]].stream,
+		};
+	}
+	qsort(order, n, sizeof(*order), order_compare);
+	for (i = 0; i < n; i++)
+		sorted[i] = p->events[order[i].event];
+	free(order);
+	free(p->events);
+	p->events = sorted;
+	p->n_events = n;
+	return 0;
+}
+
+/* How many events of a thread are no longer there: as many as came before the oldest of its chunks. */
+static void lost_take(struct image *im)
+{
+	struct model_process *p = im->process;
+	size_t i;
+
+	for (i = 0; i < p->n_threads; i++)
+		p->threads[i].events_lost = UINT64_MAX;
+	for (i = 0; i < im->n_chunks; i++) {
+		const struct image_chunk *c = &im->chunks[i];
+		uint32_t thread =
+			c->type == CHUNK_EVENTS ? chunks_number(im, CHUNK_THREAD, c->thread) : MODEL_NONE;
+
+		if (thread != MODEL_NONE && !c->gone && c->used != 0 &&
+		    c->stream < p->threads[thread].events_lost)
+			p->threads[thread].events_lost = c->stream;
+	}
+	for (i = 0; i < p->n_threads; i++) {
+		if (p->threads[i].events_lost == UINT64_MAX)
+			p->threads[i].events_lost = 0;
+	}
+}
+
+int events_resolve(struct image *im)
+{
+	struct model_process *p = im->process;
+	uint64_t before = 0;
+	size_t i;
+	int r = events_sort(im);
+
+	if (r < 0)
+		return r;
+	lost_take(im);
+	for (i = 0; i < p->n_events; i++) {
+		struct model_event *e = &p->events[i];
+		struct model_thread *t = &p->threads[e->thread];
+
+		if (t->events_count++ == 0) {
+			t->events_first = (uint32_t)i;
+			before = 0;
+		}
+		e->lock = lock_number(im, e->lock);
+		e->within = lock_number(im, e->within);
+		e->other = chunks_number(im, CHUNK_THREAD, e->other);
+		if (e->type == EVENT_SUM) {
+			e->span_ns = ticks_span(&im->rate, e->span_ns);
+			e->begin_ns = e->end_ns = before;
+		} else {
+			e->end_ns = ticks_time(&im->rate, e->end_ns);
+			e->begin_ns = e->type == EVENT_EXIT ? e->end_ns : ticks_time(&im->rate, e->begin_ns);
+			before = e->end_ns;
+		}
+		r = stack_resolve(im, &e->stack);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}

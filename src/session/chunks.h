@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* What the types of chunks have, by the table chunks.def. Known to both sides; takes no lock and calls nothing. */
+#ifndef MUTRACE_SESSION_CHUNKS_H
+#define MUTRACE_SESSION_CHUNKS_H
+
+#include <stdbool.h>
+
+#include "src/session/format.h"
+
+/* Traits. CHUNK_RECORDED: an image with such an item has something that a report shows. */
+#define CHUNK_RECORDED 1u
+
+/* Whether items of a type are something to report. Those of types that only newer writers know may be. */
+static inline bool chunk_is_recorded(uint32_t type)
+{
+	switch (type) {
+#define CHUNK(number, name, item, least, traits) \
+	case number: \
+		return ((traits)&CHUNK_RECORDED) != 0;
+#include "src/session/chunks.def"
+#undef CHUNK
+	default: return true;
+	}
+}
+
+/* How long an item is at least, 0 for a type that is not known. */
+static inline uint32_t chunk_item_least(uint32_t type)
+{
+	switch (type) {
+#define CHUNK(number, name, item, least, traits) \
+	case number: \
+		return least;
+#include "src/session/chunks.def"
+#undef CHUNK
+	default: return 0;
+	}
+}
+
+#define CHUNK(number, name, item, least, traits) \
+	_Static_assert(sizeof(item) >= (least) && (least) % REF_UNIT == 0, #name);
+#include "src/session/chunks.def"
+#undef CHUNK
+
+#endif

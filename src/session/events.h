@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Events and phases as they are in a session: the chunks CHUNK_EVENTS and CHUNK_PHASES, see format.h, which includes
+ * this. A thread's events stand in chunks of its own; struct chunk's "first" says which comes first, and how many were
+ * written over. Who takes a chunk again sets "used" to 0, then "first".
+ */
+#ifndef MUTRACE_SESSION_EVENTS_H
+#define MUTRACE_SESSION_EVENTS_H
+
+#include <stdint.h>
+
+/* What happened to one thread, in the order of its time; refs as ever. 32 bytes. */
+struct event {
+	union {
+		uint64_t begin; /* ticks */
+		uint64_t held;  /* EVENT_SUM: ticks that the lock was held, together */
+	};
+	union {
+		uint64_t end; /* ticks */
+		struct {
+			uint32_t holds, within; /* EVENT_SUM: how often; ref of the lock around it, 0 none */
+		};
+	};
+	uint32_t lock;  /* 0: none */
+	uint32_t other; /* ref of a thread_rec: who released, was joined, was created; 0 unknown */
+	uint32_t stack;
+	uint8_t type; /* enum event_type; readers pass by those that they do not know */
+	uint8_t side; /* enum lock_side */
+	uint16_t flags;
+};
+
+enum event_type {
+	EVENT_WAIT = 1,   /* a wait that ended; other: who released */
+	EVENT_HOLD = 2,   /* a hold that began with or ended a wait, or within which there is another event */
+	EVENT_SUM = 3,    /* what a heavily used lock was held since the event before */
+	EVENT_SIGNAL = 4, /* of a condition that somebody waited for */
+	EVENT_POST = 5,   /* of a semaphore that somebody waited for */
+	EVENT_BARRIER = 6,
+	EVENT_JOIN = 7,   /* other: whom */
+	EVENT_CREATE = 8, /* other: whom */
+	EVENT_START = 9,
+	EVENT_EXIT = 10, /* begin: the thread's processor time in ns */
+	EVENT_MAX
+};
+
+/* A span of the program's time that it gave a name. 64 bytes. */
+struct phase_rec {
+	uint64_t begin_ticks, end_ticks; /* end 0: not over */
+	char name[48];                   /* NUL-padded */
+};
+
+_Static_assert(sizeof(struct event) == 32, "event");
+_Static_assert(sizeof(struct phase_rec) == 64, "phase_rec");
+
+#endif
