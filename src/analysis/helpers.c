@@ -19,6 +19,9 @@ static const char *const on_top[] = {
 	/* C library, and the stubs that call it */
 	"pthread_*",
 	"__pthread_*",
+	"___pthread_*",
+	"__lll_lock_wait*",
+	"__futex_*",
 	"sem_wait*",
 	"sem_post*",
 	"sem_timedwait*",

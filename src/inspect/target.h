@@ -31,8 +31,11 @@ struct module {
 	uint64_t start, end; /* of all its mappings */
 	/* by module_look(): */
 	bool looked, elf;
-	uint64_t base;   /* what was added to its addresses */
-	uint64_t header; /* address of .eh_frame_hdr, 0: none */
+	uint64_t base;                     /* what was added to its addresses */
+	uint64_t header;                   /* address of .eh_frame_hdr, 0: none */
+	bool no_table;                     /* nor can a table be made */
+	const struct ehframe_entry *table; /* made instead of it; NULL: not yet */
+	size_t n_table;
 	uint8_t build_id[64];
 	size_t build_id_size;
 };

@@ -4,6 +4,7 @@
  * core files are no special case. See unwind.h.
  */
 #include "src/inspect/unwind.h"
+#include "src/inspect/ehframe.h"
 
 #include <errno.h>
 #include <libunwind.h>
@@ -19,6 +20,7 @@ extern int search_table(unw_addr_space_t as, unw_word_t ip, unw_dyn_info_t *di, 
 #define ENCODED_UDATA4 0x03
 #define ENCODED_TABLE 0x3b /* sdata4, relative to its start */
 #define TABLE_ENTRY 8
+#define MADE_TABLE ((unw_word_t)1 << (sizeof(unw_word_t) * 8 - 1) | 0x40000000)
 
 struct unwinder {
 	struct target *target;
@@ -27,29 +29,57 @@ struct unwinder {
 	const struct registers *registers;
 	const struct stop *copy;
 	bool missing;
+	/* of the last search, see info_made() */
+	const void *table;
+	uint64_t table_size;
 };
 
-static int find_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *data)
+/* The table that the linker made. */
+static bool info_linked(struct unwinder *u, const struct module *m, unw_dyn_info_t *di)
 {
-	struct unwinder *u = data;
-	const struct module *m = target_module(u->target, ip);
-	unw_dyn_info_t di = { 0 };
 	uint8_t head[4];
 	uint32_t count;
 	uint64_t at;
 
-	if (!m || !m->header || target_read(u->target, m->header, head, sizeof(head)) < 0 || head[0] != 1 ||
+	if (!m->header || target_read(u->target, m->header, head, sizeof(head)) < 0 || head[0] != 1 ||
 	    head[2] != ENCODED_UDATA4 || head[3] != ENCODED_TABLE)
-		return -UNW_ENOINFO;
+		return false;
 	at = m->header + sizeof(head) + ((head[1] & 0x07) == 0x04 ? 8 : 4);
 	if (target_u32(u->target, at, &count) < 0 || count == 0)
+		return false;
+	di->u.rti.segbase = m->header;
+	di->u.rti.table_data = at + 4;
+	di->u.rti.table_len = count * (uint64_t)TABLE_ENTRY / sizeof(unw_word_t);
+	return true;
+}
+
+/* A table of ours. libunwind reads it like the target's memory, at an address where no program has any. */
+static bool info_made(struct unwinder *u, struct module *m, unw_dyn_info_t *di)
+{
+	if (!m->table && !m->no_table) {
+		m->table = ehframe_table(u->target, m, &m->n_table);
+		m->no_table = !m->table;
+	}
+	if (!m->table)
+		return false;
+	u->table = m->table;
+	u->table_size = m->n_table * sizeof(*m->table);
+	di->u.rti.segbase = m->start;
+	di->u.rti.table_data = MADE_TABLE;
+	di->u.rti.table_len = u->table_size / sizeof(unw_word_t);
+	return true;
+}
+
+static int find_info(unw_addr_space_t as, unw_word_t ip, unw_proc_info_t *pi, int need, void *data)
+{
+	struct unwinder *u = data;
+	struct module *m = target_module(u->target, ip);
+	unw_dyn_info_t di = { .format = UNW_INFO_FORMAT_REMOTE_TABLE };
+
+	if (!m || !(info_linked(u, m, &di) || info_made(u, m, &di)))
 		return -UNW_ENOINFO;
-	di.format = UNW_INFO_FORMAT_REMOTE_TABLE;
 	di.start_ip = m->start;
 	di.end_ip = m->end;
-	di.u.rti.segbase = m->header;
-	di.u.rti.table_data = at + 4;
-	di.u.rti.table_len = count * (uint64_t)TABLE_ENTRY / sizeof(unw_word_t);
 	return search_table(as, ip, &di, pi, need, data);
 }
 
@@ -72,6 +102,10 @@ static int read_word(unw_addr_space_t as, unw_word_t at, unw_word_t *value, int 
 	(void)as;
 	if (write)
 		return -UNW_EINVAL;
+	if (u->table && at >= MADE_TABLE && at - MADE_TABLE + sizeof(*value) <= u->table_size) {
+		memcpy(value, (const uint8_t *)u->table + (at - MADE_TABLE), sizeof(*value));
+		return 0;
+	}
 	if (c && at >= c->base && at - c->base + sizeof(*value) <= c->size) {
 		memcpy(value, c->stack + (at - c->base), sizeof(*value));
 		return 0;

@@ -232,7 +232,7 @@ static void guess(struct target *t, const struct target_thread *thread, const st
 	if ((expected != 0 || inherits(&thread->call)) && layout_mutex_waited(t, futex)) {
 		ret->kind = INSPECT_MUTEX;
 		layout_mutex(t, futex, ret);
-	} else if (libc && cond_find(t, u, 4, futex, ret)) {
+	} else if (cond_find(t, u, 4, futex, ret)) {
 		return;
 	} else if (libc && expected == 0 && layout_semaphore(t, futex)) {
 		ret->kind = INSPECT_SEM;

@@ -4,6 +4,7 @@
 # that sleep or run, lost wake-ups; live and from core files; and refuses in one line what it cannot look at. HANG_TRIES:
 # how often a busy program is looked at, which must not notice.
 . "$(dirname "$0")/lib.sh"
+: "${CC:=cc}"
 unset DEBUGINFOD_URLS
 [ -r /proc/self/syscall ] || {
 	echo "skipped: this kernel does not tell of system calls"
@@ -178,6 +179,21 @@ if [ -x "$workloads/stuck-cxx" ]; then
 	done
 fi
 
+# Statically linked: no table for unwinding, and without symbols no names.
+if $CC -static -g -O1 -fno-optimize-sibling-calls -D_GNU_SOURCE -I"$top_srcdir" -o stuck-static \
+	"$top_srcdir/tests/workloads/stuck.c" -lpthread 2>cc.log; then
+	start ./stuck-static pair
+	look static "DEADLOCK in stuck-static .*: 2 threads wait for each other\."
+	mode=static
+	also "at take_both stuck.c:[0-9]+ < pair_second stuck.c:[0-9]+"
+	finish
+	strip stuck-static
+	start ./stuck-static lost
+	look stripped "HANG in stuck-static .*"
+	also "waits for a condition at 0x[0-9a-f]+ with mutex 0x[0-9a-f]+ at stuck-static\+0x"
+	finish
+fi
+
 # Code whose stacks need registers: the threads are stopped for an instant, and their waits go on.
 start "$workloads/stuck-pointers" once
 look pointers "stuck-pointers .* waits for control \(once-control\), which is initialised by .*, which is asleep in read on a pipe\."
@@ -254,6 +270,19 @@ exec 3>&-
 wait "$pid"
 [ $? = 0 ] || fail "the busy program was harmed: $(cat said)"
 grep -q "unharmed after" said || fail "the busy program said: $(cat said)"
+
+# In a container the threads have other numbers there than here.
+if [ "$(id -u)" = 0 ] && unshare -p -f true 2>/dev/null; then
+	: >said
+	unshare -p -f --mount-proc --kill-child "$workloads/stuck" pair >said &
+	parent=$!
+	children="$children $parent"
+	until_true 20 grep -q stuck said
+	pid=$(pgrep -P $parent)
+	look container "DEADLOCK in stuck \(PID @\): 2 threads wait for each other\."
+	circle 2 'names == ["first_lock", "second_lock"]'
+	finish
+fi
 
 # Refusals: one line each, status 2.
 refuse() {
