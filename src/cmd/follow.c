@@ -8,7 +8,7 @@
  *
  * In another PID namespace a process knows itself under another number than we; that is looked up in /proc.
  */
-#include "src/cmd/follow.h"
+#include "src/cmd/follow_inside.h"
 
 #include <ctype.h>
 #include <dirent.h>
@@ -24,54 +24,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "src/base/pidns.h"
 #include "src/base/array.h"
+#include "src/base/pidns.h"
 #include "src/base/proc.h"
-#include "src/base/strings.h"
-#include "src/base/table.h"
-#include "src/cmd/newcomers.h"
+#include "src/cmd/image_file.h"
 #include "src/cmd/sessiondir.h"
 #include "src/session/chunks.h"
 #include "src/session/ticks.h"
 
-/* How long a child may take from its parent's fork, or from an exec, until it shows up. */
-#define BIRTH_NS 1000000000u
 /* Between two scans there is so many times the time that one takes. */
 #define SCAN_SHARE 20u
-
-enum phase {
-	PHASE_WAITING, /* made ready, no process has it yet */
-	PHASE_ALIVE,
-	PHASE_EXECED, /* the process called exec: another image of the same pid is to come */
-	PHASE_OVER,
-};
-
-struct tracked {
-	uint32_t maker, serial; /* from the file's name */
-	uint32_t maker_here;    /* the maker's number in our namespace, 0: not there */
-	uint32_t maker_namespace;
-	uint32_t pid;      /* 0: none yet */
-	uint32_t pid_here; /* the same process in our namespace, 0: not there */
-	uint64_t start;    /* of the process, as /proc has it; 0 unknown */
-	uint64_t since_ns; /* when it was first seen, seen to be over, or to have called exec */
-	int pidfd;         /* -1: none */
-	uint8_t phase;
-	bool removed;
-	bool births; /* over, and a child of it is still to show up */
-	bool final;  /* over, and its maker will not offer it to another child */
-};
-
-struct follow {
-	int dir, epoll;
-	uint32_t namespace;               /* ours, as image_header.pid_namespace */
-	uint32_t program, program_status; /* the latter with WAIT_STATUS_KNOWN, as image_header.wait_status */
-	uint64_t newcomers_since_ns;      /* when a process without an image was first seen; 0: none was */
-	uint64_t next_scan_ns;
-	struct table known; /* (maker, serial) -> index in tracked */
-	struct tracked *tracked;
-	size_t n, capacity;
-	bool any;
-};
 
 struct follow *follow_new(int dir)
 {
@@ -117,17 +79,12 @@ int follow_fd(const struct follow *f)
 	return f->epoll;
 }
 
-static int open_image(const struct follow *f, const struct tracked *t, int flags)
+int follow_open_image(const struct follow *f, const struct tracked *t, int flags)
 {
 	char name[64];
 
 	snprintf(name, sizeof(name), SESSION_IMAGE_PREFIX "%u.%u", t->maker, t->serial);
 	return openat(f->dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-}
-
-static bool read_header(int fd, struct image_header *h)
-{
-	return pread(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h);
 }
 
 /* Whether a process is there, and is the one that started then (0: unknown). One that is hidden from us counts. */
@@ -147,40 +104,6 @@ static bool process_lives(uint32_t pid, uint64_t start)
 static bool lives(const struct tracked *t)
 {
 	return process_lives(t->pid_here, t->start);
-}
-
-/* Whether the image holds anything that a report could show. */
-static bool recorded_anything(int fd, const struct image_header *h)
-{
-	struct stat st;
-	uint64_t end = h->used;
-
-	if (fstat(fd, &st) < 0)
-		return true;
-	if (end > (uint64_t)st.st_size)
-		end = (uint64_t)st.st_size;
-	for (unsigned int i = 0; i < LOSS_SLOTS; i++)
-		if (h->lost[i] != 0)
-			return true;
-	for (unsigned int i = 0; i < OUTSIDE_MAX; i++)
-		if (h->outside[i] != 0)
-			return true;
-	for (uint64_t at = CHUNK_ALIGN; at < end;) {
-		struct chunk c;
-
-		if (pread(fd, &c, sizeof(c), (off_t)at) != (ssize_t)sizeof(c))
-			return true;
-		if (c.magic == CHUNK_MAGIC && c.offset == at) {
-			if (chunk_is_recorded(c.type) && c.used != 0)
-				return true;
-			at += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 && c.size <= end - at
-				      ? c.size
-				      : CHUNK_ALIGN;
-		} else {
-			at += CHUNK_ALIGN;
-		}
-	}
-	return false;
 }
 
 static void forget_pidfd(struct tracked *t)
@@ -207,20 +130,9 @@ static bool is_program(const struct follow *f, const struct image_header *h)
 	       (h->pid_namespace == f->namespace || h->pid_namespace == 0);
 }
 
-static bool maker_lives(const struct tracked *t)
+bool follow_maker_lives(const struct tracked *t)
 {
 	return process_lives(t->maker_here, 0);
-}
-
-/* A file is as long as the recorder may have needed at most. Cut to what is in it, it can be copied about. */
-static void shorten(int fd, const struct image_header *h)
-{
-	struct stat st;
-
-	if (h->used >= CHUNK_ALIGN && fstat(fd, &st) == 0 && (uint64_t)st.st_size > h->used &&
-	    ftruncate(fd, (off_t)h->used) < 0) {
-		/* then it stays long */
-	}
 }
 
 /* How a process ended that could not say so itself: for image_header.wait_status. */
@@ -254,12 +166,12 @@ static void write_ending(const struct follow *f, const struct tracked *t, const 
 static void end_image(struct follow *f, struct tracked *t)
 {
 	struct image_header h;
-	int fd = open_image(f, t, O_RDWR);
+	int fd = follow_open_image(f, t, O_RDWR);
 
 	if (t->phase != PHASE_OVER && t->phase != PHASE_EXECED)
 		t->since_ns = ticks_monotonic_ns();
 	t->phase = PHASE_OVER;
-	if (fd < 0 || !read_header(fd, &h)) {
+	if (fd < 0 || !image_file_header(fd, &h)) {
 		if (fd >= 0)
 			close(fd);
 		forget_pidfd(t);
@@ -270,11 +182,11 @@ static void end_image(struct follow *f, struct tracked *t)
 	forget_pidfd(t);
 	t->births = h.forks_begun != h.forks_seen;
 	t->final = t->maker == t->pid || h.used > CHUNK_ALIGN;
-	if (!is_program(f, &h) && !t->births && (t->maker == t->pid || !maker_lives(t)) &&
-	    !recorded_anything(fd, &h))
+	if (!is_program(f, &h) && !t->births && (t->maker == t->pid || !follow_maker_lives(t)) &&
+	    !image_file_has_records(fd, &h))
 		remove_image(f, t);
 	else if (t->final)
-		shorten(fd, &h); /* at once: a build has thousands */
+		image_file_shorten(fd, &h); /* at once: a build has thousands */
 	close(fd);
 }
 
@@ -290,10 +202,10 @@ static void look(struct follow *f, size_t index)
 		end_image(f, t);
 		return;
 	}
-	fd = open_image(f, t, O_RDONLY);
+	fd = follow_open_image(f, t, O_RDONLY);
 	if (fd < 0)
 		return;
-	if (!read_header(fd, &h)) {
+	if (!image_file_header(fd, &h)) {
 		close(fd);
 		return;
 	}
@@ -391,7 +303,7 @@ void follow_scan(struct follow *f, bool now_please)
 	for (size_t i = 0; i < f->n; i++) {
 		struct tracked *t = &f->tracked[i];
 
-		if (!t->removed && (t->phase != PHASE_OVER || (!t->final && maker_lives(t))))
+		if (!t->removed && (t->phase != PHASE_OVER || (!t->final && follow_maker_lives(t))))
 			look(f, i);
 	}
 	now = ticks_monotonic_ns();
@@ -402,111 +314,14 @@ void follow_scan(struct follow *f, bool now_please)
 
 		if (!t->births || t->removed)
 			continue;
-		fd = open_image(f, t, O_RDONLY);
-		if (now - t->since_ns > BIRTH_NS || fd < 0 || !read_header(fd, &h) ||
+		fd = follow_open_image(f, t, O_RDONLY);
+		if (now - t->since_ns > BIRTH_NS || fd < 0 || !image_file_header(fd, &h) ||
 		    h.forks_begun == h.forks_seen)
 			t->births = false;
 		if (fd >= 0)
 			close(fd);
 	}
 	f->next_scan_ns = now + SCAN_SHARE * (now - start);
-}
-
-static bool has_living_image(const struct follow *f, uint32_t pid_here)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].pid_here == pid_here && f->tracked[i].phase == PHASE_ALIVE)
-			return true;
-	return false;
-}
-
-/* Somebody is about to show up: not for ever, for what comes may be static, or have left the session. */
-static bool awaits_birth(const struct follow *f, const struct tracked *t)
-{
-	if (t->births)
-		return true;
-	if (ticks_monotonic_ns() - t->since_ns > BIRTH_NS)
-		return false;
-	if (t->phase == PHASE_EXECED)
-		return !has_living_image(f, t->pid_here);
-	/* A process that has just made its file and not yet written into it; else the file is for a child. */
-	return t->phase == PHASE_WAITING && !has_living_image(f, t->maker_here) && maker_lives(t);
-}
-
-static bool known(const void *data, pid_t pid)
-{
-	const struct follow *f = data;
-
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].pid_here == (uint32_t)pid)
-			return true;
-	return false;
-}
-
-bool follow_expects(const struct follow *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (awaits_birth(f, &f->tracked[i]))
-			return true;
-	return false;
-}
-
-bool follow_busy(const struct follow *f)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].phase == PHASE_ALIVE)
-			return true;
-	return follow_expects(f);
-}
-
-/* It said so itself; the process may still be there, waiting for something. */
-static bool has_ended(const struct follow *f, const struct tracked *t)
-{
-	int fd = open_image(f, t, O_RDONLY);
-	struct image_header h;
-	bool ended = fd < 0 || (read_header(fd, &h) && h.end_ticks != 0 && h.state != IMAGE_EXECED);
-
-	if (fd >= 0)
-		close(fd);
-	return ended;
-}
-
-unsigned int follow_others(const struct follow *f, pid_t but)
-{
-	unsigned int n = 0;
-
-	for (size_t i = 0; i < f->n; i++) {
-		const struct tracked *t = &f->tracked[i];
-
-		n += t->phase == PHASE_ALIVE && t->pid_here != (uint32_t)but && !has_ended(f, t);
-	}
-	return n;
-}
-
-bool follow_newcomers(struct follow *f, const char *session)
-{
-	if (!newcomers_exist(session, known, f))
-		return false;
-	if (f->newcomers_since_ns == 0)
-		f->newcomers_since_ns = ticks_monotonic_ns();
-	return ticks_monotonic_ns() - f->newcomers_since_ns <= BIRTH_NS;
-}
-
-unsigned int follow_living(const struct follow *f, pid_t *ret_one)
-{
-	unsigned int living = 0;
-
-	for (size_t i = 0; i < f->n; i++)
-		if (f->tracked[i].phase == PHASE_ALIVE) {
-			*ret_one = (pid_t)f->tracked[i].pid_here;
-			living++;
-		}
-	return living;
-}
-
-bool follow_any(const struct follow *f)
-{
-	return f->any;
 }
 
 void follow_clean(struct follow *f)
@@ -516,16 +331,16 @@ void follow_clean(struct follow *f)
 		struct image_header h;
 		int fd;
 
-		if (t->removed || t->phase == PHASE_ALIVE || (!t->final && maker_lives(t)))
+		if (t->removed || t->phase == PHASE_ALIVE || (!t->final && follow_maker_lives(t)))
 			continue;
-		fd = open_image(f, t, O_RDWR);
+		fd = follow_open_image(f, t, O_RDWR);
 		if (fd < 0)
 			continue;
-		if (!read_header(fd, &h) || (h.pid == 0 && h.state == IMAGE_EMPTY) ||
-		    (!is_program(f, &h) && !recorded_anything(fd, &h)))
+		if (!image_file_header(fd, &h) || (h.pid == 0 && h.state == IMAGE_EMPTY) ||
+		    (!is_program(f, &h) && !image_file_has_records(fd, &h)))
 			remove_image(f, t);
 		else
-			shorten(fd, &h);
+			image_file_shorten(fd, &h);
 		close(fd);
 	}
 	f->any = false;

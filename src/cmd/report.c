@@ -18,6 +18,7 @@
 #include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
+#include "src/session/directory.h"
 
 /* One line about the session in place/name, if it is one of ours. */
 static int list_one(const char *place, const char *name)
@@ -54,21 +55,20 @@ static int list_one(const char *place, const char *name)
 /* Where sessions are made that nobody named. */
 static void list_sessions(void)
 {
-	const char *places[] = { "/dev/shm", getenv("TMPDIR"), "/tmp" };
+	const char *places[DIRECTORY_PLACES];
 	int found = 0;
 
 	say("no session named; usage: %s report [OPTION...] SESSION...", say_name());
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+	directory_places(getenv("TMPDIR"), places);
+	for (size_t i = 0; i < DIRECTORY_PLACES; i++) {
 		struct dirent *entry;
 		DIR *dir;
 
-		if (!places[i] || (i == 2 && places[1] && strcmp(places[1], places[2]) == 0))
-			continue;
-		dir = opendir(places[i]);
+		dir = places[i] ? opendir(places[i]) : NULL;
 		if (!dir)
 			continue;
 		while ((entry = readdir(dir))) {
-			if (strncmp(entry->d_name, "mutrace-", 8) != 0)
+			if (strncmp(entry->d_name, DIRECTORY_NAME, strlen(DIRECTORY_NAME)) != 0)
 				continue;
 			if (found == 0)
 				say("sessions of yours that are here:");

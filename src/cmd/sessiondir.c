@@ -25,12 +25,9 @@
 #include "src/session/sandbox.h"
 #include "src/session/ticks.h"
 
-#define SHM "/dev/shm"
 /* A session of a large program takes some ten megabytes; less room than this is left to others. */
-#define SHM_ROOM (128ull << 20)
+#define MEMORY_ROOM (128ull << 20)
 #define OTHER_ROOM (16ull << 20)
-/* The recorder keeps the path in a buffer of 512 bytes. */
-#define PATH_LONGEST 440
 
 static bool has_room(const char *place, uint64_t bytes)
 {
@@ -46,7 +43,7 @@ static char *make_in(const char *place)
 
 	if (!absolute)
 		return NULL;
-	r = asprintf(&path, "%s/mutrace-XXXXXX", absolute);
+	r = asprintf(&path, "%s/" DIRECTORY_NAME "XXXXXX", absolute);
 	free(absolute);
 	if (r < 0)
 		return NULL;
@@ -148,23 +145,25 @@ static void unmake(struct sessiondir *s)
  * counters. Else where there is any. 0 or -errno of the last place. */
 static int make_unnamed(struct sessiondir *s)
 {
-	const char *places[] = { SHM, getenv("TMPDIR"), "/tmp" };
+	const char *places[DIRECTORY_PLACES];
 	int r = -ENOENT;
 
+	directory_places(getenv("TMPDIR"), places);
 	for (int any = 0; any < 2; any++) {
-		for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-			if (!places[i] || places[i][0] == '\0' ||
-			    (!any && !has_room(places[i], i == 0 ? SHM_ROOM : OTHER_ROOM)))
+		for (size_t i = 0; i < DIRECTORY_PLACES; i++) {
+			if (!places[i] || (!any && !has_room(places[i], i == 0 ? MEMORY_ROOM : OTHER_ROOM)))
 				continue;
 			directory_clean(places[i]);
 			s->path = make_in(places[i]);
-			r = !s->path ? -errno : strlen(s->path) > PATH_LONGEST ? -ENAMETOOLONG : fill(s);
+			r = !s->path                                   ? -errno
+			    : strlen(s->path) > DIRECTORY_PATH_LONGEST ? -ENAMETOOLONG
+								       : fill(s);
 			if (r == 0)
 				return 0;
 			unmake(s);
 		}
 	}
-	say("cannot make a session in %s, $TMPDIR or /tmp: %s", SHM, strerror(-r));
+	say("cannot make a session in %s, $TMPDIR or %s: %s", places[0], places[2], strerror(-r));
 	return r;
 }
 
@@ -218,7 +217,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 		s->path = make_named(output);
 		if (!s->path && errno == 0)
 			return -1;
-		if (s->path && strlen(s->path) > PATH_LONGEST) {
+		if (s->path && strlen(s->path) > DIRECTORY_PATH_LONGEST) {
 			say("%s: the path is too long for a session", s->path);
 			unmake(s);
 			return -1;

@@ -15,13 +15,12 @@
 #include "src/base/strings.h"
 #include "src/base/table.h"
 #include "src/load/model.h"
-#include "src/render/clean.h"
+#include "src/render/frame.h"
 #include "src/session/kinds.h"
 
 #define REPORT_FORMAT_NEWEST 1 /* formats of reports that are read: 1 to this */
 #define BASELINE_FORMAT 1
 #define STACK_SHOWN 4
-#define NAME_SIZE 1024
 #define NUMBER_MAX 1e18 /* more is damage */
 #define LINE_NUMBER_MAX 1e9
 #define RUNS_MAX 1000000u
@@ -84,34 +83,25 @@ const struct digest_lock *digest_find(const struct digest *d, const char *identi
 	return d->n ? bsearch(&key, d->locks, d->n, sizeof(*d->locks), lock_compare) : NULL;
 }
 
-static void frame_print(FILE *f, const json_t *frame)
+static unsigned int line_of(const json_t *frame)
 {
-	const char *function = text_of(frame, "function"), *file = path_name(text_of(frame, "file"));
-	const char *module = path_name(text_of(frame, "module")), *at;
-	char clean[NAME_SIZE];
+	double line = number_of(frame, "line");
 
-	if (function) {
-		clean_function(clean, sizeof(clean), function);
-		fputs(clean, f);
-		if (file) {
-			clean_text(clean, sizeof(clean), file);
-			fprintf(f, " %s:%.0f", clean, number_of(frame, "line"));
-			return;
-		}
-	}
-	at = text_of(frame, "offset");
-	clean_text(clean, sizeof(clean), module ? module : "?");
-	fprintf(f, function ? " (%s)" : "%s", clean);
-	if (!function && at) {
-		clean_text(clean, sizeof(clean), at);
-		fprintf(f, "+%s", clean);
-	}
+	return line > LINE_NUMBER_MAX ? 0 : (unsigned int)line;
+}
+
+/* The number of a member like "0x1a4". */
+static uint64_t hex_of(const json_t *frame, const char *key)
+{
+	const char *text = text_of(frame, key);
+
+	return text ? strtoull(text, NULL, 16) : 0;
 }
 
 static int place_take(struct digest *d, struct digest_place *place, const json_t *stack)
 {
 	size_t size, i, n = json_array_size(stack);
-	double line;
+	const json_t *frame;
 	char *text = NULL;
 	FILE *f;
 
@@ -124,14 +114,19 @@ static int place_take(struct digest *d, struct digest_place *place, const json_t
 	for (i = 0; i < n && i < STACK_SHOWN; i++) {
 		if (i)
 			fputs(" < ", f);
-		frame_print(f, json_array_get(stack, i));
+		frame = json_array_get(stack, i);
+		frame_print(f, &(const struct frame_words){ .function = text_of(frame, "function"),
+							    .file = text_of(frame, "file"),
+							    .module = text_of(frame, "module"),
+							    .line = line_of(frame),
+							    .offset = hex_of(frame, "offset"),
+							    .address = hex_of(frame, "address") });
 	}
 	if (fclose(f) == 0)
 		place->stack = keep(d, text);
 	free(text);
 	place->file = keep(d, text_of(json_array_get(stack, 0), "file"));
-	line = number_of(json_array_get(stack, 0), "line");
-	place->line = line > LINE_NUMBER_MAX ? 0 : (unsigned int)line;
+	place->line = line_of(json_array_get(stack, 0));
 	return place->stack ? 0 : -ENOMEM;
 }
 

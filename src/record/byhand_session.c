@@ -23,7 +23,6 @@
 #include "src/session/directory.h"
 #include "src/session/ticks.h"
 
-#define PATH_LONGEST 440 /* as the command has it */
 #define NUMBERED_MAX 1000u
 
 void byhand_remove_session(const char *path)
@@ -40,12 +39,13 @@ void byhand_remove_session(const char *path)
 /* A directory in a place where sessions are made that nobody named. 0 or -errno. */
 static int make_unnamed(char *path, size_t size)
 {
-	const char *const places[] = { "/dev/shm", secure_getenv("TMPDIR"), "/tmp" };
+	const char *places[DIRECTORY_PLACES];
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
 	unsigned char random[12];
 	int r = -ENOENT;
 
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+	directory_places(secure_getenv("TMPDIR"), places);
+	for (size_t i = 0; i < DIRECTORY_PLACES; i++) {
 		const char *place = places[i];
 		char *p;
 
@@ -53,7 +53,7 @@ static int make_unnamed(char *path, size_t size)
 		    getrandom(random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
 			continue;
 		directory_clean(place);
-		p = stpcpy(stpcpy(path, place), "/mutrace-");
+		p = stpcpy(stpcpy(path, place), "/" DIRECTORY_NAME);
 		for (size_t j = 0; j < sizeof(random); j++)
 			*p++ = letters[random[j] % 32];
 		*p = '\0';
@@ -106,7 +106,7 @@ static int make_named(char *path, size_t size, const char *output)
 		length = strlen(path);
 		path[length++] = '/';
 	}
-	if (length + strlen(output) > PATH_LONGEST)
+	if (length + strlen(output) > DIRECTORY_PATH_LONGEST)
 		return -ENAMETOOLONG;
 	end = stpcpy(path + length, output);
 	while (end > path + 1 && end[-1] == '/')
@@ -123,7 +123,7 @@ static int make_named(char *path, size_t size, const char *output)
 
 static int write_file(const char *path, const char *name, const void *content, size_t length, size_t size)
 {
-	char file[PATH_LONGEST + 96];
+	char file[DIRECTORY_PATH_LONGEST + 96];
 	int fd, r = 0;
 
 	stpcpy(stpcpy(stpcpy(file, path), "/"), name);

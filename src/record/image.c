@@ -24,8 +24,11 @@
 #include "src/record/pilock.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
+#include "src/session/directory.h"
 
 #define PATH_SIZE 512
+_Static_assert(DIRECTORY_PATH_LONGEST + sizeof("/" SESSION_FILE) <= PATH_SIZE,
+	       "a path of a session has no room");
 #define START_UNITS 100u /* a second has so many of image_header.process_start: the kernel's USER_HZ */
 
 static char session_path[PATH_SIZE];

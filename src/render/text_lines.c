@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "src/base/path.h"
+#include "src/render/frame.h"
 #include "src/render/text.h"
 
 const char *text_tool(const struct text_out *t)
@@ -42,23 +43,12 @@ const char *text_program(char *out, const struct report_process *e)
 
 void text_frame(const struct text_out *t, const struct report_frame *f)
 {
-	char name[NAME_SIZE];
-
-	if (f->function) {
-		clean_function(name, 300, f->function);
-		fputs(name, t->f);
-	}
-	if (f->file && f->line) {
-		clean_text(name, 200, path_name(f->file));
-		fprintf(t->f, "%s%s:%u", f->function ? " " : "", name, f->line);
-	} else if (f->module) {
-		clean_text(name, 200, path_name(f->module));
-		fprintf(t->f, f->function ? " (%s)" : "%s", name);
-		if (!f->function)
-			fprintf(t->f, "+0x%" PRIx64, f->offset);
-	} else if (!f->function) {
-		fprintf(t->f, "0x%" PRIx64, f->address);
-	}
+	frame_print(t->f, &(const struct frame_words){ .function = f->function,
+						       .file = f->file,
+						       .module = f->module,
+						       .line = f->line,
+						       .offset = f->offset,
+						       .address = f->address });
 }
 
 /* All there is to know of a frame, as -d wants it. */

@@ -17,7 +17,6 @@
 
 #include "src/session/format.h"
 
-#define NAME_PREFIX "mutrace-"
 #define GRACE_NS 600000000000u /* for what its user may be about to read */
 #define YOUNG_S 60             /* no image yet: its maker may just be about to make one */
 #define ENTRIES_BYTES 4096
@@ -161,10 +160,10 @@ void directory_clean(const char *place)
 
 	if (dir < 0)
 		return;
-	each_entry(dir, NAME_PREFIX, look_at_session, &c);
+	each_entry(dir, DIRECTORY_NAME, look_at_session, &c);
 	c.remove = true;
 	lseek(dir, 0, SEEK_SET);
-	each_entry(dir, NAME_PREFIX, look_at_session, &c);
+	each_entry(dir, DIRECTORY_NAME, look_at_session, &c);
 	close(dir);
 }
 

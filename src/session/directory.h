@@ -9,6 +9,24 @@
 #define MUTRACE_SESSION_DIRECTORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+#define DIRECTORY_NAME "mutrace-" /* names of unnamed sessions begin so */
+#define DIRECTORY_PATH_LONGEST \
+	440 /* of any session: the recorder puts a file's name behind it in a buffer of 512 */
+#define DIRECTORY_PLACES 3
+
+/* The places where unnamed sessions are made, the best one first, NULL where there is none; [0] is in memory.
+ * temporary: $TMPDIR, or NULL. */
+static inline void directory_places(const char *temporary, const char *ret[DIRECTORY_PLACES])
+{
+	ret[0] = "/dev/shm";
+	ret[1] = temporary;
+	ret[2] = "/tmp";
+	if (temporary && (!*temporary || strcmp(temporary, ret[0]) == 0 || strcmp(temporary, ret[2]) == 0))
+		ret[1] = NULL;
+}
 
 /*
  * Removes stale sessions of this user from a directory where unnamed sessions are made. Stale is a session

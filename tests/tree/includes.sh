@@ -20,7 +20,7 @@ allowed() {
 	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h" ;;
 	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h src/symbols/symbolize.h src/base" ;;
 	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/base" ;;
-	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h src/render/number.h src/base" ;;
+	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h src/render/frame.h src/render/number.h src/base" ;;
 	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/inspect/inspect.h src/load/model.h src/render src/session src/base" ;;
 	*) return 1 ;;
 	esac

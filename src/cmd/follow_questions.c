@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* What the last scan of a session's processes says, see follow.h. */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "src/cmd/follow_inside.h"
+#include "src/cmd/image_file.h"
+#include "src/cmd/newcomers.h"
+#include "src/session/format.h"
+#include "src/session/ticks.h"
+
+static bool has_living_image(const struct follow *f, uint32_t pid_here)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].pid_here == pid_here && f->tracked[i].phase == PHASE_ALIVE)
+			return true;
+	return false;
+}
+
+/* Somebody is about to show up: not for ever, for what comes may be static, or have left the session. */
+static bool awaits_birth(const struct follow *f, const struct tracked *t)
+{
+	if (t->births)
+		return true;
+	if (ticks_monotonic_ns() - t->since_ns > BIRTH_NS)
+		return false;
+	if (t->phase == PHASE_EXECED)
+		return !has_living_image(f, t->pid_here);
+	/* A process that has just made its file and not yet written into it; else the file is for a child. */
+	return t->phase == PHASE_WAITING && !has_living_image(f, t->maker_here) && follow_maker_lives(t);
+}
+
+static bool known(const void *data, pid_t pid)
+{
+	const struct follow *f = data;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].pid_here == (uint32_t)pid)
+			return true;
+	return false;
+}
+
+bool follow_expects(const struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (awaits_birth(f, &f->tracked[i]))
+			return true;
+	return false;
+}
+
+bool follow_busy(const struct follow *f)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].phase == PHASE_ALIVE)
+			return true;
+	return follow_expects(f);
+}
+
+/* It said so itself; the process may still be there, waiting for something. */
+static bool has_ended(const struct follow *f, const struct tracked *t)
+{
+	int fd = follow_open_image(f, t, O_RDONLY);
+	struct image_header h;
+	bool ended = fd < 0 || (image_file_header(fd, &h) && h.end_ticks != 0 && h.state != IMAGE_EXECED);
+
+	if (fd >= 0)
+		close(fd);
+	return ended;
+}
+
+unsigned int follow_others(const struct follow *f, pid_t but)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < f->n; i++) {
+		const struct tracked *t = &f->tracked[i];
+
+		n += t->phase == PHASE_ALIVE && t->pid_here != (uint32_t)but && !has_ended(f, t);
+	}
+	return n;
+}
+
+bool follow_newcomers(struct follow *f, const char *session)
+{
+	if (!newcomers_exist(session, known, f))
+		return false;
+	if (f->newcomers_since_ns == 0)
+		f->newcomers_since_ns = ticks_monotonic_ns();
+	return ticks_monotonic_ns() - f->newcomers_since_ns <= BIRTH_NS;
+}
+
+unsigned int follow_living(const struct follow *f, pid_t *ret_one)
+{
+	unsigned int living = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		if (f->tracked[i].phase == PHASE_ALIVE) {
+			*ret_one = (pid_t)f->tracked[i].pid_here;
+			living++;
+		}
+	return living;
+}
+
+bool follow_any(const struct follow *f)
+{
+	return f->any;
+}
