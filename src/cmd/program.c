@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "src/arch/arch.h"
+#include "src/cmd/command.h"
 #include "src/cmd/say.h"
 
 #define SCRIPT_DEPTH 5 /* as far as the kernel follows #! lines */
@@ -86,10 +87,12 @@ static bool gains_privileges(const char *path, const struct stat *st)
 			char number[32];
 
 			snprintf(number, sizeof(number), "user %u", (unsigned int)st->st_uid);
-			say("%s is set-user-ID, and the loader preloads nothing into such a program; run "
-			    "mutrace as %s, or "
-			    "profile a copy without that bit",
-			    path, owner ? owner->pw_name : number);
+			say("%s is set-user-ID, and the loader preloads nothing into such a program; run it "
+			    "as "
+			    "%s, profile a copy without that bit, or what it starts from inside, as in 'sudo "
+			    "%s "
+			    "./app'",
+			    path, owner ? owner->pw_name : number, tool.name);
 			return true;
 		}
 		if ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st->st_gid != getgid()) {

@@ -2,8 +2,10 @@
 /* See outside.h. Runs in the profiled process; takes no lock and allocates nothing. */
 #include "src/record/outside.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -55,6 +57,35 @@ static bool gains_privileges(const char *path)
 	       RAW_CALL(SYS_prctl, PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0, 0) == 0;
 }
 
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden"))); /* of this library */
+
+/* Whether it is a program without a loader, or for another machine. The loader as a program loads us all the same. */
+static bool has_no_loader(const char *path)
+{
+	_Alignas(ElfW(Ehdr)) char start[512]; /* PT_INTERP comes before every PT_LOAD */
+	const ElfW(Ehdr) *e = (const ElfW(Ehdr) *)start;
+	const char *name = path ? strrchr(path, '/') : NULL;
+	int fd = name ? raw_open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0) : -1;
+	ssize_t n = fd < 0 ? -1 : raw_read(fd, start, sizeof(start));
+
+	if (fd >= 0)
+		raw_close(fd);
+	if (n < (ssize_t)sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 ||
+	    strncmp(name, "/ld", 3) == 0)
+		return false;
+	if (e->e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] || e->e_machine != __ehdr_start.e_machine)
+		return true;
+	for (ElfW(Off) at = e->e_phoff; at <= (ElfW(Off))n && (size_t)n - at >= sizeof(ElfW(Phdr));
+	     at += sizeof(ElfW(Phdr))) {
+		ElfW(Phdr) p;
+
+		memcpy(&p, start + at, sizeof(p));
+		if (p.p_type == PT_INTERP || p.p_type == PT_LOAD)
+			return p.p_type == PT_LOAD;
+	}
+	return false;
+}
+
 static enum outside find_out(const char *path, char *const *envp)
 {
 	const char *session = variable(envp, SESSION_ENV), *preload = variable(envp, "LD_PRELOAD");
@@ -66,6 +97,8 @@ static enum outside find_out(const char *path, char *const *envp)
 		return OUTSIDE_ENVIRONMENT;
 	if (gains_privileges(path))
 		return OUTSIDE_PRIVILEGES;
+	if (has_no_loader(path))
+		return OUTSIDE_STATIC;
 	found = find(session);
 	if (geteuid() != recorder.session_user && (found == 0 || found == -EACCES))
 		return OUTSIDE_USER;

@@ -65,7 +65,7 @@ static void outside_print(const struct text_out *t, const struct model *m)
 		text_line(t, "%" PRIu64 " program%s not recorded%s%s%s: started %s.", n,
 			  n == 1 ? " was" : "s were", name[0] ? n == 1 ? " (" : " (such as " : "", name,
 			  name[0] ? ")" : "", how[why]);
-		any += n;
+		any += why == OUTSIDE_STATIC || why == OUTSIDE_SANDBOX ? 0 : n;
 		place += why == OUTSIDE_PLACE ? n : 0;
 	}
 	if (any)

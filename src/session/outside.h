@@ -10,7 +10,9 @@
 	X(USER, "user", "as another user than the session's (su, setpriv, runuser)") \
 	X(PLACE, "place", "where session or library cannot be reached (another root, mounts or /dev/shm)") \
 	X(PRIVILEGES, "privileges", "with the privileges of its file's owner (set-user-ID)") \
-	X(SANDBOX, "sandbox", "in a seccomp sandbox, where a system call of the recorder may kill")
+	X(SANDBOX, "sandbox", "in a seccomp sandbox, where a system call of the recorder may kill") \
+	X(STATIC, "static", \
+	  "without a loader of ours (link it dynamically, or use a mutrace built for its machine)")
 
 enum outside {
 #define X(id, name, text) OUTSIDE_##id,
