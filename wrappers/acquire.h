@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the wrappers of the several kinds of locks have in common. */
+/* Shared by the wrappers of all kinds of locks. */
 #ifndef MUTRACE_WRAPPERS_ACQUIRE_H
 #define MUTRACE_WRAPPERS_ACQUIRE_H
 
@@ -11,7 +11,8 @@ static inline struct use use_of(const struct call_slot *s)
 	return (struct use){ s->cell, s->lock };
 }
 
-/* The calling thread, where initialisations, ends and signals are recorded: not with --contended-only. NULL: not so. */
+/* The calling thread, for what is not recorded with --contended-only: initialisations, ends, signals. NULL:
+ * call the original. */
 static inline struct thread *enter_uncontended(void)
 {
 	struct thread *t = recorder_enter_quickly();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* pthread_barrier_*: a wait is the time from arrival to release; who came last made the others wait. */
+/* pthread_barrier_*. A wait is the time from arrival to release. The thread that came last made the others
+ * wait. */
 #include "wrappers/acquire.h"
 #include "wrappers/real.h"
 
@@ -22,7 +23,8 @@ EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
 	if (use.cell == 0)
 		return REAL(pthread_barrier_wait)(b);
 	l = use_lock(use);
-	/* lock_rec.waiters counts arrivals, lock_rec.other is how many make a round (0: initialised before us) */
+	/* lock_rec.waiters counts arrivals, lock_rec.other is how many make a round (0: initialised before
+	 * us) */
 	nth = __atomic_add_fetch(&l->waiters, 1, __ATOMIC_RELAXED);
 	last = l->other != 0 && nth % l->other == 0;
 	if (last) { /* before the others go on and look */
@@ -30,7 +32,7 @@ EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
 		__atomic_store_n(&l->last_cell, use.cell, __ATOMIC_RELAXED);
 	}
 	wait_begin(t, use, b, SIDE_EXCLUSIVE, site, &w);
-	w.facts.holder = 0; /* nobody knows yet who will be the last: wait_end() does */
+	w.facts.holder = 0; /* the last one to come is not known yet; wait_end() finds it */
 	w.holder_cell = 0;
 	w.facts.flags = 0;
 	t->rec->waiting_holder = 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * C11's mtx_*, cnd_*. In glibc their objects are those of pthread_mutex_* and pthread_cond_*, but the calls
- * do not pass through these names; so these wrappers do the same work on the same objects and translate the results.
+ * do not pass through these names. So these wrappers do the same work on the same objects and translate the
+ * results.
  */
 #include <errno.h>
 

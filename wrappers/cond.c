@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pthread_cond_*. A wait closes the mutex's hold and opens another when it returns; the time in between is the
- * condition's. The wait may end by cancellation, with the mutex held again: a clean-up handler sees to the books.
+ * pthread_cond_*. A wait closes the mutex's hold and opens another when it returns; the time in between is
+ * the condition's. The wait may end by cancellation, with the mutex held again; then a clean-up handler does
+ * the books.
  */
 #include "wrappers/cond.h"
 
@@ -116,7 +117,7 @@ const struct cond_calls *cond_calls(void)
 	return &calls;
 }
 
-/* Two versions of these exist where the C library has two; the names are given in cond_old.c. */
+/* There are two versions of these, as in the C library; the names are given in cond_old.c. */
 #ifdef ARCH_OLD_VERSION
 #define CURRENT(name) name##_current
 #else

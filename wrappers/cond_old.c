@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The condition variables of before glibc 2.3.2, for programs linked that long ago: same names, another version,
- * another layout. To us a condition variable is an address, so only the originals differ.
+ * Condition variables from before glibc 2.3.2, for programs linked that long ago: same names, another
+ * version, another layout. To us a condition variable is an address, so only the originals differ.
  */
 #include "wrappers/acquire.h"
 #include "wrappers/cond.h"

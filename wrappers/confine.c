@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A program that confines itself: by a seccomp filter, by seccomp's strict mode, or by giving up the processor's clock. The
- * recorder prepares before the program does, for a call of its own too many would be the program's end. A filter may
- * allow everything, or forbid without killing, but that cannot be seen. Runs in the thread that does it.
+ * A program that confines itself: by a seccomp filter, by seccomp's strict mode, or by giving up the
+ * processor's clock. The recorder prepares before the program does, for a call of its own too many would be
+ * the program's end. A filter may allow everything, or forbid without killing, but that cannot be seen. Runs
+ * in the thread that does it.
  */
 #include <linux/seccomp.h>
 #include <stdarg.h>

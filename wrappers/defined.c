@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Which names loaded objects define, see defined.h. Called by real.c, mostly before the program has a second thread;
- * where one loads or unloads at the same time, dlsym() has the last word on what is found here.
+ * The names that loaded objects define, see defined.h. Called by real.c, mostly before the program has a
+ * second thread; where one loads or unloads at the same time, dlsym() has the last word on what is found
+ * here.
  */
 #include "wrappers/defined.h"
 

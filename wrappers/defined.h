@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Which names loaded objects define, without a call to the loader: dlsym() allocates when it finds nothing, and the
- * program's allocator may be the one that waits for us. Takes no lock, allocates nothing, leaves errno alone.
+ * The names that loaded objects define, without a call to the loader: dlsym() allocates when it finds
+ * nothing, and the program's allocator may be the one that waits for us. Takes no lock, allocates nothing,
+ * leaves errno alone.
  */
 #ifndef MUTRACE_WRAPPERS_DEFINED_H
 #define MUTRACE_WRAPPERS_DEFINED_H
@@ -9,7 +10,7 @@
 #include <link.h>
 #include <stdbool.h>
 
-/* Whether an object defines a name, or cannot be asked. */
+/* True if an object defines a name, or cannot be asked. */
 bool defined_in(const struct link_map *map, const char *name);
 /* The same of any object that was loaded after this library, where RTLD_NEXT looks. */
 bool defined_next(const char *name);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * exec*(): the process goes on under another image. What was recorded ends here, which only we can tell, as no
- * destructor runs; if the call fails it goes on. All of them may be called between fork and exec in the child of a
- * threaded process, and between vfork and exec on the parent's memory, so they use nothing but the stack.
+ * exec*(): the process goes on under another image. What was recorded ends here, which only we can tell, as
+ * no destructor runs; if the call fails it goes on. All of them may be called between fork and exec in the
+ * child of a threaded process, and between vfork and exec on the parent's memory, so they use nothing but the
+ * stack.
  */
 #include <errno.h>
 #include <limits.h>
@@ -92,12 +93,12 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 	return stay(REAL(execveat)(dir, path, argv, envp, flags), why);
 }
 
-/* Which of the variadic ones. */
+/* The variadic one that was called. */
 enum list_call { LIST_PATH, LIST_FILE, LIST_PATH_ENVIRONMENT };
 
 /*
- * The variadic ones: their arguments as an array on this function's stack, since malloc() is not allowed here. The
- * NULL that ends them is followed by the environment, if there is one.
+ * The variadic ones: their arguments as an array on this function's stack, since malloc() is not allowed
+ * here. The NULL that ends them is followed by the environment, if there is one.
  */
 static int exec_list(enum list_call call, const char *path, const char *first, va_list *more,
 		     struct site site)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The cold paths of locks that are held: mutex, rwlock, spin lock. A family says how its originals are called; here is, once,
- * what is recorded around them. Everything is inline, with the family known to the compiler, so each wrapper gets code of
- * its own and no call through a pointer.
+ * The cold paths of locks that are held: mutex, rwlock, spin lock. A family says how its originals are
+ * called; what is recorded around them stands here, once. Everything is inline and the compiler knows the
+ * family, so each wrapper has code of its own and calls nothing through a pointer.
  *
- * A lock call first tries: that makes "contended" exact, and leaves the slow path to calls that are about to sleep.
- * Trying says EBUSY where locking would wait, and then the original lock call has the last word. Any other error of
- * trying is what locking would say; asking again could tell another story (a ceiling that was refused is granted the
- * second time). Where trying itself could be noticed it is left to the family's "try_first".
+ * A lock call first tries. That makes "contended" exact, and leaves the slow path to calls that are about to
+ * sleep. Trying says EBUSY where locking would wait; then the original lock call has the last word. Any other
+ * error of trying is what locking would say. Asking again could tell another story: a ceiling that was
+ * refused is granted the second time. Where trying itself could be noticed, the family has a try_first of its
+ * own.
  */
 #ifndef MUTRACE_WRAPPERS_FAMILY_H
 #define MUTRACE_WRAPPERS_FAMILY_H
@@ -28,7 +29,7 @@ struct lock_family {
 	int (*unlock)(void *lock);
 	/* EBUSY if the call would wait, else its result; NULL: trylock says so */
 	int (*try_first)(void *lock, const struct request *q);
-	/* Whether the call, by a thread that may hold the lock, will never return. NULL: cannot be told. */
+	/* True if the lock call will never return, since this thread holds the lock. NULL: cannot be told. */
 	bool (*relocks)(struct thread *t, struct use use, const void *lock);
 };
 
@@ -77,7 +78,7 @@ FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use
 	return r;
 }
 
-/* Everything of a lock call that the hot path leaves. */
+/* A lock call that the hot path has left. */
 FAMILY int family_lock(const struct lock_family *f, void *lock, uint8_t side, const struct request *q,
 		       struct site site)
 {
@@ -156,7 +157,7 @@ FAMILY int family_unlock_unknown(const struct lock_family *f, struct thread *t, 
 	return r;
 }
 
-/* Everything of an unlock call that the hot path leaves. */
+/* An unlock call that the hot path has left. */
 FAMILY int family_unlock(const struct lock_family *f, void *lock, struct site site)
 {
 	struct thread *t;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * How the recorder learns that a thread ends: by the destructor of one key for thread-specific data. Where the program
- * wants as many keys as there are, it gets ours too. Runs in threads that start or end and where keys are made; takes no
- * lock.
+ * The ends of threads, which the recorder learns by the destructor of one key for thread-specific data. Where
+ * the program wants as many keys as there are, it gets ours too. Runs in threads that start or end and where
+ * keys are made; takes no lock.
  */
 #include <limits.h>
 #include <pthread.h>
@@ -20,7 +20,8 @@ bool keys_ours(void)
 	return __atomic_load_n(&exit_key_ours, __ATOMIC_SEQ_CST);
 }
 
-/* The key may be given away at any moment, and its number be the program's. Then this thread has no value there yet. */
+/* The key may be given away at any moment, and its number be the program's. Then this thread has no value
+ * there yet. */
 static void watch_exit(struct thread *t)
 {
 	if (!keys_ours())
@@ -30,7 +31,8 @@ static void watch_exit(struct thread *t)
 		pthread_setspecific(exit_key, NULL);
 }
 
-/* Runs in each round of thread-specific data destructors; other destructors still lock, so it waits for the last. */
+/* Runs in each round of thread-specific data destructors; other destructors still lock, so it waits for the
+ * last. */
 static void destructor(void *data)
 {
 	struct thread *t = data;
@@ -40,8 +42,8 @@ static void destructor(void *data)
 }
 
 /*
- * The last of the keys whose values glibc keeps in the thread itself (the others' it allocates), so that the program gets
- * the first ones as ever, and its destructors come before ours.
+ * The last of the keys whose values glibc keeps in the thread itself (the others' it allocates), so that the
+ * program gets the first ones as ever, and its destructors come before ours.
  */
 void keys_setup(void)
 {
@@ -65,7 +67,8 @@ void keys_setup(void)
 		watch_exit(thread_self);
 }
 
-/* Whether there is a key more now. Threads that start from here on tell of their end as they leave their function. */
+/* True if there is a key more now. Threads that start from here on tell of their end as they leave their
+ * function. */
 static bool give_away(void)
 {
 	if (!__atomic_exchange_n(&exit_key_ours, false, __ATOMIC_SEQ_CST))

@@ -7,7 +7,7 @@
 
 /* Takes the key. Once, when the recorder has started and the process has one thread. */
 void keys_setup(void);
-/* Whether the key tells of the ends of threads; false once the program has got it. Any thread. */
+/* True if the key tells of the ends of threads; false once the program has got it. Any thread. */
 bool keys_ours(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * free, as the end of locks that are never destroyed by call. All but a few frees cost two loads more; the block is
- * the allocator's business as before, whichever allocator that is.
+ * free, as the end of locks that no call destroys. Nearly all calls cost two loads more. The block is the
+ * allocator's business as before, whichever allocator that is.
  */
 #include <errno.h>
 

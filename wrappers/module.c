@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Loading and unloading. dlopen is not wrapped: it searches along the run path of the object that calls it, which
- * would be ours; objects that it loads are found when a stack first meets them. dl_iterate_phdr is, because libunwind
- * calls it while this thread may hold a lock of the program that a thread inside the loader wants.
+ * Loading and unloading. dlopen is not wrapped: it searches along the run path of the object that calls it,
+ * which would be ours. Objects that it loads are found when a stack first meets them. dl_iterate_phdr is
+ * wrapped, because libunwind calls it while this thread may hold a lock of the program that a thread inside
+ * the loader wants.
  */
 #include "src/record/recorder.h"
 #include "wrappers/real.h"

@@ -32,8 +32,8 @@ static int call_unlock(void *m)
 }
 
 /*
- * glibc's trylock of a robust mutex that is not recoverable says so but leaves it locked, so the word of a robust mutex is
- * looked at instead: who comes between is counted as free.
+ * glibc's trylock of a robust mutex that is not recoverable says so but leaves it locked. So the word of a
+ * robust mutex is looked at instead; if another thread comes in between, the call counts as uncontended.
  */
 static int try_first(void *m, const struct request *q)
 {
@@ -84,7 +84,8 @@ COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)
 
 /* The scratch mutex of the calibration is used from a place that is in no program. */
 static const struct site nowhere = { .ip = 1 };
-/* The site of an inlined body: a given one, or the exported function's, where looking again is cheaper than keeping it. */
+/* The call site for an inlined body: a given one, or the exported function's, which is cheaper to read again
+ * than to keep. */
 #define HERE(given) ((given) != NULL ? *(given) : SITE_HERE)
 
 static COLD int lock_plain(pthread_mutex_t *m, struct site site)
@@ -296,7 +297,7 @@ void mutex_calibrate(void)
 	*slot = (struct call_slot){ .address = 0 };
 	t->rec->pending = 0;
 	recorder.header->cost_pair_ticks = ours > plain ? (ours - plain) / CALIBRATE_PAIRS : 0;
-	/* The wait's own part, and about as much again for entering it in the books. */
+	/* The wait's own part, and about as much again for booking it. */
 	recorder.header->cost_contended_ticks = recorder.header->cost_pair_ticks + 2 * waited;
 }
 

@@ -14,7 +14,8 @@ int mutex_unlock_at(pthread_mutex_t *m, struct site site);
 int mutex_destroy_at(pthread_mutex_t *m, struct site site);
 /* After an initialisation that succeeded. */
 void mutex_initialized_at(pthread_mutex_t *m, struct site site);
-/* Measures, on this machine and in the present mode, what recording adds to an operation. At start; some 20 us. */
+/* Measures, on this machine and in the present mode, what recording adds to an operation. At start; some 20
+ * us. */
 void mutex_calibrate(void);
 
 #endif

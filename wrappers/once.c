@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* pthread_once and call_once, where a thread waits for another one's initialiser. The finished case costs a load. */
+/* pthread_once and call_once, where a thread waits for another one's initialiser. The finished case costs a
+ * load. */
 #include "src/record/use.h"
 #include "wrappers/cancel.h"
 #include "wrappers/real.h"

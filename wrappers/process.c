@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The ends of a process that no destructor sees. They stay what they are: one store, then the original. exec*() are in
- * exec.c.
+ * Ends of a process that no destructor sees. They stay what they are: one store, then the original. exec*()
+ * are in exec.c.
  */
 #include <unistd.h>
 
@@ -33,8 +33,8 @@ EXPORT __attribute__((noreturn)) void quick_exit(int status)
 	__builtin_unreachable();
 }
 
-/* The parent ends inside the C library, by an _exit that is not ours. If it returns, we are the child, whose image
- * this does not touch, or nothing happened. */
+/* The parent ends inside the C library, by an _exit that is not ours. If it returns, we are the child, whose
+ * image this does not touch, or nothing happened. */
 EXPORT int daemon(int keep_directory, int keep_files)
 {
 	int r;

@@ -41,7 +41,8 @@ static void *find_next(const char *name, const char *version)
 	return f != NULL ? f : dlsym(RTLD_NEXT, name);
 }
 
-/* Should a lookup allocate after all, and the allocator call a wrapper, then that one goes on with the next name. */
+/* Should a lookup allocate after all, and the allocator call a wrapper, then that one goes on with the next
+ * name. */
 void real_resolve(void)
 {
 	static __thread size_t done __attribute__((tls_model("initial-exec")));

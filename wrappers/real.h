@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The originals behind our wrappers, found once. Before our constructor ran, any wrapper may be the first to need
- * them; after that a thread that is being recorded can rely on them without a check.
+ * The originals behind our wrappers, found once. Before our constructor ran, any wrapper may be the first to
+ * need them; after that a thread that is being recorded can rely on them without a check.
  */
 #ifndef MUTRACE_WRAPPERS_REAL_H
 #define MUTRACE_WRAPPERS_REAL_H
@@ -18,7 +18,8 @@
 #include "wrappers/watch_types.h"
 #endif
 
-/* Condition variables got a new layout in this version of the C library; the old one is wrapped apart (cond_old.c). */
+/* Condition variables got a new layout in this version of the C library; the old one is wrapped apart
+ * (cond_old.c). */
 #ifdef COND_VERSION /* tests/tools/sanitizers.sh: the sanitizer's have none */
 #else
 #define COND_VERSION ARCH_COND_VERSION
@@ -61,8 +62,8 @@ static inline void real_need(void)
 
 #define EXPORT __attribute__((visibility("default")))
 
-/* A second name of a function defined before, by which programs built for a glibc before 2.34 may call it. As in the C
- * library it exists in that version only, so that dlsym() still does not find it. */
+/* A second name of a function defined before, by which programs built for a glibc before 2.34 may call it. As
+ * in the C library it exists in that version only, so that dlsym() still does not find it. */
 #ifdef ARCH_OLD_VERSION
 #define SYNONYM(name, of) __asm__(".symver " #of ", " #name "@" ARCH_OLD_VERSION);
 #else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Which blocking call of a family it is, and until when. */
+/* A blocking call of a family: which one, and until when. */
 #ifndef MUTRACE_WRAPPERS_REQUEST_H
 #define MUTRACE_WRAPPERS_REQUEST_H
 
@@ -22,7 +22,8 @@ static inline bool clock_valid(clockid_t clock)
 	return clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC;
 }
 
-/* Whether the original would go on to look at the lock. If not it is called as it is, without a try before. */
+/* True if the original would go on to look at the lock. If not it is called as it is, without a try
+ * before. */
 static inline bool request_valid(const struct request *q)
 {
 	return q->call == CALL_PLAIN ||

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pthread_rwlock_*. Readers and writers are the two sides of one lock; every reader's hold is on its own thread's
- * held stack, so overlapping ones are each timed for themselves. Otherwise as mutex.c.
+ * pthread_rwlock_*. Readers and writers are the two sides of one lock. Every reader's hold is on its own
+ * thread's held stack, so holds that overlap are timed each by itself. Otherwise as mutex.c.
  */
 #include <errno.h>
 

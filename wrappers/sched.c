@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Changes of the scheduling policy, so that no lock operation has to ask for it: the thread that they concern reads it
- * again at its next call; where it is not known which that is, all do. In libmutrace.so and libmatrace.so.
+ * Changes of the scheduling policy, so that no lock call has to ask for it. The thread that they concern
+ * reads it again at its next call; if it is not known which one that is, all do. In libmutrace.so and
+ * libmatrace.so.
  */
 #include <linux/futex.h>
 #include <sched.h>
@@ -33,7 +34,7 @@ static void changed(bool own)
 	}
 }
 
-/* Whether a kernel thread id means the calling thread. */
+/* True if a kernel thread id means the calling thread. */
 static bool is_self(pid_t tid)
 {
 	if (recorder.confined)
@@ -86,8 +87,8 @@ EXPORT int sched_setparam(pid_t tid, const struct sched_param *p)
 }
 
 /*
- * The C library had none until 2.41, and what it has since then is this call. The original is not looked for: looking for
- * what does not exist makes the loader allocate, perhaps in an allocator's own first lock call.
+ * The C library had none until 2.41, and what it has since then is this call. The original is not looked for:
+ * looking for what does not exist makes the loader allocate, perhaps in an allocator's own first lock call.
  */
 struct sched_attr;
 int sched_setattr(pid_t tid, struct sched_attr *a, unsigned int flags);
@@ -103,7 +104,8 @@ EXPORT int sched_setattr(pid_t tid, struct sched_attr *a, unsigned int flags)
 }
 
 #ifdef MATRACE
-/* What a system call is watched as; WATCHED_MAX: not at all. A futex that is woken does not make its waker wait. */
+/* The name that a system call is watched under; WATCHED_MAX: it is not watched. A futex call that wakes does
+ * not wait. */
 static enum watched watched_as(long number, long operation)
 {
 	uint32_t watch = recorder.config.watch;
@@ -141,8 +143,8 @@ static inline long call(long number, const long a[6], struct site site)
 }
 
 /*
- * Without it programs make the system call. Arguments of syscall() are passed on as they are; six is what the original
- * takes from where the caller has put them, whether it did or not.
+ * Without it programs make the system call. Arguments of syscall() are passed on as they are; six is what the
+ * original takes from where the caller has put them, whether it did or not.
  */
 EXPORT long syscall(long number, ...)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * sem_*. A semaphore has no owner and no holds: what is recorded is who waited, how long, and who posts. sem_post
+ * sem_*. A semaphore has no owner and no holds. Recorded are the waits, their length, and the posts. sem_post
  * may be called from a signal handler; one that interrupts the recorder goes straight through.
  */
 #include <errno.h>

@@ -12,7 +12,7 @@ static void ended(void *thread)
 	recorder_thread_ended(thread);
 }
 
-/* How large a stack is made for these attributes. 0: not known. */
+/* The size of the stack that is made for these attributes. 0: not known. */
 static size_t stack_size(const pthread_attr_t *a)
 {
 	pthread_attr_t standard;
@@ -38,7 +38,8 @@ static void *thread_main(void *data)
 	return start(argument);
 }
 
-/* The same where no key tells of the thread's end. What it locks later, in the destructors of other keys, is not recorded. */
+/* The same where no key tells of the thread's end. What it locks later, in the destructors of other keys, is
+ * not recorded. */
 static void *thread_main_to_end(void *data)
 {
 	struct thread *t = data;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * matrace: the allocator. A thread that is not realtime counts and jumps on to the original; all else is out of line.
- * Before the originals are known, and while the loader looks them up, a little memory of our own is handed out.
+ * matrace: the allocator. A thread that is not realtime counts and jumps on to the original; all else is out
+ * of line. Before the originals are known, and while the loader looks them up, blocks come from a little
+ * memory of our own.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * matrace --also: files, sleep, memory, threads. Nearly all wrappers are alike and are made from their lines in
- * watched.def; here stand those of functions with a variable list of arguments, and of those that do not sleep
- * if told so. In libmatrace-all.so only, so that a program that is watched for allocations alone pays for nothing else.
+ * matrace --also: files, sleep, memory, threads. Nearly all wrappers are alike and are made from their lines
+ * in watched.def. Here stand those of functions with a variable list of arguments, and of those that do not
+ * sleep if told so. In libmatrace-all.so only: a program that is watched for allocations alone pays for
+ * nothing else.
  */
 /* The headers have bodies of vprintf(), getchar() and others too; clang puts those first. */
 #define __NO_INLINE__ 1

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * matrace --also=locks: pthread locks that a realtime thread had to wait for. The original of trying tells; only
- * a call that would block is recorded. Waiting for a condition, a barrier or a semaphore is counted likewise. In
- * libmatrace-all.so only; nothing here counts what did not block, mutrace does.
+ * matrace --also=locks: pthread locks that a realtime thread had to wait for. The original's trylock tells;
+ * only a call that would block is recorded. Waiting for a condition, a barrier or a semaphore is counted
+ * likewise. In libmatrace-all.so only. Calls that did not block are not counted here; mutrace counts them.
  */
 #include <errno.h>
 
@@ -30,8 +30,8 @@
 		return r; \
 	} while (0)
 
-/* Trying a robust mutex that is not recoverable leaves it locked, so its word is looked at instead; who comes between
- * is counted as having waited. */
+/* Trying a robust mutex that is not recoverable leaves it locked. So its word is looked at instead; if
+ * another thread comes in between, the call counts as one that waited. */
 static int try_mutex(pthread_mutex_t *m)
 {
 	if (object_robust(m))

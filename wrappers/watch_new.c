@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * matrace: C++ operators new and delete. Those of the C++ library call malloc and free, which are watched: they are
- * left alone. Allocators like jemalloc and tcmalloc bring their own, which do not.
+ * matrace: C++ operators new and delete. Those of the C++ library call malloc and free, which are watched:
+ * they are left alone. Allocators like jemalloc and tcmalloc bring their own, which do not.
  */
 #include <dlfcn.h>
 
@@ -13,8 +13,8 @@
 static int8_t own_operators = -1;
 
 /*
- * A program in C may load a library in C++ later, and its C++ library then is not in the scope where originals are
- * looked for; but it is loaded, or nobody would call us.
+ * A program in C may load a library in C++ later, and its C++ library then is not in the scope where
+ * originals are looked for; but it is loaded, or nobody would call us.
  */
 static COLD void find_late(void)
 {
@@ -54,8 +54,8 @@ static inline bool watch_new(struct watch *w, enum watched function, struct site
 	return watch_begin(w, function, site, bytes, frees);
 }
 
-/* The C++ library's are left by a jump: a frame of ours above them would be taken for the caller of malloc. Hence two
- * functions for each. The last parameter of the second is where the first was called. */
+/* The C++ library's are left by a jump: a frame of ours above them would be taken for the caller of malloc.
+ * Hence two functions for each. The last parameter of the second is where the first was called. */
 #define FIRST(...) __VA_ARGS__
 #define NEW(name, parameters, arguments) \
 	void *name(FIRST parameters); \

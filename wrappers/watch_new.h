@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Whose the C++ operators are, see watch_new.c. */
+/* The C++ operators: whose they are, see watch_new.c. */
 #ifndef MUTRACE_WRAPPERS_WATCH_NEW_H
 #define MUTRACE_WRAPPERS_WATCH_NEW_H
 

@@ -18,7 +18,7 @@ __asm__(".text\n"
 
 #include <ucontext.h>
 
-/* Where the contexts lie: at the end of the other stack, as each is larger than a thread may have room for.
+/* The contexts lie at the end of the other stack, as each is larger than a thread may have room for.
  */
 struct travel {
 	ucontext_t here, there;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Registers and system calls of threads of other processes, of the machine that mutrace was built for (a process of another
- * width cannot be unwound by our libunwind). On machines that thread.c has no block for, nothing is known of them: no stacks.
- * Runs in mutrace. No locks, no state.
+ * Registers and system calls of threads of other processes, of the machine that mutrace was built for (a
+ * process of another width cannot be unwound by our libunwind). On machines that thread.c has no block for,
+ * nothing is known of them: no stacks. Runs in mutrace. No locks, no state.
  */
 #ifndef MUTRACE_ARCH_THREAD_H
 #define MUTRACE_ARCH_THREAD_H
@@ -33,7 +33,7 @@ struct system_call {
 	uint64_t arguments[6];
 };
 
-/* What an ELF file of this machine has in its header. */
+/* The machine in the header of an ELF file. */
 extern const uint8_t arch_elf_class;
 extern const uint16_t arch_elf_machine;
 
@@ -43,8 +43,8 @@ void arch_registers(struct registers *r, const struct thread_registers *t);
 void arch_registers_asleep(struct registers *r, uint64_t sp, uint64_t pc);
 /* The call that a stopped thread is in. code: up to 4 bytes before pc and 4 bytes from it. */
 struct system_call arch_call(const struct thread_registers *t, const uint8_t code[8]);
-/* A stopped thread is about to see EINTR, from a call that the kernel does not repeat: makes it repeat the call. Whether t was
- * changed. */
+/* A stopped thread is about to see EINTR, from a call that the kernel does not repeat: makes it repeat the
+ * call. Whether t was changed. */
 bool arch_repeat(struct thread_registers *t);
 /* The first argument of the function that a stopped thread is at the beginning of, or -1. */
 uint64_t arch_first_argument(const struct registers *r);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Finds the record of a lock by its address: a table in stripes, each under its own priority-inheriting lock. Asked when a
- * thread uses a lock for the first time and when a lock is initialised or destroyed. Called by locks.c.
+ * The table lock address -> record, in stripes, each under its own priority-inheriting lock. It is asked when
+ * a thread uses a lock for the first time, and when a lock is initialised or destroyed. Called by locks.c.
  */
 #include <string.h>
 
@@ -25,7 +25,8 @@ static struct stripe stripes[STRIPES];
 
 static inline uint64_t address_hash(uint64_t address)
 {
-	/* Locks that lie side by side stand side by side in the table: they are made and used together. */
+	/* Locks that lie side by side in memory stand side by side in the table: they are made and used
+	 * together. */
 	return (address >> 12) * 0x9e3779b97f4a7c15ull + ((address & 4095) >> 4 << 24);
 }
 
@@ -61,7 +62,7 @@ static struct lock_slot *stripe_find(const struct stripe *s, uint64_t address, u
 	return NULL;
 }
 
-/* Takes an entry out; those that follow it without a gap move up where their hash allows it. */
+/* Takes an entry out. Entries that follow it without a gap move up where their hash allows it. */
 static void stripe_remove(struct stripe *s, struct lock_slot *slot)
 {
 	uint32_t mask = s->table.now->mask, hole = (uint32_t)(slot - slot_at(s, 0));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A wait that is going on: when it began, and for whom. The holder is looked for at the beginning, in the other threads'
- * held stacks, and again at the end. Called by wrappers around a call that blocks; takes no lock.
+ * A wait that is going on: when it began, and who holds the lock. The holder is looked for at the beginning,
+ * in the held stacks of the other threads, and again at the end. Called by wrappers around a call that
+ * blocks; takes no lock.
  */
 #include "src/record/internal.h"
 #include "src/record/waited.h"
@@ -14,9 +15,9 @@ static int priority_of(const struct thread_rec *r)
 }
 
 /*
- * The last owner, if nobody is seen to have the lock. Asked at the beginning of a wait, when that one has just let go or
- * has the lock and has not noted it yet, and at the end. Then address is NULL: whoever ended the wait for a condition or
- * a barrier may have freed its memory.
+ * Takes the last owner for the holder, if nobody is seen to have the lock. At the beginning of a wait that
+ * owner may have just let go, or may have the lock and not have noted it yet. At the end the address is NULL:
+ * the thread that ended the wait for a condition or a barrier may have freed its memory.
  */
 static void find_last_holder(const struct thread *t, const void *address, struct wait *w)
 {
@@ -34,7 +35,7 @@ static void find_last_holder(const struct thread *t, const void *address, struct
 	wait_set_holder(w, owner, cell);
 }
 
-/* A thread is seen to hold the lock: it is asked to say when it lets go. books: NULL if the lock has none. */
+/* A thread is seen to hold the lock. It is asked to say when it lets go. books: NULL if the lock has none. */
 static void found(struct wait *w, struct overlap *books, uint32_t thread, struct held *h)
 {
 	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
@@ -57,7 +58,7 @@ static void find_readers(struct thread *t, const void *address, struct wait *w, 
 			continue;
 		top = __atomic_load_n(&other->top, __ATOMIC_RELAXED);
 		if (top < other->held_first || top > other->held_last)
-			continue; /* it holds nothing, or it is just moving its entries */
+			continue; /* it holds nothing, or is moving its entries just now */
 		for (h = top;
 		     h >= other->held_first && (h->address != (uintptr_t)address || h->lock != w->lock);)
 			h--;
@@ -66,7 +67,7 @@ static void find_readers(struct thread *t, const void *address, struct wait *w, 
 	}
 }
 
-/* Whether a realtime thread waits for one of lower priority. */
+/* Notes it if a realtime thread waits for one of lower priority. */
 static void find_inversion(const struct thread *t, struct wait *w)
 {
 	const struct thread_rec *r = REF_POINTER(w->facts.holder);
@@ -87,7 +88,7 @@ static void find_inversion(const struct thread *t, struct wait *w)
 	}
 }
 
-/* Who has the lock that this thread waits for? */
+/* Looks for the holder of the lock that this thread waits for. */
 static void find_holders(struct thread *t, const void *address, struct wait *w, struct overlap *books)
 {
 	const struct lock_rec *l = REF_POINTER(w->lock);
@@ -116,7 +117,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_HOLDS))
 		waited_begin(t, address, w, find_holders);
 	w->facts.wait_stack = stacks_capture(t, site);
-	if (w->facts.holder == 0) /* it has let go by now, or has only just taken it */
+	if (w->facts.holder == 0) /* it has let go by now, or has just taken it */
 		find_last_holder(t, address, w);
 	if (w->facts.holder != 0)
 		find_inversion(t, w);

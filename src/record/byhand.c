@@ -102,7 +102,7 @@ static char **report_environment(void)
 	return envp;
 }
 
-/* Whether another process sees to the report: the one that made the session, for it reports when it ends. */
+/* True if another process sees to the report: the one that made the session, for it reports when it ends. */
 static bool maker_will_report(const char *path)
 {
 	struct session_file s;
@@ -124,7 +124,7 @@ static bool maker_will_report(const char *path)
 	       (kill((pid_t)s.program_pid, 0) == 0 || errno != ESRCH);
 }
 
-/* Where the report goes: the stderr that was there at the start. */
+/* The report goes to the stderr that was there at the start. */
 static int report_stderr(void)
 {
 	struct stat st;

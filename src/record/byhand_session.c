@@ -137,7 +137,7 @@ static int write_file(const char *path, const char *name, const void *content, s
 	return r;
 }
 
-/* What the report needs to know: where its files are meant to be, and its options. */
+/* Facts for the report: where its files are meant to be, and its options. */
 static int write_options(const char *path, const struct byhand_options *o)
 {
 	char content[BYHAND_OPTIONS_MAX + 1024];
@@ -170,7 +170,7 @@ static void fill(struct session_file *s)
 	strcpy(s->version, PACKAGE_VERSION);
 }
 
-/* Whether -o was given, and the session is in another directory. */
+/* True if -o was given, and the session is in another directory. */
 static bool ends_otherwise(const char *path, const char *output)
 {
 	size_t length = output == NULL ? 0 : strlen(output), path_length = strlen(path);

@@ -129,7 +129,7 @@ char *strrchr(const char *s, int c)
 	return (char *)found;
 }
 
-/* How many bytes at the start of s are, or are not, in a set. */
+/* The number of bytes at the start of s that are, or are not, in a set. */
 static size_t span(const char *s, const char *set, int in)
 {
 	size_t n = 0;

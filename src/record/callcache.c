@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A thread's cache of calls, see callcache.h. Called by the slow paths with "busy" or "hot" set; takes no lock. */
+/* A thread's cache of calls, see callcache.h. Called by the slow paths with "busy" or "hot" set; takes no
+ * lock. */
 #include "src/record/callcache.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@ bool cache_setup(struct thread *t)
 	return t->cache != NULL;
 }
 
-/* A cell's count may be behind that in its slot. */
+/* The count in a slot may be ahead of its cell. */
 static void slot_write_back(const struct call_slot *s)
 {
 	if (s->address != 0 && s->cell != 0)
@@ -60,7 +61,7 @@ struct call_slot *cache_find_far(const void *address, uintptr_t ip, uint32_t mar
 	struct call_slot *far;
 
 	if (cache_free(cache_home(address, ip)) !=
-	    NULL) /* it would be there; another cache line is not worth a look */
+	    NULL) /* it would be there: another cache line is not worth a look */
 		return NULL;
 	far = cache_far(address, ip);
 	for (unsigned int i = 0; i < CACHE_WAYS; i++)
@@ -119,14 +120,15 @@ void cache_grow(struct thread *t)
 				  &old[i]);
 	if (old_bytes < 4096)
 		return; /* from a slab */
-	/* If this is a signal handler, the call that it interrupted may be about to read the old one. */
+	/* This may be a signal handler, and the call that it interrupted may be about to read the old
+	 * cache. */
 	memory_empty(old, old_bytes);
 	memory_unmap(t->cache_before, t->cache_before_bytes);
 	t->cache_before = old;
 	t->cache_before_bytes = old_bytes;
 }
 
-/* Whether the lock knows that this thread uses it. */
+/* True if the lock's record says that this thread uses it. */
 static inline bool claimed(const struct thread *t, const struct lock_rec *l)
 {
 	uint32_t user = __atomic_load_n(&l->user, __ATOMIC_RELAXED);
@@ -134,7 +136,7 @@ static inline bool claimed(const struct thread *t, const struct lock_rec *l)
 	return user == t->ref || user == USER_SEVERAL || !lock_tells_user(l);
 }
 
-/* The stamp of a lock that this thread has claimed. The epoch was read before. */
+/* The stamp for a lock that this thread has claimed. The epoch was read before the record. */
 static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, uint32_t epoch)
 {
 	if (__atomic_load_n(&l->user, __ATOMIC_RELAXED) != t->ref || !lock_tells_user(l))
@@ -142,13 +144,13 @@ static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, u
 	return __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED) == t->ref ? epoch | STAMP_ALONE : epoch;
 }
 
-/* Whether a slot is right after all; then it has the right count. */
+/* Checks a slot against the lock's record. True: it holds after all, and has the right count now. */
 static inline bool renew(const struct thread *t, struct call_slot *s, const struct lock_rec *l,
 			 const void *address)
 {
 	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != (uintptr_t)address || !claimed(t, l))
 		return false;
-	if ((s->address & 3) == 0 && lock_needs_care(l)) /* it was none when the slot was made */
+	if ((s->address & 3) == 0 && lock_needs_care(l)) /* it needed none when the slot was made */
 		return false;
 	slot_catch_up(t, s);
 	return true;

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A thread's cache of calls: by the lock's address and the return address of the call, the cell, the lock's record and the
- * count so far. It is lossy: what it does not know is found by the slow path (cells.c). Read inline by the hot path; only
- * the thread itself, and its signal handlers, use it.
+ * A thread's cache of calls. From the lock's address and the return address of the call it leads to the cell,
+ * the lock's record and the count so far. It is lossy: the slow path (cells.c) finds the rest. The hot path
+ * reads it inline. Only the thread itself and its signal handlers use it.
  *
- * Epochs say whether what a slot remembers of a lock still holds, without a look at the lock's record. An address has an
- * epoch, shared with others by hashing. It moves on when a lock there ends, and when a second thread comes to a lock that
- * one thread used alone. Write the record, then bump the epoch. Read the epoch before stamping a slot.
+ * Epochs say whether what a slot remembers of a lock still holds, without a look at the lock's record. An
+ * address has an epoch, shared with others by hashing. It moves on when a lock there ends, and when a second
+ * thread comes to a lock that one thread used alone. Write the record, then bump the epoch. Read the epoch
+ * before stamping a slot.
  */
 #ifndef MUTRACE_RECORD_CALLCACHE_H
 #define MUTRACE_RECORD_CALLCACHE_H
 
 #include "src/record/state.h"
 
-/* The lowest two bits of a slot's address (locks are aligned to 4): the side, or for the slow paths only */
+/* The lowest two bits of a slot's address (locks are aligned to 4): the side, or a mark for the slow paths
+ * only */
 #define CACHE_SLOW \
-	1u /* exclusive, and acquiring needs more than the plain path (a recursive or robust mutex) */
-#define CACHE_LIFE 3u /* of a call that ends a lock: "lock" is its record, there is no cell */
+	1u /* exclusive side of a lock that needs more than the plain path (a recursive or robust mutex) */
+#define CACHE_LIFE 3u /* a call that ends a lock: "lock" is its record, there is no cell */
 
-#define STAMP_ALONE 1u   /* this thread alone uses the lock, and is noted as its last owner */
-#define STAMP_SETTLED 2u /* others use it too */
+#define STAMP_ALONE 1u   /* only this thread has used the lock, and it is noted as the last owner */
+#define STAMP_SETTLED 2u /* other threads use it too */
 #define EPOCH_STEP 4u
 
 #define EPOCHS_LOG 12u
@@ -35,7 +37,8 @@ static inline void epoch_move(const void *address)
 	__atomic_fetch_add(lock_epoch(address), EPOCH_STEP, __ATOMIC_SEQ_CST);
 }
 
-/* The first of the four ways of a slot. Slots of locks that lie side by side do so too: such locks are often used in turn. */
+/* The first of the four ways of a slot. Slots of locks that lie side by side do so too: such locks are often
+ * used in turn. */
 static inline struct call_slot *cache_home(const void *address, uintptr_t ip)
 {
 	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
@@ -55,7 +58,8 @@ static inline bool cache_is(const struct call_slot *s, const void *address, uint
 	return s->address == ((uintptr_t)address | mark) && s->ip == ip;
 }
 
-/* Looks in the second set of four ways, used when the home set is full. Not for CACHE_LIFE, which is looked up but once or twice. */
+/* Looks in the second set of four ways, used when the home set is full. Not for CACHE_LIFE, which is looked
+ * up once or twice only. */
 struct call_slot *cache_find_far(const void *address, uintptr_t ip, uint32_t mark);
 
 /* The calling thread's slot of a lock and a call site, or NULL. */
@@ -71,7 +75,7 @@ static inline struct call_slot *cache_find(const void *address, uintptr_t ip, ui
 	return mark == CACHE_LIFE ? NULL : cache_find_far(address, ip, mark);
 }
 
-/* Brings a cell's count up to what is known elsewhere; never down. */
+/* Raises a cell's count to one that is known elsewhere. Never lowers it. */
 static inline void cell_catch_up(struct cell *c, uint32_t acquired)
 {
 	int32_t ahead = (int32_t)(acquired - (uint32_t)c->acquired);
@@ -80,7 +84,8 @@ static inline void cell_catch_up(struct cell *c, uint32_t acquired)
 		c->acquired += (uint32_t)ahead;
 }
 
-/* Brings a slot and its cell to the same count, the higher one: the record may have been another lock's meanwhile. */
+/* Gives a slot and its cell the higher of both counts. The record may have been used for another lock
+ * meanwhile. */
 static inline void slot_catch_up(const struct thread *t, struct call_slot *s)
 {
 	struct cell *c = REF_POINTER(s->cell);
@@ -93,11 +98,11 @@ static inline void slot_catch_up(const struct thread *t, struct call_slot *s)
 
 /* Gives a new thread block its first cache. False: no memory. */
 bool cache_setup(struct thread *t);
-/* Empties the cache; what it counted goes to the cells. */
+/* Empties the cache. The counts in it go to the cells. */
 void cache_reset(struct thread *t);
 /* Remembers what is known of an address and a call site. */
 void cache_put(struct thread *t, const void *address, uint32_t mark, const struct call_slot *what);
-/* Keeps the cache sparse, as what finds no place costs a walk through the slow path. */
+/* Grows the cache when it fills up: a call that finds no slot takes the slow path each time. */
 void cache_grow(struct thread *t);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A thread's cells: one for each (lock, call site, side) it used. The table is the thread's own; cells of one lock
- * stand together in it, so that a thread is counted once for a lock however many call sites it uses.
+ * A thread's cells: one for each (lock, call site, side) that it used. The table belongs to the thread. Cells
+ * of one lock stand together in it, so that a thread counts once for a lock, whatever the number of its call
+ * sites.
  */
 #include <string.h>
 
@@ -23,7 +24,7 @@ static uint32_t cell_hash(const void *slot)
 
 static const struct hash_shape cell_table = { sizeof(uint32_t), 64, 2, false, cell_hash };
 
-/* Counts the thread for the lock when it first uses it, or when another thread took over this record. */
+/* Counts the thread for the lock: at its first use, and when a new thread has taken over the record. */
 static void count_thread(struct thread *t, struct cell *c, bool lock_known)
 {
 	if (c->generation == t->rec->generation)
@@ -86,7 +87,7 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 	return found;
 }
 
-/* What the thread's cache knows, also of a lock whose acquisitions need more than the plain path. */
+/* Looks in the thread's cache, also for a lock that needs more than the plain path. */
 static struct call_slot *recall(struct thread *t, const void *address, uint8_t side, struct site site)
 {
 	struct call_slot *s = cache_find(address, site.ip, (uint32_t)side << 1);
@@ -113,7 +114,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 	if (s != NULL)
 		return (struct use){ fresh.cell, fresh.lock };
 	if (recorder.config.track_rt && t->policy_looks-- == 0)
-		thread_policy_changed(t); /* somebody outside may have changed it */
+		thread_policy_changed(t); /* another process may have changed it */
 	uint8_t busy = busy_enter(t);
 	fresh.lock = locks_use(t, address, kind, site);
 	c = fresh.lock ? cells_use(t, fresh.lock, address, side, site) : NULL;

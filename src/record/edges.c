@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A thread's edges: its waits, by lock, the waiter's stack and the holder's. The thread's own; nothing here takes a lock. */
+/* A thread's edges: its ended waits, by lock, waiter's stack and holder's stack. They belong to the thread;
+ * nothing here takes a lock. */
 #include "src/record/internal.h"
 #include "src/record/modules.h"
 #include "src/record/waited.h"
@@ -38,8 +39,9 @@ static struct edge *edge_find(const struct thread *t, const struct wait *w, uint
 }
 
 /*
- * The lock that stands for others that were made in the same place, as the buckets of a table are; the lock itself if
- * there are none. Those of a loaded object's data are variables with names of their own.
+ * The lock that stands for others of the same origin, as for the buckets of a table; the lock itself if there
+ * are none. Locks in the data of a loaded object are variables with names of their own, and stand for
+ * themselves.
  */
 static uint32_t edge_lock(struct thread *t, uint32_t lock)
 {
@@ -56,7 +58,7 @@ static uint32_t edge_lock(struct thread *t, uint32_t lock)
 	return *stands;
 }
 
-/* Waits for each lock are booked for themselves, until a thread has met very many. */
+/* Finds or makes the edge of a wait. Each lock has edges of its own, until a thread has very many. */
 static struct edge *edge_use(struct thread *t, const struct wait *w)
 {
 	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->side, &w->facts);
@@ -82,7 +84,7 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	return e;
 }
 
-/* Books whose holds the last wait overlapped, and for how long. */
+/* Books the parts of the last wait: one for each holder whose holds it overlapped. */
 static void book_parts(struct thread *t)
 {
 	struct waits *s = t->waits;
@@ -104,7 +106,7 @@ static void book_parts(struct thread *t)
 		e->blocked += p->ticks;
 		if (p->ticks > e->blocked_max)
 			e->blocked_max = p->ticks;
-		p->thread = POINTER_REF(e); /* several threads that held it in one place have one part */
+		p->thread = POINTER_REF(e); /* all threads that held it in one place have one part */
 		while (s->parts[same].thread != p->thread)
 			same++;
 		e->parts += same == i;

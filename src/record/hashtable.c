@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* How hash tables grow, see hashtable.h. Called by slow paths; takes no lock but memory.c's. */
+/* The growth of hash tables, see hashtable.h. Called by slow paths; takes no lock but memory.c's. */
 #include "src/record/hashtable.h"
 
 #include <string.h>
@@ -51,7 +51,8 @@ bool hashtable_reserve(struct hashtable *table, const struct hash_shape *shape, 
 			memcpy(free_slot(fresh, shape, shape->hash(slot)), slot, shape->slot_bytes);
 	}
 	__atomic_store_n(&table->now, fresh, __ATOMIC_RELEASE);
-	/* If it is shared, somebody may be reading the old one. All old ones together are as large as the new one. */
+	/* Other threads may still read the old slots of a shared table. All old ones together are as large as
+	 * the new ones. */
 	if (old != NULL && old->mapped != 0 && !shape->shared)
 		memory_unmap(old, old->mapped);
 	return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Hash tables by open addressing, that grow. A slot is a fixed number of bytes and begins with a ref; ref 0 means free.
- * Users walk from a hash to the first free slot themselves; here is how a table grows and where a new entry goes. Changed by
- * one thread at a time: the owner's, or under the owner's lock.
+ * Hash tables that grow, by open addressing. A slot has a fixed number of bytes and begins with a ref; ref 0
+ * means free. Users walk from a hash to the first free slot themselves. Here is how a table grows and where a
+ * new entry goes. One thread at a time changes a table: its owner, or the one that has the owner's lock.
  */
 #ifndef MUTRACE_RECORD_HASHTABLE_H
 #define MUTRACE_RECORD_HASHTABLE_H
@@ -16,7 +16,7 @@ struct hash_slots {
 	char slots[];
 };
 
-/* What the tables of one use have in common. */
+/* The shape of all tables of one use. */
 struct hash_shape {
 	uint32_t slot_bytes;
 	uint32_t first;    /* slots of a new table; a power of two */
@@ -30,7 +30,8 @@ bool hashtable_reserve(struct hashtable *table, const struct hash_shape *shape, 
 /* The free slot that a new entry of this hash goes to; counts it. After hashtable_reserve(). */
 void *hashtable_place(struct hashtable *table, const struct hash_shape *shape, uint32_t hash);
 
-/* Slot number i, counted round and round, of a table whose slots are refs alone; 0 if there is no table yet. */
+/* Slot number i, counted round and round, of a table whose slots are refs alone; 0 if there is no table
+ * yet. */
 static inline uint32_t hash_ref(const struct hash_slots *s, uint32_t i)
 {
 	return s != NULL ? __atomic_load_n((const uint32_t *)s->slots + (i & s->mask), __ATOMIC_ACQUIRE) : 0;

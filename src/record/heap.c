@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Which memory ever held a lock that ends when it is freed, see heap.h. Called by locks.c; takes no lock. */
+/* Remembers memory that held a lock which ends when it is freed, see heap.h. Called by locks.c; takes no
+ * lock. */
 #include "src/record/heap.h"
 
 #define PIECE_BITS (1u << 20)

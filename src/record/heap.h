@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Locks in heap memory that no call initialises or destroys (std::mutex): their end is seen when their memory is freed,
- * so that the next lock at the address is another one. Two filters keep free() fast: one byte for pages and one bit for
- * 64-byte pieces of memory that ever held such a lock; both are hashed, and only ever say "perhaps".
+ * Locks in heap memory that no call initialises or destroys (std::mutex). They end when their memory is
+ * freed, and the next lock at the address is another one. Two filters keep free() fast: one byte for each
+ * page, and one bit for each 64-byte piece, of memory that ever held such a lock. Both are hashed, so they
+ * say "perhaps" or "no".
  */
 #ifndef MUTRACE_RECORD_HEAP_H
 #define MUTRACE_RECORD_HEAP_H
@@ -21,7 +22,7 @@ static inline uint32_t heap_page(uintptr_t address)
 	return (uint32_t)(address >> 12 ^ address >> 28) % HEAP_PAGES;
 }
 
-/* Whether a block that begins here may hold such a lock within its first page or so. */
+/* False: a block that begins here holds no such lock in its first page or so. True: perhaps. */
 static inline bool heap_may_hold(uintptr_t address)
 {
 	return heap_pages[heap_page(address)] | heap_pages[heap_page(address + 4096)];
@@ -29,7 +30,7 @@ static inline bool heap_may_hold(uintptr_t address)
 
 /* A lock was met that nobody initialised. */
 void heap_lock_seen(uintptr_t address);
-/* Whether such a lock was perhaps met in this piece of memory. */
+/* False: no such lock was met in this piece of memory. True: perhaps. */
 #define HEAP_PIECE 64u
 bool heap_piece_held(uintptr_t address);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The stack of held locks and the waits before them: all but the plain case, which is hot.h. What has been waited for is
- * booked by edges.c. A thread's entries are written by itself; other threads look at them, and set HELD_WANTED, when they
- * have to wait for one.
+ * The stack of held locks: all but the plain case, which is hot.h. A hold is booked here, the wait before it
+ * by edges.c. A thread writes its own entries. Other threads look at them, and set HELD_WANTED when they wait
+ * for one.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 
 #define HELD_LIMIT (1u << 16)
 
-/* Moves the held stack to one twice as long. No handler may use it meanwhile. */
+/* Moves the held stack to a place twice as long. No handler may use it meanwhile. */
 static bool held_move(struct thread *t)
 {
 	uint32_t n = (uint32_t)(t->held_last - t->held_first + 1), capacity = n * 2;
@@ -38,7 +38,8 @@ static bool held_move(struct thread *t)
 	return true;
 }
 
-/* Makes room for one more entry, with "busy" set. A handler may just have done it. False: there is none. */
+/* Makes room for one more entry, with "busy" set. A handler may have done it already. False: there is
+ * none. */
 static bool held_grow(struct thread *t)
 {
 	return t->top != t->held_last || held_move(t);
@@ -58,7 +59,7 @@ void hot_acquired_full(struct thread *t, struct use use, const void *address, ui
 	busy_leave(t, busy);
 }
 
-/* xorshift; the number of acquisitions until the next timed one, N on average. */
+/* The number of acquisitions until the next timed one, N on average; by xorshift. */
 static uint32_t sample_interval(struct thread *t)
 {
 	uint32_t x = t->random;
@@ -82,7 +83,7 @@ void hot_acquired_moved(struct thread *t, struct use use, const void *address, u
 {
 	uint8_t busy = busy_enter(t);
 
-	t->top->flags = 0; /* the copy may still have those of the entry's last use */
+	t->top->flags = 0; /* the copy may still have the flags of the entry's last use */
 	signal_fence();
 	if (flags & HELD_COUNTED)
 		t->top->acquired = acquired;
@@ -192,7 +193,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 	h->address = (uintptr_t)address;
 }
 
-/* The entries found and filled here may not be moved by a handler. */
+/* No handler may move the entries that are found and filled here. */
 void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
 {
 	uint8_t busy = busy_enter(t);
@@ -212,7 +213,8 @@ void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_
 /* Takes an entry off the held stack. */
 static void close_gap(struct thread *t, struct held *h)
 {
-	/* A half moved entry must not give a count to another's cell; and a handler may use that of the top again. */
+	/* A half-moved entry must not give its count to another cell, and a handler may use the top entry
+	 * again. */
 	for (struct held *e = h; e <= t->top; e++) {
 		if (e->flags & HELD_COUNTED)
 			cell_catch_up(REF_POINTER(e->cell), e->acquired);
@@ -224,7 +226,8 @@ static void close_gap(struct thread *t, struct held *h)
 	hot_lower(t);
 }
 
-/* Keeps the stack of a release that others wait for. Of those that came while others waited, one stands for all. */
+/* Keeps the stack of a release that others wait for. Of the holds that began while others waited, one stands
+ * for all. */
 static void note_release(struct thread *t, const struct held *h, struct site site)
 {
 	struct cell *c = REF_POINTER(h->cell);
@@ -244,7 +247,7 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 	if (h->recursion == 0 && h->flags & (HELD_WANTED | HELD_WATCHED))
 		note_release(t, h, site);
 	uint8_t busy = busy_enter(t);
-	if (h < t->held_first || h > t->top) /* moved by a handler since it was found */
+	if (h < t->held_first || h > t->top) /* a handler has moved it since it was found */
 		h = hold_find(t, (const void *)(uintptr_t)h->address);
 	ended = h != NULL && h->recursion == 0;
 	if (ended) {

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The hot path, inline in the wrappers: an uncontended acquisition and its release. It touches the thread's own
- * block and one slot of its cache, and the lock's record only if several threads use the lock. Between acquire and
- * release stand a clock reading and a dozen stores; the cell is written after the release. A signal handler may interrupt anywhere and lock other locks: the held stack is
- * raised before an entry is written and read before it is lowered. The handler may even be the one that moves it to
- * a longer one (held_grow), so the top goes up and down in place, by one instruction, and never by what was read before.
+ * The hot path, inline in the wrappers: an uncontended acquisition and its release. It touches the thread's
+ * own block and one slot of its cache, and the lock's record only if several threads use the lock. Between
+ * acquisition and release stand a clock reading and a dozen stores; the cell is written after the release.
+ * doc/recorder.md has the reasons.
  *
- * Epochs say whether what a thread remembers of a lock still holds without a look at the lock's record. An address
- * has an epoch (shared with others by hashing). It moves on when a lock there ends, and when a second thread comes to a lock
- * that one thread used alone. The mover writes the record first and then the epoch; who stamps a cell reads the epoch first.
+ * A signal handler may interrupt anywhere and lock other locks. So the held stack is raised before an entry
+ * is written, and an entry is read before the stack is lowered. top is changed by ++ and -- in memory, never
+ * stored from a copy: a handler may have moved the stack (held_grow).
+ *
+ * The epochs of lock addresses, which say whether a slot still holds, are explained in callcache.h.
  */
 #ifndef MUTRACE_RECORD_HOT_H
 #define MUTRACE_RECORD_HOT_H
@@ -19,20 +20,21 @@
 #include "src/record/clock.h"
 #include "src/record/recorder.h"
 
-/* Whether the thread may take the hot path of a mode. */
+/* True if the thread may take the hot path of a mode. */
 static inline bool hot_open(const struct thread *t, uint8_t mode)
 {
 	return likely(t->gate == (ARCH_LITTLE_ENDIAN ? mode : mode << 8)) && likely(t->busy == 0) &&
 	       likely(t->hot == 0);
 }
 
-/* The same of any mode that times holds, or would but for sampling. */
+/* The same for any mode that times holds: always, or sampled. */
 static inline bool hot_open_any(const struct thread *t)
 {
 	return hot_open(t, MODE_EXACT) || hot_open(t, MODE_SAMPLED) || hot_open(t, MODE_EXACT_BY_CALL);
 }
 
-/* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in place. */
+/* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in
+ * place. */
 static inline void hot_enter(struct thread *t)
 {
 	t->hot = 1;
@@ -45,17 +47,18 @@ static inline void hot_leave(struct thread *t)
 	t->hot = 0;
 }
 
-/* Looks a second time, at the lock's record, when the epoch has moved on. */
+/* Looks at the lock's record, when the epoch has moved on. True: the slot holds after all. */
 bool hot_renew(const struct thread *t, struct call_slot *s);
 
-/* Whether what a slot remembers is so no longer. */
+/* True if what a slot remembers does not hold any more. */
 static inline bool hot_stale(const struct thread *t, struct call_slot *s, const void *address)
 {
 	return unlikely((s->stamp ^ __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED)) >= EPOCH_STEP) &&
 	       !hot_renew(t, s);
 }
 
-/* The slot of a lock and a call site, if the thread remembers it and nothing but the plain path is needed; else NULL. */
+/* The slot of a lock and a call site. NULL: the thread does not remember it, or more than the plain path is
+ * needed. */
 static inline struct call_slot *hot_find(const struct thread *t, const void *address, uintptr_t ip,
 					 uint8_t side)
 {
@@ -67,7 +70,7 @@ static inline struct call_slot *hot_find(const struct thread *t, const void *add
 	return hot_stale(t, s, address) ? NULL : s;
 }
 
-/* Notes who has the lock; under the lock itself. */
+/* Notes the owner. Under the lock itself. */
 static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c, uint32_t cell)
 {
 	uint32_t last;
@@ -83,16 +86,17 @@ static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c,
 	}
 }
 
-/* Whether threads wait for a lock: then each hold of it is told (waited.h). */
+/* True if threads wait for a lock. Then each hold of it is told (waited.h). */
 static inline bool lock_waited(const struct lock_rec *l)
 {
 	return __atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0;
 }
 
-/* The same for a lock that this thread may not use alone. False: the slot is of no use any more. */
+/* The same for a lock that other threads may use. False: the slot does not hold any more. */
 bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address);
 
-/* An entry for the held stack, or NULL when it is full. counted: its last hold was HELD_COUNTED, perhaps. */
+/* A new entry on the held stack, or NULL when it is full. counted: the last use of the entry may have been
+ * HELD_COUNTED. */
 static inline struct held *hot_raise(struct thread *t, bool counted)
 {
 	struct held *last = t->held_last, *h;
@@ -104,9 +108,9 @@ static inline struct held *hot_raise(struct thread *t, bool counted)
 	signal_fence();
 	t->top++;
 	signal_fence();
-	h++; /* reading the top again would wait for the store; if a handler moved the stack the caller finds out */
+	h++; /* to read the top again would wait for the store; the caller sees if a handler moved the stack */
 	if (counted)
-		h->flags = 0; /* its last count is booked, or pending */
+		h->flags = 0; /* the count of its last use is booked, or pending */
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	return h;
 }
@@ -118,13 +122,13 @@ static inline void hot_lower(struct thread *t)
 	signal_fence();
 }
 
-/* Whoever reads the entry at any time finds its count with the cell that it belongs to. */
+/* A reader finds, at any time, the count together with the cell that it belongs to. */
 static inline void hot_fill(struct held *h, struct use use, const void *address, uint64_t now, uint32_t flags)
 {
 	const uint32_t state[2] = { flags, 0 };
 
 	memcpy(&h->cell, &use, sizeof(use));
-	signal_fence(); /* or compilers join the two in a vector register, which takes longer */
+	signal_fence(); /* or compilers join the two in a vector register, which is slower */
 	if (!(flags & HELD_UNTIMED))
 		h->since = now;
 	__atomic_thread_fence(__ATOMIC_RELEASE);
@@ -132,7 +136,7 @@ static inline void hot_fill(struct held *h, struct use use, const void *address,
 	__atomic_store_n(&h->address, (uintptr_t)address, __ATOMIC_RELEASE);
 }
 
-/* After a bucket has overflowed. */
+/* Halves the histogram after a bucket has overflowed. */
 void hot_halve(struct cell *c, uint32_t *full);
 
 /* Adds a hold to its cell. */
@@ -154,13 +158,14 @@ static inline void hot_book_sampled(struct cell *c, uint64_t ticks, uint32_t n)
 	c->hold_total += ticks * (n - 1);
 }
 
-/* As hot_book_counted(), of another cell than last time. */
+/* As hot_book_counted(), for another cell than last time. */
 void hot_book_other(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
 
 /*
- * Books a hold whose acquisition may not be counted in its cell yet. The cell of another lock than last time is left
- * alone until the next hold has ended: by then its cache line has come, for which locked instructions and readings of
- * the clock would wait. Readers find the hold in the thread's record meanwhile.
+ * Books a hold whose acquisition may not be counted in its cell yet. If the cell is another one than last
+ * time, it is left alone until the next hold has ended. By then its cache line has come, which locked
+ * instructions and readings of the clock would wait for. Meanwhile readers find the hold in the thread's
+ * record.
  */
 static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
 {
@@ -172,8 +177,8 @@ static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t ac
 	hot_book(REF_POINTER(cell), ticks);
 }
 
-/* An acquisition for which the held stack has no room, one that is sampled, and one whose entry a handler has moved while it
- * was filled. */
+/* The rare acquisitions: the held stack has no room; the hold is sampled; a handler has moved the entry while
+ * it was filled. */
 void hot_acquired_full(struct thread *t, struct use use, const void *address, uint32_t acquired,
 		       uint32_t flags);
 void hot_acquired_sampled(struct thread *t, struct use use, const void *address, uint32_t acquired,
@@ -182,10 +187,11 @@ void hot_acquired_moved(struct thread *t, struct use use, const void *address, u
 			uint32_t flags);
 
 /*
- * Books an acquisition that did not wait. The clock is read last: what we do before is not the program's hold. It is
- * also read only after all loads before it have come (on Intel), and locked instructions wait for stores, so with
- * MODE_EXACT the cell is not touched: its count stays behind until the hold is booked. The epoch is asked again under the
- * lock: if another thread came and had it before us, its claim is seen now. False: the slot is out of date after all.
+ * Books an acquisition that did not wait. The clock is read last, since what we do before is not the
+ * program's hold. On Intel it is read only after all loads before it have come, and locked instructions wait
+ * for stores. So with MODE_EXACT the cell is not touched: its count stays behind until the hold is booked.
+ * The epoch is asked again under the lock: the claim of another thread that had the lock before us is seen
+ * now. False: the slot does not hold any more.
  */
 static inline __attribute__((always_inline)) bool
 hot_acquired(struct thread *t, uint8_t mode, struct call_slot *s, const void *address, uint8_t side)
@@ -239,7 +245,8 @@ static inline bool hot_count(struct thread *t, struct call_slot *s, const void *
 	return hot_acquired(t, MODE_EXACT_BY_CALL, s, address, side);
 }
 
-/* The entry of the lock held last if that is the one and its flags are these but for "more"; else NULL. */
+/* The entry on top of the held stack, if it is of this lock and its flags are these, apart from "more"; else
+ * NULL. */
 static inline struct held *hot_held(const struct thread *t, const void *address, uint32_t flags,
 				    uint32_t more)
 {
@@ -248,7 +255,7 @@ static inline struct held *hot_held(const struct thread *t, const void *address,
 	return likely(h->address == (uintptr_t)address) && likely((h->flags & ~more) == flags) ? h : NULL;
 }
 
-/* Takes it off the stack. After its booking, or a signal handler could overwrite it. */
+/* Takes the top entry off the stack, after its booking: from then on a signal handler may overwrite it. */
 static inline void hot_released(struct thread *t, struct held *h)
 {
 	if (unlikely(h != t->top)) /* a handler has moved the stack meanwhile */

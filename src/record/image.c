@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The image file, see image.h. Runs in the profiled process: at start, in a forked child, and whenever a thread
- * needs another chunk. Takes recorder.grow_lock.
+ * The image file, see image.h. Runs in the profiled process: at start, in a forked child, and whenever a
+ * thread needs another chunk. Takes recorder.grow_lock.
  */
 #include "config.h"
 
@@ -58,8 +58,8 @@ void image_forget_session(void)
 	session_is_ours = false;
 }
 
-/* The part of the header that tells one image from another. parent: that of the process that this one was forked from,
- * or NULL. */
+/* The part of the header that tells one image from another. parent: that of the process that this one was
+ * forked from, or NULL. */
 static void fill_header(struct image_header *h, const struct image_header *parent)
 {
 	struct timespec t;
@@ -252,7 +252,8 @@ static void spare_renew(void)
 		spare.image.base = NULL;
 }
 
-/* The kernel's count of when a process started. 0: that would be a system call, which a child in a sandbox may not make. */
+/* The kernel's count of when a process started. 0: that would be a system call, which a child in a sandbox
+ * may not make. */
 static uint64_t start_now(void)
 {
 	struct timespec t;
@@ -276,7 +277,8 @@ void image_claim(void)
 	spare.claimed = h != NULL && __atomic_compare_exchange_n(&h->pid, &nobody, (uint32_t)getpid(), false,
 								 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	if (spare.claimed) {
-		/* The first of a namespace; others are in the maker's. No call more, for what forks in a sandbox. */
+		/* The first of a namespace; others are in the maker's. No call more, for what forks in a
+		 * sandbox. */
 		h->pid_namespace = h->pid == 1 ? procinfo_pid_namespace() : h->maker_namespace;
 		h->process_start = spare.forking == start_now() ? spare.forking : 0; /* 0: to be read */
 		h->clock_kind = recorder.header->clock_kind;

@@ -7,19 +7,21 @@
 
 #include "src/record/recorder.h"
 
-/* Finds the session in the environment (or makes one, if make is set and the program is not privileged), makes and maps
- * this process's image and fills its header but for program and arguments. 0 or -errno; -ENOENT: no session wanted. */
+/* Finds the session in the environment (or makes one, if make is set and the program is not privileged),
+ * makes and maps this process's image and fills its header but for program and arguments. 0 or -errno;
+ * -ENOENT: no session wanted. */
 int image_attach(bool make);
 /* Prepares, for the next child, an image that it can adopt without opening a file (it may have changed its
  * root or its user by then). In the parent, before fork. */
 void image_prepare_spare(void);
-/* In a forked child: adopts the spare, or makes an image by path. 0 or -errno; recorder.base is valid after 0. */
+/* In a forked child: adopts the spare, or makes an image by path. 0 or -errno; recorder.base is valid after
+ * 0. */
 int image_adopt(void);
 /* In a forked child, at once: marks the spare as its own so that the front end sees the process. */
 void image_claim(void);
-/* Where the session is, or NULL. */
+/* The session's directory, or NULL. */
 const char *image_session_path(void);
-/* Whether this process made the session itself (preloaded by hand). */
+/* True if this process made the session itself (preloaded by hand). */
 bool image_session_is_ours(void);
 void image_forget_session(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the recorder's own files share and wrappers do not see. */
+/* The recorder's own interfaces, which wrappers do not see. */
 #ifndef MUTRACE_RECORD_INTERNAL_H
 #define MUTRACE_RECORD_INTERNAL_H
 
@@ -8,8 +8,8 @@
 #include "src/record/image.h"
 
 /* addresses.c */
-/* Enters (address -> ref). If another thread was faster, returns what stands there; "replaces" is a ref that may stand
- * there and is replaced. 0: no room (counted). */
+/* Enters (address -> ref) and returns ref. If the address has an entry already, it stays and its ref is
+ * returned, unless it is "replaces". 0: no room (counted). */
 uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_t replaces);
 /* The record entered for an address, alive or dead, or 0. */
 uint32_t address_find(struct thread *t, uint64_t address);
@@ -18,7 +18,8 @@ void address_leave(struct thread *t, uint64_t address, uint32_t ref);
 void addresses_reset(void);
 
 /* records.c */
-/* A record for a lock of this origin: one used before, or a new one that is not published yet. 0: no room (counted). */
+/* A record for a lock of this origin: one that was used before, or a new one that is not published yet. 0: no
+ * room (counted). */
 uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new);
 /* A dead record may be used again. */
 void record_put(struct thread *t, struct lock_rec *l);
@@ -37,34 +38,37 @@ static inline uint64_t lock_address(const struct lock_rec *l)
 
 /* locks.c */
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site);
-/* In a forked child: makes the record of a lock that its parent held, without a look at its memory. False: no room. */
+/* In a forked child: makes the record of a lock that its parent held, without a look at its memory. False: no
+ * room. */
 bool locks_inherit(struct thread *t, const void *address, struct lock_attributes a, struct site site);
 #define USER_SEVERAL UINT32_MAX
-/* Whether lock_rec.user says who uses a lock: 0 nobody yet, the ref of its only thread, or USER_SEVERAL for several. */
+/* True if lock_rec.user says who uses a lock: 0 nobody yet, the ref of its only thread, or USER_SEVERAL. */
 static inline bool lock_tells_user(const struct lock_rec *l)
 {
-	/* with two sides there is no room for it in the record */
+	/* a record of a lock with two sides has no room for it */
 	return kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES);
 }
-/* What locks that were made in one place have in common: the stack of their creation, or of their first use. */
+/* The origin of a lock, which all locks made in one place have in common: the stack of the creation, or of
+ * the first use. */
 static inline uint32_t lock_origin(const struct lock_rec *l)
 {
 	return l->created_stack ? l->created_stack : l->first_stack;
 }
-/* Whether acquiring a lock needs more than the plain path. */
+/* True if acquiring a lock needs more than the plain path. */
 static inline bool lock_needs_care(const struct lock_rec *l)
 {
 	return l->kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST);
 }
-/* The thread is about to use the lock through some call site for the first time. */
+/* Claims a lock for a thread, before its first use of it through some call site. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);
 
 /* holds.c */
-/* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is harmless. */
+/* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is
+ * harmless. */
 struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock);
 
-/* Takes a thread for the holder of what is waited for, by a cell of its. */
+/* Notes a thread as the holder of the lock that is waited for. cell: of its hold. */
 static inline void wait_set_holder(struct wait *w, uint32_t thread, uint32_t cell)
 {
 	const struct cell *c = REF_POINTER(cell);
@@ -75,7 +79,8 @@ static inline void wait_set_holder(struct wait *w, uint32_t thread, uint32_t cel
 	w->facts.hold_site = c->site;
 }
 
-/* The stack to show for a holder: of its last release that others waited for, else of its first acquisition. */
+/* The stack to show for a holder: of its last release that others waited for, else of its first
+ * acquisition. */
 static inline uint32_t wait_hold_stack(uint32_t cell)
 {
 	const struct cell *c = REF_POINTER(cell);
@@ -85,7 +90,7 @@ static inline uint32_t wait_hold_stack(uint32_t cell)
 }
 
 /* edges.c */
-/* Books the parts of the last wait, if they are not yet. Before another begins. */
+/* Books the parts of the last wait, if that was not done. Before another wait begins. */
 void waits_settle(struct thread *t);
 
 /* cells.c */
@@ -103,7 +108,7 @@ struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
 void threads_reset(void);
 void threads_find_tid(void);
-/* No thread records any more. */
+/* Stops the recording of all threads. */
 void threads_stop(void);
 
 #endif

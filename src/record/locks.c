@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The life of a lock: its first use, initialisation, destruction, misuse. A record stands for each lock (records.c); a table
- * finds it by address (addresses.c). Called by wrappers and by cells.c; takes the locks of those two, one after the other.
+ * The life of a lock: first use, initialisation, destruction, misuse. A record stands for each lock
+ * (records.c); a table finds it by address (addresses.c). Called by wrappers and by cells.c; takes the locks
+ * of those two, one after the other.
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,7 +25,7 @@ static void set_dead(struct lock_rec *l, uint32_t how)
 static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t address)
 {
 	if (!lock_tells_user(l) || l->user != t->ref)
-		l->waiters = l->other = 0; /* or what stands in their place */
+		l->waiters = l->other = 0; /* or the other members of their union */
 	l->last_owner = 0;
 	l->last_cell = 0;
 	l->instances++;
@@ -35,14 +36,14 @@ static void set_alive(const struct thread *t, struct lock_rec *l, uint64_t addre
 static void set_attributes(struct lock_rec *l, struct lock_attributes a)
 {
 	if (l->kind != a.kind)
-		l->waiters = l->other = 0; /* they mean another thing now */
+		l->waiters = l->other = 0; /* the union means something else now */
 	l->kind = a.kind;
 	l->type = a.type;
 	l->protocol = a.protocol;
 	l->flags = a.flags;
 }
 
-/* Gives a record from record_get() to an address. With the stripe of no address held. */
+/* Gives a record from record_get() to an address. Takes the lock of a stripe. */
 static void record_assign(struct thread *t, uint32_t ref, bool fresh, uint64_t address,
 			  struct lock_attributes a, uint32_t created, uint32_t first)
 {
@@ -60,7 +61,7 @@ static void record_assign(struct thread *t, uint32_t ref, bool fresh, uint64_t a
 		arena_publish(&t->locks_arena);
 }
 
-/* A new or reused record for the address, entered in the table in place of `replaces`. */
+/* Makes a record for the address, new or reused, and enters it in the table in place of `replaces`. */
 static uint32_t lock_make(struct thread *t, uint64_t address, struct lock_attributes a, uint32_t created,
 			  uint32_t first, uint32_t replaces)
 {
@@ -71,7 +72,7 @@ static uint32_t lock_make(struct thread *t, uint64_t address, struct lock_attrib
 		return 0;
 	record_assign(t, ref, fresh, address, a, created, first);
 	entered = address_enter(t, address, ref, replaces);
-	if (entered != ref) { /* two threads met the lock at once; ours was not it */
+	if (entered != ref) { /* two threads met the lock at once, and the other was faster */
 		struct lock_rec *l = REF_POINTER(ref);
 
 		l->instances--;
@@ -81,7 +82,7 @@ static uint32_t lock_make(struct thread *t, uint64_t address, struct lock_attrib
 	return entered;
 }
 
-/* A record whose lock ended without being destroyed: its memory is another lock now. */
+/* The lock ended without being destroyed: its memory is another lock now. */
 static void lock_gone(struct thread *t, uint32_t ref)
 {
 	struct lock_rec *l = REF_POINTER(ref);
@@ -90,7 +91,7 @@ static void lock_gone(struct thread *t, uint32_t ref)
 	record_put(t, l);
 }
 
-/* Whether an object lies on the calling thread's stack: between here and its upper end. Not so if we are on the stack of
+/* True if an object lies on the calling thread's stack, between here and its upper end. False on the stack of
  * a coroutine, which lies anywhere. */
 static bool on_stack(const struct thread *t, const void *address)
 {
@@ -99,7 +100,7 @@ static bool on_stack(const struct thread *t, const void *address)
 	return (uintptr_t)address > here && (uintptr_t)address < stack_end_of(t, here);
 }
 
-/* A lock there that was not initialised by call is no more. */
+/* Ends a lock at this address that was not initialised by call. */
 static void memory_gone(struct thread *t, uintptr_t address)
 {
 	uint32_t ref = address_find(t, address);
@@ -143,7 +144,7 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 	}
 }
 
-/* The cache also leads from an address to its record, which may be a dead one. */
+/* The record of an address by the cache, alive or dead; 0 if the cache does not know it. */
 static inline uint32_t cache_recall(const void *address, uint8_t kind)
 {
 	const struct call_slot *s = cache_find(address, 0, CACHE_LIFE);
@@ -191,7 +192,7 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 		heap_lock_seen(a);
 		return lock_make(t, a, attributes, 0, stack, ref);
 	}
-	/* Nothing tells when a frame goes and the next one puts its lock here: the report says so. */
+	/* Nothing tells that a frame has gone and the next one puts its lock here. The report says so. */
 	attributes.flags |= LOCK_STACK;
 	ref = lock_make(t, a, attributes, 0, stack, ref);
 	if (ref != 0)
@@ -230,7 +231,8 @@ uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind)
 	return l != NULL && l->kind == kind && lock_address(l) == (uintptr_t)address ? ref : 0;
 }
 
-/* Whether a record can go on as the lock that is initialised now: same place, and nobody else may reuse it. */
+/* True if the record of a dead lock can go on as the lock that is initialised now: same origin, and it is in
+ * this thread's lists. */
 static inline bool can_revive(const struct thread *t, const struct lock_rec *l, struct lock_attributes a,
 			      uint32_t stack)
 {
@@ -290,7 +292,7 @@ void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site
 
 	if (lock == 0)
 		return;
-	/* What is not known to be held may have been taken when we could not record it. */
+	/* A lock that is not known to be held may have been taken when we could not record it. */
 	if (what == STATE_UNLOCK_NOT_HELD &&
 	    (recorder.full || recorder.header->lost[LOSS_HELD] || recorder.header->lost[LOSS_MEMORY] ||
 	     recorder.header->lost[LOSS_REENTRANT]))

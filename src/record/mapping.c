@@ -25,8 +25,8 @@
 #define FIRST_STEP (28u * 1024) /* with the page that a child finds: what most children need */
 #define LAST_STEP (4u * 1024 * 1024)
 
-/* Where images go: so far below our own code, which lies where the kernel maps what has no place of its own, from the top
- * down. What it maps later would have to be as large before it came near. */
+/* Images go this far below our own code. That lies where the kernel maps what has no place of its own, from
+ * the top down. Mappings that come later would have to be as large before one came near. */
 #ifdef __LP64__
 #define DISTANCE (64ull << 30)
 #define STRIDE (4ull << 30)
@@ -71,8 +71,8 @@ static uint64_t file_length(uint64_t max_bytes)
 	return want & ~(uint64_t)(CHUNK_ALIGN - 1);
 }
 
-/* How much may be mapped: little where the program's address space is limited, or where it may want to lock all of it. A
- * small RLIMIT_MEMLOCK is what everybody has. */
+/* The bytes that may be mapped: few where the program's address space is limited, or where it may want to
+ * lock all of it. A small RLIMIT_MEMLOCK is what everybody has. */
 static uint64_t most(void)
 {
 	uint64_t bytes = UINT64_MAX;
@@ -180,7 +180,8 @@ int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, ch
 	return r;
 }
 
-/* Only the last page is named: whatever the program did to parts of the mapping, by mlock() for one, that is one area. */
+/* Only the last page is named: whatever the program did to parts of the mapping, by mlock() for one, that is
+ * one area. */
 static bool grow_to(struct mapping *m, uint64_t size, const char *path)
 {
 	uint64_t page = whole_pages(1), more = size - m->mapped;

@@ -15,7 +15,8 @@
 #define MAPPINGS_MAX 512
 #define HUGE_BYTES (2u << 20)
 
-/* What a child has to release. Lies in ordinary memory, which fork copies; when it is full a child leaks. */
+/* The mappings that a forked child has to release. In ordinary memory, which fork copies; when it is full a
+ * child leaks. */
 static struct {
 	void *p;
 	size_t size;
@@ -51,8 +52,8 @@ static void *map(size_t size)
 	return p;
 }
 
-/* What is left of the memory that was taken before the program confined itself. Pieces are
- * taken by one atomic addition, and never given back. */
+/* The rest of the memory that was taken before the program confined itself. Pieces are taken by one atomic
+ * addition, and never given back. */
 static struct {
 	char *base;
 	size_t size, used;
@@ -147,7 +148,7 @@ void memory_reset(void)
 
 	for (int i = 0; i < MAPPINGS_MAX; i++) {
 		if (mappings[i].p == NULL)
-			continue; /* nor is it written to: that would copy the page */
+			continue; /* not written to, as that would copy the page */
 		if (mappings[i].size != 0)
 			munmap(mappings[i].p, mappings[i].size);
 		mappings[i].p = NULL;

@@ -14,7 +14,7 @@ void *memory_map(size_t size);
 /* Keeps so much for after the program has confined itself, see confine.h. Once; does without on failure. */
 void memory_reserve(size_t size);
 void memory_unmap(void *p, size_t size);
-/* Gives the memory back but stays readable, as zeros. */
+/* Gives the memory back. It stays readable, as zeros. */
 void memory_empty(void *p, size_t size);
 /* A zeroed piece out of a slab, 128-aligned, never freed; wiped in a forked child. tid: the caller's. */
 void *memory_piece(size_t size, uint32_t tid);

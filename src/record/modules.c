@@ -49,8 +49,8 @@ extern int _dl_find_object(void *, struct dl_find_object *) __attribute__((weak)
 #endif
 
 /*
- * The wrapper of dlclose() does not see all: the C library unloads converters and the like by itself, and another thread
- * may be in dlclose() now. Notes it if the object is gone.
+ * The wrapper of dlclose() does not see all: the C library unloads converters and the like by itself, and
+ * another thread may be in dlclose() now. Notes it if the object is gone.
  */
 static bool is_gone(struct module *m)
 {

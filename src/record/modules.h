@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The loaded objects, kept without the loader's lock. All calls but modules_data() are made under the lock of stacks.c. */
+/* The loaded objects, kept without the loader's lock. All calls but modules_data() are made under the lock of
+ * stacks.c. */
 #ifndef MUTRACE_RECORD_MODULES_H
 #define MUTRACE_RECORD_MODULES_H
 
@@ -9,14 +10,14 @@
 
 /* Lists every object; takes the loader's lock, so only where the program calls into the loader anyway. */
 void modules_scan(uint32_t tid);
-/* ref of the module_rec that ip lies in, 0 if it lies in none; learns an object it did not know. *ret_new (may be NULL) is set to
- * whether it did. */
+/* ref of the module_rec that ip lies in, 0 if it lies in none; learns an object it did not know. *ret_new
+ * (may be NULL) is set to whether it did. */
 uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new);
-/* Whether an address lies in a loaded object; true if that cannot be told. Any thread. */
+/* True if an address lies in a loaded object, or if that cannot be told. Any thread. */
 bool modules_data(uintptr_t address);
 /* Marks those that are gone or replaced. True if any was. */
 bool modules_sweep(void);
-/* Whether one was found to be gone meanwhile: a sweep is due. */
+/* True if one was found to be gone meanwhile: a sweep is due. */
 bool modules_gone(void);
 /* Writes all that are still loaded into a new image. */
 void modules_rewrite(uint32_t tid);

@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What can be read from the C library's lock objects: the attributes of those that were initialised
- * statically, and who owns one. Knows glibc's layouts and nothing else does; elsewhere everything is "unknown".
+ * Reads the C library's lock objects: the attributes of those that were initialised statically, and the
+ * owner. Knows glibc's layouts and nothing else does; elsewhere everything is "unknown".
  *
- * A lock's memory may be gone at any time without our knowing: unmapped while it is locked, part of a library that is
- * closed, absent in a forked child. So these may be called only for an address that the program has just passed to a
- * function that itself touches the lock, before the original is called or when it says that the lock is held now.
+ * A lock's memory may be gone at any time without our knowing: unmapped while it is locked, part of a library
+ * that is closed, absent in a forked child. So these may be called only for an address that the program has
+ * just passed to a function that itself touches the lock, before the original is called or when it says that
+ * the lock is held now.
  */
 #include <pthread.h>
 
 #include "src/record/internal.h"
 
 #ifdef __GLIBC__
-/* Bits of pthread_mutex_t.__data.__kind, fixed by glibc's ABI for static initialisers and process-shared use. */
+/* Bits of pthread_mutex_t.__data.__kind, fixed by glibc's ABI for static initialisers and process-shared
+ * use. */
 #define GLIBC_MUTEX_TYPE 3
 #define GLIBC_MUTEX_INHERIT 32
 #define GLIBC_MUTEX_PROTECT 64

@@ -31,7 +31,7 @@ static long find(const char *path)
 	return RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);
 }
 
-/* Whether the first library of LD_PRELOAD, which is ours, can be found by its path. */
+/* True if the first library of LD_PRELOAD, which is ours, can be found by its path. */
 static bool library_exists(const char *preload)
 {
 	char path[1024];

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Whose holds a wait overlaps, and for how long: the books of one lock while threads wait for it. Arithmetic only: every
- * function is told the time, and the caller sees to it that one thread at a time is inside (waited.c).
+ * The holds that a wait overlaps, and for how long: the books of one lock while threads wait for it.
+ * Arithmetic only: every function is told the time, and the caller sees to it that one thread at a time is
+ * inside (waited.c).
  *
- * The lock has a clock that runs at 1/n of real time while n threads hold it, and stands still while nobody does. A holder
- * is charged the clock's difference between its acquisition and its release, so readers share their time equally. The
- * charges go to accounts, one for each cell. A waiter notes all accounts when its wait begins. The differences when it
- * ends are what each holder blocked it for, however many holds there were. The rest of the wait is hand-off: nobody held
- * the lock, or unseen: somebody did, but not by a recorded call.
+ * The lock has a clock that runs at 1/n of real time while n threads hold it, and stands still while nobody
+ * does. A holder is charged the clock's difference between its acquisition and its release, so readers share
+ * their time equally. The charges go to accounts, one for each cell. A waiter notes all accounts when its
+ * wait begins. The differences when it ends are what each holder blocked it for, however many holds there
+ * were. The rest of the wait is hand-off: nobody held the lock, or unseen: somebody did, but not by a
+ * recorded call.
  */
 #ifndef MUTRACE_RECORD_OVERLAP_H
 #define MUTRACE_RECORD_OVERLAP_H
@@ -41,7 +43,7 @@ struct overlap {
 	uint64_t charged[OVERLAP_ACCOUNTS + 1]; /* by ended holds; the last one is that of all others */
 };
 
-/* What stood in the accounts when a wait began. */
+/* The accounts as they were when a wait began. */
 struct overlap_view {
 	uint64_t charged[OVERLAP_ACCOUNTS + 1];
 	uint64_t unseen_for;
@@ -63,8 +65,8 @@ void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool ex
 void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now);
 /* A wait begins. */
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now);
-/* A wait that began with a look ends: who blocked it. Returns how many parts, at most OVERLAP_ACCOUNTS + 1. Their sum and
- * *ret_unseen together are at most the time since the look. */
+/* A wait that began with a look ends: who blocked it. Returns how many parts, at most OVERLAP_ACCOUNTS + 1.
+ * Their sum and *ret_unseen together are at most the time since the look. */
 uint32_t overlap_parts(struct overlap *o, const struct overlap_view *v, uint64_t now,
 		       struct overlap_part ret[OVERLAP_ACCOUNTS + 1], uint64_t *ret_unseen);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The contended half of pilock.h: the kernel queues, boosts and hands over. */
+/* The contended half of pilock.h: the kernel queues the waiters, boosts the owner, hands the lock over. */
 #include "src/record/pilock.h"
 
 #include "src/record/state.h"
@@ -8,7 +8,8 @@
 
 #include "src/record/raw.h"
 
-/* Filters tell the kinds of futex calls apart. Owners do not wait for anything, so one that runs is soon done. */
+/* Filters tell the kinds of futex calls apart. Owners do not wait for anything, so one that runs is soon
+ * done. */
 #define CONFINED_SPINS 20000
 
 static bool confined_wait(uint32_t *word, uint32_t tid)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The recorder's own lock, for its slow paths only: a priority-inheriting futex, so that a realtime
- * thread never spins against, nor waits unboundedly for, an ordinary one that we delayed. The word holds
- * the owner's kernel thread id. Not recursive; never held while a function of the program or a blocking
- * call runs. In a forked child all of them are reset (fork.c).
+ * The recorder's own lock, for its slow paths only. It is a priority-inheriting futex: a realtime thread
+ * never spins against an ordinary one that we delayed, nor waits for it without bound. The word holds the
+ * owner's kernel thread id. Not recursive; never held while a function of the program or a blocking call
+ * runs. A forked child resets all of them (recorder.c).
  */
 #ifndef MUTRACE_RECORD_PILOCK_H
 #define MUTRACE_RECORD_PILOCK_H

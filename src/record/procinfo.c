@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the recorder reads from /proc, see procinfo.h. Runs at start and at the start of threads; takes no
- * lock. */
+/* Reads /proc, see procinfo.h. Runs at start and at the start of threads; takes no lock. */
 #include "src/record/procinfo.h"
 
 #include <errno.h>

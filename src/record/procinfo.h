@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the recorder reads from /proc at start; every piece may be missing. No allocation, no stdio. */
+/* Facts from /proc, read at start; every piece may be missing. No allocation, no stdio. */
 #ifndef MUTRACE_RECORD_PROCINFO_H
 #define MUTRACE_RECORD_PROCINFO_H
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * System calls of the recorder itself. They are no cancellation points, and no wrapper sees them, of ours or of another
- * preloaded library: the recorder works inside functions that must not be cancelled, and is no part of what it
- * records. They return what the kernel does, a negative error number on failure, and leave errno.
+ * System calls of the recorder itself. They are no cancellation points, and no wrapper sees them, of ours or
+ * of another preloaded library: the recorder works inside functions that must not be cancelled, and is no
+ * part of what it records. They return what the kernel does, a negative error number on failure, and leave
+ * errno.
  */
 #ifndef MUTRACE_RECORD_RAW_H
 #define MUTRACE_RECORD_RAW_H
@@ -56,8 +57,8 @@ static inline int raw_madvise(void *p, size_t size, int advice)
 	return (int)RAW_CALL(SYS_madvise, p, size, advice, 0, 0, 0);
 }
 
-/* A mapping without a place of its own: of a file, or anonymous with fd -1. A negative error number as a pointer on
- * failure, see raw_mapped(). */
+/* A mapping without a place of its own: of a file, or anonymous with fd -1. A negative error number as a
+ * pointer on failure, see raw_mapped(). */
 static inline void *raw_mmap(size_t size, int protection, int flags, int fd)
 {
 #ifdef SYS_mmap2

@@ -2,10 +2,10 @@
 /*
  * Start of the process, fork, and the way into the recorder for a thread that it does not know yet.
  *
- * A forked child has none of this state: its private memory was wiped, and the image it still maps is its parent's.
- * It is given an image of its own when it first uses a lock; until then it only marks the one that its
- * parent prepared, so that the front end knows it is there. A child made past fork() (by a bare system call) is
- * noticed by the wiped memory all the same.
+ * A forked child has none of this state: its private memory was wiped, and the image it still maps is its
+ * parent's. It is given an image of its own when it first uses a lock; until then it only marks the one that
+ * its parent prepared, so that the front end knows it is there. A child made past fork() (by a bare system
+ * call) is noticed by the wiped memory all the same.
  */
 #include <errno.h>
 #include <limits.h>
@@ -22,21 +22,22 @@
 
 #define INHERITED_MAX 64u
 
-/* Set while a thread is attached or a child set up, when wrappers must go straight through. */
+/* Set while a thread is attached or a child set up: wrappers must go straight through. */
 static __thread uint8_t entering __attribute__((tls_model("initial-exec")));
 
 /* Has a thread call recorder_thread_ending() when it ends. NULL: nothing tells. */
 static void (*watch_exit)(struct thread *t);
 
-/* Locks that the forking thread holds, for the child: ordinary memory. Their own memory may be gone in the child, or even
- * in the parent, so what they are is copied from the records. */
+/* Locks that the forking thread holds, for the child: ordinary memory. Their own memory may be gone in the
+ * child, or even in the parent, so what they are is copied from the records. */
 static struct {
 	uint64_t address;
 	struct lock_attributes attributes;
 } inherited[INHERITED_MAX];
 static uint32_t inherited_count;
 static bool inherited_all = true; /* there was room for all of them */
-/* The thread inside fork(), between our first and our last handler. Ordinary memory, guarded by unwind_lock. */
+/* The thread inside fork(), between our first and our last handler. Ordinary memory, guarded by
+ * unwind_lock. */
 static pthread_t forker;
 static bool forking;
 
@@ -57,7 +58,7 @@ void recorder_thread_ended(struct thread *t)
 {
 	if (t != thread_self || recorder.state != RECORDER_ON)
 		return;
-	entering = 1; /* for good: nobody would tell us of a second end */
+	entering = 1; /* for good: nothing tells of a second end */
 	waits_settle(t);
 	thread_end(t);
 }
@@ -108,8 +109,8 @@ struct use recorder_scratch(const void *address, uintptr_t site)
 	return (struct use){ POINTER_REF(c), POINTER_REF(l) };
 }
 
-/* A child of fork(): the front end and the parent's books are told that it is there. Nothing but this until it first
- * locks something. */
+/* In a child of fork(): tells the command and the parent's books that the child is there. This is all until
+ * it first locks something. */
 static void child_appeared(void)
 {
 	forking = false;
@@ -126,7 +127,7 @@ static void child_start(void)
 		recorder.state = RECORDER_OFF;
 		return;
 	}
-	/* A handler of somebody else's may lock before it is our handler's turn; malloc libraries' do. */
+	/* Another library's fork handler may lock before ours runs; those of malloc libraries do. */
 	if (forking && pthread_equal(forker, pthread_self()))
 		child_appeared();
 	memory_reset();
@@ -142,7 +143,7 @@ static void child_start(void)
 	recorder.state = RECORDER_ON;
 }
 
-/* The forking thread's locks are the child's: they are released there, which is no misuse. */
+/* The locks of the forking thread are the child's. The child releases them, which is no misuse. */
 static void child_inherit(struct thread *t)
 {
 	struct site here = { (uintptr_t)__builtin_return_address(0), NULL };
@@ -183,7 +184,8 @@ struct thread *recorder_enter(void)
 	entering = 1;
 	if (t != &thread_none || recorder.state == RECORDER_CHILD) {
 		/* A child: the wiped block is still ours, or fork's handler has said so. A vfork child or a
-		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread exists. */
+		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread
+		 * exists. */
 		thread_is_none();
 		child_start();
 	}
@@ -222,7 +224,8 @@ struct thread *recorder_thread_prepare(void)
 	struct thread *t;
 	int saved = errno;
 
-	/* A forked child begins to record in the first call that we see, and may do so only while it has one thread. */
+	/* A forked child begins to record in the first call that we see, and may do so only while it has one
+	 * thread. */
 	if (recorder.state == RECORDER_CHILD ||
 	    (thread_self != &thread_none && thread_self->mode == MODE_OFF))
 		recorder_enter();
@@ -244,7 +247,8 @@ void recorder_before_fork(void)
 	if (recorder.state != RECORDER_ON || recorder.confined)
 		return;
 	t = thread_self;
-	/* First of all: its lock, held until the fork is done, keeps apart threads that fork at the same time. */
+	/* First of all: its lock, held until the fork is done, keeps apart threads that fork at the same
+	 * time. */
 	stacks_before_fork((uint32_t)gettid());
 	forker = pthread_self();
 	forking = true;
@@ -330,8 +334,8 @@ void recorder_stop(enum loss why)
 }
 
 #ifdef MUTRACE_COVERAGE
-/* make coverage: not every program that we are loaded into comes to the end of exit(). What this locks is not the
- * program's. */
+/* For `make coverage`: not every program that we are loaded into comes to the end of exit(). The locks taken
+ * here are not the program's. */
 static void coverage_write(bool end)
 {
 	struct alloc_totals *plain;
@@ -361,8 +365,8 @@ static void coverage_write(bool end)
 #define coverage_write(end)
 #endif
 
-/* Also called by a child that shares our memory and has no thread block, not even an errno: chromium's zygote makes one
- * that way. So nothing thread-local here; none of what is called touches errno. */
+/* Also called by a child that shares our memory and has no thread block, not even an errno: chromium's zygote
+ * makes one that way. So nothing thread-local here; none of what is called touches errno. */
 void recorder_ended(uint32_t image_state)
 {
 	struct image_header *h = recorder.header;

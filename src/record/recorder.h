@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What wrappers may call. Everything here runs in the profiled process, allocates nothing from the program,
- * leaves errno as it was and takes only the recorder's own locks (pilock.h), never across a blocking call.
- * The inline part of it, for the calls that must be fast, is in hot.h.
+ * The interface for wrappers. Everything here runs in the profiled process, allocates nothing from the
+ * program, leaves errno as it was and takes only the recorder's own locks (pilock.h), never across a blocking
+ * call. The inline part, for calls that must be fast, is hot.h.
  */
 #ifndef MUTRACE_RECORD_RECORDER_H
 #define MUTRACE_RECORD_RECORDER_H
@@ -14,17 +14,19 @@
 #include "src/record/stacks.h"
 #include "src/record/state.h"
 
-/* A lock and this thread's cell for one call site of it. cell 0: not recorded. Same layout as in struct held. */
+/* A lock and this thread's cell for one call site of it. cell 0: not recorded. Same layout as in struct
+ * held. */
 struct use {
 	uint32_t cell, lock;
 };
 
-/* What an object is, as its kind's wrapper reads it from the object or the attributes. */
+/* The attributes of a lock, as its kind's wrapper reads them from the object or is given them. */
 struct lock_attributes {
 	uint8_t kind, type, protocol, flags;
 };
 
-/* The calling thread if it is recorded now, attached if it was not yet known; else NULL: call the original. */
+/* The calling thread if it is recorded now, attached if it was not yet known; else NULL: call the
+ * original. */
 struct thread *recorder_enter(void);
 /* The same, quicker. Not where a variable must outlive a jump, as in pthread_cleanup_push(). */
 static inline struct thread *recorder_enter_quickly(void)
@@ -43,8 +45,8 @@ uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind);
 /* As recorder_find(), also a dead one. */
 uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind);
 #define GLIBC_MUTEX_ROBUST 16 /* bit of __kind, see objects.c */
-/* What the C library's objects tell (objects.c): attributes, owner's kernel id (0 none or unknown), destruction mark,
- * whether a mutex is robust, whether one seems to be locked. */
+/* Read from the C library's objects (objects.c): attributes, the owner's kernel id (0 none or unknown), the
+ * mark of a destroyed mutex, whether a mutex is robust, whether one seems to be locked. */
 struct lock_attributes object_attributes(const void *address, uint8_t kind);
 uint32_t object_owner(const void *address, uint8_t kind);
 bool object_destroyed(const void *address, uint8_t kind);
@@ -58,15 +60,16 @@ static inline bool object_robust(const void *mutex)
 	return false;
 #endif
 }
-/* Counts something that was not recorded. Any thread, any context. */
+/* Counts an event that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
-/* A destruction that succeeded. */
+/* After a destruction that succeeded. */
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind);
 
-/* A block of memory is about to be freed: ends the locks in it. */
+/* Ends the locks in a block of memory that is about to be freed. */
 void recorder_freeing(struct thread *t, uintptr_t address, size_t size);
 
-/* A misuse (STATE_*) of a lock: marks and counts it, keeps the stack of the first; with --trap stops the program. */
+/* Marks and counts a misuse (STATE_*) of a lock, and keeps the stack of the first. With --trap stops the
+ * program. */
 void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site site);
 
 /* A wait that is going on. Lives on the stack of a wrapper. */
@@ -78,46 +81,51 @@ struct wait {
 	struct wait_facts facts;
 };
 
-/* Before the blocking call: captures the stack, finds and marks the holder, shows the wait to live readers. */
+/* Before the blocking call: captures the stack, finds and marks the holder, shows the wait to live
+ * readers. */
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
 		struct wait *w);
-/* After it. Short, as the lock may be held now. */
+/* After the blocking call. Short, as the lock may be held now. */
 void wait_end(struct thread *t, struct wait *w);
 /* Adds an ended wait to the edges. Not between acquire and release. */
 void wait_book(struct thread *t, const struct wait *w, bool timed_out);
 
-/* Opens a hold. w: the wait that preceded it (booked at release) or NULL. For exclusive sides also notes the owner. Counts the
- * acquisition. */
+/* Opens a hold. w: the wait that preceded it (booked at release) or NULL. For exclusive sides also notes the
+ * owner. Counts the acquisition. */
 void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w);
 /* The same for a lock that was acquired, without a wait, before its use was known. */
 void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_t side, struct site site);
 /* The entry of a lock this thread holds, or NULL. */
 struct held *hold_find(struct thread *t, const void *address);
-/* The general way to release: one level of a recursive mutex, or closes the hold: removes the entry, hands it over in
- * *ret for hold_book(). False: the lock stays held (recursion). before: to be called before the original. */
+/* Releases one level of a recursive mutex, or closes the hold: takes the entry off the stack and gives it in
+ * *ret, for hold_book(). False: the lock stays held. To be called before the original. */
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now);
-/* Adds a closed hold, and the wait before it, to the counters. After the lock was released. */
+/* Books a closed hold and the wait before it. After the lock was released. */
 void hold_book(struct thread *t, const struct held *h, uint64_t now);
-/* Whether this thread, or the last one that acquired the exclusive side, holds a lock. Its memory is not looked at. */
+/* True if this thread, or the last one that acquired the exclusive side, holds a lock. Its memory is not
+ * looked at. */
 bool hold_exists(struct thread *t, const void *address, uint32_t lock);
-/* Another thread's hold ended by this one: drops its entry. Returns whether there was one. */
+/* Drops the entry of another thread's hold that this one has ended. True if there was one. */
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock);
 
 /* Threads. A block for a thread about to be created, or NULL. */
 struct thread *recorder_thread_prepare(void);
 void thread_abandon(struct thread *t);          /* it was not created after all */
 void recorder_thread_started(struct thread *t); /* in the new thread, first thing */
-/* How a thread is told to call recorder_thread_ending() as it ends. */
+/* Arranges that a thread calls recorder_thread_ending() as it ends. */
 void recorder_watch_exits(void (*watch)(struct thread *t));
-/* In the ending thread, in each round of thread-specific data destructors. False: it may still lock, ask again in the next. */
+/* In the ending thread, in each round of thread-specific data destructors. False: it may still lock, ask
+ * again in the next. */
 bool recorder_thread_ending(struct thread *t);
 void recorder_thread_ended(struct thread *t); /* the same where there are no rounds */
 void thread_begin(struct thread *t);          /* the recorder's part of it */
 void thread_end(struct thread *t);            /* in the ending thread, last thing */
 void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */
-/* Somebody changed the policy of another thread, or of who knows which: they look for themselves at their next call. */
+/* The policy of another thread has changed, or of a thread that is not known. Each looks for itself at its
+ * next call. */
 void threads_policy_stale(void);
-/* What the kernel says of a thread's policy now, as priority (see priority_of() in blame.c); -1 if it is gone. */
+/* A thread's policy now, asked of the kernel, as a priority (see priority_of() in blame.c); -1 if the thread
+ * is gone. */
 int thread_priority_now(uint32_t tid);
 /* All threads ever, for looking at their holds. */
 uint32_t thread_count(void);
@@ -134,9 +142,9 @@ void recorder_after_fork_child(void);
 void recorder_ended(uint32_t image_state);
 
 /*
- * The program is about to give up system calls, by a seccomp filter. From then on the recorder makes none, as each may kill:
- * it goes on with memory that is taken now. False: nothing to take back by recorder_unconfine() where the program
- * could not do so after all.
+ * The program is about to give up system calls, by a seccomp filter. From then on the recorder makes none, as
+ * each may kill: it goes on with memory that is taken now. False: nothing to take back by
+ * recorder_unconfine() where the program could not do so after all.
  */
 bool recorder_confine(void);
 void recorder_unconfine(void);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Records of locks, and their recycling. A destroyed lock's record is used again for the next lock made in the same
- * place (same creation stack, or same stack of first use), so that locks that come and go by the million keep few records
- * and lose no count: the reading side sums up the records of one place anyway. Each thread keeps lists of the records that
- * it may reuse. A long list is handed to the process, for programs in which one thread makes what another destroys.
- * Called by locks.c; takes the lock of the process's lists.
+ * Records of locks, and their recycling. A destroyed lock's record is used again for the next lock made in
+ * the same place (same creation stack, or same stack of first use), so that locks that come and go by the
+ * million keep few records and lose no count: the reading side sums up the records of one place anyway. Each
+ * thread keeps lists of the records that it may reuse. A long list is handed to the process, for programs in
+ * which one thread makes what another destroys. Called by locks.c; takes the lock of the process's lists.
  */
 #include <string.h>
 
@@ -23,7 +23,7 @@ static struct {
 	struct record_list lists[COMMON_LISTS];
 } common;
 
-/* Takes a dead record off a list of this thread's; stale entries on the way fall off. */
+/* Takes a dead record off a list. Entries on the way that are out of date fall off. */
 static uint32_t list_pop(struct record_list *list, uint32_t creator)
 {
 	while (list->head > LIST_END) {
@@ -59,7 +59,7 @@ static struct record_list *common_list(uint32_t stack)
 	return NULL;
 }
 
-/* Moves records between a thread's list and the common one of the same place. */
+/* Moves records of one origin between a thread's list and the common one. */
 static void list_share(struct thread *t, struct record_list *mine, bool give)
 {
 	struct record_list *all;

@@ -24,9 +24,9 @@ static struct hashtable nodes; /* (inner, ip) -> node; readers of the old one mi
 static uint32_t forgotten;     /* how often the table was emptied */
 static uint32_t unwind_lock;
 /*
- * The thread that forks, 0 none, written under unwind_lock. Others stay out of libunwind until it is done, and wait for
- * fork_lock, which it holds; they wait with their signals open, as it may want to stop them by one. It may capture
- * itself meanwhile: handlers of the program's lock.
+ * The thread that forks, 0 none, written under unwind_lock. Others stay out of libunwind until it is done,
+ * and wait for fork_lock, which it holds; they wait with their signals open, as it may want to stop them by
+ * one. It may capture itself meanwhile: handlers of the program's lock.
  */
 static uint32_t unwind_forker, fork_lock;
 static struct arena frame_arena;
@@ -82,7 +82,7 @@ static struct frame_node *node_enter(struct frame_node *inner, const struct capt
 	return n;
 }
 
-/* Remembers where the caller's return address stood relative to this frame's. */
+/* Remembers how far from this frame's return address the caller's stood. */
 static void node_learn(struct frame_node *n, const struct captured_frame *f,
 		       const struct captured_frame *above)
 {
@@ -97,13 +97,15 @@ static void node_learn(struct frame_node *n, const struct captured_frame *f,
 	n->caller_distance = (int32_t)d;
 }
 
-/* Objects are gone: what is known of their addresses holds no longer. With unwind_lock held. */
+/* Forgets stacks after objects are gone: what is known of their addresses holds no longer. With unwind_lock
+ * held. */
 static void modules_forget(void)
 {
 	if (!modules_sweep())
 		return;
 	capture_flush();
-	/* Emptied, not replaced: programs load and unload all the time, and old tables are never given back. */
+	/* Emptied, not replaced: programs load and unload all the time, and old tables are never given
+	 * back. */
 	for (uint32_t i = 0; nodes.now != NULL && i <= nodes.now->mask; i++)
 		__atomic_store_n((uint32_t *)nodes.now->slots + i, 0, __ATOMIC_RELAXED);
 	nodes.count = 0;
@@ -208,7 +210,7 @@ static inline uint32_t walk(struct thread *t, struct site site)
 				return 0;
 			limit = page_end(slot);
 		}
-		/* Mostly a function is called from where it was called last. */
+		/* A function is mostly called from where it was called last. */
 		likely_outer = __atomic_load_n(&n->likely_outer, __ATOMIC_RELAXED);
 		outer = REF_POINTER(likely_outer);
 		if (unlikely(likely_outer == 0 || outer->ip != *slot)) {

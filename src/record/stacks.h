@@ -3,8 +3,8 @@
  * Stacks as paths in a tree of frames (format.h), and the loaded objects they lie in.
  *
  * A stack seen before is recognised without unwinding: every node knows how far above its own return address
- * its caller's return address was found, so the walk reads one word a frame and looks up (node, word). A word that no
- * node knows, or a frame whose size is not constant, sends the whole stack through libunwind once.
+ * its caller's return address was found, so the walk reads one word a frame and looks up (node, word). A word
+ * that no node knows, or a frame whose size is not constant, sends the whole stack through libunwind once.
  */
 #ifndef MUTRACE_RECORD_STACKS_H
 #define MUTRACE_RECORD_STACKS_H
@@ -15,8 +15,8 @@
 #include "src/arch/arch.h"
 #include "src/record/state.h"
 
-/* Where a wrapper was called: its return address, and the address on the stack where that stands (NULL where the
- * machine does not put it there). */
+/* The call site of a wrapper: its return address, and the address on the stack where that stands (NULL where
+ * the machine does not put it there). */
 struct site {
 	uintptr_t ip;
 	const uintptr_t *slot;
@@ -27,7 +27,8 @@ struct site {
 
 /* The stack id of the calling thread from the site outwards; 0 if not even one frame could be stored. */
 uint32_t stacks_capture(struct thread *t, struct site site);
-/* Which frame of a stack captured there an object on the stack lies in: 1 the innermost, 0 if that is not known. */
+/* The frame of a stack captured there that an object on the stack lies in: 1 the innermost, 0 if that is not
+ * known. */
 uint16_t stacks_owner(uint32_t stack, struct site site, const void *object);
 
 /* Finds libunwind and lists the loaded objects. At start, before any other thread. */
@@ -41,7 +42,7 @@ void stacks_start_child(uint32_t tid);
 void stacks_modules_changed(struct thread *t);
 
 struct dl_phdr_info;
-/* What dl_iterate_phdr() would tell, from our list and without the loader's lock. For libunwind. */
+/* As dl_iterate_phdr(), from our list and without the loader's lock. For libunwind. */
 int stacks_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 #endif

@@ -6,7 +6,7 @@ struct recorder recorder;
 uint32_t lock_epochs[1u << EPOCHS_LOG]; /* see callcache.h */
 
 struct thread thread_none;
-/* Not only for form: a handler that forks can return in the child in the middle of a hot path. */
+/* Needed where a handler forks and returns in the child in the middle of a hot path. */
 static struct call_slot no_slots[CACHE_WAYS] __attribute__((aligned(128)));
 __thread struct thread_own thread_own
 	__attribute__((tls_model("initial-exec"))) = { &thread_none, no_slots, 0 };

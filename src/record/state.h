@@ -18,10 +18,10 @@
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
-/* Between what a signal handler on this thread must see in this order. */
+/* Between accesses that a signal handler of this thread must see in this order. */
 #define signal_fence() __asm__ volatile("" ::: "memory")
 
-/* How a thread records. 0 must be "not at all": it is what wiped memory says. */
+/* The way in which a thread records. 0 must be "not at all": it is what wiped memory says. */
 enum thread_mode {
 	MODE_OFF = 0,
 	MODE_EXACT,
@@ -30,13 +30,13 @@ enum thread_mode {
 	MODE_EXACT_BY_CALL, /* exact, on a machine whose clock is not one instruction */
 };
 
-/* Lossy: finds the cell of a (lock address, call site, side), and has what an acquisition needs to know of it. See hot.h. */
+/* One entry of the cache of calls: (lock address, call site, side) -> cell, see callcache.h. */
 struct call_slot {
 	uint64_t address; /* with a mark in the lowest two bits; 0: free */
 	uint64_t ip;
 	uint32_t cell, lock; /* in the order of struct held, which takes both at once */
 	uint32_t acquired;   /* lower half of the cell's */
-	uint32_t stamp;      /* epoch of the address when all this was known to be right, with STAMP_* */
+	uint32_t stamp;      /* epoch of the address when all this was checked, with STAMP_* */
 } __attribute__((aligned(32)));
 
 /* A slot's place is one of four, which lie in two neighbouring cache lines. */
@@ -57,7 +57,7 @@ struct hashtable {
 
 #define RECORD_LISTS 32
 #define STAND_INS_LOG 5u
-/* Dead lock records of one place of creation that this thread may use again. */
+/* Dead records of one origin that this thread may use again. */
 struct record_list {
 	uint32_t stack; /* 0: list not in use */
 	uint32_t head;
@@ -72,11 +72,12 @@ struct thread {
 		};
 		uint16_t gate; /* both at once */
 	};
-	/* Written often and therefore not part of the gate: the processor forwards a store only to a load of its size. */
-	uint8_t busy;         /* inside the recorder: whatever is called now is not recorded */
+	/* Written often and therefore not part of the gate: the processor forwards a store only to a load of
+	 * its size. */
+	uint8_t busy;         /* inside the recorder: calls are not recorded, see busy_enter() */
 	uint8_t hot;          /* in the middle of a hot path */
 	uint32_t ref;         /* of rec */
-	uint32_t booked_cell; /* of the last hold that was booked; 0 when one is pending */
+	uint32_t booked_cell; /* cell of the last hold that was booked; 0 when one is pending */
 	struct held *top;     /* last entry in use; held_first - 1 is a sentinel with address 0 */
 	struct held *held_first, *held_last;
 	struct thread_rec *rec;
@@ -86,8 +87,8 @@ struct thread {
 	uint32_t sample_hold;
 	struct call_slot *cache;
 	uint64_t cache_mask;
-	struct call_slot *
-		cache_before; /* the one before the last growth, emptied: interrupted code may still look there */
+	struct call_slot
+		*cache_before; /* before it last grew, emptied: interrupted code may still look there */
 	size_t cache_before_bytes;
 
 	struct arena cells_arena, edges_arena, locks_arena;
@@ -96,7 +97,7 @@ struct thread {
 	struct waits *waits; /* see waited.h; NULL: it has never waited */
 	struct record_list records[RECORD_LISTS];
 	uint32_t stand_ins
-		[1u << STAND_INS_LOG]; /* refs of locks that stand for others of their place, see edges.c */
+		[1u << STAND_INS_LOG]; /* refs of locks that stand for others of their origin, see edges.c */
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
@@ -110,14 +111,12 @@ struct thread {
 	uint32_t policy_looks;      /* slow paths until the policy is read again */
 
 	/* matrace (watch.c) */
-	struct alloc_totals
-		*plain;  /* where the calls are counted of a thread that is not realtime; NULL: ask watch.c */
-	uint8_t watched; /* enum realtime_by */
-	uint32_t regions; /* MATRACE_RT_BEGINs that were not ended */
-	uintptr_t
-		watch_slot; /* where the return address of the watched call that is going on stands; 0: none */
-	uint64_t faults;    /* page faults of the thread that do not count */
-	struct alloc_site *fault_site; /* where the others are counted; NULL: they are not */
+	struct alloc_totals *plain; /* counts the calls of a thread that is not realtime; NULL: ask watch.c */
+	uint8_t watched;            /* enum realtime_by */
+	uint32_t regions;           /* MATRACE_RT_BEGINs that were not ended */
+	uintptr_t watch_slot; /* where the return address of the outermost watched call stands; 0: none */
+	uint64_t faults;      /* page faults of the thread that do not count */
+	struct alloc_site *fault_site; /* counts the others; NULL: they are not counted */
 	struct arena sites_arena;
 	struct hashtable sites; /* (function, stack) -> alloc_site */
 
@@ -125,8 +124,8 @@ struct thread {
 };
 
 /*
- * What a thread finds without another look into memory: its block, and the cache of its block. initial-exec: the library is
- * always loaded at start, and this makes the access one instruction that cannot allocate.
+ * The thread's block and the cache of its block, found without another look into memory. initial-exec: the
+ * library is always loaded at start, and this makes the access one instruction that cannot allocate.
  */
 struct thread_own {
 	struct thread *
@@ -139,8 +138,9 @@ extern __thread struct thread_own thread_own __attribute__((tls_model("initial-e
 extern struct thread thread_none;
 
 /*
- * Around a change that a signal handler of this thread must not see half done: what a handler calls in between is not
- * recorded, but counted as lost. Pairs may lie within one another. No wrapper begins with "busy" set (recorder_enter()).
+ * Around a change that a signal handler of this thread must not see half done. What a handler calls in
+ * between is not recorded, but counted as lost. Pairs may lie within one another. No wrapper begins with
+ * "busy" set (recorder_enter()).
  */
 static inline uint8_t busy_enter(struct thread *t)
 {
@@ -157,8 +157,8 @@ static inline void busy_leave(struct thread *t, uint8_t before)
 	t->busy = before;
 }
 
-/* Where the calling thread's stack ends if `here` lies on it: all from there to this address can be read. 0 if `here` lies
- * on another, as of a coroutine or a signal handler, or if that is not known. */
+/* The end of the calling thread's stack, if `here` lies on it: all from `here` to that address can be read. 0
+ * if `here` lies on another stack, as of a coroutine or a signal handler, or if that is not known. */
 static inline uintptr_t stack_end_of(const struct thread *t, uintptr_t here)
 {
 	return likely(here - t->stack_low < t->stack_bytes) ? t->stack_low + t->stack_bytes : 0;

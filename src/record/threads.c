@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Threads: a block each, made by the creating thread or, for threads that came another way, at their first lock
- * call. When a thread ends, its block with all its counters goes to the next one that starts, so that memory
- * follows the number of threads alive at once and not of those that ever were. Takes threads_lock.
+ * Threads: a block each, made by the creating thread or, for threads that came another way, at their first
+ * lock call. When a thread ends, its block with all its counters goes to the next one that starts, so that
+ * memory follows the number of threads alive at once and not of those that ever were. Takes threads_lock.
  */
 #include <errno.h>
 #include <sched.h>
@@ -79,8 +79,8 @@ static struct thread *make(uint32_t tid)
 }
 
 /*
- * The C library keeps a thread's kernel id near where the thread pointer points, but says nowhere at which distance. Found in
- * the main thread before the program confines itself; 0 not found.
+ * The C library keeps a thread's kernel id near where the thread pointer points, but says nowhere at which
+ * distance. Found in the main thread before the program confines itself; 0 not found.
  */
 #define TID_REACH 4096
 static intptr_t tid_distance;
@@ -128,7 +128,7 @@ static struct thread *take(uint32_t tid)
 	return t;
 }
 
-/* What a new thread has of its creator, unless it was told otherwise. */
+/* The policy that a new thread has from its creator, unless it was told otherwise. */
 static void inherit(struct thread *t, const struct thread *creator)
 {
 	if (creator->rec == NULL)
@@ -150,7 +150,7 @@ struct thread *thread_prepare(void)
 	return t;
 }
 
-/* For the next thread that starts. */
+/* Keeps a block for the next thread that starts. */
 static void give_back(struct thread *t)
 {
 	uint32_t tid = thread_self->tid ? thread_self->tid : own_tid();
@@ -182,7 +182,7 @@ void thread_policy_changed(struct thread *t)
 		t->stale = 1;
 		return;
 	}
-	if (recorder.confined) { /* it is what the creator's was, and what changed since is not known */
+	if (recorder.confined) { /* it is as the creator's was; changes since are not known */
 		t->stale = 0;
 		return;
 	}
@@ -236,7 +236,8 @@ int thread_priority_now(uint32_t tid)
 	return r;
 }
 
-/* Where this thread's stack lies, for when it is attached anew. Unlike its block this outlives a fork. 0 bytes: not known. */
+/* The place of this thread's stack, for when it is attached anew. Unlike its block this outlives a fork. 0
+ * bytes: not known. */
 static __thread struct {
 	uintptr_t low;
 	size_t bytes;
@@ -289,8 +290,8 @@ static void begin(struct thread *t)
 }
 
 /*
- * Who waits for a lock whose holder has ended waits for ever, and the report is to say so: the block of such a holder is
- * not used again, up to a number.
+ * True if a thread ends with locks held, whose waiters wait for ever. The report is to say so, so the block
+ * of such a thread is not used again; up to a number of them.
  */
 static bool keeps_locks(const struct thread *t)
 {
@@ -314,7 +315,8 @@ void thread_end(struct thread *t)
 
 void thread_begin(struct thread *t)
 {
-	/* The control block lies at the upper end of the stack, by more or less; the lowest part may not be ours. */
+	/* The control block lies at the upper end of the stack, by more or less; the lowest part may not be
+	 * ours. */
 	uintptr_t end = (uintptr_t)__builtin_thread_pointer();
 	size_t bytes = t->stack_size - t->stack_size / 8;
 

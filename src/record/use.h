@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What wrappers count in the cell of a use, beside holds and waits. A cell is the calling thread's own; what a signal
- * handler counts in between may be lost by one. Only for a use with a cell.
+ * Counts that wrappers make in the cell of a use, beside holds and waits. A cell is the calling thread's own;
+ * what a signal handler counts in between may be lost by one. Only for a use with a cell.
  */
 #ifndef MUTRACE_RECORD_USE_H
 #define MUTRACE_RECORD_USE_H
@@ -18,7 +18,7 @@ static inline struct lock_rec *use_lock(struct use use)
 	return REF_POINTER(use.lock);
 }
 
-/* An acquisition, or what stands for it, of a lock without holds; waited: it was contended. */
+/* An acquisition, or its like, of a lock without holds. waited: it was contended. */
 static inline void use_acquired(struct use use, bool waited)
 {
 	use_cell(use)->acquired++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What this build of the library calls itself. mutrace looks for the text in the file before it preloads it (see
- * src/cmd/library.c), so that a command and a library of two installations are noticed and not mixed. Nothing in
- * the profiled process reads it.
+ * The name and version of this build of the library. mutrace looks for the text in the file before it
+ * preloads it (src/cmd/library.c), so that a command and a library of two installations are noticed and not
+ * mixed. Nothing in the profiled process reads it.
  */
 #include "config.h"
 

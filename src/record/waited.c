@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The locks that threads wait for now, see waited.h. Runs in the profiled process. Called by blame.c and holds.c. */
+/* The locks that threads wait for now, see waited.h. Runs in the profiled process. Called by blame.c and
+ * holds.c. */
 #include "src/record/waited.h"
 
 #include <string.h>

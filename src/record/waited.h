@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The locks that threads wait for now, and who holds them meanwhile. A lock has books (struct overlap) from the first
- * thread that waits for it until none does any more; lock_rec.waiters says so to all others. While it is not 0,
- * each acquisition and each release of the lock is told here.
+ * The locks that threads wait for now, and who holds them meanwhile. A lock has books (struct overlap) from
+ * the first thread that waits for it until none does any more; lock_rec.waiters says so to all others. While
+ * it is not 0, each acquisition and each release of the lock is told here.
  *
- * Takes the lock of a bucket of the table, and nothing under it. A thread that is in here is busy: its signal handlers
- * are passed by.
+ * Takes the lock of a bucket of the table, and nothing under it. A thread that is in here is busy: its signal
+ * handlers are passed by.
  */
 #ifndef MUTRACE_RECORD_WAITED_H
 #define MUTRACE_RECORD_WAITED_H
@@ -13,8 +13,8 @@
 #include "src/record/overlap.h"
 #include "src/record/recorder.h"
 
-/* A thread's waits, as far as they are not in its edges yet. One wait at a time is looked at: that of a signal handler
- * that interrupts another has no parts. */
+/* A thread's waits, as far as they are not in its edges yet. One wait at a time is looked at: that of a
+ * signal handler that interrupts another has no parts. */
 struct waits {
 	uint32_t lock; /* waited for now; 0: none */
 	uint32_t n_parts;
@@ -25,8 +25,8 @@ struct waits {
 };
 
 /*
- * A wait begins. find: enters all present holders in the books, and one in *w; called when nobody waited before.
- * Gives *w the first holder that is known.
+ * A wait begins. find: enters all present holders in the books, and one in *w; called when nobody waited
+ * before. Gives *w the first holder that is known.
  */
 void waited_begin(struct thread *t, const void *address, struct wait *w,
 		  void (*find)(struct thread *t, const void *address, struct wait *w, struct overlap *o));

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * matrace's recording, see watch.h. Every thread has a table of its own of (function, stack), so no line is shared and
- * nothing is locked; the first call from a stack unwinds it, later ones recognise it (stacks.c).
+ * matrace's recording, see watch.h. Every thread has its own table of (function, stack), so no line is shared
+ * and nothing is locked. The first call from a stack unwinds it, later ones recognise it (stacks.c).
  *
- * A watched function that calls another one is one call, the outer one. Which call is the outer is told by where
- * the return addresses stand on the stack, so a call that never returned (longjmp, cancellation) hides nothing
+ * A watched function that calls another one is one call, the outer one. The outer one is told by where the
+ * return addresses stand on the stack, so a call that never returned (longjmp, cancellation) hides nothing
  * after it.
  */
 #include "src/record/watch.h"
@@ -64,7 +64,7 @@ bool watch_is_ours(uintptr_t ip)
 	return ip - ours.start < ours.size;
 }
 
-/* Whether a call is not the program's but the loader's or ours. */
+/* True if a call is not the program's but the loader's or ours. */
 static bool is_foreign(uintptr_t ip)
 {
 	return ip - ours.start < ours.size || watch_from_loader(ip);
@@ -161,7 +161,8 @@ static struct alloc_site *site_use(struct thread *t, enum watched function, uint
 	return s;
 }
 
-/* Page faults have no function and no stack: the kernel only tells how many a thread had so far. Begins to count them. */
+/* Begins to count page faults. They have no function and no stack: the kernel only tells how many a thread
+ * had so far. */
 static void faults_begin(struct thread *t)
 {
 	struct rusage u;
@@ -212,7 +213,7 @@ void watch_ended(void)
 	}
 }
 
-/* Whether the thread counts as realtime, and where its calls go. */
+/* Decides whether the thread counts as realtime, and where its calls are counted. */
 static void decide(struct thread *t)
 {
 	uint8_t was = t->watched;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * matrace: what realtime threads do that may block. Called by its wrappers (wrappers/watch_*.c) on the calling
- * thread; the fast part, for threads that are not realtime, is inline here. Takes no lock of its own.
+ * matrace: calls of realtime threads that may block. Called by its wrappers (wrappers/watch_*.c) on the
+ * calling thread. The fast part, for threads that are not realtime, is inline here. Takes no lock of its own.
  */
 #ifndef MUTRACE_RECORD_WATCH_H
 #define MUTRACE_RECORD_WATCH_H
@@ -20,7 +20,8 @@ struct watch {
 	uintptr_t outer;
 };
 
-/* Before the original: whether this call is to be recorded; counts it. bytes, frees: what it asks for and gives back. errno stays. */
+/* Before the original. True: this call is to be recorded, and is counted. bytes, frees: how much it asks for
+ * and gives back. errno stays. */
 bool watch_begin(struct watch *w, enum watched function, struct site site, uint64_t bytes, uint32_t frees);
 /* After it, with the result kept by the caller. errno stays. */
 void watch_end(struct watch *w);
@@ -28,12 +29,12 @@ void watch_end(struct watch *w);
 bool watch_wanted(enum watch_class class);
 /* Called when the thread's class may change or it ends: adds up its page faults. */
 void watch_faults(struct thread *t);
-/* Whether a call came out of this library. */
+/* True if a call came from this library. */
 bool watch_is_ours(uintptr_t ip);
 /* MATRACE_RT_BEGIN, MATRACE_RT_END, MATRACE_START */
 void watch_region(int by);
 void watch_start(void);
-/* At start: what is not the program's. */
+/* At start: finds the code that is not the program's. */
 void watch_setup(void);
 /* At the end of the process: page faults of all threads. */
 void watch_ended(void);
@@ -44,7 +45,7 @@ static inline bool watch_plain(void)
 	return likely(thread_self->plain != NULL);
 }
 
-/* Where the loader's code is: it allocates for dlopen and for new threads, which is not the program's doing. */
+/* The loader's code. It allocates for dlopen and for new threads, which is not the program's doing. */
 extern struct watch_range {
 	uintptr_t start, size;
 } watch_loader __attribute__((visibility("hidden")));

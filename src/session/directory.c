@@ -59,7 +59,7 @@ struct images {
 	bool alive;
 };
 
-/* Whether the process of an image may be alive. Of one in another PID namespace nothing is known. */
+/* True if the process of an image may be alive. Of one in another PID namespace nothing is known. */
 static bool look_at_image(int dir, const char *name, void *data)
 {
 	struct images *images = data;
@@ -107,7 +107,8 @@ static bool is_over(int dir, int file, const struct stat *st, struct session_fil
 	return (s->pid == 0 || (kill((pid_t)s->pid, 0) != 0 && errno == ESRCH)) && !anybody_alive(dir, st);
 }
 
-/* Notes when it was first seen to be over, unless that would raise SIGXFSZ. If it cannot be noted, the next run tries. */
+/* Notes when it was first seen to be over, unless that would raise SIGXFSZ. If it cannot be noted, the next
+ * run tries. */
 static void note_dead(int file, struct session_file *s)
 {
 	struct rlimit size;

@@ -44,7 +44,7 @@ bool directory_hold_alone(int session_file);
 
 /* Removes the files of a session, and nothing else that the user may have put beside them. */
 void directory_remove_files(int session_dir);
-/* Whether there is nothing in a directory. */
+/* True if there is nothing in a directory. */
 bool directory_is_empty(int dir);
 
 #endif

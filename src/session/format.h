@@ -46,7 +46,7 @@ enum clock_kind {
 	CLOCK_KIND_TSC = 2, /* x86 time stamp counter or another constant counter */
 };
 
-/* What a tick is, is known from two readings of both clocks; the recorder renews "last" now and then. */
+/* The length of a tick is known from two readings of both clocks; the recorder renews "last" now and then. */
 struct clock_sync {
 	uint64_t first_ticks, first_ns; /* CLOCK_MONOTONIC */
 	uint64_t last_ticks, last_ns;
@@ -94,8 +94,8 @@ struct session_file {
 	uint32_t filters;    /* seccomp filters of whoever made the session */
 };
 
-/* Why something was not recorded; indices of image_header.lost. All are lost events but STACK: those events are counted, with
- * their call site alone. */
+/* Why something was not recorded; indices of image_header.lost. All are lost events but STACK: those events
+ * are counted, with their call site alone. */
 #define LOSSES(X) \
 	X(SPACE, "no space in the session") \
 	X(MEMORY, "no memory for the recorder's tables") \
@@ -254,9 +254,9 @@ struct lock_rec {
 #define COUNTER_FIELD_DERIVED(member)
 
 /*
- * Counters of one (thread, lock, call site, side). counters.def says what they count; owner_changes of a barrier are the
- * times that this thread came last. Waits are in struct edge. 192 bytes, 64-aligned; the first 64, with the
- * buckets of short holds, are what the hot path touches.
+ * Counters of one (thread, lock, call site, side). counters.def says what they count; owner_changes of a
+ * barrier are the times that this thread came last. Waits are in struct edge. 192 bytes, 64-aligned; the
+ * first 64, with the buckets of short holds, are what the hot path touches.
  */
 struct cell {
 	uint64_t site; /* return address of the lock call */
@@ -378,9 +378,9 @@ struct thread_rec {
 	char name[16];              /* NUL-padded; may be empty */
 	struct alloc_totals totals; /* matrace: while the thread was not realtime */
 	/*
-	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, ticks in the
-	 * lower. With booking_total not 0 it is being added, and is there as soon as the cell's hold_total is equal to that.
-	 * pending_acquired is as in struct held.
+	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, ticks
+	 * in the lower. With booking_total not 0 it is being added, and is there as soon as the cell's
+	 * hold_total is equal to that. pending_acquired is as in struct held.
 	 */
 	uint64_t pending, booking_total;
 	uint32_t pending_acquired;

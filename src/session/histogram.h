@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The buckets of the session's histograms. Written by the recorder, also on the hot path; read by the loader. */
+/* The buckets of the session's histograms. Written by the recorder, also on the hot path; read by the
+ * loader. */
 #ifndef MUTRACE_SESSION_HISTOGRAM_H
 #define MUTRACE_SESSION_HISTOGRAM_H
 

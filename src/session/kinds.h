@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What a kind of lock is and has, from the table kinds.def. Used on both sides of the session; code that is the same for
- * all kinds with a trait asks for the trait and does not name the kinds.
+ * The kinds of locks, from the table kinds.def. Used on both sides of the session; code that is
+ * the same for all kinds with a trait asks for the trait and does not name the kinds.
  */
 #ifndef MUTRACE_SESSION_KINDS_H
 #define MUTRACE_SESSION_KINDS_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Programs that a recorded process starts and that cannot be in the session: how many, and why. A part of format.h. */
+/* Programs that a recorded process starts and that cannot be in the session: how many, and why. A part of
+ * format.h. */
 #ifndef MUTRACE_SESSION_OUTSIDE_H
 #define MUTRACE_SESSION_OUTSIDE_H
 

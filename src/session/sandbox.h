@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * How many seccomp filters a process has, from the text of /proc/PID/status. Both sides ask: a process with more than whoever made
- * the session has been confined since, and must not be recorded.
+ * The number of seccomp filters of a process, from the text of /proc/PID/status. Both sides ask: a process with
+ * more than whoever made the session has been confined since, and must not be recorded.
  */
 #ifndef MUTRACE_SESSION_SANDBOX_H
 #define MUTRACE_SESSION_SANDBOX_H

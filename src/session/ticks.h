@@ -30,7 +30,7 @@ static inline uint64_t ticks_counter(void)
 #endif
 }
 
-/* Whether the counter runs at one rate on all processors and through idle states. */
+/* True if the counter runs at one rate on all processors and through idle states. */
 static inline int ticks_have_counter(void)
 {
 #if ARCH_COUNTER

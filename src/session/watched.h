@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * What matrace watches, numbered: the recorder writes the numbers, the reader turns them into names. Both come from
- * the one table watched.def. Needs nothing but that.
+ * The functions that matrace watches, numbered: the recorder writes the numbers, the reader turns them into names. Both
+ * come from the one table watched.def. Needs nothing but that.
  */
 #ifndef MUTRACE_SESSION_WATCHED_H
 #define MUTRACE_SESSION_WATCHED_H

@@ -51,7 +51,7 @@ static struct capture *going_on;
 #define PAGE_LEAST 4096u
 #define CAPTURE_FRAME 256u /* of capture_on() and below, where registers were saved */
 
-/* Whether a byte can be read. */
+/* True if a byte can be read. */
 static bool readable(struct capture *c, uintptr_t address)
 {
 	uintptr_t page = address & ~(uintptr_t)(PAGE_LEAST - 1);
@@ -69,14 +69,14 @@ static bool readable(struct capture *c, uintptr_t address)
 	return true;
 }
 
-/* Whether the caller is on the stack that was switched to. */
+/* True if the caller is on the stack that was switched to. */
 static bool is_capturing(const struct capture *c)
 {
 	return c != NULL && (uintptr_t)c - (uintptr_t)__builtin_frame_address(0) < CAPTURE_STACK_BYTES;
 }
 
 /*
- * How libunwind reads the program's memory. A stack that somebody made by hand ends in anything, and tables
+ * The reading of the program's memory by libunwind. A stack that somebody made by hand ends in anything, and tables
  * that are wrong or missing lead anywhere, so each page is looked at before it is read. A program that uses
  * libunwind itself shares its address space with us: its own reads go the usual way.
  */

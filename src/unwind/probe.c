@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Memory probing for libunwind without a pipe. Runs in the profiled process, once, when libunwind is loaded, and then
- * within captures; takes no lock.
+ * Memory probing for libunwind without a pipe. Runs in the profiled process, once, when libunwind is loaded,
+ * and then within captures; takes no lock.
  *
- * Before it follows a stack into a page, libunwind writes a byte of that page into a pipe of its own to see whether the
- * kernel can read it. That pipe would sit on the two lowest free descriptors of the program: the program would see
- * them, and if it closed them and got the numbers again for a file, libunwind would write into that file and
- * close it. So the entries of libunwind's own offset table are pointed at the functions below: its pipe is a
- * number that no descriptor has, and the write to it is answered by another call that touches the memory. Calls
- * on other descriptors go through. A libunwind that probes in another way never calls these.
+ * Before it follows a stack into a page, libunwind writes a byte of that page into a pipe of its own to see
+ * whether the kernel can read it. That pipe would sit on the two lowest free descriptors of the program: the
+ * program would see them, and if it closed them and got the numbers again for a file, libunwind would write
+ * into that file and close it. So the entries of libunwind's own offset table are pointed at the functions
+ * below: its pipe is a number that no descriptor has, and the write to it is answered by another call that
+ * touches the memory. Calls on other descriptors go through. A libunwind that probes in another way never
+ * calls these.
  */
 #include "src/unwind/probe.h"
 
@@ -103,7 +104,7 @@ static const struct {
 	{ "pthread_once", 0 },
 };
 
-/* What of the dynamic section is needed. */
+/* The entries of the dynamic section that are needed. */
 struct dynamic {
 	const ElfW(Sym) * symbols;
 	const char *strings;

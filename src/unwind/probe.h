@@ -4,9 +4,10 @@
 
 #include <stdbool.h>
 
-/* Whether the word at the address can be read. Leaves errno. */
+/* True if the word at the address can be read. Leaves errno. */
 bool probe_readable(const void *address);
-/* Makes the libunwind behind this handle of dlopen() probe memory without descriptors, and lock past our wrappers. */
+/* Makes the libunwind behind this handle of dlopen() probe memory without descriptors, and lock past our
+ * wrappers. */
 void probe_install(void *handle);
 extern bool probe_installed;
 
