@@ -131,9 +131,11 @@ static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, 
 	bool holder = kind == GROUP_HOLDERS;
 	const struct report_group add = {
 		.stack = stack,
-		.count = holder ? e->parts : e->count,
-		.ns = holder ? e->blocked : e->wait_total,
-		.max_ns = holder ? e->blocked_max : e->wait_max,
+		.count = holder ? e->parts : e->count + e->unfinished,
+		.ns = holder ? e->blocked : e->wait_total + e->unfinished_total,
+		.max_ns = holder                              ? e->blocked_max
+			  : e->unfinished_total > e->wait_max ? e->unfinished_total
+							      : e->wait_max,
 		.timed_out = e->timed_out,
 		.side = side,
 		.tid = tid,
@@ -186,7 +188,7 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 		const struct model_edge *e = &p->edges[i];
 		uint32_t row = rows[e->lock];
 
-		if (e->count == 0 && e->parts == 0)
+		if (e->count == 0 && e->parts == 0 && e->unfinished == 0)
 			continue;
 		r = edge_add_group(g, row, GROUP_WAITERS, e->side, symbols_stack(v, e->wait_stack), e,
 				   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid);

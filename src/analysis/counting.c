@@ -43,6 +43,9 @@ static int edge_add(struct report_row *row, const struct model_edge *e, double n
 		.waits = e->count,
 		.blocked_ns = e->blocked,
 		.handoff_ns = e->handoff,
+		.unfinished_waits = e->unfinished,
+		.unfinished_ns = e->unfinished_total,
+		.cost_ns = e->wait_total + e->unfinished_total,
 		.wait = {
 			.count = e->count,
 			.total_ns = e->wait_total,
@@ -67,7 +70,7 @@ static int edge_add(struct report_row *row, const struct model_edge *e, double n
  */
 static void parts_fit(struct counters *c)
 {
-	uint64_t left = c->wait.total_ns;
+	uint64_t left = c->cost_ns;
 
 	c->blocked_ns = c->blocked_ns < left ? c->blocked_ns : left;
 	left -= c->blocked_ns;

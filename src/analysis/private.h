@@ -94,6 +94,8 @@ struct row_map {
 /* The steps that fill an entry, in this order. 0 or -errno. */
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_count(struct report_private *v, struct report_process *e, struct row_map *map);
+/* roles.c */
+int roles_make(struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int risks_make(struct report_process *e, struct row_map *map);
 int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);

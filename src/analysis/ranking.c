@@ -27,14 +27,17 @@ static int sorted_compare(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* By the order asked for, else by wait; then by wait, contention and use. */
+/* By the order asked for, else by wait; then by wait, contention and use. Places where threads wait for work come last. */
 static void sort_keys(struct sorted *s, const struct report_row *row, const struct order *order)
 {
-	uint64_t key = order->key ? order->key(row, order->what) : row_wait(row);
+	bool last = row->work && !kind_has(row->kind, TRAIT_SIGNALS);
+	uint64_t wait = last ? 0 : row_wait(row), key = order->key ? order->key(row, order->what) : wait;
 
 	s->key[0] = order->ascending ? UINT64_MAX - key : key;
-	s->key[1] = order->key ? row_wait(row) : row->side[0].contended + row->side[1].contended;
+	s->key[1] = order->key ? wait : row->side[0].contended + row->side[1].contended;
 	s->key[2] = row->side[0].acquired + row->side[1].acquired;
+	if (last && !order->key)
+		s->key[1] = s->key[2] = 0;
 }
 
 bool report_row_used(const struct report_row *row)
@@ -57,6 +60,8 @@ static bool row_passes(const struct report_options *o, const struct report_row *
 		return false;
 	if (kind_has(row->kind, TRAIT_SIGNALS))
 		return w->waits >= o->wait_min;
+	if (row->work && row->misuses == 0)
+		return false;
 	return w->acquired + r->acquired >= o->locked_min &&
 	       w->owner_changes + r->owner_changes >= o->owner_changed_min &&
 	       w->contended + r->contended >= o->contended_min;

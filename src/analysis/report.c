@@ -175,6 +175,8 @@ static int totals_make(struct report_process *e)
 	int r;
 
 	for (i = 0; i < e->n_locks; i++) {
+		if (e->locks[i].work)
+			continue;
 		if ((r = counters_add(&e->total, &e->locks[i].side[0])) < 0 ||
 		    (r = counters_add(&e->total, &e->locks[i].side[1])) < 0)
 			return r;
@@ -215,6 +217,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	if (r == 0)
 		r = rows_count(v, e, &map);
 	if (r == 0)
+		r = roles_make(e, &map);
+	if (r == 0)
 		r = blame_make(v, e, &map);
 	if (r == 0)
 		r = risks_make(e, &map);
@@ -236,7 +240,7 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 
 static uint64_t entry_wait(const struct report_process *e)
 {
-	return e->total.wait.total_ns;
+	return e->total.cost_ns;
 }
 
 /* Deadlocked ones first, then by wait; those that had no locks at all come last, each lot in order of start. */

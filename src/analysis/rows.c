@@ -251,7 +251,7 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 
 uint64_t row_wait(const struct report_row *row)
 {
-	return row->side[SIDE_EXCLUSIVE].wait.total_ns + row->side[SIDE_SHARED].wait.total_ns;
+	return row->side[SIDE_EXCLUSIVE].cost_ns + row->side[SIDE_SHARED].cost_ns;
 }
 
 struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,

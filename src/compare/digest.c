@@ -154,15 +154,18 @@ static void raise_to(double *value, double other)
 		*value = other;
 }
 
-static void side_take(struct digest_lock *l, const json_t *side)
+/* work: threads wait there for work, which is no contention. */
+static void side_take(struct digest_lock *l, const json_t *side, bool work)
 {
 	const json_t *wait = json_object_get(side, "wait_ns"), *hold = json_object_get(side, "hold_ns");
 	double acquired = number_of(side, "acquired");
 
 	l->value[FIGURE_ACQUIRED] += acquired;
 	l->value[FIGURE_CONTENDED] += number_of(side, "contended");
+	if (work)
+		return;
 	l->waits += number_of(side, "waits");
-	l->wait_total += number_of(wait, "total");
+	l->wait_total += number_of(wait, "total") + number_of(side, "unfinished_ns");
 	raise_to(&l->value[FIGURE_WAIT_P99], number_of(wait, "p99"));
 	raise_to(&l->value[FIGURE_WAIT_MAX], number_of(wait, "max"));
 	if (!hold)
@@ -200,7 +203,8 @@ static int places_take(struct digest *d, struct digest_lock *l, const json_t *lo
 static int lock_take(struct digest *d, struct table *numbers, struct strings *identities, const json_t *lock)
 {
 	const char *identity = text_of(lock, "identity"), *kind = text_of(lock, "kind"),
-		   *name = text_of(lock, "name");
+		   *name = text_of(lock, "name"), *role = text_of(lock, "role");
+	bool work = role && strcmp(role, "work") == 0;
 	const char *named_by = text_of(lock, "named_by"), *interned;
 	struct digest_lock *l;
 	uint32_t number;
@@ -228,9 +232,9 @@ static int lock_take(struct digest *d, struct table *numbers, struct strings *id
 			return -ENOMEM;
 	}
 	l = &d->locks[number];
-	side_take(l, lock);
+	side_take(l, lock, work);
 	if (json_object_get(lock, "read"))
-		side_take(l, json_object_get(lock, "read"));
+		side_take(l, json_object_get(lock, "read"), work);
 	return places_take(d, l, lock);
 }
 

@@ -96,5 +96,7 @@ uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
 int stack_locks_split(struct image *im);
+/* unfinished.c: waits and holds that last count with what they have lasted. 0 or -errno */
+int unfinished_add(struct image *im);
 
 #endif

@@ -120,8 +120,11 @@ struct model_cell {
 struct model_edge {
 	uint32_t lock, thread, wait_stack, hold_stack, hold_site, holder;
 	uint64_t count, timed_out, wait_total, wait_max;
-	uint64_t parts;   /* waits that the holder is to blame for, if only for a part */
-	uint64_t blocked; /* of these and others' waits, the time for which this holder had the lock */
+	uint64_t unfinished;       /* waits that had not ended, which count in none of the others, */
+	uint64_t unfinished_total; /* and how long they had lasted */
+	uint64_t parts;            /* waits that the holder is to blame for, if only for a part */
+	uint64_t
+		blocked; /* of these and others' waits, ended or not, the time for which this holder had the lock */
 	uint64_t blocked_max;
 	uint64_t handoff; /* of wait_total, the time for which nobody had it; what is in neither is unknown */
 	uint32_t hist[HIST_BUCKETS]; /* in ticks */

@@ -444,6 +444,9 @@ int items_resolve(struct image *im)
 	    (r = events_resolve(im)) < 0)
 		return r;
 	phases_resolve(im->process);
+	r = unfinished_add(im);
+	if (r < 0)
+		return r;
 	cells_compact(im->process);
 	r = stack_locks_split(im);
 	return r < 0 ? r : spares_drop(im->process);

@@ -92,6 +92,14 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "start_realtime_ns", json_count(e->first->start_realtime_ns));
 	json_emit(j, "runtime_ns", json_count(e->runtime_ns));
 	json_emit(j, "thread_time_ns", json_count(e->thread_time_ns));
+	if (!e->first->config.watch) {
+		json_open_object(j, "headline");
+		json_emit(j, "lock_wait_ns", json_count(e->total.cost_ns));
+		json_emit(j, "share",
+			  json_real(e->thread_time_ns ? (double)e->total.cost_ns / (double)e->thread_time_ns
+						      : 0));
+		json_close(j);
+	}
 	json_emit(j, "threads", json_count(e->threads));
 	json_emit(j, "complete", json_boolean(e->complete));
 	json_emit(j, "end", json_text(end_name(e->first->end)));

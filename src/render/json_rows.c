@@ -209,6 +209,15 @@ static json_t *inverted(struct json_out *j, const struct report_row *row)
 	return a;
 }
 
+static json_t *unfinished(struct json_out *j, const struct report_row *row)
+{
+	json_t *o = json_object();
+
+	json_set_count(j, o, "count", row->side[0].unfinished_waits + row->side[1].unfinished_waits);
+	json_set_count(j, o, "wait_ns", row->side[0].unfinished_ns + row->side[1].unfinished_ns);
+	return o;
+}
+
 json_t *json_lock(struct json_out *j, const struct report_row *row)
 {
 	json_t *o = json_object();
@@ -223,6 +232,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 	} else if (row->kind == KIND_RWLOCK) {
 		json_set(j, o, "type", json_text(rwlock_type(row->type)));
 	}
+	json_set(j, o, "role", json_text(row->work ? "work" : "lock"));
 	row_state(j, o, row);
 	side(j, o, row, SIDE_EXCLUSIVE);
 	if (kind_has(row->kind, TRAIT_SIDES)) {
@@ -237,6 +247,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 	}
 	json_set(j, o, "created_at", json_stack(j, row->created_at));
 	json_set(j, o, "first_used_at", json_stack(j, row->first_used_at));
+	json_set(j, o, "unfinished", unfinished(j, row));
 	json_set(j, o, "waiters", groups(j, row, row->waiters, row->n_waiters, "wait_ns"));
 	json_set(j, o, "holders", groups(j, row, row->holders, row->n_holders, "blocked_ns"));
 	json_set(j, o, "users", groups(j, row, row->users, row->n_users, "hold_ns"));

@@ -34,6 +34,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_lock_table(t, e);
 	text_hidden(t, e);
 	text_lock_details(t, e);
+	text_work(t, e);
 	text_condition_table(t, e);
 	text_condition_details(t, e);
 	text_misuse(t, e);
@@ -146,7 +147,7 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 		text_line(t, "%s (%s %zu): waited %s, %s acquisition%s.", text_program(program, e),
 			  e->n_processes > 1 ? "images" : "PID",
 			  e->n_processes > 1 ? e->n_processes : (size_t)e->pid,
-			  number_ns(wait, e->total.wait.total_ns), number_count(number, e->total.acquired),
+			  number_ns(wait, e->total.cost_ns), number_count(number, e->total.acquired),
 			  e->total.acquired == 1 ? "" : "s");
 		lines++;
 	}

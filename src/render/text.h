@@ -41,11 +41,13 @@ void text_foot(const struct text_out *t, const struct report_process *e);
 /* text_table.c */
 void text_lock_table(const struct text_out *t, const struct report_process *e);
 void text_condition_table(const struct text_out *t, const struct report_process *e);
+/* text_waits.c: deadlocks; idle threads; who waits now */
+void text_deadlocks(const struct text_out *t, const struct report_process *e);
+void text_work(const struct text_out *t, const struct report_process *e);
+void text_waiting(const struct text_out *t, const struct report_process *e);
 /* text_parts.c */
 void text_lock_details(const struct text_out *t, const struct report_process *e);
 void text_condition_details(const struct text_out *t, const struct report_process *e);
-void text_deadlocks(const struct text_out *t, const struct report_process *e);
-void text_waiting(const struct text_out *t, const struct report_process *e);
 void text_misuse(const struct text_out *t, const struct report_process *e);
 /* text_realtime.c: in a line at the top, and one by one */
 void text_inversions_head(const struct text_out *t, const struct report_process *e);

@@ -66,7 +66,7 @@ static void put_count(char *out, uint64_t n)
 static void cell_wait(char *out, const struct line *l, unsigned int counter)
 {
 	(void)counter;
-	put_ns(out, counters(l)->wait.total_ns, counters(l)->waits);
+	put_ns(out, counters(l)->cost_ns, counters(l)->waits + counters(l)->unfinished_waits);
 }
 
 static void cell_share(char *out, const struct line *l, unsigned int counter)
@@ -75,8 +75,7 @@ static void cell_share(char *out, const struct line *l, unsigned int counter)
 	char number[NUMBER_SIZE];
 
 	snprintf(out, CELL_SIZE, "%s",
-		 number_share(number, (double)counters(l)->wait.total_ns,
-			      (double)l->process->total.wait.total_ns));
+		 number_share(number, (double)counters(l)->cost_ns, (double)l->process->total.cost_ns));
 }
 
 static void cell_wait_average(char *out, const struct line *l, unsigned int counter)

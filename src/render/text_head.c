@@ -31,8 +31,6 @@ void text_head(const struct text_out *t, const struct report_process *e)
 	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE],
 		share[NUMBER_SIZE];
 	char number[NUMBER_SIZE], who[64];
-	uint64_t now = 0;
-	size_t i, n = 0;
 
 	ending(e, end, sizeof(end));
 	if (e->n_processes > 1)
@@ -46,24 +44,20 @@ void text_head(const struct text_out *t, const struct report_process *e)
 		: e->first->end == PROCESS_ALIVE ? "has run"
 						 : "ran",
 		number_ns(run, e->runtime_ns), number_count(number, e->threads), e->threads == 1 ? "" : "s",
-		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.wait.total_ns),
+		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.cost_ns),
 		number_ns(all, e->thread_time_ns),
-		number_share(share, (double)e->total.wait.total_ns, (double)e->thread_time_ns));
-	for (i = 0; i < e->n_waits; i++) {
-		if (kind_has(e->waits[i].row->kind, TRAIT_IDLE))
-			continue;
-		n++;
-		now += e->waits[i].waited_ns;
-	}
-	if (n && now >= e->thread_time_ns / 100)
-		text_line(t, "besides, %zu thread%s in a wait that had not ended, %sfor %s.", n,
-			  n == 1 ? " was" : "s were each", n == 1 ? "" : "together ", number_ns(wait, now));
+		number_share(share, (double)e->total.cost_ns, (double)e->thread_time_ns));
+	if (e->total.unfinished_ns >= e->thread_time_ns / 100 && e->total.unfinished_waits)
+		text_line(t, "of this, %s in %s wait%s that had not ended.",
+			  number_ns(wait, e->total.unfinished_ns),
+			  number_count(number, e->total.unfinished_waits),
+			  e->total.unfinished_waits == 1 ? "" : "s");
 }
 
 /* "2 locks make 99 % of the wait" */
 static void concentration(const struct report_process *e, char *out, size_t size)
 {
-	uint64_t whole = e->total.wait.total_ns, sum = 0, best;
+	uint64_t whole = e->total.cost_ns, sum = 0, best;
 	bool *taken;
 	size_t n, i, at = 0;
 
@@ -75,9 +69,9 @@ static void concentration(const struct report_process *e, char *out, size_t size
 		return;
 	for (n = 0; n < 10 && n < e->n_locks && sum < whole / 10 * 9; n++) {
 		for (best = 0, i = 0; i < e->n_locks; i++) {
-			uint64_t own = e->locks[i].side[0].wait.total_ns + e->locks[i].side[1].wait.total_ns;
+			uint64_t own = e->locks[i].side[0].cost_ns + e->locks[i].side[1].cost_ns;
 
-			if (!taken[i] && own > best) {
+			if (!taken[i] && !e->locks[i].work && own > best) {
 				best = own;
 				at = i;
 			}
@@ -103,7 +97,7 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 	size_t i;
 
 	for (i = 0; i < e->n_locks; i++)
-		n += e->locks[i].instances;
+		n += e->locks[i].work ? 0 : e->locks[i].instances;
 	concentration(e, few, sizeof(few));
 	if (e->first->config.contended_only)
 		text_line(t,
@@ -131,7 +125,7 @@ void text_hidden(const struct text_out *t, const struct report_process *e)
 	char number[NUMBER_SIZE];
 
 	for (i = 0; i < e->n_locks; i++) {
-		if (e->locks[i].shown)
+		if (e->locks[i].shown || (e->locks[i].work && report_row_used(&e->locks[i])))
 			continue;
 		if (report_row_used(&e->locks[i]))
 			hidden++;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What follows and precedes the tables: whose fault the waits are, who waits now, deadlocks, misuse. Runs in
- * mutrace. Called by text.c.
+ * What follows the tables: whose fault the waits are, and misuse. Runs in mutrace. Called by text.c.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 
 #define DETAILS_SHOWN 3
 #define GROUPS_SHOWN 3
-#define WAITS_SHOWN 10
 
 /* "normal mutex", "recursive mutex, priority inheriting, robust", "rwlock that prefers writers" */
 static void kind_print(const struct text_out *t, const struct report_row *row)
@@ -115,7 +113,7 @@ static void rest_print(const struct text_out *t, const struct report_row *row)
 		  "of the wait nobody held it: waking up, waiting for a processor" },
 		{ COUNTER_unknown_ns, "unknown", "of the wait it is not known who held it" },
 	};
-	double whole = (double)(row->side[0].wait.total_ns + row->side[1].wait.total_ns);
+	double whole = (double)(row->side[0].cost_ns + row->side[1].cost_ns);
 	char share[NUMBER_SIZE];
 
 	if (!kind_has(row->kind, TRAIT_HOLDS))
@@ -203,110 +201,6 @@ void text_condition_details(const struct text_out *t, const struct report_proces
 		}
 		group_print(t, row, row->waiters, row->n_waiters, false);
 	}
-}
-
-static void wait_print(const struct text_out *t, const struct report_wait *w, const char *verb)
-{
-	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
-
-	text_name(name, w->row);
-	fprintf(t->f, "  %s %s for %s%s (%s)", text_thread(thread, w->tid, w->thread_name), verb, name,
-		!kind_has(w->row->kind, TRAIT_SIDES) ? ""
-		: w->side == SIDE_SHARED             ? " to read"
-						     : " to write",
-		number_ns(number, w->waited_ns));
-	if (w->held_by)
-		fprintf(t->f, ", %s by %s%s", w->certain ? "held" : "last held",
-			text_thread(holder, w->held_by, w->holder_name),
-			w->holder_ended ? ", which ended without releasing it" : "");
-	fputc('\n', t->f);
-	if (w->stack) {
-		fputs(t->o->debug_info ? "      waits at\n" : "      waits at ", t->f);
-		text_stack(t, w->stack, "        ");
-		fputs(t->o->debug_info ? "" : "\n", t->f);
-	}
-	if (w->held_at) {
-		fputs(t->o->debug_info ? "      taken at\n" : "      taken at ", t->f);
-		text_stack(t, w->held_at, "        ");
-		fputs(t->o->debug_info ? "" : "\n", t->f);
-	}
-}
-
-void text_deadlocks(const struct text_out *t, const struct report_process *e)
-{
-	char program[NAME_SIZE];
-	size_t i, k;
-
-	for (i = 0; i < e->n_cycles; i++) {
-		const struct report_cycle *c = &e->cycles[i];
-
-		fprintf(t->f, "%smutrace: DEADLOCK in %s (PID %u): ", t->red, text_program(program, e),
-			c->waits[0]->pid);
-		if (c->n == 1)
-			fprintf(t->f, "a thread waits for a lock that it holds itself.%s\n", t->plain);
-		else
-			fprintf(t->f, "%zu threads wait for each other.%s\n", c->n, t->plain);
-		for (k = 0; k < c->n; k++)
-			wait_print(t, c->waits[k], "waits");
-	}
-}
-
-static bool in_cycle(const struct report_process *e, const struct report_wait *w)
-{
-	size_t i, k;
-
-	for (i = 0; i < e->n_cycles; i++) {
-		for (k = 0; k < e->cycles[i].n; k++) {
-			if (e->cycles[i].waits[k] == w)
-				return true;
-		}
-	}
-	return false;
-}
-
-static int wait_compare(const void *a, const void *b)
-{
-	const struct report_wait *x = *(const struct report_wait *const *)a;
-	const struct report_wait *y = *(const struct report_wait *const *)b;
-
-	return x->waited_ns > y->waited_ns ? -1 : x->waited_ns < y->waited_ns;
-}
-
-/* Threads that wait for locks, longest first. Those in conditions and the like mostly have nothing to do. */
-void text_waiting(const struct text_out *t, const struct report_process *e)
-{
-	const struct report_wait **list;
-	size_t i, n = 0, idle = 0;
-	bool ended;
-
-	if (e->n_waits == 0)
-		return;
-	/* a program that exits leaves threads in conditions behind, and that is how it should be */
-	ended = e->complete;
-	list = malloc(e->n_waits * sizeof(*list));
-	if (!list)
-		return;
-	for (i = 0; i < e->n_waits; i++) {
-		if (kind_has(e->waits[i].row->kind, TRAIT_IDLE))
-			idle += !ended;
-		else if (!in_cycle(e, &e->waits[i]))
-			list[n++] = &e->waits[i];
-	}
-	if (n || idle) {
-		fputc('\n', t->f);
-		if (n)
-			text_line(t, "%zu thread%s waited for %s when this was read:", n, n == 1 ? "" : "s",
-				  n == 1 ? "a lock" : "locks");
-	}
-	if (n)
-		qsort(list, n, sizeof(*list), wait_compare);
-	for (i = 0; i < n && (i < WAITS_SHOWN || t->o->report->all); i++)
-		wait_print(t, list[i], "waits");
-	if (i < n)
-		fprintf(t->f, "  and %zu more (--all)\n", n - i);
-	if (idle)
-		text_line(t, "%zu thread%s waited for conditions or semaphores.", idle, idle == 1 ? "" : "s");
-	free(list);
 }
 
 void text_misuse(const struct text_out *t, const struct report_process *e)

@@ -158,7 +158,7 @@ static size_t lines_of(struct line *lines, const struct report_process *e, const
 		lines[0] = (struct line){ .process = e, .row = row, .side = SIDE_EXCLUSIVE };
 		return 1;
 	}
-	if (row->side[SIDE_SHARED].wait.total_ns > row->side[SIDE_EXCLUSIVE].wait.total_ns) {
+	if (row->side[SIDE_SHARED].cost_ns > row->side[SIDE_EXCLUSIVE].cost_ns) {
 		order[0] = SIDE_SHARED;
 		order[1] = SIDE_EXCLUSIVE;
 	}

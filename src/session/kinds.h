@@ -23,8 +23,6 @@ enum kind_trait {
 	TRAIT_SIDES = 0x02,
 	/* One thread makes the others wait. Where it is not known, the report says so. */
 	TRAIT_HOLDER = 0x04,
-	/* A thread that waits for it waits for work: that is no contention and no hang. */
-	TRAIT_IDLE = 0x08,
 	/* Signals are counted, not acquisitions: ranked in a table of its own. */
 	TRAIT_SIGNALS = 0x10,
 	/* lock_rec.waiters is the number of threads that wait now. */

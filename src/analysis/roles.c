@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness, not contention: it
+ * counts neither in the headline nor in a lock's share. Conditions always are such places. A semaphore is one unless
+ * the threads that wait for it are those that post it: then it is used as a lock. Runs in mutrace. Called by report.c when
+ * the rows are counted.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/analysis/private.h"
+
+#define LOCK_SHARE 0.9 /* of the posts, that must come from threads that had it */
+
+struct use {
+	uint32_t row;
+	uint64_t acquired, posts; /* by one thread */
+};
+
+struct uses {
+	struct table numbers; /* (row, thread record) */
+	struct use *list;
+	size_t n, capacity;
+};
+
+static int use_add(struct uses *u, uint32_t row, size_t process, const struct model_cell *c)
+{
+	uint64_t thread = (uint64_t)process << 32 | c->thread;
+	uint32_t number = table_get(&u->numbers, row, thread);
+
+	if (number == TABLE_NONE) {
+		number = (uint32_t)u->n;
+		if (array_grow(&u->list, u->n, &u->capacity, sizeof(*u->list)) < 0 ||
+		    table_put(&u->numbers, row, thread, number) < 0)
+			return -ENOMEM;
+		u->list[u->n++] = (struct use){ .row = row };
+	}
+	u->list[number].acquired += c->acquired;
+	u->list[number].posts += c->posts;
+	return 0;
+}
+
+int roles_make(struct report_process *e, struct row_map *map)
+{
+	struct uses u = { 0 };
+	uint64_t *own = calloc(map->n_all + 1, sizeof(*own)); /* posts by threads that had it, of each row */
+	int r = own ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < e->n_processes && r == 0; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (size_t k = 0; k < p->n_cells && r == 0; k++)
+			if (p->locks[p->cells[k].lock].kind == KIND_SEM)
+				r = use_add(&u, map->rows[i][p->cells[k].lock], i, &p->cells[k]);
+	}
+	for (size_t i = 0; i < u.n && r == 0; i++)
+		own[u.list[i].row] +=
+			u.list[i].posts < u.list[i].acquired ? u.list[i].posts : u.list[i].acquired;
+	for (size_t i = 0; i < map->n_all && r == 0; i++) {
+		struct report_row *row = &map->all[i];
+		uint64_t posts = row->side[SIDE_EXCLUSIVE].posts;
+
+		row->work = kind_has(row->kind, TRAIT_SIGNALS) ||
+			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts);
+	}
+	table_free(&u.numbers);
+	free(u.list);
+	free(own);
+	return r;
+}

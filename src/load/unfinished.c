@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Waits and holds that had not ended when the session was read, or when the process died: they count with what they have
+ * lasted. A wait is charged to the thread that holds the lock now, since that one has it; who had it before is not known. Runs
+ * in mutrace. Called by resolve.c when all refs are numbers.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/load/image.h"
+
+#define HOLDERS_MAX 16u /* readers among whom a wait is split */
+#define LOOKS_MAX 1024u /* a session may be made to cost time */
+
+/* Whether a thread that holds the lock keeps this one out: readers do not keep readers out. */
+static bool keeps_out(const struct model_thread *t, const struct model_held *h)
+{
+	return t->waiting_side == SIDE_EXCLUSIVE || h->side == SIDE_EXCLUSIVE;
+}
+
+static uint64_t since(const struct model_process *p, uint64_t when)
+{
+	return p->runtime_ns > when ? p->runtime_ns - when : 0;
+}
+
+/* The holders of each lock: first[lock] and next[held] are numbers of held entries, owner[held] the thread. */
+struct holders {
+	uint32_t *first, *next, *owner;
+};
+
+static int holders_make(const struct model_process *p, struct holders *h)
+{
+	h->first = malloc((p->n_locks + 1) * sizeof(*h->first));
+	h->next = malloc((p->n_held + 1) * sizeof(*h->next));
+	h->owner = malloc((p->n_held + 1) * sizeof(*h->owner));
+	if (!h->first || !h->next || !h->owner)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_locks; i++)
+		h->first[i] = MODEL_NONE;
+	for (size_t t = 0; t < p->n_threads; t++) {
+		for (uint32_t i = 0; i < p->threads[t].held_count; i++) {
+			uint32_t held = p->threads[t].held_first + i, lock = p->held[held].lock;
+
+			if (lock == MODEL_NONE)
+				continue;
+			h->owner[held] = (uint32_t)t;
+			h->next[held] = h->first[lock];
+			h->first[lock] = held;
+		}
+	}
+	return 0;
+}
+
+/* The share of a wait that one of n present holders is charged with. */
+static void charge(const struct model_process *p, struct model_edge *e, uint64_t began,
+		   const struct model_held *h, uint32_t owner, uint32_t n)
+{
+	e->holder = owner;
+	e->holder_side = h->side;
+	e->hold_stack = h->stack;
+	e->hold_site = h->site;
+	e->parts = 1;
+	e->blocked = e->blocked_max = since(p, h->since_ns > began ? h->since_ns : began) / n;
+}
+
+/* The present holders that keep a thread out, at most HOLDERS_MAX. Returns how many. */
+static uint32_t holders_find(const struct model_process *p, uint32_t thread, const struct holders *h,
+			     uint32_t ret[HOLDERS_MAX])
+{
+	const struct model_thread *t = &p->threads[thread];
+	uint32_t n = 0, looks = 0;
+
+	for (uint32_t i = h->first[t->waiting_lock]; i != MODEL_NONE && n < HOLDERS_MAX && looks < LOOKS_MAX;
+	     i = h->next[i], looks++)
+		if (h->owner[i] != thread && keeps_out(t, &p->held[i]))
+			ret[n++] = i;
+	return n;
+}
+
+static int wait_add(struct image *im, uint32_t thread, const struct holders *h)
+{
+	struct model_process *p = im->process;
+	const struct model_thread *t = &p->threads[thread];
+	uint32_t holders[HOLDERS_MAX], n = holders_find(p, thread, h, holders), stack = t->waiting_stack;
+
+	if (stack == MODEL_NONE && t->waiting_site != MODEL_NONE &&
+	    model_stack_replace(im->model, MODEL_NONE, t->waiting_site, &stack) < 0)
+		return -ENOMEM;
+	for (uint32_t i = 0; i == 0 || i < n; i++) {
+		struct model_edge *e;
+
+		if (array_grow(&p->edges, p->n_edges, &im->cap_edges, sizeof(*p->edges)) < 0)
+			return -ENOMEM;
+		e = &p->edges[p->n_edges++];
+		*e = (struct model_edge){
+			.lock = t->waiting_lock,
+			.thread = thread,
+			.wait_stack = stack,
+			.hold_stack = MODEL_NONE,
+			.hold_site = MODEL_NONE,
+			.holder = MODEL_NONE,
+			.side = t->waiting_side,
+			.unfinished = i == 0,
+			.unfinished_total = i == 0 ? since(p, t->waiting_since_ns) : 0,
+		};
+		if (i < n)
+			charge(p, e, t->waiting_since_ns, &p->held[holders[i]], h->owner[holders[i]], n);
+	}
+	return 0;
+}
+
+/* The cell of each hold that lasts gets what it has lasted: its acquisition is counted already. */
+static void hold_add(const struct image *im, const struct model_held *h, const struct held *raw)
+{
+	struct model_process *p = im->process;
+	uint32_t cell = chunks_number(im, CHUNK_CELLS, raw->cell);
+	uint64_t ns = since(p, h->since_ns);
+
+	if (cell == MODEL_NONE || raw->flags & HELD_UNTIMED || p->cells[cell].lock == MODEL_NONE ||
+	    !kind_has(p->locks[p->cells[cell].lock].kind, TRAIT_HOLDS))
+		return;
+	if (ns > p->cells[cell].hold_max)
+		p->cells[cell].hold_max = ns;
+	p->cells[cell].hold_total += ns * (raw->flags & HELD_SCALED ? p->config.sample_hold : 1);
+}
+
+int unfinished_add(struct image *im)
+{
+	struct model_process *p = im->process;
+	struct holders h = { 0 };
+	int r = holders_make(p, &h);
+
+	for (size_t i = 0; i < p->n_held; i++)
+		hold_add(im, &p->held[i], &im->held[i].raw);
+	for (uint32_t i = 0; r == 0 && i < p->n_threads; i++)
+		if (p->threads[i].waiting_lock != MODEL_NONE)
+			r = wait_add(im, i, &h);
+	free(h.first);
+	free(h.next);
+	free(h.owner);
+	return r;
+}
