@@ -89,7 +89,7 @@ EXPORT int execveat(int dir, const char *path, char *const argv[], char *const e
 	enum outside why = leave(SITE_HERE, path, envp);
 
 	if (REAL(execveat) == NULL) /* a C library before 2.34 */
-		return stay((int)syscall(SYS_execveat, dir, path, argv, envp, flags), why);
+		return stay((int)REAL(syscall)(SYS_execveat, dir, path, argv, envp, flags), why);
 	return stay(REAL(execveat)(dir, path, argv, envp, flags), why);
 }
 

@@ -241,7 +241,7 @@ static void spare_renew(void)
 		if (pid == 0)
 			return;
 		/* The last child took it. If that one is gone and recorded nothing, the next may have it. */
-		if (h->used <= CHUNK_ALIGN && syscall(SYS_kill, pid, 0) != 0 && errno == ESRCH) {
+		if (h->used <= CHUNK_ALIGN && raw_kill(pid, 0) == -ESRCH) {
 			h->state = IMAGE_EMPTY;
 			__atomic_store_n(&h->pid, 0, __ATOMIC_RELEASE);
 			return;

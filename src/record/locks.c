@@ -303,7 +303,7 @@ void recorder_misuse(struct thread *t, uint32_t lock, uint32_t what, struct site
 		l->misuse_stack = stacks_capture(t, site);
 	if (recorder.config.trap)
 		if (!recorder.confined)
-			syscall(SYS_tgkill, getpid(), gettid(), SIGTRAP);
+			raw_tgkill((uint32_t)getpid(), (uint32_t)gettid(), SIGTRAP);
 }
 
 void locks_reset(void)

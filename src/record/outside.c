@@ -25,31 +25,29 @@ static const char *variable(char *const *envp, const char *name)
 	return NULL;
 }
 
-/* 0 or a negative error number. */
-static long find(const char *path)
+/* True if the first library of LD_PRELOAD, which is ours, can be found by its path. Not inline, or its path and what
+ * gains_privileges() reads would lie on the stack at once. */
+static __attribute__((noinline)) bool library_exists(const char *preload)
 {
-	return RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);
-}
-
-/* True if the first library of LD_PRELOAD, which is ours, can be found by its path. */
-static bool library_exists(const char *preload)
-{
-	char path[1024];
+	char path[512]; /* no more: the program may have little stack left */
 	size_t length = strcspn(preload, ": ");
 
-	if (preload[0] != '/' || length >= sizeof(path))
+	if (preload[0] != '/')
+		return true;
+	if (preload[length] == '\0')
+		return raw_exists(preload) == 0;
+	if (length >= sizeof(path))
 		return true;
 	memcpy(path, preload, length);
 	path[length] = '\0';
-	return find(path) == 0;
+	return raw_exists(path) == 0;
 }
 
-static bool gains_privileges(const char *path)
+static __attribute__((noinline)) bool gains_privileges(const char *path)
 {
 	struct statx s;
 
-	if (!path || !strchr(path, '/') ||
-	    RAW_CALL(SYS_statx, AT_FDCWD, path, 0, STATX_MODE | STATX_UID | STATX_GID, &s, 0) != 0 ||
+	if (!path || !strchr(path, '/') || raw_statx(path, STATX_MODE | STATX_UID | STATX_GID, &s) != 0 ||
 	    !(s.stx_mode & (S_ISUID | S_ISGID)))
 		return false;
 	return ((s.stx_mode & S_ISUID && s.stx_uid != getuid()) ||
@@ -60,7 +58,7 @@ static bool gains_privileges(const char *path)
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden"))); /* of this library */
 
 /* Whether it is a program without a loader, or for another machine. The loader as a program loads us all the same. */
-static bool has_no_loader(const char *path)
+static __attribute__((noinline)) bool has_no_loader(const char *path)
 {
 	_Alignas(ElfW(Ehdr)) char start[512]; /* PT_INTERP comes before every PT_LOAD */
 	const ElfW(Ehdr) *e = (const ElfW(Ehdr) *)start;
@@ -89,7 +87,7 @@ static bool has_no_loader(const char *path)
 static enum outside find_out(const char *path, char *const *envp)
 {
 	const char *session = variable(envp, SESSION_ENV), *preload = variable(envp, "LD_PRELOAD");
-	long found;
+	int found;
 
 	if (recorder.confined || recorder.child_confined)
 		return OUTSIDE_SANDBOX;
@@ -99,7 +97,7 @@ static enum outside find_out(const char *path, char *const *envp)
 		return OUTSIDE_PRIVILEGES;
 	if (has_no_loader(path))
 		return OUTSIDE_STATIC;
-	found = find(session);
+	found = raw_exists(session);
 	if (geteuid() != recorder.session_user && (found == 0 || found == -EACCES))
 		return OUTSIDE_USER;
 	return found == 0 && (!preload || library_exists(preload)) ? OUTSIDE_MAX : OUTSIDE_PLACE;

@@ -131,9 +131,9 @@ static bool same_file(const char *a, const char *b)
 {
 	struct statx x, y;
 
-	return syscall(SYS_statx, AT_FDCWD, a, 0, STATX_INO, &x) == 0 &&
-	       syscall(SYS_statx, AT_FDCWD, b, 0, STATX_INO, &y) == 0 && x.stx_ino == y.stx_ino &&
-	       x.stx_dev_major == y.stx_dev_major && x.stx_dev_minor == y.stx_dev_minor;
+	return raw_statx(a, STATX_INO, &x) == 0 && raw_statx(b, STATX_INO, &y) == 0 &&
+	       x.stx_ino == y.stx_ino && x.stx_dev_major == y.stx_dev_major &&
+	       x.stx_dev_minor == y.stx_dev_minor;
 }
 
 void procinfo_program(char *out, size_t size)

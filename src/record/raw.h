@@ -10,12 +10,15 @@
 
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include "src/arch/arch.h"
 
@@ -81,6 +84,38 @@ static inline int raw_sigmask(const uint64_t *set, uint64_t *before)
 static inline int raw_sigaltstack(const stack_t *set, stack_t *before)
 {
 	return (int)RAW_CALL(SYS_sigaltstack, set, before, 0, 0, 0, 0);
+}
+
+static inline int raw_statx(const char *path, unsigned int mask, struct statx *ret)
+{
+	return (int)RAW_CALL(SYS_statx, AT_FDCWD, path, 0, mask, ret, 0);
+}
+
+/* A policy or a negative error number. */
+static inline int raw_scheduler(uint32_t tid)
+{
+	return (int)RAW_CALL(SYS_sched_getscheduler, tid, 0, 0, 0, 0, 0);
+}
+
+static inline int raw_scheduling(uint32_t tid, struct sched_param *ret)
+{
+	return (int)RAW_CALL(SYS_sched_getparam, tid, ret, 0, 0, 0, 0);
+}
+
+static inline int raw_kill(uint32_t pid, int signal)
+{
+	return (int)RAW_CALL(SYS_kill, pid, signal, 0, 0, 0, 0);
+}
+
+static inline int raw_tgkill(uint32_t pid, uint32_t tid, int signal)
+{
+	return (int)RAW_CALL(SYS_tgkill, pid, tid, signal, 0, 0, 0);
+}
+
+/* Whether the path exists: 0, or why it cannot be found. */
+static inline int raw_exists(const char *path)
+{
+	return (int)RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);
 }
 
 static inline int raw_futex(uint32_t *word, int what, uint32_t value)

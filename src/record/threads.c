@@ -189,12 +189,12 @@ void thread_policy_changed(struct thread *t)
 	t->stale = 0; /* before it is read: whoever changes it after that says so again */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	t->policy_looks = POLICY_LOOKS;
-	policy = syscall(SYS_sched_getscheduler, 0);
+	policy = raw_scheduler(0);
 	if (policy >= 0) {
 		uint32_t was = t->rec->realtime;
 
 		policy &= ~0x40000000l; /* SCHED_RESET_ON_FORK */
-		syscall(SYS_sched_getparam, 0, &p);
+		raw_scheduling(0, &p);
 		t->rec->policy = (uint32_t)policy;
 		t->rec->priority = p.sched_priority;
 		t->rec->realtime = is_realtime(policy);
@@ -222,14 +222,14 @@ int thread_priority_now(uint32_t tid)
 {
 	struct sched_param p = { 0 };
 	int saved = errno, r = -1;
-	long policy = recorder.confined ? -1 : syscall(SYS_sched_getscheduler, (pid_t)tid);
+	long policy = recorder.confined ? -1 : raw_scheduler(tid);
 
 	if (policy >= 0) {
 		policy &= ~0x40000000l;
 		r = 0;
 		if (policy == 6)
 			r = 127;
-		else if (is_realtime(policy) && syscall(SYS_sched_getparam, (pid_t)tid, &p) == 0)
+		else if (is_realtime(policy) && raw_scheduling(tid, &p) == 0)
 			r = p.sched_priority;
 	}
 	errno = saved;

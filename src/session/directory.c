@@ -15,6 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/arch/arch.h"
 #include "src/session/format.h"
 
 #define GRACE_NS 600000000000u /* for what its user may be about to read */
@@ -29,7 +30,7 @@ static void each_entry(int dir, const char *prefix, entry_function *each, void *
 	_Alignas(struct dirent64) char entries[ENTRIES_BYTES];
 	long n;
 
-	while ((n = syscall(SYS_getdents64, dir, entries, sizeof(entries))) > 0) {
+	while ((n = arch_syscall(SYS_getdents64, dir, (long)entries, sizeof(entries), 0, 0, 0)) > 0) {
 		for (long at = 0; at < n;) {
 			const struct dirent64 *e = (const struct dirent64 *)(entries + at);
 
@@ -42,7 +43,8 @@ static void each_entry(int dir, const char *prefix, entry_function *each, void *
 
 static int open_at(int dir, const char *name, int flags)
 {
-	return (int)syscall(SYS_openat, dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0);
+	return (int)arch_syscall(SYS_openat, dir, (long)name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0,
+				 0, 0);
 }
 
 static uint64_t realtime_ns(void)
@@ -156,7 +158,8 @@ static bool look_at_session(int place, const char *name, void *data)
 
 void directory_clean(const char *place)
 {
-	int dir = (int)syscall(SYS_openat, AT_FDCWD, place, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	int dir = (int)arch_syscall(SYS_openat, AT_FDCWD, (long)place, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0,
+				    0, 0);
 	struct cleaning c = { .remove = false };
 
 	if (dir < 0)

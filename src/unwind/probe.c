@@ -108,9 +108,9 @@ static const struct {
 struct dynamic {
 	const ElfW(Sym) * symbols;
 	const char *strings;
-	const ElfW(Rela) * plt, *other;
-	size_t plt_count, other_count;
-	bool rela;
+	const char *plt, *other; /* relocations */
+	size_t plt_bytes, other_bytes;
+	bool rela; /* they have an addend each; i386's have not */
 };
 
 static void read_dynamic(const struct link_map *map, struct dynamic *ret)
@@ -122,9 +122,11 @@ static void read_dynamic(const struct link_map *map, struct dynamic *ret)
 		case DT_SYMTAB: d.symbols = (const void *)e->d_un.d_ptr; break;
 		case DT_STRTAB: d.strings = (const void *)e->d_un.d_ptr; break;
 		case DT_JMPREL: d.plt = (const void *)e->d_un.d_ptr; break;
-		case DT_PLTRELSZ: d.plt_count = e->d_un.d_val / sizeof(ElfW(Rela)); break;
-		case DT_RELA: d.other = (const void *)e->d_un.d_ptr; break;
-		case DT_RELASZ: d.other_count = e->d_un.d_val / sizeof(ElfW(Rela)); break;
+		case DT_PLTRELSZ: d.plt_bytes = e->d_un.d_val; break;
+		case DT_RELA:
+		case DT_REL: d.other = (const void *)e->d_un.d_ptr; break;
+		case DT_RELASZ:
+		case DT_RELSZ: d.other_bytes = e->d_un.d_val; break;
 		case DT_PLTREL: d.rela = e->d_un.d_val == DT_RELA; break;
 		default: break;
 		}
@@ -144,22 +146,24 @@ static void replace(uintptr_t *slot, uintptr_t function)
 	__atomic_store_n(slot, function, __ATOMIC_RELAXED);
 }
 
-static void replace_all(const struct link_map *map, const struct dynamic *d, const ElfW(Rela) * table,
-			size_t count)
+static void replace_all(const struct link_map *map, const struct dynamic *d, const char *table, size_t bytes)
 {
-	for (size_t i = 0; table != NULL && i < count; i++) {
+	size_t step = d->rela ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
+
+	for (size_t at = 0; table != NULL && at + step <= bytes; at += step) {
+		const ElfW(Rela) *r = (const void *)(table + at); /* the short form is the beginning of it */
 #ifdef __LP64__
-		size_t symbol = ELF64_R_SYM(table[i].r_info);
+		size_t symbol = ELF64_R_SYM(r->r_info);
 #else
-		size_t symbol = ELF32_R_SYM(table[i].r_info);
+		size_t symbol = ELF32_R_SYM(r->r_info);
 #endif
 		const char *name = d->strings + d->symbols[symbol].st_name;
 
-		if (symbol == 0 || table[i].r_addend != 0 || d->symbols[symbol].st_shndx != SHN_UNDEF)
+		if (symbol == 0 || (d->rela && r->r_addend != 0) || d->symbols[symbol].st_shndx != SHN_UNDEF)
 			continue;
 		for (size_t k = 0; k < sizeof(replaced) / sizeof(replaced[0]); k++)
 			if (strcmp(name, replaced[k].name) == 0)
-				replace((uintptr_t *)(map->l_addr + table[i].r_offset),
+				replace((uintptr_t *)(map->l_addr + r->r_offset),
 					replaced[k].function ? replaced[k].function
 							     : (uintptr_t)dlsym(RTLD_NEXT, name));
 	}
@@ -177,9 +181,9 @@ void probe_install(void *handle)
 		return;
 	}
 	read_dynamic(map, &d);
-	if (!d.rela || d.symbols == NULL || d.strings == NULL)
-		return; /* i386 and other users of the short form keep the pipe */
-	replace_all(map, &d, d.plt, d.plt_count);
-	replace_all(map, &d, d.other, d.other_count);
+	if (d.symbols == NULL || d.strings == NULL)
+		return;
+	replace_all(map, &d, d.plt, d.plt_bytes);
+	replace_all(map, &d, d.other, d.other_bytes);
 	probe_installed = true;
 }

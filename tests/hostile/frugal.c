@@ -315,6 +315,15 @@ static void policy(void)
 	syscall(SYS_getppid);
 }
 
+static void programs(void)
+{
+	static char *const arguments[] = { (char *)"x", NULL };
+
+	execv("/nowhere/x", arguments);
+	execv("/etc/passwd", arguments); /* there, but no program */
+	execl("/nowhere/x", "x", NULL);
+}
+
 /* The stack of a thread: what it takes from its upper end on. */
 static void *thread_main(void *data)
 {
@@ -416,6 +425,7 @@ int main(int argc, char **argv)
 	measure("thread", thread);
 	measure("library", library);
 	measure("policy", policy);
+	measure("programs", programs);
 	measure_thread();
 	measure("fork", forks);
 	measure_handler();

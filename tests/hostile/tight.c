@@ -148,7 +148,7 @@ static void hand_coroutine(size_t bytes, size_t gap, uintptr_t garbage)
 
 static void hand_coroutines(void)
 {
-	static const uintptr_t garbage[] = { 0, 1, 8, (uintptr_t)-1, (uintptr_t)-8, 0x5555555555555555u };
+	static const uintptr_t garbage[] = { 0, 1, 8, (uintptr_t)-1, (uintptr_t)-8, UINTPTR_MAX / 3 };
 
 	for (size_t bytes = 4096; bytes <= 8192; bytes += 1024)
 		for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++)
@@ -157,6 +157,46 @@ static void hand_coroutines(void)
 				hand_coroutine(bytes, gap, (uintptr_t)use);
 				hand_coroutine(bytes, gap, (uintptr_t)stack_end(1));
 			}
+}
+
+/* ---- code without unwind tables ---- */
+
+#if defined(__x86_64__) || defined(__i386__)
+/* Calls the function with the frame pointer as given; no table says how to leave it. */
+void without_tables(void (*function)(void), const uintptr_t *frame_pointer);
+__asm__(".text\n"
+	".type without_tables, @function\n"
+	"without_tables:\n"
+#ifdef __x86_64__
+	"	pushq %rbp\n	movq %rsi, %rbp\n	call *%rdi\n	popq %rbp\n"
+#else
+	"	pushl %ebp\n	movl 12(%esp), %ebp\n	call *8(%esp)\n	popl %ebp\n"
+#endif
+	"	ret\n"
+	".size without_tables, . - without_tables\n");
+#else
+static void without_tables(void (*function)(void), const uintptr_t *frame_pointer)
+{
+	(void)frame_pointer;
+	function();
+}
+#endif
+
+/* An unwinder that guesses takes what the frame pointer points to for a frame and a return address. */
+static void frameless(void)
+{
+	char *end = stack_end(PAGE);
+	const uintptr_t wild[] = {
+		1, 4096, UINTPTR_MAX, UINTPTR_MAX - 8, UINTPTR_MAX / 3, (uintptr_t)end, (uintptr_t)end - 1
+	};
+
+	for (size_t i = 0; i < sizeof(wild) / sizeof(wild[0]); i++)
+		for (size_t k = 0; k < sizeof(wild) / sizeof(wild[0]); k++) {
+			const uintptr_t frame[] = { wild[k], wild[i], wild[i] };
+
+			without_tables(use, frame);
+			without_tables(use, (const uintptr_t *)wild[i]);
+		}
 }
 
 /* ---- a frame whose size changes ---- */
@@ -291,6 +331,8 @@ int main(int argc, char **argv)
 		library_coroutines();
 	else if (strcmp(what, "hand") == 0)
 		hand_coroutines();
+	else if (strcmp(what, "frameless") == 0)
+		frameless();
 	else if (strcmp(what, "varying") == 0)
 		varying_frames();
 	else if (strcmp(what, "small") == 0)

@@ -6,7 +6,7 @@
 
 tight=$top_builddir/tests/hostile/tight
 
-for what in alternate disarmed coroutines hand varying small deep; do
+for what in alternate disarmed coroutines hand frameless varying small deep; do
 	expect 0 timeout 60 "$tight" $what
 	mv out plain
 	read -r _ taken <plain
