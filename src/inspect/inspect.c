@@ -51,8 +51,11 @@ static const char *note_of(const struct inspect_private *v)
 		  "Java's own locks show as conditions here; jstack, with the same number, names them." },
 		{ "musl", "It uses musl, whose locks do not tell their owners in a way that is known here." },
 	};
+	const char *missing = naming_missing(v->naming);
 	bool libc = false;
 
+	if (missing)
+		return missing;
 	for (size_t i = 0; i < v->target->n_modules; i++) {
 		const char *path = v->target->modules[i].path;
 

@@ -194,3 +194,26 @@ const char *naming_variable(struct naming *n, uint64_t address, const char **ret
 		return NULL;
 	return offset ? pool_printf(&n->pool, "%s+0x%" PRIx64, name, offset) : name;
 }
+
+const char *naming_missing(struct naming *n)
+{
+	for (size_t i = 0; i < n->target->n_modules; i++) {
+		struct module *m = &n->target->modules[i];
+		int number;
+
+		if (strcmp(m->path, n->target->program) != 0 || !target_module(n->target, m->start))
+			continue;
+		number = module_number(n, m);
+		switch (number < 0 ? SYMBOL_MODULE_OK : symbolizer_module_state(n->symbolizer, number)) {
+		case SYMBOL_MODULE_MISSING:
+			return pool_printf(&n->pool, "%s is not there, so nothing is named from it.",
+					   m->path);
+		case SYMBOL_MODULE_REPLACED:
+			return pool_printf(&n->pool,
+					   "%s is not the file that runs, so nothing is named from it.",
+					   m->path);
+		default: return NULL;
+		}
+	}
+	return NULL;
+}

@@ -26,6 +26,8 @@ const struct report_stack *naming_stack(struct naming *n, const struct unwound *
 /* "table_lock", "cache+0x28", with its place; NULL: no variable is there. */
 const char *naming_variable(struct naming *n, uint64_t address, const char **ret_file,
 			    unsigned int *ret_line);
+/* Why the program itself has no names, as a sentence; NULL: it has. The naming's. */
+const char *naming_missing(struct naming *n);
 /* Whether the code is the C library's, by its file's name. */
 bool naming_libc(struct target *t, uint64_t pc);
 

@@ -125,8 +125,12 @@ finish
 mode=many
 stuck many "stuck \(PID @\): 29 threads wait for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
 also "29 threads wait at many_want stuck.c:[0-9]+"
-# stopped and traced processes can be looked at as well
+# a stopped process can be looked at as well
+all_stopped() {
+	! cat /proc/"$pid"/task/*/status | grep '^State:' | grep -qv 'T (stopped)'
+}
 kill -STOP "$pid"
+until_true 10 all_stopped
 look stopped "stuck .*: 29 threads wait for first_lock .*"
 kill -CONT "$pid"
 finish
@@ -271,10 +275,27 @@ wait "$pid"
 [ $? = 0 ] || fail "the busy program was harmed: $(cat said)"
 grep -q "unharmed after" said || fail "the busy program said: $(cat said)"
 
+# A program that was replaced while it runs is still there; for a core file it is not.
+cp "$workloads/stuck" gone
+start ./gone pair
+! command -v gcore >/dev/null || gcore -o of-gone "$pid" >gcore.log 2>&1
+rm gone
+look gone "DEADLOCK in gone .*: 2 threads wait for each other\."
+circle 2 'names == ["first_lock", "second_lock"]'
+if [ -e "of-gone.$pid" ]; then
+	expect 0 "$mutrace" hang "of-gone.$pid"
+	mode="core file of a program that is gone"
+	also "/gone is not there, so nothing is named from it"
+	cp "$workloads/deadlock" gone
+	expect 0 "$mutrace" hang "of-gone.$pid"
+	also "/gone is not the file that runs, so nothing is named from it"
+fi
+finish
+
 # In a container the threads have other numbers there than here.
 if [ "$(id -u)" = 0 ] && unshare -p -f true 2>/dev/null; then
 	: >said
-	unshare -p -f --mount-proc --kill-child "$workloads/stuck" pair >said &
+	unshare -p -f --mount-proc "$workloads/stuck" pair >said &
 	parent=$!
 	children="$children $parent"
 	until_true 20 grep -q stuck said
