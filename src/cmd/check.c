@@ -114,11 +114,13 @@ static int limits_load(struct check *c)
 static void notes(const struct check *c)
 {
 	if (c->run->lost != 0)
-		say("note: %llu events were lost, counts may be too low", (unsigned long long)c->run->lost);
+		say("note: %llu event%s lost, so counts may be too low", (unsigned long long)c->run->lost,
+		    c->run->lost == 1 ? " was" : "s were");
 	if (c->run->incomplete)
 		say("note: a process did not end by itself");
 	if (c->run->unnamed != 0)
-		say("note: %zu locks are known by their address only and are not compared", c->run->unnamed);
+		say("note: %zu lock%s known by address only and not compared", c->run->unnamed,
+		    c->run->unnamed == 1 ? " is" : "s are");
 	for (size_t i = 0; i < c->limits.n; i++)
 		if (!c->limits.rules[i].matched && !c->limits.rules[i].total)
 			say("note: no lock matches %s", c->limits.rules[i].where);

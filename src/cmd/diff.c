@@ -60,7 +60,7 @@ int command_diff(struct options *o, int argc, char **argv)
 	int bases = o->bases.n != 0 ? 0 : 1, status = STATUS_TROUBLE;
 
 	if (argc < bases + 1 || (bases == 1 && argc > 2)) {
-		say("two things to compare are wanted: mutrace diff BASE NEW, or mutrace diff --base=BASE... "
+		say("name two runs to compare: mutrace diff BASE NEW, or mutrace diff --base=BASE... "
 		    "NEW...");
 		return STATUS_TROUBLE;
 	}

@@ -157,7 +157,7 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 	case ARG_SIZE: return set_number(spec, at, value);
 	case ARG_STRING:
 		if (*value == '\0') {
-			say("--%s takes a name, not nothing", spec->name);
+			say("--%s needs a name", spec->name);
 			return -1;
 		}
 		*(const char **)at = value;

@@ -229,8 +229,8 @@ static int check_elf(const char *path, int fd, const struct stat *st, const ElfW
 
 	if (header->e_ident[EI_CLASS] != OWN_CLASS ||
 	    (ARCH_ELF_MACHINE != EM_NONE && header->e_machine != ARCH_ELF_MACHINE)) {
-		say("%s is a program for another kind of machine (%s-bit, ELF machine %u); it takes a "
-		    "mutrace built for that",
+		say("%s is a program for another kind of machine (%s-bit, ELF machine %u); it needs "
+		    "a mutrace built for that machine",
 		    path, header->e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
 		    (unsigned int)header->e_machine);
 		return STATUS_TROUBLE;
@@ -309,7 +309,7 @@ static int check_file(const char *path, int depth)
 		return check_file("/bin/sh", depth + 1);
 	if (n == 0)
 		return 0;
-	say("%s is in no format that can be executed", path);
+	say("%s has no format that can be executed", path);
 	return STATUS_NOT_EXECUTABLE;
 }
 

@@ -42,9 +42,9 @@ static int list_one(const char *place, const char *name)
 		start = (time_t)(s.start_realtime_ns / 1000000000u);
 		if (localtime_r(&start, &tm))
 			strftime(when, sizeof(when), "%Y-%m-%d %H:%M:%S", &tm);
-		say("  %s/%s, begun %s%s", place, name, when,
+		say("  %s/%s, started %s%s", place, name, when,
 		    s.pid != 0 && s.pid < INT32_MAX && (kill((pid_t)s.pid, 0) == 0 || errno != ESRCH)
-			    ? ", its mutrace runs"
+			    ? ", still recording"
 			    : "");
 		found = 1;
 	}
@@ -71,7 +71,7 @@ static void list_sessions(void)
 			if (strncmp(entry->d_name, DIRECTORY_NAME, strlen(DIRECTORY_NAME)) != 0)
 				continue;
 			if (found == 0)
-				say("sessions of yours that are here:");
+				say("your sessions:");
 			found += list_one(places[i], entry->d_name);
 		}
 		closedir(dir);

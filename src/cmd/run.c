@@ -234,12 +234,11 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	live_end(live);
 	child_guard_report(&r->child, r->signals);
 	if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) == 0) {
-		say("nothing was recorded: %s, or what it went on as, never loaded %s. If it is statically "
-		    "linked, link "
-		    "it dynamically; if it starts the program that you mean elsewhere (another user, a "
-		    "container), run %s "
-		    "in there",
-		    argv[0], library, tool.name);
+		say("nothing was recorded: %s, or the program that it executed, never loaded %s. If it is "
+		    "statically linked, link it dynamically; if it starts the program that you mean "
+		    "elsewhere "
+		    "(another user, a container), run %s in there",
+		    argv[0], library, say_name());
 	} else if (r->done(r->session.path, r->done_data) < 0 && !r->session.keep) {
 		r->session.keep = true; /* if nobody reads this either, mutrace report lists it */
 		say("the session is kept in %s", r->session.path);

@@ -90,7 +90,7 @@ int limits_option(struct limits *l, const char *text, char *error)
 		return -EINVAL;
 	}
 	if (figure_parse(figure_specs[number].unit, equals + 1, &rule->limit[number].max) < 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "--limit=%s: '%s' is no value for %s (%s)", text,
+		snprintf(error, MODEL_ERROR_SIZE, "--limit=%s: '%s' is not a value of %s (%s)", text,
 			 equals + 1, figure,
 			 figure_specs[number].unit == UNIT_SHARE ? "5%"
 			 : figure_specs[number].unit == UNIT_NS  ? "50us"

@@ -63,7 +63,7 @@ static int value_read(struct source *s, const yaml_node_t *node, int figure, dou
 	const char *text = scalar(node);
 
 	if (!text || figure_parse(spec->unit, text, ret) < 0)
-		return wrong(s, node, "'%.60s' is no value for %s; it is written like %s",
+		return wrong(s, node, "'%.60s' is not a value of %s; it is written like %s",
 			     text ? text : "(not a value)", spec->name, examples[spec->unit]);
 	return 0;
 }

@@ -49,8 +49,8 @@ void verdict_text(FILE *out, const struct verdict *v)
 	if (v->n == 0)
 		fprintf(out, "mutrace check: in order, %zu lock%s", v->run->n, v->run->n == 1 ? "" : "s");
 	else
-		fprintf(out, "mutrace check: %zu of %zu locks over a limit%s", v->failed_locks, v->run->n,
-			v->findings[0].lock ? "" : ", and all together");
+		fprintf(out, "mutrace check: %zu of %zu lock%s over a limit%s", v->failed_locks, v->run->n,
+			v->run->n == 1 ? "" : "s", v->findings[0].lock ? "" : ", and all together");
 	if (v->run->runs > 1)
 		fprintf(out, ", medians of %u runs", v->run->runs);
 	fputc('\n', out);

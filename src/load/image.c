@@ -21,13 +21,13 @@ static int header_check(const struct image_header *h, int64_t got, const char *n
 		    memcmp(h->magic, SESSION_IMAGE_MAGIC, got) == 0)
 			snprintf(error, MODEL_ERROR_SIZE, "%s is cut off in its header", name);
 		else
-			snprintf(error, MODEL_ERROR_SIZE, "%s is no recording of mutrace", name);
+			snprintf(error, MODEL_ERROR_SIZE, "%s is not a recording of mutrace", name);
 		return -EBADMSG;
 	}
 	if (h->byte_order != SESSION_BYTE_ORDER) {
 		if (h->byte_order == __builtin_bswap32(SESSION_BYTE_ORDER)) {
 			snprintf(error, MODEL_ERROR_SIZE,
-				 "%s was recorded on a machine of the other byte order", name);
+				 "%s was recorded on a machine with the other byte order", name);
 			return -EPROTONOSUPPORT;
 		}
 		snprintf(error, MODEL_ERROR_SIZE, "%s is damaged in its header", name);

@@ -31,7 +31,7 @@ static int session_file_read(int dir, const char *path, struct session_context *
 		return 0;
 	if (fd < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s/%s cannot be read: %s", path, SESSION_FILE,
-			 fd == -ENOTSUP || fd == -ELOOP ? "it is no regular file" : strerror(-fd));
+			 fd == -ENOTSUP || fd == -ELOOP ? "it is not a regular file" : strerror(-fd));
 		return fd;
 	}
 	c->hold = fd;
@@ -44,11 +44,12 @@ static int session_file_read(int dir, const char *path, struct session_context *
 	}
 	if (got < (int64_t)sizeof(f->magic) || memcmp(f->magic, SESSION_FILE_MAGIC, sizeof(f->magic)) != 0) {
 		snprintf(error, MODEL_ERROR_SIZE,
-			 "%s is no mutrace session: its file \"%s\" is something else", path, SESSION_FILE);
+			 "%s is not a mutrace session: its file \"%s\" is something else", path,
+			 SESSION_FILE);
 		return -EBADMSG;
 	}
 	if (got >= 16 && f->byte_order == __builtin_bswap32(SESSION_BYTE_ORDER)) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s was recorded on a machine of the other byte order",
+		snprintf(error, MODEL_ERROR_SIZE, "%s was recorded on a machine with the other byte order",
 			 path);
 		return -EPROTONOSUPPORT;
 	}
@@ -151,7 +152,7 @@ static int images_read(struct model *m, int dir, const char *path, char **names,
 		if (fd < 0) {
 			r = fd;
 			snprintf(why, sizeof(why), "%s cannot be read: %s", names[i],
-				 fd == -ENOTSUP || fd == -ELOOP ? "it is no regular file" : strerror(-fd));
+				 fd == -ENOTSUP || fd == -ELOOP ? "it is not a regular file" : strerror(-fd));
 		} else {
 			r = image_load(m, fd, size, names[i], c, why);
 			close(fd);
@@ -225,7 +226,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 		goto out;
 	}
 	if (n == 0 && !c->have_file) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s is no mutrace session: no recording is in it", path);
+		snprintf(error, MODEL_ERROR_SIZE, "%s is not a mutrace session: no recording is in it", path);
 		r = -ENOENT;
 		goto out;
 	}

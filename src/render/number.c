@@ -32,7 +32,8 @@ char *number_ns(char *out, uint64_t ns)
 		snprintf(out, NUMBER_SIZE, "%u ns", (unsigned int)ns);
 		return out;
 	}
-	for (i = 0; i < 2 && (double)ns < units[i].ns; i++)
+	/* 999.6 us read as 1.00 ms, not as 1000 us */
+	for (i = 0; i < 2 && (double)ns < 0.9995 * units[i].ns; i++)
 		;
 	v = (double)ns / units[i].ns;
 	if (v >= 9999.5)

@@ -25,7 +25,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_deadlocks(t, e);
 	text_head(t, e);
 	if (entry_empty(e)) {
-		text_line(t, e->lost_events ? "nothing of it could be recorded." : "it used no locks.");
+		text_line(t, e->lost_events ? "nothing could be recorded of it." : "it used no locks.");
 		text_losses(t, e);
 		return;
 	}
@@ -155,10 +155,11 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 		text_line(t, "%zu more process%s (see --json).", more, more == 1 ? "" : "es");
 	if (empty) /* how many is not known: most of them left nothing behind */
 		text_line(t, "the other processes %s.",
-			  r->processes[0].first->config.watch ? "did nothing of what is watched"
+			  r->processes[0].first->config.watch ? "did nothing that is watched"
 							      : "used no locks");
 	if (lost)
-		text_line(t, "%s events of such were lost.", number_count(number, lost));
+		text_line(t, "%s event%s of those processes %s lost.", number_count(number, lost),
+			  lost == 1 ? "" : "s", lost == 1 ? "was" : "were");
 }
 
 static int text_render(FILE *out, const struct report *r, const struct render_options *o)

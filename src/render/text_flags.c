@@ -53,7 +53,7 @@ void text_flags_legend(const struct text_out *t, const struct line *lines, size_
 #undef KIND
 		{ 1, 'x', "destroyed" },
 		{ 1, '!', "misused or inconsistent" },
-		{ 1, '~', "perhaps several that followed one another" },
+		{ 1, '~', "perhaps several, one after another" },
 		{ 2, 'R', "used by a realtime thread" },
 		{ 3, 'r', "recursive" },
 		{ 3, 'e', "error-checking" },

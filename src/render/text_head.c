@@ -38,7 +38,8 @@ void text_head(const struct text_out *t, const struct report_process *e)
 	else
 		snprintf(who, sizeof(who), "PID %u", e->pid);
 	fprintf(t->f,
-		"mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) went on waiting.\n",
+		"mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) was spent "
+		"waiting.\n",
 		t->bold, text_program(program, e), t->plain, who,
 		e->n_processes > 1               ? "ran up to"
 		: e->first->end == PROCESS_ALIVE ? "has run"
@@ -54,7 +55,7 @@ void text_head(const struct text_out *t, const struct report_process *e)
 			  e->total.unfinished_waits == 1 ? "" : "s");
 }
 
-/* "2 locks make 99 % of the wait" */
+/* "2 locks account for 99 % of the wait" */
 static void concentration(const struct report_process *e, char *out, size_t size)
 {
 	uint64_t whole = e->total.cost_ns, sum = 0, best;
@@ -85,7 +86,8 @@ static void concentration(const struct report_process *e, char *out, size_t size
 	if (sum >= whole / 2) {
 		char share[NUMBER_SIZE];
 
-		snprintf(out, size, " %zu lock%s %s of the wait.", n, n == 1 ? " makes" : "s make",
+		snprintf(out, size, " %zu lock%s %s of the wait.", n,
+			 n == 1 ? " accounts for" : "s account for",
 			 number_share(share, (double)sum, (double)whole));
 	}
 }
@@ -151,14 +153,14 @@ void text_foot(const struct text_out *t, const struct report_process *e)
 		torn += e->processes[i]->truncated;
 	}
 	if (alive && e->n_processes > 1)
-		text_line(t, "%zu of these run still.", alive);
+		text_line(t, "%zu of these are still running.", alive);
 	else if (alive)
-		text_line(t, "it runs still; these are the figures up to now.");
+		text_line(t, "still running; figures so far.");
 	else if (!e->complete && !torn && !e->damaged)
-		text_line(t, "%s ended without notice; all that it had done by then is in these figures.",
+		text_line(t, "%s ended without notice; the figures have all that was done until then.",
 			  e->n_processes > 1 ? "some of these" : "it");
 	if (torn)
-		text_line(t, "the recording is cut off: what stood in the rest of the file is missing.");
+		text_line(t, "the recording is cut off: the rest of it is missing.");
 	if (e->damaged)
 		text_line(t, "%s record%s of the recording %s damaged and left out.",
 			  number_count(number, e->damaged), e->damaged == 1 ? "" : "s",
@@ -167,11 +169,12 @@ void text_foot(const struct text_out *t, const struct report_process *e)
 		text_line(t, "libunwind was not found in the program: stacks have one frame.");
 	text_losses(t, e);
 	if (e->overhead_ns)
-		text_line(t, "profiling cost %s%s of the thread time (estimate). %s events lost.",
+		text_line(t, "profiling cost %s%s of the thread time (estimate). %s event%s lost.",
 			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns)[0] == '<'
 				  ? ""
 				  : "about ",
-			  share, number_count(number, e->lost_events));
+			  share, number_count(number, e->lost_events), e->lost_events == 1 ? "" : "s");
 	else
-		text_line(t, "%s events lost.", number_count(number, e->lost_events));
+		text_line(t, "%s event%s lost.", number_count(number, e->lost_events),
+			  e->lost_events == 1 ? "" : "s");
 }

@@ -56,7 +56,7 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 	if (row->instances > 1)
 		fprintf(t->f, ", %s instances", number_count(number, row->instances));
 	if (row->state & STATE_ADDRESS_REUSED)
-		fputs(" (perhaps several that followed one another at one address)", t->f);
+		fputs(" (perhaps several, one after another, at this address)", t->f);
 }
 
 static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g,
@@ -139,7 +139,7 @@ static void spread_print(const struct text_out *t, const struct report_process *
 		e->n_processes, number_ns(least, row->processes < e->n_processes ? 0 : row->wait_min_ns),
 		number_ns(most, row->wait_max_ns), row->wait_max_in->pid, source);
 	if (row->processes < e->n_processes)
-		fprintf(t->f, "; %u have it", row->processes);
+		fprintf(t->f, "; %u of them %s it", row->processes, row->processes == 1 ? "has" : "have");
 	fputc('\n', t->f);
 }
 

@@ -38,7 +38,7 @@ static void head(const struct text_out *t, const struct report_process *e, size_
 		  number_ns(run, e->runtime_ns), number_count(number, e->threads), plural(e->threads),
 		  e->realtime_threads);
 	if (e->watched_calls == 0)
-		text_line(t, "no realtime thread did any of what is watched.");
+		text_line(t, "no realtime thread did anything that is watched.");
 	else
 		text_line(t,
 			  "realtime threads did what they should not %s time%s, from %zu place%s: %s in all, "

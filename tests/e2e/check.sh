@@ -39,8 +39,8 @@ not_checked() {
 not_checked "nothing to check against" session
 not_checked "nothing to check;" --limit=acquired=1
 not_checked "no figure 'aquired'" --limit=aquired=1 session
-not_checked "no value for hold-p99" --limit=hold-p99=5 session
-not_checked "no value for wait-share" --limit=wait-share=1.5 session
+not_checked "not a value of hold-p99" --limit=hold-p99=5 session
+not_checked "not a value of wait-share" --limit=wait-share=1.5 session
 not_checked "the total has no hold-p99" --limit=total:hold-p99=5us session
 not_checked "nosuch" --limit=acquired=1 nosuch
 not_checked "nosuch.json" --baseline=nosuch.json session

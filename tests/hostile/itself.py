@@ -112,7 +112,7 @@ def killed_by_hand():
             fail("killed by hand: status %s" % child.returncode)
         for line in listed().splitlines():
             where = line.split()[1].rstrip(",")
-            if time.strftime("begun %Y-%m-%d") in line and glob.glob("%s/image.%d.*" % (where, child.pid)):
+            if time.strftime("started %Y-%m-%d") in line and glob.glob("%s/image.%d.*" % (where, child.pid)):
                 with open("where", "w") as f:
                     f.write(where)
                 return check_session("killed, preloaded by hand")

@@ -41,7 +41,7 @@ for file in session "$image"; do
 	put "$file" 8 '\1'
 	refused "format 1, of an older mutrace"
 	put "$file" 8 '\0\0\0\1\1\2\3\4'
-	refused "was recorded on a machine of the other byte order"
+	refused "was recorded on a machine with the other byte order"
 	put "$file" 12 'abcd'
 	refused "is damaged"
 	put "$file" 0 'x'
@@ -49,16 +49,16 @@ for file in session "$image"; do
 	rm -rf bad && cp -r whole bad && : >"bad/$file"
 	refused "is no"
 	rm -rf bad && cp -r whole bad && rm "bad/$file" && mkdir "bad/$file"
-	refused "it is no regular file"
+	refused "it is not a regular file"
 	rmdir "bad/$file" && mkfifo "bad/$file"
-	refused "it is no regular file"
+	refused "it is not a regular file"
 	rm "bad/$file" && ln -s "$work/whole/$file" "bad/$file"
-	refused "it is no regular file"
+	refused "it is not a regular file"
 done
 # one bad image beside a good one: the rest counts
 rm -rf bad && cp -r whole bad && cp whole/session bad/image.1.0
 expect 0 "$mutrace" report --json=json bad
-grep -q '1 recording could not be read: image.1.0 is no recording' out || fail "the bad image is not said"
+grep -q '1 recording could not be read: image.1.0 is not a recording' out || fail "the bad image is not said"
 check_json json 'd["unreadable_recordings"] == 1 and lock("guilty_lock")["acquired"] == 400'
 rm -rf bad && mkdir bad
 refused "no recording is in it"

@@ -233,9 +233,9 @@ static void test_errors(void **state)
 
 	(void)state;
 	load_fails("/nowhere/at/all", -ENOENT, "No such file");
-	load_fails(dir, -ENOENT, "is no mutrace session");
+	load_fails(dir, -ENOENT, "is not a mutrace session");
 	file_write(dir, "session", "hello", 5);
-	load_fails(dir, -EBADMSG, "is no mutrace session");
+	load_fails(dir, -EBADMSG, "is not a mutrace session");
 	session_file_init(&f);
 	file_write(dir, "session", &f, 100);
 	load_fails(dir, -EBADMSG, "is cut off");
@@ -265,19 +265,19 @@ static void test_errors(void **state)
 	image_maker_write(im, dir, "image.1.0");
 	load_fails(dir, -EBADMSG, "is damaged");
 	file_write(dir, "image.1.0", "mutraceI", 8);
-	load_fails(dir, -EBADMSG, "is no recording");
+	load_fails(dir, -EBADMSG, "is not a recording");
 	file_write(dir, "image.1.0", "mutra", 5);
 	load_fails(dir, -EBADMSG, "is cut off");
 
-	/* what is no regular file is not opened */
+	/* what is not a regular file is not opened */
 	assert_true(asprintf(&path, "%s/image.1.0", dir) > 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	load_fails(dir, -ENOTSUP, "no regular file");
+	load_fails(dir, -ENOTSUP, "not a regular file");
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/etc/passwd", path), 0);
-	load_fails(dir, -ELOOP, "no regular file");
-	load_fails(path, -ELOOP, "no regular file");
+	load_fails(dir, -ELOOP, "not a regular file");
+	load_fails(path, -ELOOP, "not a regular file");
 	free(path);
 	session_dir_remove(dir);
 }
@@ -306,7 +306,7 @@ static void test_improbable(void **state)
 	assert_true(asprintf(&path, "%s/session", dir) > 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
-	load_fails(dir, -ENOTSUP, "no regular file");
+	load_fails(dir, -ENOTSUP, "not a regular file");
 	assert_int_equal(unlink(path), 0);
 
 	/* A counter of which nothing is known but that it runs now, on this machine. */

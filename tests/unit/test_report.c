@@ -15,6 +15,7 @@
 #include "analysis/report.h"
 #include "fake_symbols.h"
 #include "make_session.h"
+#include "render/number.h"
 #include "render/render.h"
 
 #define BASE 0x400000u
@@ -717,6 +718,31 @@ static void test_conditions(void **state)
 	free(text);
 }
 
+/* A number never reads as a thousand of its unit. */
+static void test_numbers(void **state)
+{
+	static const struct {
+		uint64_t ns;
+		const char *text;
+	} cases[] = {
+		{ 0, "0 ns" },
+		{ 999, "999 ns" },
+		{ 1000, "1.00 us" },
+		{ 999499, "999 us" },
+		{ 999600, "1.00 ms" },
+		{ 99960000, "100 ms" },
+		{ 999600000, "1.00 s" },
+		{ 1000000000, "1.00 s" },
+		{ 60000000000, "60.0 s" },
+		{ 12345000000000, "12 345 s" },
+	};
+	char out[NUMBER_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_string_equal(number_ns(out, cases[i].ns), cases[i].text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -735,6 +761,7 @@ int main(void)
 		TEST(test_conditions),
 		TEST(test_losses),
 		cmocka_unit_test(test_percentiles),
+		cmocka_unit_test(test_numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
