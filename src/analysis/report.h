@@ -137,7 +137,7 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	unsigned int line;
 	uint64_t instances, misuses;
 	uint32_t waiters_now;
-	bool work; /* threads wait there for work: no contention */
+	bool work;               /* threads wait there for work: no contention */
 	struct counters side[2]; /* by enum lock_side; SIDE_EXCLUSIVE for all but rwlocks */
 	const struct report_stack *created_at, *first_used_at, *misused_at; /* NULL unknown */
 	const char *other;                      /* a condition: name of its mutex, NULL unknown */

@@ -92,7 +92,7 @@ static bool gains_privileges(const char *path, const struct stat *st)
 			    "%s, profile a copy without that bit, or what it starts from inside, as in 'sudo "
 			    "%s "
 			    "./app'",
-			    path, owner ? owner->pw_name : number, tool.name);
+			    path, owner ? owner->pw_name : number, say_name());
 			return true;
 		}
 		if ((st->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) && st->st_gid != getgid()) {

@@ -96,6 +96,8 @@ uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
 int stack_locks_split(struct image *im);
+/* spares.c. 0 or -ENOMEM. */
+int spares_drop(struct model_process *p);
 /* unfinished.c: waits and holds that last count with what they have lasted. 0 or -errno */
 int unfinished_add(struct image *im);
 
