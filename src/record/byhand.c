@@ -21,7 +21,8 @@
 #include <unistd.h>
 
 #include "src/record/byhand_options.h"
-#include "src/record/image.h"
+#include "src/record/sessionfile.h"
+#include "src/record/state.h"
 #include "src/record/raw.h"
 
 #define STDERR_COPY_MIN 700
@@ -33,7 +34,7 @@ static char assignment[600];
 
 void byhand_start(void)
 {
-	const char *path = image_session_path();
+	const char *path = sessionfile_path();
 
 	if (recorder.state != RECORDER_ON || !recorder.config.report_at_exit)
 		return;
@@ -42,7 +43,7 @@ void byhand_start(void)
 	if (stderr_copy < 0)
 		stderr_copy = fcntl(2, F_DUPFD_CLOEXEC, 100);
 	fstat(stderr_copy, &stderr_file);
-	if (!image_session_is_ours())
+	if (!sessionfile_is_ours())
 		return;
 	stpcpy(stpcpy(assignment, SESSION_ENV "="), path);
 	putenv(assignment);
@@ -110,7 +111,7 @@ static bool maker_will_report(const char *path)
 	ssize_t n;
 	int fd;
 
-	if (image_session_is_ours())
+	if (sessionfile_is_ours())
 		return false;
 	stpcpy(stpcpy(file, path), "/" SESSION_FILE);
 	fd = raw_open(file, O_RDONLY | O_NOFOLLOW, 0);
@@ -175,7 +176,7 @@ static bool run_command(char **argv, char **envp)
 
 void byhand_end(void)
 {
-	const char *path = image_session_path();
+	const char *path = sessionfile_path();
 	char command[COMMAND_SIZE], by_hand[] = "--by-hand";
 	char *argv[] = { command, (char *)"report", by_hand, (char *)path, NULL };
 	char **envp;
@@ -193,5 +194,5 @@ void byhand_end(void)
 	if (!run_command(argv, envp))
 		byhand_say("there is no report, for the command is not installed; the session is ", path,
 			   NULL);
-	image_forget_session();
+	sessionfile_forget();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The session of a program that is preloaded by hand, made by the program itself. Runs in the profiled
- * process, in the library's constructor; takes no lock and allocates nothing. Called by image_attach().
+ * process, in the library's constructor; takes no lock and allocates nothing. Called by sessionfile.c.
  */
 #include "config.h"
 
@@ -17,7 +17,7 @@
 
 #include "src/record/byhand.h"
 #include "src/record/byhand_options.h"
-#include "src/record/image.h"
+#include "src/record/state.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 #include "src/session/directory.h"

@@ -5,7 +5,7 @@
 
 #include "src/record/hashtable.h"
 #include "src/record/hot.h"
-#include "src/record/image.h"
+#include "src/record/chunks.h"
 
 /* addresses.c */
 /* Enters (address -> ref) and returns ref. If the address has an entry already, it stays and its ref is

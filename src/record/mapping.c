@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "src/record/raw.h"
+#include "src/session/directory.h"
 #include "src/session/format.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -20,6 +21,8 @@
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
+
+_Static_assert(DIRECTORY_PATH_LONGEST + 48 <= MAPPING_PATH_SIZE, "a directory and image.PID.N");
 
 #define LIMIT_DEFAULT (1ull << 30)
 #define FIRST_STEP (28u * 1024) /* with the page that a child finds: what most children need */
@@ -150,7 +153,7 @@ static int file_make(const char *directory, char *path)
 
 int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, char *path, struct mapping *ret)
 {
-	struct mapping m = { .limit = file_length(max_bytes) };
+	struct mapping m = { .limit = file_length(max_bytes), .path = path };
 	int fd, r = 0;
 
 	m.mapped = whole_pages(first < m.limit ? first : m.limit);
@@ -180,15 +183,15 @@ int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, ch
 	return r;
 }
 
-/* Only the last page is named: whatever the program did to parts of the mapping, by mlock() for one, that is
- * one area. */
-static bool grow_to(struct mapping *m, uint64_t size, const char *path)
+/* Only the last page is named: whatever the program did to parts of the mapping, by mlock() for one, that
+ * is one area. */
+static bool grow_to(struct mapping *m, uint64_t size)
 {
 	uint64_t page = whole_pages(1), more = size - m->mapped;
 
 	if (mremap(m->base + m->mapped - page, page, page + more, 0) == MAP_FAILED)
 		return false;
-	if (back(m->base, m->mapped, more, path) < 0) {
+	if (back(m->base, m->mapped, more, m->path) < 0) {
 		munmap(m->base + m->mapped, more);
 		return false;
 	}
@@ -196,7 +199,7 @@ static bool grow_to(struct mapping *m, uint64_t size, const char *path)
 	return true;
 }
 
-bool mapping_grow(struct mapping *m, uint64_t size, const char *path)
+bool mapping_grow(struct mapping *m, uint64_t size)
 {
 	uint64_t limit = most(), generous = m->mapped / 2;
 
@@ -214,7 +217,7 @@ bool mapping_grow(struct mapping *m, uint64_t size, const char *path)
 	if (generous > limit)
 		generous = limit;
 	/* no room for a generous step; for what is needed perhaps */
-	return (generous > size && grow_to(m, generous, path)) || grow_to(m, size, path);
+	return (generous > size && grow_to(m, generous)) || grow_to(m, size);
 }
 
 void mapping_drop(struct mapping *m)

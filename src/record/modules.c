@@ -14,10 +14,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "src/record/chunks.h"
 #include "src/record/clock.h"
-#include "src/record/image.h"
 #include "src/record/memory.h"
 #include "src/record/procinfo.h"
+#include "src/record/recorder.h"
 #include "src/record/raw.h"
 
 #define HEADERS_MAX 16

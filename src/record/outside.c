@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "src/record/image.h"
+#include "src/record/state.h"
 #include "src/record/raw.h"
 
 static const char *variable(char *const *envp, const char *name)

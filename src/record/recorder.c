@@ -13,10 +13,13 @@
 #include <string.h>
 
 #include "src/unwind/probe.h"
+#include "src/record/image.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
+#include "src/record/sessionfile.h"
+#include "src/record/spare.h"
 #include "src/record/stacks.h"
 #include "src/record/waited.h"
 
@@ -114,9 +117,9 @@ struct use recorder_scratch(const void *address, uintptr_t site)
 static void child_appeared(void)
 {
 	forking = false;
-	image_claim();
+	spare_claim();
 	__atomic_fetch_add(&recorder.header->forks_seen, 1, __ATOMIC_RELAXED);
-	image_forget_session();
+	sessionfile_forget();
 }
 
 /* Gives a forked child what its parent had at start. */
@@ -256,7 +259,7 @@ void recorder_before_fork(void)
 	inherited_all = true;
 	if (t->mode != MODE_OFF)
 		note_held(t);
-	image_prepare_spare();
+	spare_prepare();
 	__atomic_fetch_add(&recorder.header->forks_begun, 1, __ATOMIC_RELAXED);
 	errno = saved;
 }

@@ -11,11 +11,12 @@
 
 #include "src/unwind/capture.h"
 #include "src/unwind/probe.h"
+#include "src/record/chunks.h"
 #include "src/record/hashtable.h"
-#include "src/record/image.h"
 #include "src/record/modules.h"
 #include "src/record/ownstack.h"
 #include "src/record/pilock.h"
+#include "src/record/recorder.h"
 
 #define PAGE_LEAST 4096u
 #define DISTANCE_VARIES (-1) /* of frame_node.caller_distance, which is in words; 0: not known yet */
