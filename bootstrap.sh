@@ -6,8 +6,8 @@
 #   ./bootstrap.sh demo    then profile the demo: a bank whose customers wait
 #   ./bootstrap.sh check   then run the tests
 #
-# On Debian and Ubuntu, packages that are missing are installed first (as root or with sudo); elsewhere configure
-# names them. Options for configure go into MUTRACE_CONFIGURE, e.g. MUTRACE_CONFIGURE="--prefix=$HOME/.local".
+# On Debian and Ubuntu, packages that are missing are installed first (as root or with sudo); elsewhere
+# configure names them. Options for configure: MUTRACE_CONFIGURE="--prefix=$HOME/.local".
 set -eu
 cd "$(dirname "$0")"
 
@@ -40,7 +40,8 @@ say() {
 	echo "bootstrap.sh: $*" >&2
 }
 
-# step TEXT LOG COMMAND...: says what is done, with a dot every two seconds where somebody looks on. Its output is in LOG.
+# step TEXT LOG COMMAND...: says what is done, with a dot every two seconds where somebody looks on. The
+# output of COMMAND is in LOG.
 step() {
 	text=$1 log=$2 status=0 dots=
 	shift 2
@@ -77,10 +78,12 @@ apt() {
 # Says which of the arguments cannot be installed without removing something, and what.
 explain_conflicts() {
 	for package; do
-		removed=$(apt-get -s -y --no-install-recommends install "$package" 2>/dev/null | sed -n 's/^Remv \([^ ]*\).*/\1/p' |
+		removed=$(apt-get -s -y --no-install-recommends install "$package" 2>/dev/null |
+			sed -n 's/^Remv \([^ ]*\).*/\1/p' |
 			tr '\n' ' ')
 		[ -n "$removed" ] || continue
-		say "$package conflicts with what is installed: ${removed% }. Nothing was removed. If you do not need it:" \
+		say "$package conflicts with what is installed: ${removed% }. Nothing was removed." \
+			"If you do not need it:" \
 			"apt-get remove ${removed% }; then run this again"
 	done
 }
@@ -91,7 +94,8 @@ install_packages() {
 	as_root=
 	if [ "$(id -u)" != 0 ]; then
 		# sudo must do without a password if nobody can be asked for it.
-		if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }; }; then
+		if ! command -v sudo >/dev/null ||
+			! { sudo -n true 2>/dev/null || { [ -t 2 ] && sudo -v; }; }; then
 			say "not installed, as it takes root: apt-get install$lacking"
 			return 0 # perhaps the tools are there by other ways: configure will tell
 		fi
@@ -99,13 +103,15 @@ install_packages() {
 	fi
 	log=$(mktemp)
 	# Without a network the lists may be recent enough, and the packages on the disk.
-	step "updating the lists of packages" "$log" apt update || say "the lists of packages could not be updated"
+	step "updating the lists of packages" "$log" apt update ||
+		say "the lists of packages could not be updated"
 	for package in $(not_installed $optional_packages); do
 		if apt-cache show "$package" >/dev/null 2>&1; then
 			lacking="$lacking $package"
 		fi
 	done
-	if ! step "installing$lacking" "$log" apt -y --no-install-recommends --no-remove install $lacking; then
+	if ! step "installing$lacking" "$log" \
+		apt -y --no-install-recommends --no-remove install $lacking; then
 		cat "$log" >&2
 		rm -f "$log"
 		explain_conflicts $lacking
@@ -131,7 +137,8 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
 fi
 for tool in autoreconf libtoolize pkg-config; do
 	command -v $tool >/dev/null || {
-		echo "bootstrap.sh: $tool is missing. Fedora: dnf install autoconf automake libtool pkgconf gcc make;" \
+		echo "bootstrap.sh: $tool is missing. Fedora: dnf install" \
+			"autoconf automake libtool pkgconf gcc make;" \
 			"Arch: pacman -S base-devel" >&2
 		exit 1
 	}
@@ -144,7 +151,8 @@ if [ ! -e configure ] || [ -n "$(find configure.ac Makefile.am -newer configure)
 fi
 if [ ! -e build/config.status ] || [ -n "$(find configure -newer build/config.status)" ]; then
 	# shellcheck disable=SC2086 # several options
-	quietly "configuring in build/" sh -c 'cd build && exec ../configure --quiet "$@"' configure ${MUTRACE_CONFIGURE:-}
+	quietly "configuring in build/" \
+		sh -c 'cd build && exec ../configure --quiet "$@"' configure ${MUTRACE_CONFIGURE:-}
 fi
 quietly "building" make -C build -j"$jobs" all
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * The demo: a bank whose customers wait. Four clerks make transfers and look up balances, an auditor sums up all
- * accounts a hundred times a second. Everything goes through accounts_lock. Which of the three functions is
- * to blame for the waiting? Not the one that locks most often: run "mutrace ./bank" and see.
+ * The demo: a bank whose customers wait. Four clerks make transfers and look up balances, an auditor sums up
+ * all accounts a hundred times a second. Everything goes through accounts_lock. Which of the three functions
+ * is to blame for the waiting? Not the one that locks most often: run "mutrace ./bank" and see.
  *
  * It ends by itself after two seconds and prints nothing but whether the books balance.
  */

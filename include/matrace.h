@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Marks in a program for matrace(1). They cost a load and a branch if the program does not run under matrace, and
- * nothing has to be linked.
+ * Marks in a program for matrace(1). They cost a load and a branch if the program does not run under matrace,
+ * and nothing has to be linked.
  *
  *   MATRACE_RT_BEGIN()  from here on this thread does realtime work, whatever its scheduling policy
  *   MATRACE_RT_END()    until here; the two may be nested
@@ -22,8 +22,8 @@ void matrace_start(void) __attribute__((weak));
 }
 #endif
 
-/* Whether the function is there is read where the loader writes it. Code that is linked to a fixed address names functions
- * directly, and the linker would build their absence in. */
+/* Reads the function's address where the loader writes it: 0 without matrace. Code that is linked to a fixed
+ * address names functions directly, and the linker would build their absence in. */
 #if defined(__x86_64__) && !defined(__PIC__)
 #define MATRACE_CALL_(name) \
 	do { \

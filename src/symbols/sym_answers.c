@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A hash table of answers by address; see sym_answers.h. Runs in mutrace, takes no locks. Called by sym_ask.c,
- * sym_batch.c.
+ * A hash table of answers by address; see sym_answers.h. Runs in mutrace, takes no locks. Called by
+ * sym_ask.c, sym_batch.c.
  */
 #include "src/symbols/sym_answers.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-/* The slot where the search for an address begins; it goes on to the next free one. capacity is a power of two. */
+/* The slot where the search for an address begins; it goes on to the next free one. capacity is a power of
+ * two. */
 static size_t slot(uint64_t address, size_t capacity)
 {
 	return (size_t)((address * 0x9e3779b97f4a7c15u) >> 32) & (capacity - 1);

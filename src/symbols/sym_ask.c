@@ -3,8 +3,8 @@
  * Questions about one file and their answers; see sym_ask.h. Runs in mutrace, takes no locks. Called by
  * symbolize.c; many questions at once are in sym_batch.c.
  *
- * If the engine dies, it is started once more to work without debug information, and after that not again: what
- * killed it would do so each time.
+ * If the engine dies, it is started once more to work without debug information, and after that not again:
+ * what killed it would do so each time.
  */
 #include "src/symbols/sym_file.h"
 
@@ -151,8 +151,8 @@ int sym_file_send(struct sym_running *e, enum sym_ask kind, const uint64_t *addr
 	return r;
 }
 
-/* Asks, starting the engine anew if it dies of the question. The reply is decoded by take, which returns -EPIPE
- * if it makes no sense. 0, -EPIPE: nobody can answer, or -ENOMEM and the like. */
+/* Asks, starting the engine anew if it dies of the question. The reply is decoded by take, which returns
+ * -EPIPE if it makes no sense. 0, -EPIPE: nobody can answer, or -ENOMEM and the like. */
 static int ask(struct sym_file *f, enum sym_ask kind, const uint64_t *addresses, size_t count,
 	       int (*take)(struct sym_file *f, struct sym_running *e, const uint64_t *addresses, size_t count,
 			   struct sym_buffer *reply))

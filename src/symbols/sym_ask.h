@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * One file of the symbolizer: its questions, its engine (sym_link.h) while one runs, and all answers so far. Runs
- * in mutrace. Addresses here are those in the file.
+ * One file of the symbolizer: its questions, its engine (sym_link.h) while one runs, and all answers so far.
+ * Runs in mutrace. Addresses here are those in the file.
  */
 #ifndef MUTRACE_SYMBOLS_SYM_ASK_H
 #define MUTRACE_SYMBOLS_SYM_ASK_H

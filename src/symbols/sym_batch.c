@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Naming all the addresses of a file that are wanted: sorted, each once, and by several engines at a time if there
- * are many and the machine has the processors. See sym_ask.h. Runs in mutrace, takes no locks. Called by
- * symbolize.c.
+ * Naming all the addresses of a file that are wanted: sorted, each once, and by several engines at a time if
+ * there are many and the machine has the processors. See sym_ask.h. Runs in mutrace, takes no locks. Called
+ * by symbolize.c.
  */
 #include "src/symbols/sym_file.h"
 

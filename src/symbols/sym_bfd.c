@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Opening files with libbfd; see sym_bfd.h. Runs in the engine, takes no locks. Called by sym_lookup.c, sym_plt.c.
+ * Opening files with libbfd; see sym_bfd.h. Runs in the engine, takes no locks. Called by sym_lookup.c,
+ * sym_plt.c.
  */
 #include "src/symbols/sym_bfd.h"
 

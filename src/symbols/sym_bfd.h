@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * libbfd as the engine uses it: opened on files that have been looked at (sym_elf.h), silent. Runs in the engine
- * (sym_engine.h); whoever needs bfd.h includes this.
+ * libbfd as the engine uses it: opened on files that have been looked at (sym_elf.h), silent. Runs in the
+ * engine (sym_engine.h); whoever needs bfd.h includes this.
  */
 #ifndef MUTRACE_SYMBOLS_SYM_BFD_H
 #define MUTRACE_SYMBOLS_SYM_BFD_H
@@ -23,7 +23,7 @@
 
 /* NULL: libbfd cannot read the file. Ended with bfd_close(). */
 bfd *sym_bfd_open(const struct sym_elf *elf, const char *path);
-/* Whether an address lies in a section that is there when the program runs. */
+/* True if the address lies in this section, and the section is there when the program runs. */
 bool sym_bfd_section_has(asection *section, uint64_t address);
 
 #endif

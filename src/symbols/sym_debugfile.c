@@ -60,7 +60,7 @@ __attribute__((format(printf, 1, 2))) static char *print_path(const char *format
 	return n < 0 ? NULL : path;
 }
 
-/* Where debuginfod's clients keep what they fetched: the first of these that the environment names. */
+/* debuginfod's clients keep fetched files in the first of these places that the environment names. */
 static char *cache_path(const char *hex)
 {
 	const char *cache = getenv("DEBUGINFOD_CACHE_PATH"), *xdg = getenv("XDG_CACHE_HOME"),

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * libdw: the units of a file, and the frames at an address; see sym_dwarf.h. Runs in the engine, takes no locks.
- * Called by sym_engine.c and sym_lookup.c. Variables are in sym_dwarf_variables.c.
+ * libdw: the units of a file, and the frames at an address; see sym_dwarf.h. Runs in the engine, takes no
+ * locks. Called by sym_engine.c and sym_lookup.c. Variables are in sym_dwarf_variables.c.
  *
- * The names are those that addr2line would give if the file were not dwz'ed or split (tests/e2e/symbols.py): the
- * linkage name if there is one, the symbol's name for a function that begins where the symbol does, else the name as
- * the programmer wrote it.
+ * The names are those that addr2line would give if the file were not dwz'ed or split (tests/e2e/symbols.py):
+ * the linkage name if there is one, the symbol's name for a function that begins where the symbol does, else
+ * the name as the programmer wrote it.
  *
- * libdw opens .dwo files by itself, where the debug information says that they are. A FIFO there would hold us up for
- * ever, so a unit is left alone unless all the places are regular files or empty.
+ * libdw opens .dwo files by itself, where the debug information says that they are. A FIFO there would hold
+ * us up for ever, so a unit is left alone unless all the places are regular files or empty.
  */
 #include "config.h"
 
@@ -29,7 +29,7 @@
 
 /* ---- opening ---- */
 
-/* Whether nothing else than a file can be opened at DIRECTORY/NAME. */
+/* True if DIRECTORY/NAME is a regular file or nothing. */
 static bool is_harmless(const char *directory, const char *name)
 {
 	struct stat st;
@@ -43,7 +43,8 @@ static bool is_harmless(const char *directory, const char *name)
 	return harmless;
 }
 
-/* Where libdw looks for the rest of a unit: beside the file, and in the directory of the compilation. */
+/* True if libdw may open the rest of a unit. It looks beside the file, then in the directory of the
+ * compilation. */
 static bool may_follow(const struct sym_dwarf *d, Dwarf_Die *skeleton)
 {
 	const char *name, *directory;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * libdw: the definitions of variables; see sym_dwarf.h. Runs in the engine, takes no locks. Called by sym_variables.c.
+ * libdw: the definitions of variables; see sym_dwarf.h. Runs in the engine, takes no locks. Called by
+ * sym_variables.c.
  *
  * All variables of the file are collected at the first question, in one pass.
  */

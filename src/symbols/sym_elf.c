@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Reading ELF headers, build ids and symbol tables; see sym_elf.h for why we do this beside libbfd. Runs in the
- * engine, takes no locks. Called by sym_engine.c, sym_table.c, sym_debugfile.c.
+ * Reading ELF headers, build ids and symbol tables; see sym_elf.h for why we do this beside libbfd. Runs in
+ * the engine, takes no locks. Called by sym_engine.c, sym_table.c, sym_debugfile.c.
  */
 #include "src/symbols/sym_elf.h"
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The little of ELF that libbfd's interface does not give away (sizes of symbols, above all) or that must be
- * known before libbfd may see a file: is it a regular ELF file of this machine's byte order, what is its build
- * id, where are its symbol tables. Runs in the engine (sym_engine.h). Files may be hostile: everything is
- * checked against the size of the file, and is read with pread(), never mapped (it may shrink under us).
+ * known before libbfd may see a file: is it a regular ELF file of this machine's byte order, what is its
+ * build id, where are its symbol tables. Runs in the engine (sym_engine.h). Files may be hostile: everything
+ * is checked against the size of the file, and is read with pread(), never mapped (it may shrink under us).
  */
 #ifndef MUTRACE_SYMBOLS_SYM_ELF_H
 #define MUTRACE_SYMBOLS_SYM_ELF_H
@@ -40,10 +40,11 @@ struct sym_raw {
 	uint8_t type, binding, visibility;
 };
 
-/* Opens path for reading only if it is a regular file, without waiting for anything. A descriptor or -errno. */
+/* Opens path for reading only if it is a regular file, without waiting for anything. A descriptor or
+ * -errno. */
 int sym_open_regular(const char *path);
-/* Reads headers and build id of an open file; takes fd over, also on failure. 0, -errno, -ENOEXEC: no ELF that
- * this machine could run. */
+/* Reads headers and build id of an open file; takes fd over, also on failure. 0, -errno, -ENOEXEC: no ELF
+ * that this machine could run. */
 int sym_elf_read(struct sym_elf *ret, int fd);
 void sym_elf_close(struct sym_elf *elf);
 
@@ -55,9 +56,9 @@ uint32_t sym_elf_section_at(const struct sym_elf *elf, uint64_t address);
 int sym_elf_contents(const struct sym_elf *elf, const struct sym_section *section, char **ret,
 		     size_t *ret_size);
 
-/* Calls visit for each symbol of the table of a type (SHT_SYMTAB, SHT_DYNSYM), in the order of the file, until it
- * returns nonzero. The names lie in *ret_names, which the caller frees when they are no longer needed.
- * 0, -ENOENT: no such table, or -errno. */
+/* Calls visit for each symbol of the table of a type (SHT_SYMTAB, SHT_DYNSYM), in the order of the file,
+ * until it returns nonzero. The names lie in *ret_names, which the caller frees when they are no longer
+ * needed. 0, -ENOENT: no such table, or -errno. */
 int sym_elf_symbols(const struct sym_elf *elf, uint32_t type, char **ret_names,
 		    int (*visit)(void *data, const struct sym_raw *symbol), void *data);
 

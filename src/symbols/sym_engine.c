@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The engine's files and requests; see sym_engine.h. Runs in the engine's process, called by sym_link.c. It decides
- * which files to work on; sym_lookup.c and sym_variables.c work on them.
+ * The engine's files and requests; see sym_engine.h. Runs in the engine's process, called by sym_link.c. It
+ * decides which files to work on; sym_lookup.c and sym_variables.c work on them.
  */
 #include "config.h"
 
@@ -129,8 +129,8 @@ static int open_lookup(struct sym_engine *e, bool dwarf)
 		.module_path = e->path,
 	};
 
-	/* Without the part that dwz moved away there would be lines but no names, and libbfd would search for the
-	 * part by itself. */
+	/* Without the part that dwz moved away there would be lines but no names, and libbfd would search for
+	 * the part by itself. */
 	if (dwarf && sym_debugfile_alternate(&e->search, files.elf, files.path, &e->alternate) == -ENOMEDIUM)
 		dwarf = false;
 	files.dwarf = dwarf;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The engine: names the addresses of one module by libbfd, and by libdw what libbfd cannot tell. It runs in a process
- * of its own (sym_link.h): libbfd exits, aborts and crashes on files made to that end, and does not give memory back.
- * Requests and replies are encoded by sym_wire.h:
+ * The engine: names the addresses of one module by libbfd, and by libdw what libbfd cannot tell. It runs in a
+ * process of its own (sym_link.h): libbfd exits, aborts and crashes on files made to that end, and does not
+ * give memory back. Requests and replies are encoded by sym_wire.h:
  *
  *   request:  u32 kind, u32 count, count addresses as in the file (u64)
  *   reply:    SYM_ASK_STATE      u32 enum symbol_module_state
- *             SYM_ASK_FRAMES     for each address: u32 frames; for each frame: string function, string file, u32 line;
+ *             SYM_ASK_FRAMES     for each address: u32 frames; for each frame: string function, string file,
+ * u32 line;
  *                                all but the last one are inlined
  *             SYM_ASK_VARIABLES  for each address: string name (0: none), u64 offset, string file, u32 line
  */
@@ -36,7 +37,8 @@ struct sym_spec {
 
 struct sym_engine;
 
-/* Opens the module's files. 0 or -ENOMEM: that there is no such file is an answer (SYM_ASK_STATE), not a failure. */
+/* Opens the module's files. 0 or -ENOMEM: that there is no such file is an answer (SYM_ASK_STATE), not a
+ * failure. */
 int sym_engine_new(struct sym_engine **ret, const struct sym_spec *spec);
 void sym_engine_free(struct sym_engine *e);
 /* Answers one request; a damaged one gives an empty reply. */

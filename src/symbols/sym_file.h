@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The inside of a symbolizer's file, for sym_ask.c (questions one by one, engines) and sym_batch.c (all that is
- * wanted at once). Runs in mutrace.
+ * The inside of a symbolizer's file, for sym_ask.c (questions one by one, engines) and sym_batch.c (all that
+ * is wanted at once). Runs in mutrace.
  */
 #ifndef MUTRACE_SYMBOLS_SYM_FILE_H
 #define MUTRACE_SYMBOLS_SYM_FILE_H

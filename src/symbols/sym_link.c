@@ -3,8 +3,8 @@
  * The engine's process; see sym_link.h. Runs in mutrace, takes no locks. Called by symbolize.c.
  *
  * The child is a fork without exec. It has only its end of a socket pair and /dev/null open, gets none of the
- * terminal's signals, dies with mutrace, leaves no core, and is ended by the kernel if libbfd spins for minutes.
- * Its parent believes nothing that it says but checks it while decoding (sym_wire.h).
+ * terminal's signals, dies with mutrace, leaves no core, and is ended by the kernel if libbfd spins for
+ * minutes. Its parent believes nothing that it says but checks it while decoding (sym_wire.h).
  */
 #include "src/symbols/sym_link.h"
 
@@ -120,7 +120,8 @@ static int settle(int fd, pid_t parent)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setrlimit(RLIMIT_CORE, &no_core);
 	setrlimit(RLIMIT_CPU, &cpu);
-	/* libbfd reads whole sections; where they do not fit, better no lines than the machine out of memory */
+	/* libbfd reads whole sections; where they do not fit, better no lines than the machine out of
+	 * memory */
 	if (ADDRESS_SPACE_LIMITED && getrlimit(RLIMIT_AS, &memory) == 0) {
 		rlim_t most = (rlim_t)sysconf(_SC_PHYS_PAGES) * (rlim_t)sysconf(_SC_PAGESIZE) / 4 * 3;
 
@@ -202,7 +203,8 @@ void sym_link_close(struct sym_link *link)
 	if (!link)
 		return;
 	if (link->child) {
-		/* It ends by that. No signal is sent: if somebody else has collected it, its number may be another's. */
+		/* It ends by that. No signal is sent: if somebody else has collected it, its number may be
+		 * another's. */
 		close(link->fd);
 		while (waitpid(link->child, NULL, 0) < 0 && errno == EINTR)
 			;

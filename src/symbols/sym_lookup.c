@@ -3,15 +3,15 @@
  * Asks libbfd about addresses; see sym_lookup.h. Runs in the engine, takes no locks. Called by sym_engine.c,
  * sym_static.c and sym_variables.c.
  *
- * libbfd gets no symbol table from us. It searches the one that it is given from end to end for every function
- * that the debug information has no linkage name for (main, extern "C" in C++, lambdas). In a large program that
- * costs more than all the rest. We search our own, sorted table (sym_table.h), and hand over a table of one: the
- * function that the address lies in.
+ * libbfd gets no symbol table from us. It searches the one that it is given from end to end for every
+ * function that the debug information has no linkage name for (main, extern "C" in C++, lambdas). In a large
+ * program that costs more than all the rest. We search our own, sorted table (sym_table.h), and hand over a
+ * table of one: the function that the address lies in.
  *
- * A function without linkage name gets its symbol's name if it begins where the symbol does. libbfd finds that
- * out at the first question, and answers this one with the symbol's name in any case. That is wrong for inlined
- * functions: __gthread_mutex_lock, inlined into run(), is called run(). From the second question on libbfd is
- * right, so it is asked again where it seems to have given the symbol's name.
+ * A function without linkage name gets its symbol's name if it begins where the symbol does. libbfd finds
+ * that out at the first question, and answers this one with the symbol's name in any case. That is wrong for
+ * inlined functions: __gthread_mutex_lock, inlined into run(), is called run(). From the second question on
+ * libbfd is right, so it is asked again where it seems to have given the symbol's name.
  */
 #include "config.h"
 
@@ -163,7 +163,7 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 		frames[0] =
 			(struct sym_lookup_frame){ .function = sym_plt_name(&l->plt, l->files.module,
 									    l->files.module_path, address) };
-		count = frames[0].function != NULL;
+		count = frames[0].function ? 1 : 0;
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (frames[i].function)
@@ -175,10 +175,10 @@ size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_look
 }
 
 /*
- * libbfd searches variables one by one, of unit after unit, until it has been asked a hundred times; then it makes a
- * hash table. In a program of 130 MB of debug information these hundred cost a second. So once more than a few are
- * wanted, it is asked a hundred times for a function at an address where none is. That costs it no time: no unit
- * has code there.
+ * libbfd searches variables one by one, of unit after unit, until it has been asked a hundred times; then it
+ * makes a hash table. In a program of 130 MB of debug information these hundred cost a second. So once more
+ * than a few are wanted, it is asked a hundred times for a function at an address where none is. That costs
+ * it no time: no unit has code there.
  */
 static void hurry(struct sym_lookup *l, asection *section)
 {

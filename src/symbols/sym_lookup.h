@@ -30,14 +30,15 @@ struct sym_lookup_frame {
 
 struct sym_lookup;
 
-/* table, names and the strings of files stay the caller's and must outlive the result. 0, -ENOMEM, or -ENOEXEC:
- * libbfd cannot read the file, names come from the table alone. *ret is made in that case, too. */
+/* table, names and the strings of files stay the caller's and must outlive the result. 0, -ENOMEM, or
+ * -ENOEXEC: libbfd cannot read the file, names come from the table alone. *ret is made in that case, too. */
 int sym_lookup_new(struct sym_lookup **ret, const struct sym_lookup_files *files,
 		   const struct sym_table *table, struct sym_names *names);
 /* Takes NULL. */
 void sym_lookup_free(struct sym_lookup *l);
 
-/* Gives the frames at an address, innermost first, and how many; 0: nothing known. The strings live as long as l. */
+/* Gives the frames at an address, innermost first, and how many; 0: nothing known. The strings live as long
+ * as l. */
 size_t sym_lookup_frames(struct sym_lookup *l, uint64_t address, struct sym_lookup_frame *frames, size_t max);
 
 /* Finds the definition of the variable that has this name and address in the debug information. 0;

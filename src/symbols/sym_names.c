@@ -13,7 +13,8 @@
 
 #include "src/symbols/sym_bfd.h"
 
-/* From libiberty's demangle.h, which not every distribution installs beside bfd.h: these two never changed. */
+/* From libiberty's demangle.h, which not every distribution installs beside bfd.h: these two never
+ * changed. */
 #define WITH_PARAMETERS (1 << 0)
 #define WITH_QUALIFIERS (1 << 1)
 
@@ -85,7 +86,8 @@ static bool grow(struct sym_names *n)
 	return true;
 }
 
-/* pthread_mutex_lock@@GLIBC_2.2.5, pthread_mutex_lock@GLIBC_2.2.5@plt: without the version. NULL: nothing to do. */
+/* pthread_mutex_lock@@GLIBC_2.2.5, pthread_mutex_lock@GLIBC_2.2.5@plt: without the version. NULL: nothing to
+ * do. */
 static char *without_version(const char *raw)
 {
 	const char *at = strchr(raw, '@'), *last;
@@ -143,7 +145,8 @@ static const char *own(struct sym_names *n, char *text)
 	return text;
 }
 
-/* The length of a name without ".1234" (gcc: static in a function), ".lto_priv.0", ".llvm.123" and the like. */
+/* The length of a name without ".1234" (gcc: static in a function), ".lto_priv.0", ".llvm.123" and the
+ * like. */
 static size_t without_suffix(const char *name)
 {
 	static const char *const words[] = { ".lto_priv", ".llvm", ".isra", ".part", ".constprop", ".local" };
@@ -188,10 +191,10 @@ static void drop_parameters(char *name)
 	static const char qualifier[] = ") const::";
 	char *end = name;
 
-	while ((end = strstr(end, qualifier)) != NULL)
+	while ((end = strstr(end, qualifier)))
 		memmove(end + 1, end + strlen(") const"), strlen(end + strlen(") const")) + 1);
 	end = name;
-	while ((end = strstr(end, ")::")) != NULL) {
+	while ((end = strstr(end, ")::"))) {
 		char *begin = end;
 		int depth = 1;
 

@@ -15,13 +15,14 @@ struct sym_names;
 struct sym_names *sym_names_new(const struct sym_table *table, bool demangle);
 void sym_names_free(struct sym_names *n);
 
-/* A function's name, demangled. Results are remembered by where raw lies in memory: it must stay there, unchanged.
- * Never NULL: without memory raw itself. The result lives as long as n, like all here. */
+/* A function's name, demangled. Results are remembered by where raw lies in memory: it must stay there,
+ * unchanged. Never NULL: without memory raw itself. The result lives as long as n, like all here. */
 const char *sym_names_function(struct sym_names *n, const char *raw);
 /* A variable's name: demangled, without what compilers put behind names to make them unique, and without the
- * parameters of functions that it is static in. function: that function's name if it is known otherwise, or NULL. */
+ * parameters of functions that it is static in. function: that function's name if it is known otherwise, or
+ * NULL. */
 const char *sym_names_variable(struct sym_names *n, const char *raw, const char *function);
-/* Whether a compiler numbered it: "lock.0", which in C is a static variable of a function. */
+/* True if a compiler numbered the name: "lock.0", in C a static variable of a function. */
 bool sym_names_is_numbered(const char *raw);
 /* The last part of a variable's name, as the programmer declared it: "mutex" of "bank::cache::mutex". */
 const char *sym_names_last_part(struct sym_names *n, const char *raw);

@@ -2,8 +2,8 @@
 /*
  * Names of linkage stubs; see sym_plt.h. Runs in the engine, takes no locks. Called by sym_lookup.c.
  *
- * The stubs through which other modules' functions are called are in no table; libbfd makes names for them from
- * the relocations.
+ * The stubs through which other modules' functions are called are in no table; libbfd makes names for them
+ * from the relocations.
  */
 #include "src/symbols/sym_plt.h"
 

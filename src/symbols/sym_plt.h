@@ -9,8 +9,8 @@
 
 struct sym_plt;
 
-/* The stub's name in libbfd's words, or NULL if the address is in none. *state is made at the first call, and freed by
- * the caller; elf and path are the module's. */
+/* The stub's name in libbfd's words, or NULL if the address is in none. *state is made at the first call, and
+ * freed by the caller; elf and path are the module's. */
 const char *sym_plt_name(struct sym_plt **state, const struct sym_elf *elf, const char *path,
 			 uint64_t address);
 void sym_plt_free(struct sym_plt *p);

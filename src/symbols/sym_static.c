@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The function around a static variable's declaration; see sym_static.h. Runs in the engine, takes no locks. Called
- * by sym_lookup.c.
+ * The function around a static variable's declaration; see sym_static.h. Runs in the engine, takes no locks.
+ * Called by sym_lookup.c.
  *
- * It is the function that begins nearest above the declaration, in the same source file - if it also has code of its
- * own (not inlined) below the declaration. Without that condition the function above would be named where
- * the real one was inlined everywhere and has no code of its own any more.
+ * It is the function that begins nearest above the declaration, in the same source file - if it also has code
+ * of its own (not inlined) below the declaration. Without that condition the function above would be named
+ * where the real one was inlined everywhere and has no code of its own any more.
  */
 #include "src/symbols/sym_static.h"
 

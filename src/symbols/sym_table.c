@@ -2,10 +2,10 @@
 /*
  * Symbol tables, sorted and searched by address; see sym_table.h. Runs in the engine, takes no locks.
  *
- * Where several symbols name one address, the choice for functions is that of libbfd (the larger one, then the
- * first), so that we say what addr2line says. One thing differs by intention: an address behind the end of a
- * function is in no function, where libbfd names whatever function comes before it. In a stripped file that
- * would give every static function the name of some exported one.
+ * If several symbols name one address, functions are chosen as libbfd does (the larger one, then the first),
+ * so that we say what addr2line says. One thing differs by intention: an address behind the end
+ * of a function is in no function, where libbfd names whatever function comes before it. In a stripped file
+ * that would give every static function the name of some exported one.
  */
 #include "src/symbols/sym_table.h"
 
@@ -45,7 +45,7 @@ static bool may_be_function(const struct sym_raw *s)
 	switch (s->type) {
 	case STT_FUNC:
 	case STT_GNU_IFUNC: return true;
-	case STT_NOTYPE: /* written in assembler; but not the marks that compilers leave (annobin, ARM's $x) */
+	case STT_NOTYPE: /* assembler; but not the marks of compilers (annobin, ARM's $x) */
 		return s->size || s->binding != STB_LOCAL ||
 		       (s->visibility != STV_HIDDEN && s->name[0] != '$');
 	default: return false;
@@ -81,8 +81,8 @@ static int visit(void *data, const struct sym_raw *s)
 	flags = r->elf->sections[s->section].flags;
 	if (!(flags & SHF_ALLOC) || (flags & SHF_TLS))
 		return 0;
-	/* File symbols are local ones and come before all global ones: a global symbol has a file only if there
-	 * is a single one. */
+	/* File symbols are local ones and come before all global ones: a global symbol has a file only if
+	 * there is a single one. */
 	if (r->file && r->file[0] && (s->binding == STB_LOCAL || !r->file_after_symbol))
 		entry.file = r->file;
 	if (flags & SHF_EXECINSTR)
@@ -116,7 +116,8 @@ static size_t underscores(const char *name)
 	return strspn(name, "_");
 }
 
-/* The same; an alias with fewer underscores in front is what the programmer knows (environ, not __environ). */
+/* The same; an alias with fewer underscores in front is what the programmer knows (environ, not
+ * __environ). */
 static int compare_variables(const void *pa, const void *pb)
 {
 	const struct sym_entry *a = pa, *b = pb;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The functions and variables that a file's symbol table names, sorted by address. Runs in the engine
- * (sym_engine.h). Beside the debug information this is where names come from, and for variables the only place.
+ * (sym_engine.h). Beside the debug information this is where names come from, and for variables the only
+ * place.
  */
 #ifndef MUTRACE_SYMBOLS_SYM_TABLE_H
 #define MUTRACE_SYMBOLS_SYM_TABLE_H
@@ -24,7 +25,8 @@ struct sym_table {
 	bool exported_only; /* read from the dynamic symbol table, which is what a stripped file has */
 };
 
-/* Reads the table of a type (SHT_SYMTAB or SHT_DYNSYM). 0, -ENOENT: there is none or it names nothing, -errno. */
+/* Reads the table of a type (SHT_SYMTAB or SHT_DYNSYM). 0, -ENOENT: there is none or it names nothing,
+ * -errno. */
 int sym_table_read(struct sym_table *ret, const struct sym_elf *elf, uint32_t type);
 void sym_table_free(struct sym_table *t);
 

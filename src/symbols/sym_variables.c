@@ -74,10 +74,10 @@ static bool has_definition(const struct sym_entry *symbol)
 }
 
 /*
- * Asks libbfd for the definition. It compares the address, and the symbol's name with the linkage name if the debug
- * information has one, else with the name as the programmer wrote it. A linkage name is there if the symbol is
- * global, so that one is tried first. A wrong guess, or a question for a variable that is not there, makes libbfd go
- * through all variables and parameters of the program, so that is limited.
+ * Asks libbfd for the definition. It compares the address, and the symbol's name with the linkage name if the
+ * debug information has one, else with the name as the programmer wrote it. A linkage name is there if the
+ * symbol is global, so that one is tried first. A wrong guess, or a question for a variable that is not
+ * there, makes libbfd go through all variables and parameters of the program, so that is limited.
  */
 static bool find_line(struct sym_variables *v, const struct sym_entry *symbol, struct definition *d)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Growing buffers and the encoding in which symbolize.c and the engine talk (sym_link.h). Runs in mutrace only,
- * on both sides of the link. Numbers travel in the machine's own order: both ends are one program.
+ * Growing buffers and the encoding in which symbolize.c and the engine talk (sym_link.h). Runs in mutrace
+ * only, on both sides of the link. Numbers travel in the machine's own order: both ends are one program.
  *
  * A reader that runs over the end sets "bad" and gives zeros from then on, so that it is checked once at the
  * end: whoever is on the other side may have been subverted by the file it reads.
@@ -36,8 +36,8 @@ uint32_t sym_get_u32(struct sym_buffer *b);
 uint64_t sym_get_u64(struct sym_buffer *b);
 
 /*
- * Strings are sent once and then referred to by number: 1, 2, 3... in the order of their first use, 0 for none.
- * The sender keeps a struct sym_intern, the receiver an array.
+ * Strings are sent once and then referred to by number: 1, 2, 3... in the order of their first use, 0 for
+ * none. The sender keeps a struct sym_intern, the receiver an array.
  */
 struct sym_intern {
 	struct sym_intern_entry *table;

@@ -3,8 +3,8 @@
  * The symbolizer: which modules there are, what is to be asked about them, and what was answered; see
  * symbolize.h. Runs in mutrace, single-threaded. Called by src/load and src/analysis.
  *
- * A module is a file at a base address. Files are what is opened and remembered, so that a session of a thousand
- * processes reads libc's symbols once. How a file's questions reach libbfd is sym_ask.c's business.
+ * A module is a file at a base address. Files are what is opened and remembered, so that a session of a
+ * thousand processes reads libc's symbols once. How a file's questions reach libbfd is sym_ask.c's business.
  */
 #include "src/symbols/symbolize.h"
 

@@ -41,9 +41,11 @@ struct symbol_frame {
 enum symbol_module_state {
 	SYMBOL_MODULE_OK,
 	SYMBOL_MODULE_MISSING, /* no such file, or not readable, or no ELF */
-	SYMBOL_MODULE_REPLACED, /* the file's build id differs from the one recorded: nothing is named from it */
+	/* the file's build id differs from the one recorded: nothing is named from it */
+	SYMBOL_MODULE_REPLACED,
 	SYMBOL_MODULE_STRIPPED, /* only exported symbols are known */
-	SYMBOL_MODULE_DAMAGED, /* libbfd did not survive reading it; names come from what could be read, if any */
+	/* libbfd did not survive reading it; names come from what could be read, if any */
+	SYMBOL_MODULE_DAMAGED,
 };
 
 /* Makes a symbolizer. options may be NULL. 0 or -errno; *ret is untouched on failure. */
@@ -57,25 +59,25 @@ void symbolizer_free(struct symbolizer *s);
 int symbolizer_add_module(struct symbolizer *s, const char *path, const uint8_t *build_id,
 			  size_t build_id_size, uint64_t base);
 
-/* Says that this address will be asked for, so that symbolizer_resolve_all() can name all in one pass over the
- * debug information, sorted by module and address. lookup is the address to look up (a return address minus 1).
- * 0 or -errno. */
+/* Says that this address will be asked for, so that symbolizer_resolve_all() can name all in one pass over
+ * the debug information, sorted by module and address. lookup is the address to look up (a return address
+ * minus 1). 0 or -errno. */
 int symbolizer_want(struct symbolizer *s, int module, uint64_t lookup);
 /* Names all that were wanted. 0 or -errno. */
 int symbolizer_resolve_all(struct symbolizer *s);
 
-/* The frames of one address, wanted before or not. *ret_frames belongs to the symbolizer. At least one frame is
- * given, with function NULL if nothing is known. 0 or -errno. */
+/* The frames of one address, wanted before or not. *ret_frames belongs to the symbolizer. At least one frame
+ * is given, with function NULL if nothing is known. 0 or -errno. */
 int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup,
 		       const struct symbol_frame **ret_frames, size_t *ret_count);
 
 /* Looks many addresses of data up in one go, so that symbolizer_variable() knows them. 0 or -errno. */
 int symbolizer_want_variables(struct symbolizer *s, int module, const uint64_t *addresses, size_t count);
 
-/* The variable that an address of data lies in: *ret_name (the symbolizer's, demangled; a function-local static
- * is called "function()::name" or "function::name"), *ret_offset from its start, *ret_file and *ret_line of its definition where the
- * debug information tells (else NULL, 0). Any ret pointer but ret_name may be NULL.
- * -ENOENT: the address is in no known variable. */
+/* The variable that an address of data lies in: *ret_name (the symbolizer's, demangled; a function-local
+ * static is called "function()::name" or "function::name"), *ret_offset from its start, *ret_file and
+ * *ret_line of its definition where the debug information tells (else NULL, 0). Any ret pointer but ret_name
+ * may be NULL. -ENOENT: the address is in no known variable. */
 int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, const char **ret_name,
 			uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line);
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a malloc/free pair costs a thread that is not realtime, plain and under matrace, in interleaved runs: medians,
-and their ratio. "make bench-alloc"; RUNS=n in the environment for more runs than 9."""
+"""What a malloc/free pair costs a thread that is not realtime, plain and under matrace, in interleaved runs:
+medians, and their ratio. "make bench-alloc"; RUNS=n in the environment for more runs than 9."""
 
 import os
 import statistics

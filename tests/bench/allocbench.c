@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Prints what a malloc/free pair of 64 bytes takes, in ns; the least of many short rounds, as others use the machine too. */
+/* Prints what a malloc/free pair of 64 bytes takes, in ns; the least of many short rounds, as others use the
+ * machine too. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

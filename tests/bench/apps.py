@@ -8,9 +8,9 @@
 memcached (load: memload), redis-server with io-threads (redis-benchmark), mariadbd (sysbench). Servers that
 are not installed are left out and said so. A session starts the server once in each variant; then one after
 the other gets a slice of load, so that slices that are compared lie close together in time. The variants
-"again" (plain once more), "floor" and "limit" show what the machine's own noise, two readings of the clock, and the
-least that tells locks apart make of the figures. Two figures: throughput, and the server's processor time per
-request, which other programs disturb less. The lock rate is that of the report.
+"again" (plain once more), "floor" and "limit" show what the machine's own noise, two readings of the clock,
+and the least that tells locks apart make of the figures. Two figures: throughput, and the server's processor
+time per request, which other programs disturb less. The lock rate is that of the report.
 """
 import argparse
 import glob
@@ -258,7 +258,8 @@ def markdown(rows, options):
              "Written by `apps.py`; do not edit. Medians over %d x %d interleaved slices of %g s; \"kept\" is"
              % (options.sessions, options.slices, options.seconds),
              "throughput in that mode over plain throughput, \"CPU\" the server's processor time per request",
-             "likewise. What \"floor\" (floor.c) does not keep, no profiler that times every hold can; what \"limit\" does",
+             "likewise. What \"floor\" (floor.c) does not keep, no profiler that times every hold can; "
+             "what \"limit\" does",
              "not (the same with a cache line for each lock of a thread), none that says which lock.", ""]
     lines += ["- " + l for l in benchlib.describe_machine()] + [""]
     lines += ["| server | mode | plain, 1/s | profiled, 1/s | kept (quartiles) | CPU | acquisitions, 1/s |"

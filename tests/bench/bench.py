@@ -21,7 +21,7 @@ LIMIT = ALL + ("limit",)
 NO_FLOOR = ("plain", "exact", "sampled", "contended-only")  # calls that the floor does not intercept
 
 # name, arguments of lockbench (-n is scaled), variants, the clock that counts.
-# Where threads wait for each other it is the wall clock, else processor time, which neighbours disturb less.
+# The wall clock counts if threads wait for each other; else processor time, which neighbours disturb less.
 ROWS = [
     ("own", ["-t", 1, "-n", 4000000, "own"], LIMIT, "cpu"),
     ("own, 2 threads", ["-t", 2, "-n", 4000000, "own"], ALL, "cpu"),
@@ -177,11 +177,14 @@ def markdown(rows, options):
              "Written by `bench.py`; do not edit. Ratios are medians over %d interleaved rounds."
              % options.rounds,
              "\"floor\" is floor.c: one indirect call and two readings of the time stamp counter a pair, no",
-             "attribution. \"limit\" (limit.so, also there) adds one cache line for each lock and sees no init and destroy:",
-             "with less no profiler can say which lock. \"sampled\" is --sample-hold=%d. ns are those of a lock/unlock" % SAMPLE,
+             "attribution. \"limit\" (limit.so, also there) adds one cache line for each lock and "
+             "sees no init and destroy:",
+             "with less no profiler can say which lock. \"sampled\" is --sample-hold=%d. "
+             "ns are those of a lock/unlock" % SAMPLE,
              "pair: processor time, or wall time of the slowest thread where the row says so.", ""]
     lines += ["- " + l for l in benchlib.describe_machine()] + [""]
-    lines += ["| load | clock | plain ns | floor ns | limit ns | exact ns | exact/floor (quartiles) | exact/plain |"
+    lines += ["| load | clock | plain ns | floor ns | limit ns | exact ns | exact/floor (quartiles) | "
+              "exact/plain |"
               " sampled/plain | contended-only/plain |", "|---|---|--:|--:|--:|--:|--:|--:|--:|--:|"]
     for r in rows.values():
         quartiles = ""

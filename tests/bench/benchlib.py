@@ -60,7 +60,8 @@ def run(command, env=None, timeout=600, preexec=None):
 
 def totals(report):
     """Acquisitions, contentions and instances of all locks of all processes of a JSON report."""
-    t = {"acquired": 0, "contended": 0, "waits": 0, "instances": 0, "trylock_failed": 0, "hold_ns": 0, "wait_ns": 0,
+    t = {"acquired": 0, "contended": 0, "waits": 0, "instances": 0, "trylock_failed": 0, "hold_ns": 0,
+            "wait_ns": 0,
          "lost": 0, "overhead_ns": 0, "runtime_ns": 0, "locks": 0, "signals": 0, "arrived": 0}
     for process in report["processes"]:
         t["lost"] += process["lost_events"]

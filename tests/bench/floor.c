@@ -5,9 +5,10 @@
  * stamp counter; a release reads it again. Counters are four thread-local words and belong to no lock. It
  * reports nothing, it is only there to be measured: bench.py states the profiler's price against it.
  *
- * Built with ATTRIBUTE it is limit.so: the least that says which lock was held how often and how long. A thread has one
- * cache line for each lock, found by a hash of its address; the call site, the owner, who waits and the safety of the
- * numbers in any signal handler and after any death are left out. What that costs a program, no such profiler can avoid.
+ * Built with ATTRIBUTE it is limit.so: the least that says which lock was held how often and how long. A
+ * thread has one cache line for each lock, found by a hash of its address; the call site, the owner, who
+ * waits and the safety of the numbers in any signal handler and after any death are left out. What that costs
+ * a program, no such profiler can avoid.
  *
  * A wait on a condition variable or semaphore needs two readings as well. The functions that do not appear
  * here have no floor above glibc itself.
@@ -19,7 +20,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "../../src/session/ticks.h"
+#include "src/session/ticks.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define CONDITION_VERSION "GLIBC_2.3.2" /* the older condition variable of x86-64 has the same name */

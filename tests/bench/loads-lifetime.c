@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "../../src/session/ticks.h"
+#include "src/session/ticks.h"
 #include "lockbench.h"
 
 static void run_churn(struct worker *w)

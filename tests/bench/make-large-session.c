@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Makes a session that is as much work to name as a large program's: a bench tool, used by tests/bench/symbols.py.
+ * Makes a session that is as much work to name as a large program's: a bench tool, used by
+ * tests/bench/symbols.py.
  *
  *   make-large-session PROGRAM LOCKS <NUMBERS     prints the session's directory
  *
- * NUMBERS are hexadecimal addresses in PROGRAM's file, one a line: first LOCKS of data, where the locks are, then return
- * addresses. Each return address is the innermost of a stack of its own, with another one around it; each stack has
- * waited for a lock. The session is there as a recording would have made it, with invented figures.
+ * NUMBERS are hexadecimal addresses in PROGRAM's file, one a line: first LOCKS of data, where the locks are,
+ * then return addresses. Each return address is the innermost of a stack of its own, with another one around
+ * it; each stack has waited for a lock. The session is there as a recording would have made it, with invented
+ * figures.
  */
 #include <inttypes.h>
 #include <stdio.h>

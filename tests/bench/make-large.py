@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a large C++ program, to measure how long naming takes in one: many generated units, each with templates,
-lambdas, inlining and a few hundred functions of its own.
+"""Makes a large C++ program, to measure how long naming takes in one: many generated units, each with
+templates, lambdas, inlining and a few hundred functions of its own.
 
-usage: make-large.py DIRECTORY [UNITS]     (leaves DIRECTORY/large; default 40 units, about 130 MB of debug information)
+usage: make-large.py DIRECTORY [UNITS]     (leaves DIRECTORY/large; default 40 units, about 130 MB of debug
+information)
 """
 import os
 import subprocess

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long naming takes in a large program, compared with addr2line -i asked for the same addresses in one call.
+"""How long naming takes in a large program, compared with addr2line -i asked for the same addresses in one
+call.
 
 usage: symbols.py [PROGRAM]     without PROGRAM one is made (make-large.py: takes some minutes)
 
-Takes up to 50 000 distinct return addresses of PROGRAM, in random order, first by themselves, then in a session with as
-many distinct stacks and 10 000 locks in PROGRAM's variables that mutrace report reads and names. The target for
-either is 2 times addr2line -i.
+Takes up to 50 000 distinct return addresses of PROGRAM, in random order, first by themselves, then in a
+session with as many distinct stacks and 10 000 locks in PROGRAM's variables that mutrace report reads and
+names. The target for either is 2 times addr2line -i.
 """
 import os
 import random
@@ -30,7 +31,8 @@ ROUNDS = 5
 def return_addresses(program):
     found = []
     after_call = False
-    with subprocess.Popen(["objdump", "-d", "--no-show-raw-insn", "-j", ".text", program], stdout=subprocess.PIPE,
+    with subprocess.Popen(["objdump", "-d", "--no-show-raw-insn", "-j", ".text", program],
+            stdout=subprocess.PIPE,
                           universal_newlines=True) as p:
         for line in p.stdout:
             m = re.match(r"\s*([0-9a-f]+):\t(.*)", line)
@@ -75,7 +77,8 @@ def main():
             os.path.basename(program), debug_size(program) / 1e6, len(chosen), len(every)))
         locks = lock_addresses(program)
         numbers = "".join("%x\n" % a for a in locks + [c + 1 for c in chosen])
-        session = subprocess.run([make_session, program, str(len(locks))], input=numbers, stdout=subprocess.PIPE,
+        session = subprocess.run([make_session, program, str(len(locks))], input=numbers,
+                stdout=subprocess.PIPE,
                                  universal_newlines=True, check=True).stdout.strip()
         best = {}
         for _ in range(ROUNDS):  # alternating, so that a busy moment of the machine hits both

@@ -29,7 +29,8 @@ def session(arguments, frames=16):
 
 
 def documented():
-    """What the manual says: bytes of session for a lock and for each call site of it in a thread; of tables."""
+    """What the manual says: bytes of session for a lock and for each call site of it in a thread; of
+    tables."""
     with open(os.path.join(benchlib.SOURCE, "man", "mutrace.1")) as f:
         text = " ".join(f.read().split())
     m = re.search(r"(\d+) bytes for a lock and (\d+) for each call site.* up to (\d+) bytes for a lock", text)

@@ -4,9 +4,9 @@
 
 The load takes 16 locks a million times in all and times its own holds, so that each run has its own truth.
 A run in which the system interrupted holds for long is no evidence (sampling sees such a hold rarely, and
-then scales it) and is repeated. With two threads, exact totals are themselves some 4 % farther from the truth than
-with one, sampled ones are not; there sampling may be nearer to the truth, but not farther from it than exact
-timing by more than those 3 %.
+then scales it) and is repeated. With two threads, exact totals are themselves some 4 % farther from the truth
+than with one, sampled ones are not; there sampling may be nearer to the truth, but not farther from it than
+exact timing by more than those 3 %.
 """
 import random
 import statistics
@@ -71,7 +71,7 @@ def main():
         return 77
     wrong = 0
     for exact, sampled in (one, two):
-        # What the program times lies inside what the profiler times, by a clock reading and a call or two.
+        # The program's interval lies inside the profiler's, by a clock reading and a call or two.
         if not 0.99 < exact < 1.15:
             print("the exact hold total is not that of the program")
             wrong = 1

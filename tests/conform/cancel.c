@@ -30,7 +30,7 @@ __asm__(".symver old_timedwait, pthread_cond_timedwait@GLIBC_2.2.5");
 #define old_timedwait pthread_cond_timedwait
 #endif
 
-/* What the points wait for. All static: zero is a fine start for each. */
+/* The points wait for these. All static: zero is a fine start for each. */
 static pthread_mutex_t mutex = PTHREAD_ERRORCHECK_MUTEX_INITIALIZER_NP, wanted = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t cond = PTHREAD_COND_INITIALIZER, old_cond = PTHREAD_COND_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;

@@ -219,7 +219,8 @@ static void several(long arg)
 	TRY(s->v->destroy(&s->cond));
 }
 
-/* Signalled without the mutex, from a forked child. Only shared conditions: a private one does not reach over. */
+/* Signalled without the mutex, from a forked child. Only shared conditions: a private one does not reach
+ * over. */
 static void from_child(long arg)
 {
 	struct scene *s = make(arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The C++ program of the conformance suite: what the standard library makes of the calls, exceptions that pass
- * through wrappers, cancellation as forced unwinding, destructors of thread_local objects.
+ * The C++ program of the conformance suite: what the standard library makes of the calls, exceptions that
+ * pass through wrappers, cancellation as forced unwinding, destructors of thread_local objects.
  */
 #include <atomic>
 #include <barrier>

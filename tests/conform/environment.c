@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What a program can find out about itself and what it hands on: descriptors, signals, environment, limits,
- * threads, children, memory of errors. After it has used locks, had contention and forked, so that
- * whatever the profiler opens or sets is there.
+ * A program's view of itself, and of what it hands on: descriptors, signals, environment, limits, threads,
+ * children, memory of errors. It has used locks, had contention and forked before, so that all that the
+ * profiler opens or sets is there.
  */
 #include "conform.h"
 
@@ -187,7 +187,7 @@ static void own_variables(long arg)
 		say_child("child", pid);
 	}
 	TRYE(clearenv());
-	VALUE(getenv("LD_PRELOAD") == NULL);
+	VALUE(!getenv("LD_PRELOAD"));
 	VALUE(WEXITSTATUS(system("exit 3")));
 }
 
@@ -240,7 +240,8 @@ static void names(long arg)
 	fclose(file);
 }
 
-/* Nothing is left over from what the library did before main: no error of the loader, no locale, no option state. */
+/* Nothing is left over from what the library did before main: no error of the loader, no locale, no option
+ * state. */
 static void memories(long arg)
 {
 	const char *error = dlerror();
@@ -312,7 +313,7 @@ static void every_signal(long arg)
 	say("still here");
 }
 
-/* Who is told about the end of a child: as ever. */
+/* The end of a child is told to the same thread as ever. */
 static void sigchld(long arg)
 {
 	struct sigaction sa = { .sa_handler = usr1_handler };

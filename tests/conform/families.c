@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the C program of the conformance suite runs. */
+/* The families of cases that the C program of the conformance suite runs. */
 #include "conform.h"
 
 #define X(family) family,

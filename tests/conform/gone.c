@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The memory of a lock is gone, or is something else, while the lock is still held as far as anybody knows: in the
- * child of a fork, or in the process itself. And calls that the C library answers without a look at the lock.
+ * The memory of a lock is gone, or is something else, while the lock is still held as far as anybody knows:
+ * in the child of a fork, or in the process itself. And calls that the C library answers without a look at
+ * the lock.
  */
 #include "conform.h"
 
@@ -78,7 +79,7 @@ static void contender(struct worker *w)
 	pthread_mutex_unlock(w->object);
 }
 
-/* What a program does next: other locks, threads, children. */
+/* The program goes on: other locks, threads, children. */
 static int go_on(int depth)
 {
 	pthread_mutex_t *fresh = calloc(64, sizeof(*fresh));
@@ -194,7 +195,7 @@ static void in_library(long arg)
 		case_unable("late.so");
 	TRY(keep());
 	VALUE(dlclose(lib));
-	VALUE(dlopen(path, RTLD_NOW | RTLD_NOLOAD) != NULL);
+	VALUE(!!dlopen(path, RTLD_NOW | RTLD_NOLOAD));
 	VALUE(go_on(2));
 }
 

@@ -249,7 +249,8 @@ static void contend(pthread_mutex_t *m)
 	worker_join(&w);
 }
 
-/* The inner program of the next case: its standard descriptors are data files, and it must not write to them. */
+/* The inner program of the next case: its standard descriptors are data files, and it must not write to
+ * them. */
 static void reuse_inner(long arg)
 {
 	(void)arg;
@@ -295,7 +296,7 @@ static void descriptor_reuse(long how)
 	}
 }
 
-/* What closes all descriptors takes ours too, and then uses the numbers. */
+/* The program closes all descriptors, ours too, and then uses the numbers. */
 static void all_closed(long arg)
 {
 	char text[8] = "";
@@ -368,7 +369,7 @@ static void handler_body(struct worker *w)
 	size_t size = (size_t)(sysconf(_SC_MINSIGSTKSZ) + w->arg);
 	stack_t stack = { .ss_sp = malloc(size), .ss_size = size };
 
-	if (stack.ss_sp == NULL || sigaltstack(&stack, NULL) != 0)
+	if (!stack.ss_sp || sigaltstack(&stack, NULL) != 0)
 		case_unable("sigaltstack");
 	worker_mark(w);
 	raise(SIGUSR1);

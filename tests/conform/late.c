@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A library that cases load and unload: it locks in its constructor, its destructor and in between. If the variable
- * CONFORM_GATE is set, the constructor also takes the mutex at that address, under the loader's lock.
+ * A library that cases load and unload: it locks in its constructor, its destructor and in between. If the
+ * variable CONFORM_GATE is set, the constructor also takes the mutex at that address, under the loader's
+ * lock.
  */
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Programs in narrow places: at their limits of memory, file size, descriptors, in a sandbox, without privileges,
- * in another root. Where the profiler cannot go on it must stop recording and nothing else.
+ * Programs in narrow places: at their limits of memory, file size, descriptors, in a sandbox, without
+ * privileges, in another root. Where the profiler cannot go on it must stop recording and nothing else.
  */
 #include "conform.h"
 
@@ -90,7 +90,8 @@ static const struct {
 	{ "stack-256k", RLIMIT_STACK, 256 << 10 },      { "locked-memory-0", RLIMIT_MEMLOCK, 0 },
 };
 
-/* Executed with the limit set, or set when it has begun. The results are written where the limits do not reach. */
+/* Executed with the limit set, or set when it has begun. The results are written where the limits do not
+ * reach. */
 static void limited(long arg)
 {
 	int fd[2];
@@ -124,7 +125,8 @@ static void idle(struct worker *w)
 	worker_mark(w);
 }
 
-/* Little address space, from now on: what the program has use for is there, to what it maps first and last. */
+/* Little address space, from now on: what the program has use for is there, to what it maps first and
+ * last. */
 static void lowered(long arg)
 {
 	__rlimit_resource_t which = arg % 2 ? RLIMIT_DATA : RLIMIT_AS;
@@ -151,7 +153,8 @@ static const struct {
 	{ "on-fault", MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT },
 };
 
-/* A user's program locks itself into memory, within the usual limit of 8 MB; what it needs then is locked, too. */
+/* A user's program locks itself into memory, within the usual limit of 8 MB; what it needs then is locked,
+ * too. */
 static void locked_by_user(long arg)
 {
 	char *page = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

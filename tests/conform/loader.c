@@ -63,8 +63,8 @@ static void loading_body(struct worker *w)
 }
 
 /*
- * A constructor waits for a lock under the loader's lock, and the holder of that lock waits for others meanwhile: who
- * unwinds stacks with the loader's lock does not come back from here.
+ * A constructor waits for a lock under the loader's lock, and the holder of that lock waits for others
+ * meanwhile: who unwinds stacks with the loader's lock does not come back from here.
  */
 static void constructor_waits(long arg)
 {
@@ -100,8 +100,8 @@ static void iterating_body(struct worker *w)
 }
 
 /*
- * Likewise below dl_iterate_phdr(), which holds the lock of the list of objects meanwhile. libunwind asks for that list
- * at the first sight of a place: whoever lets it have the C library's hangs here.
+ * Likewise below dl_iterate_phdr(), which holds the lock of the list of objects meanwhile. libunwind asks for
+ * that list at the first sight of a place: whoever lets it have the C library's hangs here.
  */
 static void callback_waits(long arg)
 {
@@ -155,8 +155,8 @@ static void cycled(long arg)
 }
 
 /*
- * What the C library unloads by itself, converters and the like, no wrapper of dlclose() sees. Whoever then goes through
- * his list of objects, on behalf of one that came later, must not read the one that is gone.
+ * The C library unloads converters and the like by itself; no wrapper of dlclose() sees it. A profiler that
+ * then goes through its list of objects, because another one came, must not read the one that is gone.
  */
 static void unloaded_unseen(long arg)
 {
@@ -180,7 +180,7 @@ static void by_run_path(long arg)
 	void *lib = dlopen("conform-found.so", RTLD_NOW);
 
 	(void)arg;
-	VALUE(lib != NULL);
+	VALUE(!!lib);
 	say("%s", lib ? "no error" : dlerror());
 }
 
@@ -198,9 +198,9 @@ static void by_name(long arg)
 	TRY(pthread_mutex_trylock(&mutex));
 	TRY(pthread_mutex_unlock(&mutex));
 	VALUE(dladdr((void *)(unsigned long)by_name, &info) != 0);
-	VALUE(dlsym(RTLD_DEFAULT, "pthread_no_such_thing") == NULL);
-	VALUE(dlerror() != NULL);
-	VALUE(dlerror() == NULL);
+	VALUE(!dlsym(RTLD_DEFAULT, "pthread_no_such_thing"));
+	VALUE(!!dlerror());
+	VALUE(!dlerror());
 	VALUE(dlclose(dlopen(NULL, RTLD_NOW)));
 }
 
@@ -267,8 +267,8 @@ static void dlclose_errors(long arg)
 
 	(void)arg;
 	VALUE(dlclose(lib));
-	VALUE(dlopen("/does/not/exist.so", RTLD_NOW) == NULL);
-	VALUE(dlerror() != NULL);
+	VALUE(!dlopen("/does/not/exist.so", RTLD_NOW));
+	VALUE(!!dlerror());
 }
 
 void family_loader(void)

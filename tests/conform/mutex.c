@@ -15,7 +15,7 @@ static const char *const type_names[] = { "normal", "recursive", "errorcheck", "
 static const int protocols[] = { PTHREAD_PRIO_NONE, PTHREAD_PRIO_INHERIT, PTHREAD_PRIO_PROTECT };
 static const char *const protocol_names[] = { "none", "inherit", "protect" };
 
-/* What kind of mutex is in the case's argument: type, protocol, robust, shared. */
+/* The case's argument tells the kind of mutex: type, protocol, robust, shared. */
 #define KIND(type, protocol, robust, shared) ((type) | (protocol) << 2 | (robust) << 4 | (shared) << 5)
 #define KINDS 64
 #define KIND_TYPE(kind) ((kind)&3)

@@ -140,7 +140,7 @@ static void tsd_body(struct worker *w)
 {
 	TRY(pthread_setspecific(key, w));
 	VALUE(pthread_getspecific(key) == w);
-	VALUE(pthread_getspecific(other_key) == NULL);
+	VALUE(!pthread_getspecific(other_key));
 }
 
 static void tsd_rounds(long arg)

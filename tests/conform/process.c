@@ -158,7 +158,8 @@ static int vm_child(void *data)
 
 static int vm_lock_child(void *data)
 {
-	/* in the parent's memory and on its thread's storage: what glibc says of this is "don't", and zygotes do */
+	/* in the parent's memory and on its thread's storage: what glibc says of this is "don't", and zygotes
+	 * do */
 	pthread_mutex_lock(&mutex);
 	pthread_mutex_unlock(&mutex);
 	return vm_child(data);
@@ -242,7 +243,7 @@ static void shell(long arg)
 	TRYE(waitpid(-1, NULL, 0));
 }
 
-/* What an exec'd program is given: this one again, in another case. */
+/* The arguments of an exec'd program: this one again, in another case. */
 static void exec_plain(long how)
 {
 	char *argv[] = { (char *)own_path(), "-C", "process/fork_plain", NULL };

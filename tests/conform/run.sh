@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The conformance suite: every case of the programs beside this script must come out the same with libmutrace.so as
-# without. Also as children of a profiled process that do not exec, in the lighter modes, and with matrace's library that
-# wraps most. What differs is printed ("<" without the profiler, ">" with it).
+# The conformance suite: every case of the programs beside this script must come out the same with
+# libmutrace.so as without. Also as children of a profiled process that do not exec, in the lighter modes, and
+# with matrace's library that wraps most. What differs is printed ("<" without the profiler, ">" with it).
 #
-# LIBMUTRACE=LIBRARY runs all with another library, CONFORM_FRONT=mutrace also below the command; make check-conform does.
+# LIBMUTRACE=LIBRARY runs all with another library, CONFORM_FRONT=mutrace also below the command; make
+# check-conform does.
 #
-# run.sh [NAME-OR-PREFIX...]; CONFORM_STABLE=N runs the cases N times without the profiler instead, and they must
-# come out the same each time: what flickers by itself proves nothing.
+# run.sh [NAME-OR-PREFIX...]; CONFORM_STABLE=N runs the cases N times without the profiler instead, and they
+# must come out the same each time: what flickers by itself proves nothing.
 
 set -u
 export LC_ALL=C
@@ -33,8 +34,8 @@ trap 'rm -rf "$work" "$session"' EXIT
 jobs=4 # most cases sleep most of the time
 status=0
 
-# What is known to differ: known-differences has the line without and the line with the profiler, and why. There the
-# profiled run must be as listed, and no line may be listed that does not differ.
+# known-differences lists the lines that may differ: the line without the profiler, the line with it, and why.
+# There the profiled run must be as listed, and no line may be listed that does not differ.
 known=${top_srcdir:-$(dirname "$0")/../..}/tests/conform/known-differences
 
 # compare WHAT: $work/got against $work/expected
@@ -42,7 +43,8 @@ compare() {
 	if diff "$work/expected" "$work/got" >"$work/diff"; then
 		echo "$1: same"
 	else
-		echo "$1: $(grep '^[<>]' "$work/diff" | cut -c3- | cut -d: -f1 | sort -u | wc -l) cases differ"
+		echo "$1: $(grep '^[<>]' "$work/diff" |
+			cut -c3- | cut -d: -f1 | sort -u | wc -l) cases differ"
 		grep '^[<>]' "$work/diff" | head -n 100
 		status=1
 	fi
@@ -61,7 +63,8 @@ with() {
 
 # expect: $work/expected from $work/plain and the known differences
 expect() {
-	awk -F '\t' 'FNR == NR { if ($0 !~ /^#/ && NF >= 2) with[$1] = $2; next } { print ($0 in with) ? with[$0] : $0 }' \
+	awk -F '\t' \
+		'FNR == NR { if ($0 !~ /^#/ && NF >= 2) with[$1] = $2; next } { print ($0 in with) ? with[$0] : $0 }' \
 		"$known" "$work/plain" >"$work/expected"
 }
 
@@ -91,7 +94,8 @@ for program in conform conform-cxx; do
 		library=$work/libmutrace.so
 	fi
 	if [ -n "${CONFORM_FRONT:-}" ]; then
-		"$CONFORM_FRONT" --json="$work/json" "$programs/$program" -j $jobs "$@" >"$work/got" 2>"$work/report" || {
+		"$CONFORM_FRONT" --json="$work/json" "$programs/$program" -j $jobs \
+			"$@" >"$work/got" 2>"$work/report" || {
 			echo "$program below $CONFORM_FRONT: the runner failed"
 			status=1
 		}
@@ -104,7 +108,8 @@ for program in conform conform-cxx; do
 	"$programs/$program" -j $jobs -f "$@" >"$work/plain" || exit 99
 	expect
 	"$programs/$program" -S "$session" || exit 99
-	LD_PRELOAD=$library MUTRACE_SESSION=$session "$programs/$program" -j $jobs -f "$@" >"$work/got" || status=1
+	LD_PRELOAD=$library MUTRACE_SESSION=$session "$programs/$program" -j $jobs -f "$@" >"$work/got" ||
+		status=1
 	compare "$program forked"
 	[ "$(find "$session" -name 'image.*' | wc -l)" -gt 1 ] || {
 		echo "the children left no image in the session"

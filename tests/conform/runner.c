@@ -269,10 +269,22 @@ static int usage(void)
 	return 2;
 }
 
+static void make_directories(struct options *o)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(o->scratch, sizeof(o->scratch), "%.3000s/conform.XXXXXX", tmp ? tmp : "/tmp");
+	snprintf(o->session, sizeof(o->session), "%s/conform-session.XXXXXX",
+		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+	if (!mkdtemp(o->scratch) || !mkdtemp(o->session))
+		die("mkdtemp");
+	/* the scratch directory may be used by cases that give up their privileges */
+	(void)chmod(o->scratch, 0777);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { .jobs = 1 };
-	const char *tmp = getenv("TMPDIR");
 	const char *make = NULL;
 	size_t chosen_count = 0;
 	bool count = false;
@@ -316,15 +328,7 @@ int main(int argc, char **argv)
 			fprintf(stderr, "conform: %s: %s\n", make, strerror(-r));
 		return r < 0 ? 99 : 0;
 	}
-	if (!tmp)
-		tmp = "/tmp";
-	snprintf(o.scratch, sizeof(o.scratch), "%.3000s/conform.XXXXXX", tmp);
-	snprintf(o.session, sizeof(o.session), "%s/conform-session.XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (!mkdtemp(o.scratch) || !mkdtemp(o.session))
-		die("mkdtemp");
-	/* the scratch directory may be used by cases that give up their privileges */
-	(void)chmod(o.scratch, 0777);
+	make_directories(&o);
 	if (o.library && (r = session_make(o.session, &o.choice)) < 0) {
 		errno = -r;
 		die(o.session);

@@ -3,7 +3,7 @@
 #ifndef CONFORM_SESSION_H
 #define CONFORM_SESSION_H
 
-#include "../../src/session/format.h"
+#include "src/session/format.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -15,7 +15,7 @@ struct session_choice {
 /* "sample_hold=4" and the like; a negative errno for what is unknown. */
 int session_choose(struct session_choice *c, const char *text);
 int session_make(const char *dir, const struct session_choice *c);
-/* Whether the process pid left a complete header there. Removes all images of that process. */
+/* True if the process pid left a complete header there. Removes all images of that process. */
 bool session_has_image(const char *dir, pid_t pid);
 
 #endif

@@ -31,8 +31,8 @@ void say(const char *format, ...)
 	if ((size_t)n > sizeof(line) - 2)
 		n = sizeof(line) - 2;
 	line[n++] = '\n';
-	/* One write to an O_APPEND file: lines of several threads and processes stay whole. Not write(), which is
-	 * a cancellation point. */
+	/* One write to an O_APPEND file: lines of several threads and processes stay whole. Not write(),
+	 * which is a cancellation point. */
 	if (syscall(SYS_write, RESULT_FD, line, n) != n && syscall(SYS_write, STDERR_FILENO, line, n) < 0)
 		_exit(99);
 }

@@ -174,7 +174,7 @@ static void own_stack(long arg)
 	TRY(pthread_attr_setstack(&a, stack, 65536));
 	TRY(pthread_create(&t, &a, where_main, &stack));
 	TRY(pthread_join(t, &inside));
-	VALUE(inside != NULL);
+	VALUE(!!inside);
 	TRY(pthread_attr_setstacksize(&a, 1));
 	TRY(pthread_attr_setdetachstate(&a, 77));
 	TRY(pthread_attr_setschedpolicy(&a, 77));

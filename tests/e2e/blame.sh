@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The first lines of the report name the function that is to blame, not the lock that is contended most often and
-# not the thread that waits most.
+# The first lines of the report name the function that is to blame, not the lock that is contended most often
+# and not the thread that waits most.
 . "$(dirname "$0")/lib.sh"
 
 source=tests/workloads/blame.c
@@ -32,7 +32,8 @@ check_json "$work/json" \
 	"[h['stack'][0]['line'] for h in lock('meeting')['holders']] == [$(line_of $source "LATE HERE")]"
 
 head -n 5 "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
-head -n 14 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " || fail "hoard is not blamed at the top"
+head -n 14 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " ||
+	fail "hoard is not blamed at the top"
 
 # In contention's own order the other lock comes first.
 expect 0 "$mutrace" --mutex-order=n-contended "$workloads/blame"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# bootstrap.sh removes no package, says which one is in the way, and goes on where it can. The system's tools are stood in for.
+# bootstrap.sh removes no package, says which one is in the way, and goes on where it can. The system's tools
+# are stood in for.
 . "$(dirname "$0")/lib.sh"
 
 mkdir stand-ins tree
@@ -30,8 +31,11 @@ case "$*" in
 esac
 APT
 for tool in autoreconf libtoolize pkg-config make; do
-	echo '[ $(basename "$0") != autoreconf ] || { echo "#!/bin/sh" >configure && echo "touch config.status" >>configure && chmod +x configure; }' |
-		stand_in $tool
+	stand_in $tool <<'TOOL'
+[ $(basename "$0") != autoreconf ] || {
+	echo "#!/bin/sh" >configure && echo "touch config.status" >>configure && chmod +x configure
+}
+TOOL
 done
 stand_in sudo <<'SUDO'
 exit 1
@@ -54,7 +58,8 @@ says "bootstrap.sh: building"
 says "built; try"
 
 bootstrap 0 LACKING="libyaml-dev automake"
-grep -q 'apt-get .*--no-remove install automake libyaml-dev' called || fail "what is lacking is installed, and nothing removed"
+grep -q 'apt-get .*--no-remove install automake libyaml-dev' called ||
+	fail "what is lacking is installed, and nothing removed"
 says "installing automake libyaml-dev"
 
 bootstrap 1 LACKING="libyaml-dev libunwind-dev"
@@ -70,7 +75,7 @@ bootstrap 0 LACKING=libyaml-dev USER_ID=1000
 says "apt-get install libyaml-dev"
 ! grep -q '^apt-get' called || fail "apt-get without root"
 
-# Where somebody looks on, a step is a line that grows; nothing of it goes elsewhere.
+# On a terminal a step is a line that grows; nothing of it goes elsewhere.
 if command -v script >/dev/null && script -qec true /dev/null >/dev/null 2>&1; then
 	echo 'sleep 5' >>stand-ins/make
 	rm -rf tree/build tree/configure

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Locks are known again in the next build of a program with an unrelated function added, with ASLR on: all of them, by
-# diff and in sums over sessions of both builds.
+# Locks are known again in the next build of a program with an unrelated function added, with ASLR on: all of
+# them, by diff and in sums over sessions of both builds.
 . "$(dirname "$0")/lib.sh"
 
 source=$top_srcdir/tests/workloads/builds.c

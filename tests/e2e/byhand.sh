@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Preloaded by hand, without mutrace: the last process that ends has the report printed, as MUTRACE_OPTIONS says.
+# Preloaded by hand, without mutrace: the last process that ends has the report printed, as MUTRACE_OPTIONS
+# says.
 . "$(dirname "$0")/lib.sh"
 
 library=${MUTRACE_LIBRARY:-$top_builddir/.libs/libmutrace.so}
@@ -20,12 +21,14 @@ grep -E '^ +1 +guilty_lock +mutex ' err | grep -qE '\b200 */? +400\b' || fail "n
 # The report is that of the whole: what the program became by exec, and the daemon that it left behind.
 expect 0 by_hand sh -c 'exec "$0"' "$truth"
 grep -q guilty_lock err || fail "no report after exec"
-MUTRACE_OPTIONS=--json=daemon.json expect 0 by_hand sh -c '(cd /; trap "" HUP; sleep 0.5; "$0" >/dev/null) &' "$truth"
+MUTRACE_OPTIONS=--json=daemon.json expect 0 by_hand sh -c \
+	'(cd /; trap "" HUP; sleep 0.5; "$0" >/dev/null) &' "$truth"
 [ ! -s err ] || fail "a report before the last process ended"
 until_true 20 sh -c 'python3 -m json.tool daemon.json >/dev/null 2>&1'
 check_json daemon.json 'lock("guilty_lock")["contended"] == 200'
 
-# MUTRACE_OPTIONS: quoted as in a shell; files are relative to the directory of the start; what is wrong is said.
+# MUTRACE_OPTIONS: quoted as in a shell; files are relative to the directory of the start; what is wrong is
+# said.
 MUTRACE_OPTIONS="--contended-only --json='a b.json' --csv c\\ d.csv -o kept" expect 0 by_hand "$truth"
 check_json "a b.json" 'lock("guilty_lock")["acquired"] == 200'
 [ -s "c d.csv" ] || fail "--csv with a separate argument"
@@ -39,7 +42,8 @@ mkdir -m 700 empty
 MUTRACE_OPTIONS="-o $work/empty/" expect 0 by_hand "$truth"
 [ -e empty/session ] || fail "an empty directory of ours can be used"
 MUTRACE_OPTIONS="--bogus --frames=0 -Z word --max=many --help '--all" expect 0 by_hand "$truth"
-for wrong in "no option --bogus" "0 is no value" "no option -Z" "left out: word" "not 'many'" "means nothing: --help" \
+for wrong in "no option --bogus" "0 is no value" "no option -Z" "left out: word" "not 'many'" \
+	"means nothing: --help" \
 	"no end"; do
 	[ "$(grep -cF -e "$wrong" err)" = 1 ] || fail "'$wrong' is to be said once"
 done
@@ -59,7 +63,8 @@ MUTRACE_OPTIONS="$(sed 's/$/=1/' known | tr '\n' ' ')" expect 0 by_hand true
 rm -rf 1 1.*
 
 # As services are started: no environment, no standard streams.
-expect 0 env -i LD_PRELOAD="$library" MUTRACE_OPTIONS="--json=$work/service.json" sh -c 'cd /; exec "$0" <&- >&- 2>&-' "$truth"
+expect 0 env -i LD_PRELOAD="$library" MUTRACE_OPTIONS="--json=$work/service.json" sh -c \
+	'cd /; exec "$0" <&- >&- 2>&-' "$truth"
 check_json service.json 'lock("guilty_lock")["contended"] == 200'
 
 # Sessions that nobody will read are removed by a later run; those that somebody may read are not.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Capturing a stack calls nothing of the program's allocator, which may itself be in a lock call. (That it takes no lock of
-# the loader's is tests/conform's, loader/callback_waits.)
+# Capturing a stack calls nothing of the program's allocator, which may itself be in a lock call. (That it
+# takes no lock of the loader's is tests/conform's, loader/callback_waits.)
 . "$(dirname "$0")/lib.sh"
 
 source=tests/workloads/nomalloc.c

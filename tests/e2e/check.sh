@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# diff and check: exit statuses, limits from options and files, what is said of mistakes, baselines, JUnit, annotations.
+# diff and check: exit statuses, limits from options and files, what is said of mistakes, baselines, JUnit,
+# annotations.
 . "$(dirname "$0")/lib.sh"
 
 truth=$workloads/truth
@@ -14,15 +15,18 @@ says "from 2 runs"
 for what in session report.json; do
 	expect 0 "$mutrace" check --limit=guilty_lock:acquired=400 $what
 	expect 1 "$mutrace" check --limit=guilty_lock:acquired=399 $what
-	grep -q '^mutrace check: FAILED guilty_lock: acquired is 400, limit 399; .* truth.c:' out || fail "the finding"
+	grep -q '^mutrace check: FAILED guilty_lock: acquired is 400, limit 399; .* truth.c:' out ||
+		fail "the finding"
 	expect 0 "$mutrace" check --limits=luck.yaml --baseline=base.json $what
 done
 expect 1 "$mutrace" check --limit='contended-share=10%' -- "$truth"
-grep -q 'FAILED guilty_lock: contended-share is 50 %, limit 10 %; hold_lock truth.c:' err || fail "the finding of a run"
+grep -q 'FAILED guilty_lock: contended-share is 50 %, limit 10 %; hold_lock truth.c:' err ||
+	fail "the finding of a run"
 grep -q '^waited_ns' out || fail "the program's own output"
 expect 0 "$mutrace" check --limits=luck.yaml --baseline=base.json --baseline=report.json -- "$truth"
 # the last word counts; globs on name, identity, module; the total
-expect 0 "$mutrace" check --limit=acquired=1 --limit='guilty_*:acquired=400' --limit=total:wait-max=100s session
+expect 0 "$mutrace" check --limit=acquired=1 --limit='guilty_*:acquired=400' --limit=total:wait-max=100s \
+	session
 expect 1 "$mutrace" check --limit='identity mutex:truth:*:acquired=1' session
 expect 1 "$mutrace" check --limit='module trut?:acquired=1' session
 expect 1 "$mutrace" check --limit=total:contended=199 session
@@ -112,7 +116,8 @@ grep -q 'FAILED guilty_lock: acquired is 400, limit 10 (not in the baseline)' ou
 
 # JUnit and annotations
 expect 1 "$mutrace" check --limit=acquired=1 --junit=junit.xml --github=- session
-grep -qE '^::error file=.*truth\.c,line=[0-9]+,title=[^:]*::guilty_lock: acquired is 400, limit 1' out || fail "annotation"
+grep -qE '^::error file=.*truth\.c,line=[0-9]+,title=[^:]*::guilty_lock: acquired is 400, limit 1' out ||
+	fail "annotation"
 expect 2 "$mutrace" check --limit=acquired=1 --junit=trouble.xml -- false
 /usr/bin/python3 - <<'PY' || fail "JUnit"
 import xml.etree.ElementTree as tree

@@ -1,14 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Children: mutrace waits for those that outlive the program, unless told otherwise, and is nobody's parent but the
-# program's.
+# Children: mutrace waits for those that outlive the program, unless told otherwise, and is nobody's parent
+# but the program's.
 . "$(dirname "$0")/lib.sh"
 
 truth=$workloads/truth
 
 # Each process image is an entry of the report.
 expect 0 "$mutrace" --json=json sh -c "$truth; $truth"
-check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 800' \
+check_json json \
+	'sum(l["acquired"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 800' \
 	'sum(l["contended"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 400'
 
 # A daemon: its parent is init (or whoever reaps on this machine), never mutrace.
@@ -58,7 +59,8 @@ fi
 
 # A child killed while its siblings go on: complete up to that moment, and marked.
 expect 0 "$mutrace" --json=json bash -c "$truth die; $truth >/dev/null; true"
-check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 800'
+check_json json \
+	'sum(l["acquired"] for q in d["processes"] for l in q["locks"] if l["name"] == "guilty_lock") == 800'
 
 # Many children: no image of those that recorded nothing stays.
 expect 0 "$mutrace" -o kept sh -c 'i=0; while [ $i -lt 200 ]; do /bin/true; i=$((i + 1)); done'
@@ -71,10 +73,11 @@ if unshare -pf --mount-proc true 2>/dev/null; then
 	[ "$(cat out)" = 0 ] || fail "$(cat out) zombies"
 fi
 
-# In another PID namespace a process goes by another number: its image is not taken for a dead one's, nor is an
-# unrelated process of that number waited for.
+# In another PID namespace a process goes by another number: its image is not taken for a dead one's, nor is
+# an unrelated process of that number waited for.
 if unshare -pf --mount-proc true 2>/dev/null; then
-	expect 0 timeout 60 "$mutrace" --json=json unshare -pf --mount-proc sh -c '"$0" late & "$0" late; wait' "$workloads/children"
+	expect 0 timeout 60 "$mutrace" --json=json unshare -pf --mount-proc sh -c \
+		'"$0" late & "$0" late; wait' "$workloads/children"
 	check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"]) == 6' \
 		'all(q["complete"] for q in d["processes"])'
 fi

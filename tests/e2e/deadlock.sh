@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A deadlock is the first line of a report on the live session and on that of the killed program, with threads, locks
-# and places; who only waits for one of the locks is no part of it.
+# A deadlock is the first line of a report on the live session and on that of the killed program, with
+# threads, locks and places; who only waits for one of the locks is no part of it.
 . "$(dirname "$0")/lib.sh"
 
 source=tests/workloads/deadlock.c
@@ -14,7 +14,8 @@ check() {
 	head -n 1 "$1.txt" | grep -qE 'DEADLOCK in deadlock \(PID [0-9]+\): 3 threads' ||
 		fail "$1: first line: $(head -n 1 "$1.txt")"
 	for lock in fork_a fork_b fork_c; do
-		head -n 10 "$1.txt" | grep -qE "waits for $lock .*held by" || fail "$1: $lock is not named in the circle"
+		head -n 10 "$1.txt" | grep -qE "waits for $lock .*held by" ||
+			fail "$1: $lock is not named in the circle"
 	done
 	head -n 10 "$1.txt" | grep -q "dine deadlock.c:$line < second" || fail "$1: the place is not named"
 	check_json "$1.json" \
@@ -42,12 +43,16 @@ hang() {
 	"$mutrace" -o "kept-$1" "$workloads/deadlock" "$1" 2>err >out &
 	pid=$!
 	until_true 10 grep -qs stuck out
-	"$mutrace" report --json=hang.json "kept-$1" >hang.txt 2>hang.err || fail "report of $1: $(cat hang.err)"
-	program=$(/usr/bin/python3 -c 'import json; print(json.load(open("hang.json"))["processes"][0]["pid"])')
+	"$mutrace" report --json=hang.json "kept-$1" >hang.txt 2>hang.err ||
+		fail "report of $1: $(cat hang.err)"
+	program=$(/usr/bin/python3 -c \
+		'import json; print(json.load(open("hang.json"))["processes"][0]["pid"])')
 	kill -9 "$program"
 	wait $pid
 	shift
-	check_json hang.json '[globals().__setitem__("cycles", lambda *n: [len(c) for c in p.get("deadlocks", [])] == list(n))]' "$@"
+	check_json hang.json \
+		'[globals().__setitem__("cycles", lambda *n: [len(c) for c in p.get("deadlocks", [])] == list(n))]' \
+		"$@"
 }
 
 hang self 'cycles(1)'
@@ -56,7 +61,8 @@ hang upgrade 'cycles(1, 1)'
 [ "$(sed -nE 's/.*\(([0-9]+)\) waits for table to write .*held by [^(]*\(([0-9]+)\).*/\1 \2/p' hang.txt |
 	awk '$1 == $2' | wc -l)" = 2 ] || fail "upgrade: each waits for itself: $(head -n 8 hang.txt)"
 hang readers 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["fork_a", "table"]'
-grep -A 2 "waits for table to write" hang.txt | grep -q "taken at read_and_want" || fail "readers: the wrong one: $(head hang.txt)"
+grep -A 2 "waits for table to write" hang.txt | grep -q "taken at read_and_want" ||
+	fail "readers: the wrong one: $(head hang.txt)"
 hang recursive 'cycles(2)'
 hang ended 'cycles()' 'lock("fork_a")["waiting_now"][0]["holder_ended"]' \
 	"lock('fork_a')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "NEVER RELEASED")"

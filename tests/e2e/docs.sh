@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# --help, the man page and the option table name the same options; the man page renders without a complaint, and the
-# commands that README and man page show exist.
+# --help, the man page and the option table name the same options; the man page renders without a complaint,
+# and the commands that README and man page show exist.
 . "$(dirname "$0")/lib.sh"
 
 page=$top_srcdir/man/mutrace.1
@@ -38,8 +38,10 @@ while read -r order; do
 	sed 's/\\-/-/g' "$page" | grep -qw -e "$order" || fail "the man page lacks the order $order"
 	expect 0 "$mutrace" --cond-order="$order" true
 done <orders
-expect 0 "$mutrace" --all -d -r --trap --contended-only --no-follow --per-instance --hash-size=99 --max=1 --frames=3 \
-	--locked-min=1 --owner-changed-min=1 --contended-min=1 --wait-min=1 --sample-hold=10 --session-size=4M \
+expect 0 "$mutrace" --all -d -r --trap --contended-only --no-follow --per-instance --hash-size=99 --max=1 \
+	--frames=3 \
+	--locked-min=1 --owner-changed-min=1 --contended-min=1 --wait-min=1 --sample-hold=10 \
+	--session-size=4M \
 	--helper='my_lock*' --sysroot=/ true
 
 # Its section COUNTERS has those of the table, with their meanings, and no others.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# The examples of examples/ci: each build tool that is installed runs its check, in order, over a limit and with a
-# program that fails, and says so in its own way.
+# The examples of examples/ci: each build tool that is installed runs its check, in order, over a limit and
+# with a program that fails, and says so in its own way.
 . "$(dirname "$0")/lib.sh"
 
 need "${CC:-cc}"
@@ -31,10 +31,12 @@ sed -n '/mutrace check/,$p' contention.yml >step.sh
 expect 0 bash -e step.sh
 regress
 expect 1 bash -e step.sh
-grep -q '^::error file=worker.c,line=[0-9]*,title=[^:]*::jobs_lock: acquired is 50 000' out || fail "annotation"
+grep -q '^::error file=worker.c,line=[0-9]*,title=[^:]*::jobs_lock: acquired is 50 000' out ||
+	fail "annotation"
 [ -s contention.xml ] || fail "no JUnit XML"
 if /usr/bin/python3 -c 'import yaml' 2>/dev/null; then
-	/usr/bin/python3 -c 'import yaml; assert yaml.safe_load(open("contention.yml"))["jobs"]' || fail "the workflow"
+	/usr/bin/python3 -c 'import yaml; assert yaml.safe_load(open("contention.yml"))["jobs"]' ||
+		fail "the workflow"
 fi
 restore
 

@@ -1,15 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# exec*() in all its forms: same result, what was recorded before is complete, and the new image is another entry.
-# daemon() ends the parent, in order too.
+# exec*() in all its forms: same result, what was recorded before is complete, and the new image is another
+# entry. daemon() ends the parent, in order too.
 . "$(dirname "$0")/lib.sh"
 
-# A program has the name that it was called by, in stacks too; one that was started as /proc/self/exe that of its file.
+# A program has the name that it was called by, in stacks too; one that was started as /proc/self/exe that of
+# its file.
 ln -s "$workloads/truth" called-so
 expect 0 "$mutrace" --json=json ./called-so
 check_json json 'p["program"].endswith("/called-so")' \
 	'lock("guilty_lock")["module"].endswith("/called-so")'
-expect 0 "$mutrace" --all -d --json=json python3 -c 'import os; os.execv("/proc/self/exe", ["x", "-c", "pass"])'
+expect 0 "$mutrace" --all -d --json=json python3 -c \
+	'import os; os.execv("/proc/self/exe", ["x", "-c", "pass"])'
 check_json json 'not any(q["program"].endswith("exe") for q in d["processes"])'
 
 export PATH=$workloads:$PATH

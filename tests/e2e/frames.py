@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stacks of real runs: every frame that a report gives of our fixture is what addr2line -i says for its address.
+"""Stacks of real runs: every frame that a report gives of our fixture is what addr2line -i says for its
+address.
 
-Unlike symbols.py this goes the whole way: the program runs under mutrace, with a plugin that is closed before the end.
-Of the innermost address a report may leave out frames of lock helpers (std::mutex::lock); nothing else may be missing.
+Unlike symbols.py this goes the whole way: the program runs under mutrace, with a plugin that is closed before
+the end. Of the innermost address a report may leave out frames of lock helpers (std::mutex::lock); nothing
+else may be missing.
 """
 import json
 import os
@@ -29,7 +31,8 @@ env.pop("LD_PRELOAD", None)
 
 
 def run(*command, **options):
-    p = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, env=env,
+    p = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True,
+            env=env,
                        timeout=300, **options)
     if p.returncode:
         print("status %d of: %s\n%s%s" % (p.returncode, " ".join(command), p.stdout, p.stderr))
@@ -41,10 +44,12 @@ def build(flags, plus):
     objects = []
     for source in ["frames.c"] + (["frames.cc"] if plus else []):
         objects.append(source + ".o")
-        run(*(cxx if source.endswith(".cc") else cc), *flags, *(["-DWITH_CXX"] if plus else []), "-D_GNU_SOURCE",
+        run(*(cxx if source.endswith(".cc") else cc), *flags, *(["-DWITH_CXX"] if plus else []),
+                "-D_GNU_SOURCE",
             "-I", srcdir, "-I", fixtures, "-c", os.path.join(fixtures, source), "-o", objects[-1])
     run(*(cxx if plus else cc), *flags, *objects, "-pthread", "-ldl", "-o", "frames")
-    run(*cc, *flags, "-fPIC", "-shared", "-fvisibility=hidden", os.path.join(fixtures, "frames-plugin.c"), "-o",
+    run(*cc, *flags, "-fPIC", "-shared", "-fvisibility=hidden", os.path.join(fixtures, "frames-plugin.c"),
+            "-o",
         "plugin.so")
 
 
@@ -118,7 +123,8 @@ def main():
     if not shutil.which(cxx[0]):
         print("skipped: no C++ compiler", cxx[0])
         sys.exit(77)
-    variants = [["-O0"], ["-O2"], ["-O2", "-fomit-frame-pointer"], ["-O2", "-flto"], ["-O3", "-gdwarf-4"], ["-Og"]]
+    variants = [["-O0"], ["-O2"], ["-O2", "-fomit-frame-pointer"], ["-O2", "-flto"], ["-O3", "-gdwarf-4"],
+            ["-Og"]]
     if "clang" in run(*cc, "--version"):  # there may be no plugin for it
         variants.remove(["-O2", "-flto"])
     total = 0

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# `mutrace hang` names who waits for whom in processes that nobody prepared: deadlocks of every kind, waits behind threads
-# that sleep or run, lost wake-ups; live and from core files; and refuses in one line what it cannot look at. HANG_TRIES:
-# how often a busy program is looked at, which must not notice.
+# `mutrace hang` names who waits for whom in processes that nobody prepared: deadlocks of every kind, waits
+# behind threads that sleep or run, lost wake-ups; live and from core files; and refuses in one line what it
+# cannot look at. HANG_TRIES: how often a busy program is looked at, which must not notice.
 . "$(dirname "$0")/lib.sh"
 : "${CC:=cc}"
 unset DEBUGINFOD_URLS
@@ -103,15 +103,18 @@ for mode in '' self recursive; do
 	finish
 done
 start "$workloads/deadlock" ended
-look ended "HANG in deadlock \(PID @\): all .* can wake one: deadlock \([0-9]+\) waits for fork_a \(mutex\), held by thread [0-9]+, which ended without releasing it\."
+look ended \
+	"HANG in deadlock \(PID @\): all .* can wake one: deadlock \([0-9]+\) waits for fork_a \(mutex\), held by thread [0-9]+, which ended without releasing it\."
 finish
 start "$workloads/deadlock" readers
-look readers "deadlock .* waits for fork_a \(mutex\), held by .*, which waits for table \(rwlock\), held by 2 readers .*"
+look readers \
+	"deadlock .* waits for fork_a \(mutex\), held by .*, which waits for table \(rwlock\), held by 2 readers .*"
 finish
 
 # A holder that sleeps, runs, or waits.
 mode=asleep
-stuck asleep "stuck \(PID @\): $holder waits for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
+stuck asleep \
+	"stuck \(PID @\): $holder waits for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
 also "is asleep in read on a pipe at sleep_in_read stuck.c:[0-9]+ < hold_and_read stuck.c:[0-9]+"
 also "waits at want_first stuck.c:[0-9]+"
 finish
@@ -123,7 +126,8 @@ stuck runs "stuck .* first_lock \(mutex\), held by $holder, which is running\."
 also "is running at compute stuck.c:[0-9]+ < hold_and_run"
 finish
 mode=many
-stuck many "stuck \(PID @\): 29 threads wait for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
+stuck many \
+	"stuck \(PID @\): 29 threads wait for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
 also "29 threads wait at many_want stuck.c:[0-9]+"
 # a stopped process can be looked at as well
 all_stopped() {
@@ -135,10 +139,12 @@ look stopped "stuck .*: 29 threads wait for first_lock .*"
 kill -CONT "$pid"
 finish
 mode=once
-stuck once "stuck .* waits for control \(once-control\), which is initialised by $holder, which is asleep in read on a pipe\."
+stuck once \
+	"stuck .* waits for control \(once-control\), which is initialised by $holder, which is asleep in read on a pipe\."
 finish
 mode=stream
-stuck stream "stuck .*lock inside the C library, in fwrite\), held by $holder, which is asleep in read on a pipe\."
+stuck stream \
+	"stuck .*lock inside the C library, in fwrite\), held by $holder, which is asleep in read on a pipe\."
 finish
 if [ "$(uname -m)" != i686 ]; then
 	mode=spin
@@ -150,7 +156,8 @@ mode=file
 stuck file "stuck .* waits for the flock lock on .*stuck.lock, held by process [0-9]+ \(stuck\)\."
 finish
 mode=shared
-stuck shared "stuck .* waits for a mutex at 0x[0-9a-f]+ \(shared between processes\), held by another process, thread [0-9]+ \(stuck\)\."
+stuck shared \
+	"stuck .* waits for a mutex at 0x[0-9a-f]+ \(shared between processes\), held by another process, thread [0-9]+ \(stuck\)\."
 finish
 
 # Nobody is left to wake them.
@@ -174,9 +181,13 @@ if [ -x "$workloads/stuck-cxx" ]; then
 			also "at app::transfer stuck-cxx.cc:[0-9]+" ;;
 		condition) look condition "HANG in stuck-cxx .*"
 			also "app::mine\+0x28 \(condition\) with mutex app::mine at app::await_change" ;;
-		shared) look shared "stuck-cxx .*app::mine\+0x58 \(rwlock\), held by .*, which is asleep in pause\." ;;
-		once) look once "stuck-cxx .*\(once-control\), which is initialised by .*, which is asleep in pause\." ;;
-		static) look static "stuck-cxx .*use_static.*, which is initialised by .*, which is asleep in pause\."
+		shared) look shared \
+			"stuck-cxx .*app::mine\+0x58 \(rwlock\), held by .*, which is asleep in pause\." ;;
+		once) look once \
+			"stuck-cxx .*\(once-control\), which is initialised by .*, which is asleep in pause\."
+		;;
+		static) look static \
+			"stuck-cxx .*use_static.*, which is initialised by .*, which is asleep in pause\."
 			also "is asleep in pause at app::slow_start" ;;
 		esac
 		finish
@@ -200,7 +211,8 @@ fi
 
 # Code whose stacks need registers: the threads are stopped for an instant, and their waits go on.
 start "$workloads/stuck-pointers" once
-look pointers "stuck-pointers .* waits for control \(once-control\), which is initialised by .*, which is asleep in read on a pipe\."
+look pointers \
+	"stuck-pointers .* waits for control \(once-control\), which is initialised by .*, which is asleep in read on a pipe\."
 look pointers "stuck-pointers .* waits for control .*" # again: they are as they were
 grep -q '"stopped": 0' a.json && fail "frame pointers: nobody was stopped"
 finish
@@ -208,9 +220,11 @@ finish
 # Core files: of gcore, and of the kernel if it leaves them here.
 core_check() {
 	expect 0 "$mutrace" hang --json=a.json "$1"
-	head -n 1 out | grep -qE "DEADLOCK in stuck \(core file $1\): 2 threads wait for each other\." || fail "core file $1"
+	head -n 1 out | grep -qE "DEADLOCK in stuck \(core file $1\): 2 threads wait for each other\." ||
+		fail "core file $1"
 	mode="core file"
-	circle 2 'names == ["first_lock", "second_lock"]' 'threads[c[0]]["stack"][0]["function"] == "take_both"'
+	circle 2 'names == ["first_lock", "second_lock"]' \
+		'threads[c[0]]["stack"][0]["function"] == "take_both"'
 }
 if command -v gcore >/dev/null; then
 	start "$workloads/stuck" pair
@@ -232,7 +246,8 @@ if command -v gcore >/dev/null; then
 	start "$workloads/stuck" asleep
 	gcore -o made "$pid" >gcore.log 2>&1
 	expect 0 "$mutrace" hang "made.$pid"
-	head -n 1 out | grep -q "waits for first_lock (mutex), held by .*, which is in read on descriptor" || fail "asleep, from a core file"
+	head -n 1 out | grep -q "waits for first_lock (mutex), held by .*, which is in read on descriptor" \
+		|| fail "asleep, from a core file"
 	finish
 fi
 if [ "$(cat /proc/sys/kernel/core_pattern)" = core ]; then

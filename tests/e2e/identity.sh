@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Every lock of a C++ program has a name that people know, no stack begins in the C++ library, and the identities are
-# the same in each run and in a later build of the program, whatever races and address randomisation do.
+# Every lock of a C++ program has a name that people know, no stack begins in the C++ library, and the
+# identities are the same in each run and in a later build of the program, whatever races and address
+# randomisation do.
 . "$(dirname "$0")/lib.sh"
 
 : "${CXX:=g++}"

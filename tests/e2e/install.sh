@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Installed below DESTDIR it works; moved elsewhere it still does; with the library of another version it says so.
+# Installed below DESTDIR it works; moved elsewhere it still does; with the library of another version it says
+# so.
 . "$(dirname "$0")/lib.sh"
 
 make -C "$top_builddir" install DESTDIR="$work/root" >log 2>&1 || {
@@ -23,7 +24,8 @@ installed=${installed/"$work/root"/"$work/elsewhere"}
 expect 0 "$installed" --json=json "$workloads/truth"
 check_json json 'lock("guilty_lock")["contended"] == 200'
 
-# Preloaded by hand the libraries find their commands, there and at the first place, and no directory of that name.
+# Preloaded by hand the libraries find their commands, there and at the first place, and no directory of that
+# name.
 library=$(find "$work/elsewhere" -name libmutrace.so)
 expect 0 env PATH=/usr/bin:/bin LD_PRELOAD="$library" "$workloads/truth"
 grep -q guilty_lock err || fail "no report by hand"

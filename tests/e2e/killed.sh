@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# kill -9 of the program: mutrace dies of the same signal, and the report is complete up to that moment and says so.
+# kill -9 of the program: mutrace dies of the same signal, and the report is complete up to that moment and
+# says so.
 . "$(dirname "$0")/lib.sh"
 
 # In a shell of its own: the one that runs this would otherwise write "Killed" into our stderr.
@@ -15,7 +16,8 @@ says guilty_lock
 says "killed by SIGKILL"
 [ -s where ] && [ ! -e "$(cat where)" ] || fail "the session was left behind in $(cat where)"
 
-# What ends past the C library was not killed: of the program that is known, of other processes where the system tells.
+# A process that ends past the C library was not killed: known of the program, and of other processes if the
+# system tells.
 cat >past.c <<'SOURCE'
 #include <pthread.h>
 #include <signal.h>
@@ -55,4 +57,5 @@ expect 5 "$mutrace" --json=json ./past 5
 check_json json 'p["end"] == "quit" and p["complete"]'
 ! grep -q killed err || fail "killed?"
 expect 0 "$mutrace" --json=json ./past children 0
-check_json json 'sorted(q["end"] for q in d["processes"]) in (["killed", "quit", "quit"], ["ended", "ended", "quit"])'
+check_json json \
+	'sorted(q["end"] for q in d["processes"]) in (["killed", "quit", "quit"], ["ended", "ended", "quit"])'

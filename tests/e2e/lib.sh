@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # For the end-to-end tests: sourced by each. Gives $mutrace (from the build tree, or $MUTRACE if set, e.g. an
-# installed one), $work (an empty directory, removed at the end) and the functions below. A test stops at the first
-# thing that is not as it must be; its log then has the command's output.
+# installed one), $work (an empty directory, removed at the end) and the functions below. A test stops at the
+# first thing that is not as it must be; its log then has the command's output.
 
 set -u
 export LC_ALL=C
@@ -41,7 +41,8 @@ need() {
 	done
 }
 
-# expect STATUS COMMAND...: runs it, stdout in $work/out and stderr in $work/err, and compares the exit status.
+# expect STATUS COMMAND...: runs it, stdout in $work/out and stderr in $work/err, and compares the exit
+# status.
 expect() {
 	local wanted=$1 got
 	shift
@@ -62,7 +63,8 @@ says_only() {
 }
 
 # check_json FILE EXPRESSION...: each Python expression must be true. d: the document, p: its first process,
-# lock(NAME), cond(NAME): the entry of that name, which must exist once; functions(STACK): names, innermost first.
+# lock(NAME), cond(NAME): the entry of that name, which must exist once; functions(STACK): names, innermost
+# first.
 check_json() {
 	/usr/bin/python3 - "$@" <<'PY' || fail "check of $1"
 import json, os, sys

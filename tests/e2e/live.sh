@@ -1,13 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# A report of a program that runs: by SIGUSR1 to mutrace and by mutrace report on the live session. It shows who
-# waits now, for what, held by whom; and the program is left alone.
+# A report of a program that runs: by SIGUSR1 to mutrace and by mutrace report on the live session. It shows
+# who waits now, for what, held by whom; and the program is left alone.
 . "$(dirname "$0")/lib.sh"
 
 "$mutrace" -o kept "$workloads/hang" go 2>err >out &
 pid=$!
 until_true 10 grep -qs waiting out
-"$mutrace" report --json=live.json kept >live.txt 2>live.err || fail "report of a live session: $(cat live.err)"
+"$mutrace" report --json=live.json kept >live.txt 2>live.err ||
+	fail "report of a live session: $(cat live.err)"
 check_json live.json \
 	'not p["complete"]' \
 	'len(lock("wanted_lock")["waiting_now"]) == 1' \

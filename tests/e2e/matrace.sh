@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# matrace: counts are exact for each function, places are named to the line, and nothing but the program's own calls
-# is in them; whichever allocator is underneath, and however a thread came to be a realtime one.
+# matrace: counts are exact for each function, places are named to the line, and nothing but the program's own
+# calls is in them; whichever allocator is underneath, and however a thread came to be a realtime one.
 . "$(dirname "$0")/lib.sh"
 
 matrace=${MATRACE:-$top_builddir/matrace}
@@ -13,11 +13,13 @@ source=tests/workloads/watched.c
 	exit 77
 }
 
-# check FILE EXPRESSION...: as check_json; calls(FUNCTION): how many, and at(FUNCTION): lines -> counts, of all processes.
+# check FILE EXPRESSION...: as check_json; calls(FUNCTION): how many, and at(FUNCTION): lines -> counts, of
+# all processes.
 check() {
 	local file=$1
 	shift
-	check_json "$file" '[globals().__setitem__("every", [a for q in d["processes"] for a in q["allocations"]]),
+	check_json "$file" \
+		'[globals().__setitem__("every", [a for q in d["processes"] for a in q["allocations"]]),
 		globals().__setitem__("calls", lambda f: sum(a["count"] for a in every if a["function"] == f)),
 		globals().__setitem__("at", lambda f: {a["stack"][0].get("line"): a["count"] for a in every if a["function"] == f}),
 		globals().__setitem__("totals", lambda which: [sum(q["allocation_totals"][which][k] for q in d["processes"])
@@ -28,14 +30,15 @@ line() {
 	line_of $source "$1 HERE"
 }
 
-# What allocate() does, once.
+# The calls of allocate(), once.
 once="calls('malloc') == 12 and calls('realloc') == 11 and calls('calloc') == 3 and calls('reallocarray') == 3"
 each="calls('memalign') == calls('posix_memalign') == calls('aligned_alloc') == calls('valloc') == calls('pvalloc') == 1"
 sum="[34, 20, 3994]" # realloc to nothing gives a block back, free(NULL) does not
 
 expect 0 "$matrace" --json="$work/json" "$watched"
 cat "$work/err"
-check "$work/json" "$once" "$each" "calls('free') == 19" "totals('realtime') == $sum" "totals('other') == $sum" \
+check "$work/json" "$once" "$each" "calls('free') == 19" "totals('realtime') == $sum" \
+	"totals('other') == $sum" \
 	"at('malloc')[$(line MALLOC)] == 10 and at('realloc')[$(line REALLOC)] == 10" \
 	"at('free')[$(line FREE)] == 10 and at('calloc') == {$(line CALLOC): 3}" \
 	"at('reallocarray') == {$(line REALLOCARRAY): 3} and at('memalign') == {$(line MEMALIGN): 1}" \
@@ -114,7 +117,7 @@ expect 0 "$matrace" report --max=5 kept
 expect 0 "$matrace" report --suppress=known kept
 grep -q "53 calls were suppressed" out || fail "suppressions in a later report"
 
-# What else a realtime thread must not do: only what did block, and what was asked for.
+# The other calls that a realtime thread must avoid: only those that did block, and that were asked for.
 expect 0 "$matrace" --also=all --json="$work/json" "$watched" also
 cat "$work/err"
 check "$work/json" \
@@ -132,24 +135,29 @@ check "$work/json" \
 	'[calls(f) for f in ("setvbuf", "rewind", "ftell", "timerfd_create", "timerfd_gettime", "epoll_create1")] == [1] * 6' \
 	'[calls(f) for f in ("setbuf", "setbuffer", "setlinebuf")] == [1] * 3' \
 	'[calls(f) for f in ("inotify_init1", "getsockopt", "syscall", "sched_getaffinity", "waitpid")] == [1] * 5' \
-	"at('futex wait') == {$(line FUTEX): 1}" "calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
+	"at('futex wait') == {$(line FUTEX): 1}" \
+	"calls('umask') == 2 and at('fork') == {$(line FORK): 1} and at('exec') == {$(line EXEC): 1}"
 # All that RealtimeSanitizer takes exception to on Linux, but for the functions that cannot wait.
 if [ -e "$(dirname "$matrace")/.libs/libmatrace-all.so" ]; then
-	nm -D --defined-only "$(dirname "$matrace")/.libs/libmatrace-all.so" | sed -n 's/^[0-9a-f]* T //p' | sed 's/@.*//' | sort -u >exported
-	for f in calloc free malloc realloc valloc aligned_alloc posix_memalign mmap mmap64 mremap munmap madvise \
-		posix_madvise mprotect msync mincore shm_open shm_unlink memfd_create memalign pvalloc open open64 openat \
-		openat64 close chdir fchdir readlink readlinkat unlink unlinkat symlink symlinkat truncate ftruncate \
-		truncate64 ftruncate64 fopen fopen64 freopen64 fread read write pread pread64 preadv preadv64 readv pwrite \
-		pwrite64 pwritev pwritev64 writev fwrite fclose fcntl fcntl64 creat creat64 puts fputs fflush pipe2 fdopen \
-		freopen fopencookie open_memstream fmemopen setbuf setvbuf setlinebuf setbuffer fgetpos fseek fseeko fsetpos \
-		ftell ftello rewind fgetpos64 fseeko64 fsetpos64 ftello64 lseek lseek64 dup dup2 chmod fchmod mkdir rmdir \
-		umask ioctl pthread_spin_lock pthread_create pthread_mutex_lock pthread_join pthread_cond_wait \
-		pthread_cond_timedwait pthread_rwlock_rdlock pthread_rwlock_wrlock sleep usleep nanosleep sched_yield \
-		sched_getaffinity sched_setaffinity accept bind connect getaddrinfo getnameinfo listen recv recvfrom recvmsg \
-		recvmmsg send sendmsg sendmmsg sendto shutdown socket accept4 getsockname getpeername getsockopt setsockopt \
-		socketpair select pselect poll epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait ppoll \
-		inotify_init inotify_init1 inotify_add_watch inotify_rm_watch timerfd_create timerfd_settime \
-		timerfd_gettime eventfd pipe mkfifo fork execve process_vm_readv process_vm_writev syscall; do
+	nm -D --defined-only "$(dirname "$matrace")/.libs/libmatrace-all.so" | sed -n 's/^[0-9a-f]* T //p' |
+		sed 's/@.*//' | sort -u >exported
+	for f in calloc free malloc realloc valloc aligned_alloc posix_memalign mmap mmap64 mremap munmap \
+		madvise posix_madvise mprotect msync mincore shm_open shm_unlink memfd_create memalign \
+		pvalloc open open64 openat openat64 close chdir fchdir readlink readlinkat unlink unlinkat \
+		symlink symlinkat truncate ftruncate truncate64 ftruncate64 fopen fopen64 freopen64 fread \
+		read write pread pread64 preadv preadv64 readv pwrite pwrite64 pwritev pwritev64 writev \
+		fwrite fclose fcntl fcntl64 creat creat64 puts fputs fflush pipe2 fdopen freopen fopencookie \
+		open_memstream fmemopen setbuf setvbuf setlinebuf setbuffer fgetpos fseek fseeko fsetpos \
+		ftell ftello rewind fgetpos64 fseeko64 fsetpos64 ftello64 lseek lseek64 dup dup2 chmod \
+		fchmod mkdir rmdir umask ioctl pthread_spin_lock pthread_create pthread_mutex_lock \
+		pthread_join pthread_cond_wait pthread_cond_timedwait pthread_rwlock_rdlock \
+		pthread_rwlock_wrlock sleep usleep nanosleep sched_yield sched_getaffinity sched_setaffinity \
+		accept bind connect getaddrinfo getnameinfo listen recv recvfrom recvmsg recvmmsg send \
+		sendmsg sendmmsg sendto shutdown socket accept4 getsockname getpeername getsockopt \
+		setsockopt socketpair select pselect poll epoll_create epoll_create1 epoll_ctl epoll_wait \
+		epoll_pwait ppoll inotify_init inotify_init1 inotify_add_watch inotify_rm_watch \
+		timerfd_create timerfd_settime timerfd_gettime eventfd pipe mkfifo fork execve \
+		process_vm_readv process_vm_writev syscall; do
 		grep -qx $f exported || fail "$f is not watched"
 	done
 fi
@@ -157,7 +165,8 @@ expect 2 "$matrace" --also=naps true
 says_only "there is no 'naps'"
 
 # As it happens: each place once, before the program ends.
-expect 0 "$matrace" --live sh -c "\"$watched\"; until grep -q 'PID.*: pvalloc at allocate' '$work/err'; do sleep 0.05; done"
+expect 0 "$matrace" --live sh -c \
+	"\"$watched\"; until grep -q 'PID.*: pvalloc at allocate' '$work/err'; do sleep 0.05; done"
 [ "$(grep -c 'PID.*: pvalloc at allocate' "$work/err")" = 1 ] || fail "a place was shown more than once"
 
 # Other allocators. (pvalloc is the C library's with jemalloc, which then cannot free it: not for this test.)
@@ -172,20 +181,23 @@ for library in libtcmalloc_minimal.so.4 libjemalloc.so.2; do
 	if [ "$mode" = alloc ]; then
 		check "$work/json" "$once" "$each" "totals('realtime') == $sum and totals('other') == $sum"
 	else
-		check "$work/json" "$once" "calls('pvalloc') == 0 and calls('valloc') == 1" "totals('realtime')[0] == 33"
+		check "$work/json" "$once" "calls('pvalloc') == 0 and calls('valloc') == 1" \
+			"totals('realtime')[0] == 33"
 	fi
 done
 
 # C++: by way of malloc, or by operators that are the allocator's own.
 if [ -x "$workloads/watched-cxx" ]; then
+	new=$(line_of tests/workloads/watched-cxx.cc "NEW HERE")
+	delete=$(line_of tests/workloads/watched-cxx.cc "DELETE HERE")
 	for library in "" libtcmalloc_minimal.so.4 libjemalloc.so.2; do
 		LD_PRELOAD=$library "$workloads/watched-cxx" >out 2>err || continue
 		grep -q "cannot be preloaded" err && continue
 		expect 0 env LD_PRELOAD=$library "$matrace" --json="$work/json" "$workloads/watched-cxx"
 		check "$work/json" "totals('realtime') == [6, 6, 112]" \
 			"all('objects' in str(functions(a['stack'])) or 'work' in str(functions(a['stack'])) for a in every)" \
-			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "NEW HERE")) == 1" \
-			"sum(a['count'] for a in every if a['stack'][0].get('line') == $(line_of tests/workloads/watched-cxx.cc "DELETE HERE")) == 1"
+			"sum(a['count'] for a in every if a['stack'][0].get('line') == $new) == 1" \
+			"sum(a['count'] for a in every if a['stack'][0].get('line') == $delete) == 1"
 	done
 fi
 
@@ -195,7 +207,8 @@ for command in run report; do
 	expect 0 "$matrace" $command --help
 	grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' >>help
 done
-sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page" | sed 's/\\-/-/g' | sed -n 's/^\.B[RI]* //p' | grep -oE -- '--[a-z][a-z-]+' | sort -u >described
+sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page" | sed 's/\\-/-/g' | sed -n 's/^\.B[RI]* //p' |
+	grep -oE -- '--[a-z][a-z-]+' | sort -u >described
 sort -u help | diff - described >out || fail "--help and the man page name different options"
 
 # Preloaded by hand.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Misuse of locks: the program goes on as without mutrace, the report names lock, kind and place and flags it "!", and with
-# --trap the program stops there.
+# Misuse of locks: the program goes on as without mutrace, the report names lock, kind and place and flags it
+# "!", and with --trap the program stops there.
 . "$(dirname "$0")/lib.sh"
 
 misuse=$workloads/misuse
@@ -15,7 +15,8 @@ kind() {
 	mv out plain
 	expect $status "$mutrace" --json=json "$misuse" $1
 	cmp -s plain out || fail "the outcome differs"
-	check_json json "[(l['name'], l['misuse'], l['misuses']) for l in p['locks'] + p['conditions'] if l.get('misuse')] \
+	check_json json \
+		"[(l['name'], l['misuse'], l['misuses']) for l in p['locks'] + p['conditions'] if l.get('misuse')] \
 		== [('$3', ['$2'], 1)]" \
 		"'$4' in [f for l in p['locks'] + p['conditions'] if l.get('misuse') for f in functions(l['misused_at'])[:2]]"
 	grep -qE "^ +[0-9]+ +$3\b.* [MWSC]!\.|^ +[0-9]+ +$3\b.* P!\." err || fail "no flag"

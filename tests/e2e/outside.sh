@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Programs that the profiled one starts, and that cannot be in the session: the report says why, and what to do.
+# Programs that the profiled one starts, and that cannot be in the session: the report says why, and what to
+# do.
 . "$(dirname "$0")/lib.sh"
 
 truth=$workloads/truth
@@ -14,26 +15,29 @@ outside() {
 	grep -q '^waited_ns' out || fail "it did not run: $*"
 	says "not recorded"
 	[ $why = static ] || says "run mutrace inside"
-	check_json json "d['outside'] == {'$why': 1}" 'not any(l["name"] == "guilty_lock" for q in d["processes"] for l in q["locks"])'
+	check_json json "d['outside'] == {'$why': 1}" \
+		'not any(l["name"] == "guilty_lock" for q in d["processes"] for l in q["locks"])'
 }
 
 outside environment env -i "$truth"
 outside environment sh -c 'unset LD_PRELOAD; exec "$0"' "$truth"
-outside environment python3 -c 'import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], env={}).returncode)' "$truth"
+outside environment python3 -c \
+	'import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], env={}).returncode)' "$truth"
 
 # Without a loader there is no preloading.
 printf '#include <stdio.h>\nint main(void) { return puts("waited_ns") < 0; }\n' >static.c
 if ${CC:-cc} -static -o static static.c 2>/dev/null; then
 	outside static sh -c './static; true'
 fi
-expect 0 "$mutrace" --json=json sh -c 'exec "$(readelf -lW "$0" | sed -n "s/.*program interpreter: \(.*\)\]/\1/p")" "$0"' "$truth"
+expect 0 "$mutrace" --json=json sh -c \
+	'exec "$(readelf -lW "$0" | sed -n "s/.*program interpreter: \(.*\)\]/\1/p")" "$0"' "$truth"
 check_json json '"outside" not in d' 'any(l["contended"] == 200 for q in d["processes"] for l in q["locks"])'
 
 # Nothing is said of what is in the session, nor of an exec that fails.
 expect 0 "$mutrace" --json=json sh -c 'env -i /no/such/program; exec "$0"' "$truth"
 check_json json '"outside" not in d' 'lock("guilty_lock")["contended"] == 200'
 
-# Where they are installed, and may be used here.
+# may COMMAND...: true if COMMAND is installed, and may be used here.
 may() {
 	"$@" true >/dev/null 2>&1
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whose fault a wait is, against a program that keeps its own books (tests/workloads/overlap.c): each holder's share
-of what was blocked, and the share of the wait during which nobody held the lock. Short holders beside long ones, mutexes,
-rwlocks and spin locks, 2 to 12 threads."""
+"""Whose fault a wait is, against a program that keeps its own books (tests/workloads/overlap.c): each
+holder's share of what was blocked, and the share of the wait during which nobody held the lock. Short holders
+beside long ones, mutexes, rwlocks and spin locks, 2 to 12 threads."""
 import json
 import os
 import subprocess

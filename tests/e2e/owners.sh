@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What a thread remembers of a lock without looking at it is right: counts and changes of owner are those that the
-# program wrote down under its locks, whoever came first, second or after the lock was made anew.
+# A thread remembers things of a lock without looking at it again, and they are right: counts and changes of
+# owner are those that the program noted under its locks, in any order of threads, and after the lock was made
+# anew.
 . "$(dirname "$0")/lib.sh"
 
 expect 0 "$mutrace" --json="$work/json" "$workloads/owners"

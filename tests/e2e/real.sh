@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# real.sh [PROGRAM...]: programs that people use do under mutrace what they do without, and the report makes sense.
-# As a test it runs those that CI can afford and that are installed; "make check-real" runs all. MUTRACE_REAL_MB
-# makes the files larger, MUTRACE_REAL_SECONDS the loads longer.
+# real.sh [PROGRAM...]: programs that people use do under mutrace what they do without, and the report makes
+# sense. As a test it runs those that CI can afford and that are installed; "make check-real" runs all.
+# MUTRACE_REAL_MB makes the files larger, MUTRACE_REAL_SECONDS the loads longer.
 . "$(dirname "$0")/lib.sh"
 . "$top_srcdir/tests/e2e/real/tools.sh"
 . "$top_srcdir/tests/e2e/real/servers.sh"

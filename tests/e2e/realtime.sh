@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# mutrace -r: planted priority inversions are all reported, with both places and both priorities; locks at risk are
-# named, others are not.
+# mutrace -r: planted priority inversions are all reported, with both places and both priorities; locks at
+# risk are named, others are not.
 . "$(dirname "$0")/lib.sh"
 
 source=tests/workloads/inversion.c
@@ -34,10 +34,12 @@ check_json "$work/json" \
 	'"priority_inversions" not in lock("high_lock") and lock("high_lock")["contended"] == 50' \
 	'[l["name"] for l in p["locks"] if l["inversion_risk"]] == ["shared_lock"]' \
 	'"priority_inversions" not in lock("own_lock") and lock("own_lock")["realtime"]'
-head -n 4 "$work/err" | grep -q "PRIORITY INVERSION: .* 150 times for threads of lower priority, for 3 locks" ||
+head -n 4 "$work/err" | grep -q \
+	"PRIORITY INVERSION: .* 150 times for threads of lower priority, for 3 locks" ||
 	fail "the inversions are not said at the top"
 grep -q "! shared_lock: priority inversion, .* 50 times" "$work/err" || fail "the inversion in the text"
-grep -q "priority 5, held it at hold inversion.c:$holds" "$work/err" || fail "the holder's priority in the text"
+grep -q "priority 5, held it at hold inversion.c:$holds" "$work/err" ||
+	fail "the holder's priority in the text"
 
 # A policy that another thread, or another process, gives to a running thread; and one that it gets back.
 expect 0 "$mutrace" -r --json="$work/json" "$workloads/policy"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Planted regressions: check fails and names the lock; and the unchanged program passes beside a busy loop, every
-# time. ROUNDS=50 (make check-long) for the figures that the man page promises; make check does a few.
+# Planted regressions: check fails and names the lock; and the unchanged program passes beside a busy loop,
+# every time. ROUNDS=50 (make check-long) for the figures that the man page promises; make check does a few.
 . "$(dirname "$0")/lib.sh"
 
 rounds=${ROUNDS:-3}
@@ -43,7 +43,8 @@ planted() {
 	for ((round = 0; round < rounds; round++)); do
 		"$mutrace" check --baseline=baseline.json --repeat=3 -- "$1/regress" >out 2>err
 		case $? in
-		1) grep -qE "FAILED $2: $3 is .*(table_add|audit) regress.c:[0-9]+ < worker" err && caught=$((caught + 1)) ;;
+		1) grep -qE "FAILED $2: $3 is .*(table_add|audit) regress.c:[0-9]+ < worker" err &&
+			caught=$((caught + 1)) ;;
 		0) ;;
 		*) fail "check could not be done" ;;
 		esac

@@ -110,7 +110,8 @@ for path, total, count, first in (("blocked.pb.gz", lock["blocked_ns"], 200, "ho
 PY
 /usr/bin/python3 read.py || fail "renderers"
 
-# Names that would break a format: a program whose function has ';' or '"' cannot be made, one whose path has can.
+# Names that would break a format: a program whose function has ';' or '"' cannot be made, one whose path has
+# can.
 mkdir 'a;b"c'
 cp "$workloads/truth" 'a;b"c/=x y' || exit 99
 expect 0 "$mutrace" --folded=odd --csv=odd.csv 'a;b"c/=x y'
@@ -122,7 +123,9 @@ assert any(r["program"].endswith("a;b\"c/=x y") for r in csv.DictReader(open("od
 if command -v go >/dev/null; then
 	HOME=$work go tool pprof -top blocked.pb.gz >top 2>&1 || fail "pprof: $(cat top)"
 	grep -q 'Type: delay' top && grep -q '100% .*hold_lock' top || fail "pprof: $(cat top)"
-	HOME=$work go tool pprof -traces -sample_index=contentions wait.pb.gz >traces 2>&1 || fail "pprof: $(cat traces)"
-	grep -q 'lock: *guilty_lock' traces && grep -q '200 *wait_for_lock' traces || fail "pprof: $(cat traces)"
+	HOME=$work go tool pprof -traces -sample_index=contentions wait.pb.gz >traces 2>&1 ||
+		fail "pprof: $(cat traces)"
+	grep -q 'lock: *guilty_lock' traces && grep -q '200 *wait_for_lock' traces ||
+		fail "pprof: $(cat traces)"
 	echo "read by go tool pprof"
 fi

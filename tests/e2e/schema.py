@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every JSON report keeps to the schema, and its sums agree: reports of programs that end, hang and are killed."""
+"""Every JSON report keeps to the schema, and its sums agree: reports of programs that end, hang and are
+killed."""
 import json
 import os
 import shutil
@@ -99,7 +100,8 @@ with tempfile.TemporaryDirectory() as work:
                        stdout=subprocess.DEVNULL)
         check("report " + " ".join(extra), "again.json")
     # two sessions of one program are one entry, in which each lock is once
-    subprocess.run([mutrace, "report", "--json", "sum.json", "demo", "demo"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([mutrace, "report", "--json", "sum.json", "demo", "demo"], check=True,
+            stdout=subprocess.DEVNULL)
     total = check("sum", "sum.json")["processes"]
     one = check("demo", "demo.json")["processes"]
     if len(total) != 1 or total[0]["images"] != 2:
@@ -117,7 +119,8 @@ with tempfile.TemporaryDirectory() as work:
         if "another user's" not in got or "guilty_lock" in names or not names:
             complain(f"another user's session: {names}: {got}")
         shutil.copytree("foreign", "copy")
-        subprocess.run([mutrace, "report", "--json", "copy.json", "copy"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([mutrace, "report", "--json", "copy.json", "copy"], check=True,
+                stdout=subprocess.DEVNULL)
         if check("copy", "copy.json")["processes"][0]["locks"][0]["name"] != "guilty_lock":
             complain("a copy of another user's session has no names")
 

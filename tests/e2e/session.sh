@@ -17,7 +17,8 @@ a, b = (json.load(open(name)) for name in ("first", "second"))
 sys.exit(a != b)
 PY
 expect 0 "$mutrace" report --json=- kept
-/usr/bin/python3 -c 'import json, sys; json.load(sys.stdin)' <out || fail "--json=- writes JSON and nothing else to stdout"
+/usr/bin/python3 -c 'import json, sys; json.load(sys.stdin)' <out ||
+	fail "--json=- writes JSON and nothing else to stdout"
 
 # A directory that is there may be used if it is empty and private; umask does not matter.
 mkdir -m 700 there
@@ -31,8 +32,10 @@ where=$(head -n 1 out)
 [ "$(tail -n 1 out)" = 700 ] || fail "mode of an unnamed session"
 [ -n "$where" ] && [ ! -e "$where" ] || fail "session not removed: $where"
 
-# mutrace killed: the program goes on, its session stays and can be read; mutrace report without a name finds it.
-"$mutrace" sh -c 'echo "$MUTRACE_SESSION" >where; until [ -e go ]; do sleep 0.05; done; echo ended >done' 2>err &
+# mutrace killed: the program goes on, its session stays and can be read; mutrace report without a name finds
+# it.
+"$mutrace" sh -c 'echo "$MUTRACE_SESSION" >where; until [ -e go ]; do sleep 0.05; done; echo ended >done' \
+	2>err &
 pid=$!
 until_true 10 test -s where
 kill -9 $pid
@@ -47,7 +50,8 @@ expect 0 "$mutrace" report "$where"
 rm -r "$where"
 
 # Nobody reads the report (closed pipe, full disk): the program's result counts, and nothing is left behind.
-expect 6 bash -c 'set -o pipefail; "$0" --json=json sh -c "echo \$MUTRACE_SESSION >where; $1; exit 6" 2> >(exec true) >out' \
+expect 6 bash -c \
+	'set -o pipefail; "$0" --json=json sh -c "echo \$MUTRACE_SESSION >where; $1; exit 6" 2> >(exec true) >out' \
 	"$mutrace" "$workloads/truth"
 [ -s where ] && [ ! -e "$(cat where)" ] || fail "session left behind after a closed pipe"
 check_json json 'lock("guilty_lock")["contended"] == 200'

@@ -48,22 +48,25 @@ sys.exit(p.wait() != 11)
 PY
 
 # Sent to mutrace by name: nothing else of ours has that name, also not in its command line.
-"$mutrace" sh -c 'trap "echo got >got4; exit 12" TERM; echo >ready4; while :; do sleep 0.02; done' unique-$$ 2>err &
+"$mutrace" sh -c 'trap "echo got >got4; exit 12" TERM; echo >ready4; while :; do sleep 0.02; done' unique-$$ \
+	2>err &
 pid=$!
 until_true 10 test -e ready4
 [ "$(pgrep -P $pid -x "$(basename "$mutrace")" | wc -l)" = 0 ] || fail "a process of ours is called mutrace"
 for child in $(pgrep -P $pid); do
-	[ "$(tr '\0' ' ' <"/proc/$child/cmdline" | grep -c "$mutrace")" = 0 ] || fail "command line of process $child"
+	[ "$(tr '\0' ' ' <"/proc/$child/cmdline" | grep -c "$mutrace")" = 0 ] ||
+		fail "command line of process $child"
 done
 kill -TERM $pid
 wait $pid
 [ $? = 12 ] || fail "SIGTERM by name"
 
 # Without a handler the program dies of it, and mutrace too, after its report.
-expect 143 bash -c '"$0" sh -c "echo >ready2; exec sleep 100" & until [ -e ready2 ]; do sleep 0.02; done; kill $!; wait $!' \
+expect 143 bash -c \
+	'"$0" sh -c "echo >ready2; exec sleep 100" & until [ -e ready2 ]; do sleep 0.02; done; kill $!; wait $!' \
 	"$mutrace"
 
-# What was ignored when mutrace was started is ignored in the program; what was blocked, blocked.
+# Signals that were ignored when mutrace was started are ignored in the program; blocked ones are blocked.
 expect 0 bash -c 'trap "" HUP CHLD PIPE; exec "$0" grep SigIgn /proc/self/status' "$mutrace"
 ignored=$(sed -n 's/SigIgn:\t//p' out)
 expect 0 bash -c 'trap "" HUP CHLD PIPE; exec grep SigIgn /proc/self/status'
@@ -80,7 +83,8 @@ cmp -s out with || fail "limits differ"
 
 # SIGUSR1: a report of the moment, and the program notices nothing.
 rm -f ready
-"$mutrace" sh -c 'trap "echo usr1 >got1" USR1; echo >ready; until [ -e go ]; do sleep 0.02; done; exit 4' 2>err &
+"$mutrace" sh -c 'trap "echo usr1 >got1" USR1; echo >ready; until [ -e go ]; do sleep 0.02; done; exit 4' \
+	2>err &
 pid=$!
 until_true 10 test -e ready
 kill -USR1 $pid

@@ -100,7 +100,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	cp dynamic suid && chmod 4755 suid
 	cp dynamic sgid && chmod 2755 sgid
 	cp dynamic owned && chown 65534 owned && chmod 4755 owned
-	if $like_nobody test -x "$mutrace" && ! grep -q ' /[^ ]* .*nosuid' <(findmnt -no TARGET,OPTIONS -T "$work"); then
+	if $like_nobody test -x "$mutrace" &&
+		! grep -q ' /[^ ]* .*nosuid' <(findmnt -no TARGET,OPTIONS -T "$work"); then
 		expect 2 $like_nobody "$mutrace" ./suid
 		says_only "set-user-ID"
 		expect 2 $like_nobody "$mutrace" ./sgid
@@ -109,7 +110,8 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 		says_only "set-user-ID"
 		expect 0 "$mutrace" ./suid
 		expect 0 $like_nobody "$mutrace" ./owned
-		if command -v setcap >/dev/null && cp dynamic caps && setcap cap_net_raw+ep caps 2>/dev/null; then
+		if command -v setcap >/dev/null && cp dynamic caps &&
+			setcap cap_net_raw+ep caps 2>/dev/null; then
 			expect 2 $like_nobody "$mutrace" ./caps
 			says_only "file capabilities"
 			expect 0 "$mutrace" ./caps

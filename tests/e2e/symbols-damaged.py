@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Damaged programs and debug files: whatever is in them, names may be missing but nothing else happens.
 
-libbfd does crash or give up on some of these; that must cost no more than the names. The damage is pseudo-random with
-a fixed seed; SYMBOLS_DAMAGED=N does N rounds instead of the usual 150.
+libbfd does crash or give up on some of these; that must cost no more than the names. The damage is
+pseudo-random with a fixed seed; SYMBOLS_DAMAGED=N does N rounds instead of the usual 150.
 """
 import os
 import random
@@ -21,7 +21,8 @@ rounds = int(os.environ.get("SYMBOLS_DAMAGED", "150"))
 
 
 def ask(path, addresses, *options):
-    p = subprocess.run([symtool, *options, path], input=addresses, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    p = subprocess.run([symtool, *options, path], input=addresses, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
                        timeout=120, universal_newlines=True, errors="replace")
     if p.returncode or p.stderr:
         keep = os.path.join(tempfile.gettempdir(), "symbols-damaged")
@@ -50,13 +51,15 @@ def main():
         good = os.path.join(work, "good")
         subprocess.run(cc + ["-O2", "-g", "-I", fixtures, os.path.join(fixtures, "names.c"),
                              os.path.join(fixtures, "names-main.c"), "-pthread", "-o", good], check=True)
-        symbols = subprocess.check_output(["nm", "--defined-only", good], universal_newlines=True).splitlines()
+        symbols = subprocess.check_output(["nm", "--defined-only", good],
+                universal_newlines=True).splitlines()
         code = "".join(s.split()[0] + "\n" for s in symbols if s.split()[1] in "tT")
         data = "".join(s.split()[0] + "\n" for s in symbols if s.split()[1] in "bBdD")
         with open(good, "rb") as f:
             contents = f.read()
         stretches = [(0, 64), (len(contents) - 64 * 30, 64 * 30)] + [
-            section(good, name) for name in (".debug_info", ".debug_abbrev", ".debug_line", ".debug_str", ".symtab",
+            section(good, name) for name in (".debug_info", ".debug_abbrev", ".debug_line", ".debug_str",
+                    ".symtab",
                                              ".dynsym", ".strtab", ".note.gnu.build-id")]
         if ask(good, code).count("names.c") < 5:
             print("the undamaged file has no names")

@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Names of functions, lines and variables: every frame must be the one that addr2line -i -f -C gives.
 
-Built with libdw, we know more than addr2line about files that dwz has been over, split DWARF and clang's DWARF 5. There
-every frame must be the one that addr2line gives for the same code with ordinary debug information.
+Built with libdw, we know more than addr2line about files that dwz has been over, split DWARF and clang's
+DWARF 5. There every frame must be the one that addr2line gives for the same code with ordinary debug
+information.
 
-Builds the fixture of tests/fixtures/names* in many ways, asks symtool (src/symbols/symbolize.h) and addr2line about every
-instruction of every function, and compares all frames. addr2line is asked for each address twice and its second
-answer counts: its first one about an inlined function without a linkage name is the name of the function around it.
+Builds the fixture of tests/fixtures/names* in many ways, asks symtool (src/symbols/symbolize.h) and addr2line
+about every instruction of every function, and compares all frames. addr2line is asked for each address twice
+and its second answer counts: its first one about an inlined function without a linkage name is the name of
+the function around it.
 """
 import os
 import re
@@ -114,7 +116,8 @@ def ask(path, addresses, *options, extra=None):
 
 
 def alike(frame):
-    """Leaves out what marks a clone: libbfd names a function by the piece of it that it was asked about first."""
+    """Leaves out what marks a clone: libbfd names a function by the piece of it that it was asked about
+    first."""
     function, place = same_words(frame)
     return re.sub(r"\.(constprop|isra|part|cold|lto_priv)(\.\d+)?| \[clone [^]]*\]", "", function), place
 
@@ -125,7 +128,8 @@ def are_alike(frames, others):
 
 
 def compare_code(what, want, got):
-    """The same code with other debug information: as many frames, the same places, the functions' own names."""
+    """The same code with other debug information: as many frames, the same places, the functions' own
+    names."""
     if [address for address, _ in want] != [address for address, _ in got]:
         fail("%s: other addresses" % what)
     for (address, frames), (_, got_frames) in zip(want, got):
@@ -252,12 +256,14 @@ def other_ways(path):
 
 
 def shared_library():
-    run(*cc, "-O2", "-g", "-fPIC", "-shared", "-I", fixtures, os.path.join(fixtures, "names.c"), "-o", "libnames.so")
+    run(*cc, "-O2", "-g", "-fPIC", "-shared", "-I", fixtures, os.path.join(fixtures, "names.c"), "-o",
+            "libnames.so")
     path = os.path.abspath("libnames.so")
     addresses = addresses_of(path)
     compare("shared library", expected(path, addresses), ask(path, addresses))
     main = re.search(r"^([0-9a-f]+) T names_c_work$", run("nm", path), re.M)
-    plt = [int(m.group(1), 16) for m in re.finditer(r"^([0-9a-f]+) <pthread_mutex_lock@plt>:", run("objdump", "-d", path),
+    plt = [int(m.group(1), 16) for m in re.finditer(r"^([0-9a-f]+) <pthread_mutex_lock@plt>:",
+            run("objdump", "-d", path),
                                                     re.M)]
     if not main or not plt:
         raise Broken("no names_c_work or no stub for pthread_mutex_lock in " + path)
@@ -279,7 +285,8 @@ def separate(path):
     stripped = os.path.abspath("bin/stripped")
     debug = "--debug-dir=" + os.path.abspath("debug")
     compare("by build id", want, ask(stripped, addresses, debug))
-    compare("of a deleted program", want, ask("/nonexistent/program", addresses, debug, "--build-id=" + ident))
+    compare("of a deleted program", want,
+            ask("/nonexistent/program", addresses, debug, "--build-id=" + ident))
 
     for how in ("zlib", "zlib-gnu", "zstd"):
         p = subprocess.run(["objcopy", "--compress-debug-sections=" + how, path, "compressed"],
@@ -304,7 +311,8 @@ def separate(path):
     original = "home/.cache/debuginfod_client/%s/debuginfo" % ident
     shutil.copy(original, "names.debug")
     run("objcopy", "--add-gnu-debuglink=names.debug", stripped)
-    for place in ("bin/names.debug", "bin/.debug/names.debug", "debug" + os.path.dirname(stripped) + "/names.debug"):
+    for place in ("bin/names.debug", "bin/.debug/names.debug",
+            "debug" + os.path.dirname(stripped) + "/names.debug"):
         os.makedirs(os.path.dirname(place), exist_ok=True)
         shutil.copy(original, place)
         compare("by debuglink, " + place, want, ask(stripped, addresses, debug))
@@ -368,15 +376,19 @@ def stripped_and_replaced(path, other):
     if not named:
         raise Broken("no exported function was asked for")
     for want, module, options in (("ok", path, []), ("stripped", bare, []), ("missing", "/nonexistent/x", []),
-                                  ("replaced", path, ["--build-id=" + build_id(other)]), ("missing", "/dev/null", []),
+                                  ("replaced", path, ["--build-id=" + build_id(other)]),
+                                          ("missing", "/dev/null", []),
                                   ("missing", os.path.dirname(path), []), ("missing", "", [])):
         got = run(symtool, "--state", *options, module).strip()
         if got != want:
             fail("state of %s %s: %s, not %s" % (module, options, got, want))
-    # as /proc/PID/exe calls a program that was replaced while it ran: only a build id can tell what lies there now
+    # as /proc/PID/exe calls a program that was replaced while it ran: only a build id can tell what lies
+    # there now
     few = addresses[::50]
-    compare("deleted and put back", expected(path, few), ask(path + " (deleted)", few, "--build-id=" + build_id(path)))
-    for _, frames in ask(path + " (deleted)", few) + ask(path + " (deleted)", few, "--build-id=" + build_id(other)):
+    compare("deleted and put back", expected(path, few),
+            ask(path + " (deleted)", few, "--build-id=" + build_id(path)))
+    for _, frames in ask(path + " (deleted)", few) + ask(path + " (deleted)", few,
+            "--build-id=" + build_id(other)):
         if frames[0][0] != "??":
             fail("a deleted program gave the name %s" % frames[0][0])
     for _, frames in ask(path, addresses, "--build-id=" + build_id(other)):
@@ -387,7 +399,8 @@ def stripped_and_replaced(path, other):
 def fifo():
     """A FIFO where a file should be must not hold us up."""
     os.mkfifo("fifo")
-    p = subprocess.run([symtool, os.path.abspath("fifo")], input="1\n", stdout=subprocess.PIPE, timeout=60, env=env,
+    p = subprocess.run([symtool, os.path.abspath("fifo")], input="1\n", stdout=subprocess.PIPE, timeout=60,
+            env=env,
                        universal_newlines=True)
     if p.returncode or "??" not in p.stdout:
         fail("a FIFO as module: status %d, %s" % (p.returncode, p.stdout))
@@ -421,7 +434,8 @@ def variables(path, where=True, clang=None):
         ("many_locks", 5 * 40, "many_locks", "names.c", "static pthread_mutex_t many_locks"),
         ("_ZN4bank11ledger_lockE", 0, "bank::ledger_lock", "names.cc", "std::mutex ledger_lock;"),
         ("_ZN4bankL9book_lockE", 0, "bank::book_lock", "names.cc", "static std::mutex book_lock;"),
-        ("_ZN4bank7Account8all_lockE", 0, "bank::Account::all_lock", "names.cc", "std::mutex Account::all_lock;"),
+        ("_ZN4bank7Account8all_lockE", 0, "bank::Account::all_lock", "names.cc",
+                "std::mutex Account::all_lock;"),
         ("_ZN4bank12_GLOBAL__N_111hidden_lockE", 0, "bank::(anonymous namespace)::hidden_lock", "names.cc",
          "std::mutex hidden_lock;"),
     ]
@@ -432,7 +446,8 @@ def variables(path, where=True, clang=None):
             want = "%s+0x%x ??:0" % (name, offset)
         if clang and not with_libdw:
             got, want = got.split(" /")[0].split(" ??")[0], want.split(" /")[0].split(" ??")[0]
-        if clang and where and name == "bank::Account::all_lock":  # clang tells the line of the declaration only
+        # clang tells the line of the declaration only
+        if clang and where and name == "bank::Account::all_lock":
             want = re.sub(r"\d+$", str(line_of(source, "static std::mutex all_lock;")), want)
         if got != want:
             fail("%s: variable is %s, not %s" % (path, got, want))

@@ -46,7 +46,8 @@ def main():
     t = Terminal()
 
     # The handler runs once although mutrace sits in the same group.
-    t.type("%s sh -c 'trap \"echo got-int; exit 6\" INT; echo go\"\"ing; while :; do sleep 0.05; done'\n" % mutrace)
+    t.type("%s sh -c 'trap \"echo got-int; exit 6\" INT; echo go\"\"ing; while :; do sleep 0.05; done'\n"
+            % mutrace)
     t.wait_for("going")
     t.type("\x03")
     between = t.wait_for("ready> ")
@@ -80,7 +81,8 @@ def main():
     t.wait_for("ready> ")
 
     # ^\ likewise.
-    t.type("%s sh -c 'ulimit -c 0; trap \"echo got-quit; exit 8\" QUIT; echo go\"\"ing; while :; do sleep 0.05; done'\n"
+    t.type("%s sh -c 'ulimit -c 0; trap \"echo got-quit; exit 8\" QUIT; echo go\"\"ing; "
+           "while :; do sleep 0.05; done'\n"
            % mutrace)
     t.wait_for("going")
     t.type("\x1c")

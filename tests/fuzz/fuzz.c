@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * See fuzz.h. The replay runs a target's seeds and the files and folders of the command line, and of each cuts and
- * changed bytes; --seed DIRECTORY writes the seeds for libFuzzer to begin with.
+ * See fuzz.h. The replay runs a target's seeds and the files and folders of the command line, and of each
+ * cuts and changed bytes; --seed DIRECTORY writes the seeds for libFuzzer to begin with.
  */
 #include "fuzz.h"
 

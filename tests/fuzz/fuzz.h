@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the fuzz targets share. Each defines LLVMFuzzerTestOneInput() and fuzz_seeds(). libFuzzer brings a main() of its
- * own (tests/fuzz/run.sh); with -DREPLAY fuzz.c has one that makes the target an ordinary test.
+ * Shared by the fuzz targets. Each defines LLVMFuzzerTestOneInput() and fuzz_seeds(). libFuzzer brings a
+ * main() of its own (tests/fuzz/run.sh); with -DREPLAY fuzz.c has one that makes the target an ordinary test.
  */
 #ifndef MUTRACE_TESTS_FUZZ_H
 #define MUTRACE_TESTS_FUZZ_H

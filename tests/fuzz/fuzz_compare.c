@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Any bytes as what diff and check are given: a JSON report, a baseline, else an image. What loads is compared with a
- * plain run both ways, judged, and written as a baseline, which must load again and know the same locks.
+ * Any bytes as what diff and check are given: a JSON report, a baseline, else an image. What loads is
+ * compared with a plain run both ways, judged, and written as a baseline, which must load again and know the
+ * same locks.
  */
 #include <stdlib.h>
 #include <string.h>
 
-#include "cmd/pipeline.h"
-#include "compare/diff.h"
-#include "compare/judge.h"
+#include "src/cmd/pipeline.h"
+#include "src/compare/diff.h"
+#include "src/compare/judge.h"
 #include "tests/fuzz/fuzz.h"
 
 const fuzz_changer fuzz_change = NULL;

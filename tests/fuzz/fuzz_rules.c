@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Any bytes as what a user writes by hand: a file of limits, a --limit option, a file of suppressions. What is
- * understood is applied to a plain run.
+ * Any bytes as what a user writes by hand: a file of limits, a --limit option, a file of suppressions. What
+ * is understood is applied to a plain run.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "analysis/report.h"
-#include "compare/judge.h"
-#include "render/render.h"
-#include "session/watched.h"
+#include "src/analysis/report.h"
+#include "src/compare/judge.h"
+#include "src/render/render.h"
+#include "src/session/watched.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/fake_symbols.h"
 #include "tests/unit/make_session.h"

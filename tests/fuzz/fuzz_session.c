@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Any bytes as an image file, through loader, analysis and all renderers: nothing may crash, hang or be written out of
- * bounds; the text steers no terminal, and the JSON can be parsed. Bytes are changed with knowledge of the format: a
- * reference becomes another one, a number one at the edge of its range. Names come from a symbolizer that means ill; the
- * real one has tests of its own for hostile files.
+ * Any bytes as an image file, through loader, analysis and all renderers: nothing may crash, hang or be
+ * written out of bounds; the text steers no terminal, and the JSON can be parsed. Bytes are changed with
+ * knowledge of the format: a reference becomes another one, a number one at the edge of its range. Names come
+ * from a symbolizer that means ill; the real one has tests of its own for hostile files.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,10 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "analysis/report.h"
-#include "load/tables.h"
-#include "render/render.h"
-#include "session/watched.h"
+#include "src/analysis/report.h"
+#include "src/load/tables.h"
+#include "src/render/render.h"
+#include "src/session/watched.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/unit/fake_symbols.h"
 #include "tests/unit/make_session.h"
@@ -234,6 +234,32 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
 }
 #endif
 
+static void watched_calls(struct image_maker *m, uint32_t thread, uint32_t stack)
+{
+	for (uint32_t function = 0; function < WATCHED_MAX; function += 7) {
+		struct alloc_site *a = image_maker_alloc(m, thread, function, 3);
+
+		a->stack = stack;
+		a->bytes = a->time_total = a->time_max = 100;
+		a->realtime = 1 + function % 3;
+	}
+	image_maker_header(m)->config.watch = 1;
+}
+
+static void events_and_phases(struct image_maker *m, const uint32_t *threads, uint32_t lock, uint32_t stack)
+{
+	for (int i = 0; i < 8; i++) {
+		struct event *ev = image_maker_event(m, threads[i % 3], (enum event_type)(1 + i));
+
+		ev->begin = 1100000000;
+		ev->end = 1200000000;
+		ev->lock = lock;
+		ev->other = threads[0];
+		ev->stack = stack;
+	}
+	image_maker_phase(m, "phase", 1100000000, 1500000000);
+}
+
 /* Something of every type of record, each referring to others in every way that the format has. */
 static struct image_maker *seed_make(void)
 {
@@ -289,29 +315,13 @@ static struct image_maker *seed_make(void)
 		t[i]->waiting_since = 1600000000;
 		t[i]->waiting_stack = other;
 	}
-	for (uint32_t function = 0; function < WATCHED_MAX; function += 7) {
-		struct alloc_site *a = image_maker_alloc(m, thread[2], function, 3);
-
-		a->stack = stack;
-		a->bytes = a->time_total = a->time_max = 100;
-		a->realtime = 1 + function % 3;
-	}
-	for (int i = 0; i < 8; i++) {
-		struct event *ev = image_maker_event(m, thread[i % 3], (enum event_type)(1 + i));
-
-		ev->begin = 1100000000;
-		ev->end = 1200000000;
-		ev->lock = lock[KIND_MUTEX];
-		ev->other = thread[0];
-		ev->stack = stack;
-	}
-	image_maker_phase(m, "phase", 1100000000, 1500000000);
+	watched_calls(m, thread[2], stack);
+	events_and_phases(m, thread, lock[KIND_MUTEX], stack);
 	c->phase = 1;
 	image_maker_fold(m, KIND_MUTEX, &l);
 	l->created_stack = l->first_stack = other;
 	image_maker_cell(m, thread[2],
 			 (uint32_t)((uint8_t *)l - (const uint8_t *)image_maker_at(m, 0)) / REF_UNIT, 50, &c);
-	image_maker_header(m)->config.watch = 1;
 	return m;
 }
 

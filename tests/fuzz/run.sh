@@ -4,8 +4,9 @@
 #   session  images: loader, analysis, renderers; begins with recordings of the test programs
 #   compare  JSON reports and baselines, as diff and check read them
 #   rules    limits, --limit, suppressions
-# Needs clang with libFuzzer. What it finds new is kept in fuzz-TARGET.corpus/ of the build tree, what crashes or hangs in
-# fuzz-TARGET.found/ (FUZZ_OUT=DIR: there instead). FUZZ_BUILD_ONLY=1 only builds and lays out the seeds.
+# Needs clang with libFuzzer. What it finds new is kept in fuzz-TARGET.corpus/ of the build tree, what crashes
+# or hangs in fuzz-TARGET.found/ (FUZZ_OUT=DIR: there instead). FUZZ_BUILD_ONLY=1 only builds and lays out the
+# seeds.
 set -eu
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 : "${top_builddir:=$PWD}"
@@ -25,8 +26,10 @@ build() {
 	local packages="jansson libprotobuf-c zlib libxml-2.0 yaml-0.1"
 
 	# shellcheck disable=SC2046 # several options
-	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE -std=gnu11 \
-		-I"$top_srcdir/src" -I"$top_srcdir" -I. -Isrc $(pkg-config --cflags $packages) "${sources[@]}" \
+	clang -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
+		-std=gnu11 \
+		-I"$top_srcdir/src" -I"$top_srcdir" -I. -Isrc $(pkg-config --cflags $packages) \
+		"${sources[@]}" \
 		$(pkg-config --libs $packages) -o "fuzz-$1"
 }
 
@@ -38,9 +41,11 @@ record() {
 		[ -x "tests/workloads/$program" ] || continue
 		rm -rf "$kept"
 		if [ $program = watched ]; then
-			timeout 20 ./matrace --also=all -o "$kept" tests/workloads/$program >/dev/null 2>&1 || true
+			timeout 20 ./matrace --also=all -o \
+				"$kept" tests/workloads/$program >/dev/null 2>&1 || true
 		else
-			timeout -s KILL 20 ./mutrace -o "$kept" timeout 2 tests/workloads/$program >/dev/null 2>&1 || true
+			timeout -s KILL 20 ./mutrace -o \
+				"$kept" timeout 2 tests/workloads/$program >/dev/null 2>&1 || true
 		fi
 		for image in "$kept"/image.*; do
 			[ -e "$image" ] && cp "$image" "$1/$program-${image##*.}"

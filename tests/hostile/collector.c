@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Threads that lock while Boehm's collector stops them by signals and looks for pointers on their stacks and in their
- * registers. What it takes for garbage is used again at once, so a pointer that it missed is a wrong number here.
- * Built by collector.sh, as the collector is not everywhere.
+ * Threads that lock while Boehm's collector stops them by signals and looks for pointers on their stacks and
+ * in their registers. What it takes for garbage is used again at once, so a pointer that it missed is a wrong
+ * number here. Built by collector.sh, as the collector is not everywhere.
  */
 #define GC_THREADS
 #include <gc.h>
@@ -33,7 +33,7 @@ static __attribute__((noinline)) long build(int depth, long value, struct node *
 	if (depth > 0)
 		count += build(depth - 1, value + 1, n);
 	pthread_mutex_unlock(&fresh);
-	for (const struct node *p = n; p != NULL; p = p->next)
+	for (const struct node *p = n; p; p = p->next)
 		if (p->check != ~p->value)
 			__atomic_fetch_add(&bad, 1, __ATOMIC_RELAXED);
 	return count;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Programs that give up system calls but for those that they make themselves, or the processor's clock; a call too many kills.
- * confined CASE, see the table. Prints the number of its lock calls; hurt.sh compares that and the status with and without
- * the profiler.
+ * Programs that give up system calls but for those that they make themselves, or the processor's clock; a
+ * call too many kills. confined CASE, see the table. Prints the number of its lock calls; hurt.sh compares
+ * that and the status with and without the profiler.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -23,7 +23,8 @@
 static pthread_mutex_t common = PTHREAD_MUTEX_INITIALIZER, locks[LOCKS];
 static long calls;
 
-/* What a program without threads needs, one with threads besides, one that forks, and one that is started so. */
+/* The system calls that a program needs: one without threads; besides them, one with threads, one that forks,
+ * and one that is started confined. */
 static const int alone[] = { SYS_write, SYS_exit, SYS_exit_group, SYS_futex };
 static const int threads[] = {
 	SYS_clone,        SYS_clone3,    SYS_rseq,   SYS_set_robust_list, SYS_rt_sigprocmask,

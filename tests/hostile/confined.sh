@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Programs in sandboxes that kill (see confined.c) live, and end as they do without a profiler; the report says what was not
-# recorded.
+# Programs in sandboxes that kill (see confined.c) live, and end as they do without a profiler; the report
+# says what was not recorded.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 confined=$top_builddir/tests/hostile/confined
@@ -20,7 +20,7 @@ for case in alone threads late fork child vfork exec threads-only strict strict-
 done
 [ -n "$(find . -name plain -size +0)" ] || exit 77
 
-# What can be recorded is, and the rest is said.
+# All that can be recorded is recorded, and the rest is said.
 expect 3 "$mutrace" --json=json "$confined" alone
 check_json json "sum(l['acquired'] for l in p['locks'] if l['name'] == 'common') == 500"
 expect 3 "$mutrace" "$confined" fork

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A session cut off at every byte, or at every Nth: each file in turn, from its end. It loads, and then says that it
- * is cut off, or gives one line of error.
+ * A session cut off at every byte, or at every Nth: each file in turn, from its end. It loads, and then says
+ * that it is cut off, or gives one line of error.
  *
  *	cuts SESSION STEP: the session is destroyed
  */
@@ -12,8 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "analysis/report.h"
-#include "render/render.h"
+#include "src/analysis/report.h"
+#include "src/render/render.h"
 #include "tests/fuzz/fuzz.h"
 
 static unsigned long loaded, refused;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program that locks as fast as it can and dies in every way there is. It writes what it does into a file that it
- * shares with the test, before and after each call; so what the report must say is known to the single call.
+ * A program that locks as fast as it can and dies in every way there is. It writes what it does into a file
+ * that it shares with the test, before and after each call; so what the report must say is known to the
+ * single call.
  *
  *	deaths FILE HOW [CALLS]   HOW: see ways[]; it dies when its first thread has made so many calls
  */
@@ -18,7 +19,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "../workloads/handshake.h"
+#include "tests/workloads/handshake.h"
 
 #define THREADS 4
 #define MUTEXES 4
@@ -60,9 +61,42 @@ static void done(int thread, int kind)
 	atomic_fetch_add_explicit(&truth->calls[thread][kind].done, 1, memory_order_release);
 }
 
+/* Many of these mutexes stay, so that the recording grows while it may be cut off. */
+static void fresh_mutex(int thread, int ends)
+{
+	pthread_mutex_t *m = malloc(sizeof(*m));
+
+	if (!m)
+		_exit(99);
+	pthread_mutex_init(m, NULL);
+	for (int i = 0; i < 3; i++) {
+		begin(thread, FRESH);
+		pthread_mutex_lock(m);
+		done(thread, FRESH);
+		pthread_mutex_unlock(m);
+	}
+	if (ends) {
+		pthread_mutex_destroy(m);
+		free(m);
+	}
+}
+
+static void one_trylock(int thread, int kind)
+{
+	begin(thread, FAILED); /* one of the two is taken back */
+	begin(thread, kind);
+	if (pthread_mutex_trylock(mutexes[kind]) == 0) {
+		done(thread, kind);
+		not_begun(thread, FAILED);
+		pthread_mutex_unlock(mutexes[kind]);
+	} else {
+		done(thread, FAILED);
+		not_begun(thread, kind);
+	}
+}
+
 static void one_call(int thread, unsigned int random)
 {
-	pthread_mutex_t *m;
 	int kind = (int)(random % 16);
 
 	switch (kind) {
@@ -78,22 +112,8 @@ static void one_call(int thread, unsigned int random)
 		done(thread, READ);
 		pthread_rwlock_unlock(&table_lock);
 		break;
-	case 10: /* many of these stay, so that the recording grows while it may be cut off */
-		m = malloc(sizeof(*m));
-		if (!m)
-			_exit(99);
-		pthread_mutex_init(m, NULL);
-		for (int i = 0; i < 3; i++) {
-			begin(thread, FRESH);
-			pthread_mutex_lock(m);
-			done(thread, FRESH);
-			pthread_mutex_unlock(m);
-		}
-		if (random >> 8 & 1) {
-			pthread_mutex_destroy(m);
-			free(m);
-		}
-		break;
+	case 10: fresh_mutex(thread, (int)(random >> 8 & 1)); break;
+	case 11: one_trylock(thread, (int)(random >> 8 & 3)); break;
 	case 12:
 		begin(thread, POST);
 		sem_post(&tokens);
@@ -106,19 +126,6 @@ static void one_call(int thread, unsigned int random)
 		begin(thread, SIGNAL);
 		pthread_cond_signal(&news);
 		done(thread, SIGNAL);
-		break;
-	case 11:
-		kind = (int)(random >> 8 & 3);
-		begin(thread, FAILED); /* one of the two is taken back */
-		begin(thread, kind);
-		if (pthread_mutex_trylock(mutexes[kind]) == 0) {
-			done(thread, kind);
-			not_begun(thread, FAILED);
-			pthread_mutex_unlock(mutexes[kind]);
-		} else {
-			done(thread, FAILED);
-			not_begun(thread, kind);
-		}
 		break;
 	default:
 		kind &= 3;

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""However a program dies, the report has every call that it finished: compared with counts that the program writes
-into shared memory itself, before and after each call. KILLS=N: so many SIGKILLs at random moments.
+"""However a program dies, the report has every call that it finished: compared with counts that the program
+writes into shared memory itself, before and after each call. KILLS=N: so many SIGKILLs at random moments.
 """
 import json
 import mmap
@@ -23,7 +23,8 @@ mutrace = os.environ.get("MUTRACE") or os.path.join(build, "mutrace")
 program = os.path.join(build, "tests/hostile/deaths")
 kills = int(os.environ.get("KILLS", "30"))
 THREADS, KINDS = 5, 11
-NAMES = ["lock_0", "lock_1", "lock_2", "lock_3", "table_lock", "table_lock (rd)", "fresh", "trylock", "tokens, posts", "tokens", "news"]
+NAMES = ["lock_0", "lock_1", "lock_2", "lock_3", "table_lock", "table_lock (rd)", "fresh", "trylock",
+        "tokens, posts", "tokens", "news"]
 for variable in ("LD_PRELOAD", "MUTRACE_SESSION"):
     os.environ.pop(variable, None)
 
@@ -106,7 +107,8 @@ def run(how, calls, wait_for=None, group=None, options=()):
         command = [program, shared_path, how, str(calls)]
         if group:
             command = ["sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', group] + command
-        child = subprocess.Popen([mutrace, "--json=" + json_path, *options] + command, stdout=subprocess.DEVNULL, stderr=err)
+        child = subprocess.Popen([mutrace, "--json=" + json_path, *options] + command,
+                stdout=subprocess.DEVNULL, stderr=err)
         if wait_for:
             deadline = time.time() + 60
             while truth.pid() == 0 and time.time() < deadline and child.poll() is None:
@@ -131,7 +133,8 @@ def kill_at_random(pid):
 def main():
     # the status of mutrace, as Popen has it; all die while others hold locks and wait for them
     ways = {"exit": 7, "_exit": 7, "quick_exit": 7, "exec": 7, "pthread_exit": 0, "segv": -signal.SIGSEGV,
-            "abort": -signal.SIGABRT, "overflow": -signal.SIGSEGV, "wild": -signal.SIGSEGV, "term": -signal.SIGTERM,
+            "abort": -signal.SIGABRT, "overflow": -signal.SIGSEGV, "wild": -signal.SIGSEGV,
+                    "term": -signal.SIGTERM,
             "hup": -signal.SIGHUP, "kill": -signal.SIGKILL, "alrm": -signal.SIGALRM, "bus": -signal.SIGBUS}
     for how, wanted in ways.items():
         truth, status, stderr = run(how, 3000)

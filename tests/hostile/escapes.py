@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nothing that a program, a file or a session can choose reaches the terminal as it is: names of programs, arguments,
-threads, functions, locks, files, sessions, members of JSON. Looked at: every output that mutrace has.
+"""Nothing that a program, a file or a session can choose reaches the terminal as it is: names of programs,
+arguments, threads, functions, locks, files, sessions, members of JSON. Looked at: every output that mutrace
+has.
 """
 import json
 import os
@@ -93,7 +94,8 @@ def build_program(directory, flags, rename):
     program = os.path.join(directory, "prog%s\n" % EVIL)
     with open(source, "w") as f:
         f.write(SOURCE)
-    subprocess.check_call(cc + flags + ["-O1", "-fno-optimize-sibling-calls", "-pthread", "-c", source, "-o", obj])
+    subprocess.check_call(cc + flags + ["-O1", "-fno-optimize-sibling-calls", "-pthread", "-c", source, "-o",
+            obj])
     if rename:
         for name in ("evil_lock", "evil_hold", "evil_wait"):
             subprocess.check_call(["objcopy", "--redefine-sym", name + "=" + name + EVIL + "\n", obj])
@@ -115,7 +117,8 @@ def look(work, flags, rename):
         if "evil" not in text:
             fail("%s shows nothing: %s" % (name, text))
     document = json.load(open(files["json"]))
-    if document["processes"][0]["arguments"] != [program, "argument" + EVIL]:  # who parses it gets what was there
+    # who parses it gets what was there
+    if document["processes"][0]["arguments"] != [program, "argument" + EVIL]:
         fail("arguments in JSON: %r" % document["processes"][0]["arguments"])
     for options in ([], ["-d"], ["--all", "--per-instance"]):
         run("report " + " ".join(options), mutrace, "report", *options, kept)
@@ -130,7 +133,8 @@ def look(work, flags, rename):
         else:
             base = files["json"]
         junit, github = os.path.join(directory, "junit.xml"), os.path.join(directory, "github")
-        run("check by " + what, mutrace, "check", "--baseline=" + base, "--limit=wait-max=1ns", "--junit=" + junit,
+        run("check by " + what, mutrace, "check", "--baseline=" + base, "--limit=wait-max=1ns",
+                "--junit=" + junit,
             "--github=" + github, kept, status=1)
         xml.dom.minidom.parseString(content(junit, "JUnit"))
         content(github, "annotations")
@@ -156,7 +160,8 @@ def errors(work):
     with open(good, "w") as f:
         json.dump({"mutrace-baseline": 1, "locks": {}}, f)
     run("an evil baseline", mutrace, "diff", "--all", good, evil)
-    run("an evil baseline", mutrace, "check", "--baseline=" + good, "--limit=acquired=1", "--github=-", evil, status=1)
+    run("an evil baseline", mutrace, "check", "--baseline=" + good, "--limit=acquired=1", "--github=-", evil,
+            status=1)
     with open(evil, "w", encoding="utf-8") as f:
         f.write('rules:\n  - lock: "\\e[31m"\n    "\\e[31m": 5\n')
     run("evil limits", mutrace, "check", "--limits=" + evil, "--", "true", status=2)

@@ -301,7 +301,7 @@ static void library(void)
 {
 	void *handle = dlopen(late, RTLD_NOW);
 
-	if (handle == NULL)
+	if (!handle)
 		exit(99);
 	dlclose(handle);
 }
@@ -387,7 +387,7 @@ static void measure_handler(void)
 	printf("handler %ld\n", used(frame));
 }
 
-/* What matrace --also=all watches; nothing that is slow or hurts. */
+/* Calls that matrace --also=all watches; none that is slow or hurts. */
 static void watched(void)
 {
 	char text[64];
@@ -411,7 +411,7 @@ int main(int argc, char **argv)
 {
 	late = argc > 1 ? argv[1] : NULL;
 	stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (stack == MAP_FAILED || late == NULL)
+	if (stack == MAP_FAILED || !late)
 		return 99;
 	MATRACE_RT_BEGIN();
 	measure("mutexes", mutexes);

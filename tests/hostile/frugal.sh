@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What runs in the program takes at most 1 KB of the program's stack, on the slowest path of every call: see frugal.c.
+# The library takes at most 1 KB of the program's stack, on the slowest path of every call: see frugal.c.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 program="$top_builddir/tests/hostile/frugal $top_builddir/tests/conform/late.so"

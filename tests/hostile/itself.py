@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whatever happens to mutrace: the program goes on unharmed and to its own result, what was recorded can be read, and
-mutrace report says where it is.
+"""Whatever happens to mutrace: the program goes on unharmed and to its own result, what was recorded can be
+read, and mutrace report says where it is.
 """
 import fcntl
 import glob
@@ -28,7 +28,8 @@ os.chdir(work)
 for variable in ("LD_PRELOAD", "MUTRACE_SESSION"):
     os.environ.pop(variable, None)
 os.environ["top_builddir"] = build
-# uses its locks, tells where its session is, and goes on when it is told to; a terminal's end means nothing to it
+# uses its locks, tells where its session is, and goes on when it is told to; a terminal's end means nothing
+# to it
 SCRIPT = """trap '' HUP PIPE
 echo "$MUTRACE_SESSION" >where.new; mv where.new where
 until [ -e go ]; do sleep 0.02; done
@@ -102,7 +103,8 @@ def killed():
 
 
 def killed_by_hand():
-    """Without mutrace: the program that is killed leaves its session, until another one does (a test beside us may)."""
+    """Without mutrace: the program that is killed leaves its session, until another one does (a test beside
+    us may)."""
     library = os.environ.get("MUTRACE_LIBRARY") or os.path.join(build, ".libs/libmutrace.so")
     for _ in range(5):
         fresh()
@@ -191,7 +193,8 @@ def catches(pid, number):
 def signals_at_the_end():
     """The report goes into a pipe that is full: mutrace is seen in the middle of it."""
     os.mkfifo("fifo")
-    for case, signals in (("one", [signal.SIGTERM]), ("a report of the moment", [signal.SIGUSR1, signal.SIGHUP]),
+    for case, signals in (("one", [signal.SIGTERM]),
+            ("a report of the moment", [signal.SIGUSR1, signal.SIGHUP]),
                           ("two", [signal.SIGTERM, signal.SIGINT])):
         fresh()
         fifo = os.open("fifo", os.O_RDWR)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Locks taken in odd places: on stacks hardly large enough, on alternate ones, on those of coroutines; before main and
- * after it; by vfork children; by two processes. What was done is printed as NAME COUNT, for odd.sh to compare.
+ * Locks taken in odd places: on stacks hardly large enough, on alternate ones, on those of coroutines; before
+ * main and after it; by vfork children; by two processes. What was done is printed as NAME COUNT, for odd.sh
+ * to compare.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -76,9 +77,9 @@ static void small(void)
 }
 
 /*
- * An alternate stack with nothing below it. It has room for the signal's frame, for what the handler itself needs and
- * for `more`. Processors save up to 11 KB in a frame, and the loader saves as much again when it binds a function at
- * its first call. So the need is measured, without mutrace, and given as an argument.
+ * An alternate stack with nothing below it. It has room for the signal's frame, for what the handler itself
+ * needs and for `more`. Processors save up to 11 KB in a frame, and the loader saves as much again when it
+ * binds a function at its first call. So the need is measured, without mutrace, and given as an argument.
  */
 #define PAINT 0xa5
 static long need;
@@ -271,7 +272,7 @@ static void life(char *plugin)
 	for (int i = 0; i < ROUNDS; i++) {
 		void *p = dlopen(plugin, RTLD_NOW);
 
-		if (p == NULL)
+		if (!p)
 			exit(99);
 		dlclose(p);
 	}
@@ -299,7 +300,8 @@ static void vforks(void)
 	}
 }
 
-/* Two processes. The first has a thread that had the lock before, and must not be blamed for what the second does. */
+/* Two processes. The first has a thread that had the lock before, and must not be blamed for what the second
+ * does. */
 struct shared {
 	pthread_mutex_t lock, robust;
 	atomic_int pid, held, wants, done, step;
@@ -331,11 +333,11 @@ static __attribute__((noinline)) void other_holds(struct shared *s)
 
 			snprintf(path, sizeof(path), "/proc/%d/stat", tid);
 			f = fopen(path, "r");
-			if (f == NULL || fgets(text, sizeof(text), f) == NULL)
+			if (!f || !fgets(text, sizeof(text), f))
 				exit(99);
 			fclose(f);
 			p = strrchr(text, ')');
-			if (p != NULL && p[2] == 'S')
+			if (p && p[2] == 'S')
 				break;
 			sleep_us(20);
 		}

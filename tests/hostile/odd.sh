@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Locks taken in odd places (see odd.c): the program fares as ever, counts are exact, nobody is blamed who had no part.
+# Locks taken in odd places (see odd.c): the program fares as ever, counts are exact, nobody is blamed who had
+# no part.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 odd=$top_builddir/tests/hostile/odd
@@ -13,7 +14,8 @@ run() {
 	done <out
 }
 
-# Contended each time, on the smallest stack, in handlers on alternate stacks of several sizes, 100 calls deep.
+# Contended each time, on the smallest stack, in handlers on alternate stacks of several sizes, 100 calls
+# deep.
 expect 0 "$odd" altstack_need
 read -r _ need <out
 for frames in 1 16 64; do
@@ -32,7 +34,8 @@ check_json json 'len(lock("odd_lock")["waiters"][0]["stack"]) == 64' 'p["lost_ev
 
 # Coroutines; every second unlock is another thread's, which is said (and such holds cannot be timed).
 run --json=json "$odd" contexts
-check_json json 'p["complete"]' "lock('odd_lock')['acquired'] == $odds and lock('life_lock')['acquired'] == $lives" \
+check_json json 'p["complete"]' \
+	"lock('odd_lock')['acquired'] == $odds and lock('life_lock')['acquired'] == $lives" \
 	'lock("odd_lock")["misuse"] == ["unlock-not-held"] and p["lost_events"] == 20'
 
 # From main's first constructor to its last destructor; the plugin locks when it is loaded and unloaded.
@@ -47,7 +50,8 @@ check_json json "p['complete'] and lock('life_lock')['acquired'] == $lives" 'p["
 run --json=json "$odd" vforks
 check_json json "p['complete'] and lock('odd_lock')['acquired'] == $odds" 'p["lost_events"] == 0'
 
-# Two processes and their locks in shared memory: with one mutrace, and with one each. The second dies with a robust one.
+# Two processes and their locks in shared memory: with one mutrace, and with one each. The second dies with a
+# robust one.
 for way in one two; do
 	if [ $way = one ]; then
 		run --json=first "$odd" forked memory

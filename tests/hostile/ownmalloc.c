@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program whose allocator locks, maps, opens files and looks up symbols, as real ones do; the loader calls it before
- * any constructor has run. It gives up if it is entered again by the thread that is in it: nothing that it calls
- * allocates. Prints how often it was called by main and its threads.
+ * A program whose allocator locks, maps, opens files and looks up symbols, as real ones do; the loader calls
+ * it before any constructor has run. It gives up if it is entered again by the thread that is in it: nothing
+ * that it calls allocates. Prints how often it was called by main and its threads.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -52,7 +52,7 @@ static void enter(void)
 	}
 	while (atomic_flag_test_and_set(&by_hand))
 		sched_yield();
-	if (pool == NULL) { /* the first call: it is inside this lock that the wrappers are first called */
+	if (!pool) { /* the first call: it is inside this lock that the wrappers are first called */
 		int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 		pool = mmap(NULL, POOL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -89,7 +89,7 @@ static void *take(size_t size, size_t alignment)
 		used = at + size;
 	}
 	leave();
-	if (p == NULL)
+	if (!p)
 		errno = ENOMEM;
 	return p;
 }
@@ -101,7 +101,7 @@ void *malloc(size_t size)
 
 void free(void *p)
 {
-	if (p == NULL)
+	if (!p)
 		return;
 	enter();
 	leave();
@@ -117,7 +117,7 @@ void *realloc(void *p, size_t size)
 	void *to = take(size, HEAD);
 	size_t old;
 
-	if (p != NULL && to != NULL) {
+	if (p && to) {
 		memcpy(&old, (char *)p - sizeof(old), sizeof(old));
 		memcpy(to, p, old < size ? old : size);
 	}

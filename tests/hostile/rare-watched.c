@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What matrace --also=all can watch and ordinary programs seldom call: the checking twins that _FORTIFY_SOURCE makes of
- * calls, those for large files, operator new and delete in all their forms. Compiled and judged by rare.sh.
+ * Calls that matrace --also=all can watch and ordinary programs seldom make: the checking twins that
+ * _FORTIFY_SOURCE makes of calls, those for large files, operator new and delete in all their forms. Compiled
+ * and judged by rare.sh.
  */
 #include <fcntl.h>
 #include <poll.h>

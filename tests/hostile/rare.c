@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Every family of calls with fresh objects, and the rare turns in them. Compiled as a library (-DEARLY) they are made in a
- * constructor that comes before ours; as a program in main(), and with the argument "full" again when the session has
- * no more room. Ends with status 0 if every call had the result that it has without a profiler.
+ * Every family of calls with fresh objects, and the rare turns in them. Compiled as a library (-DEARLY) they
+ * are made in a constructor that comes before ours; as a program in main(), and with the argument "full"
+ * again when the session has no more room. Ends with status 0 if every call had the result that it has
+ * without a profiler.
  */
 #include <errno.h>
 #include <limits.h>
@@ -147,7 +148,7 @@ static void others(void)
 
 static int c11_thread(void *argument)
 {
-	return argument != NULL;
+	return argument;
 }
 
 static void *thread(void *argument)

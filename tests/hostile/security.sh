@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Who means ill gains nothing: planted links and directories, programs that gain privileges, sessions of other users.
-# As root, who has another user at hand; else what can be shown without.
+# Nobody gains by ill will: planted links and directories, programs that gain privileges, sessions of other
+# users. Root has another user at hand; without root the rest is tested.
 if [ -z "${IN_NAMESPACE:-}" ]; then
 	export IN_NAMESPACE=no
 	[ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null && IN_NAMESPACE=yes exec unshare -m bash "$0"
@@ -54,9 +54,11 @@ recorded s && fail "recorded although the file session is a link"
 fresh # the name of the image is known beforehand to who makes it
 unharmed bash -c 'ln -s "$1/victim" "$1/s/image.$$.0"; ln "$1/victim" "$1/s/image.$$.1"
 	MUTRACE_SESSION=$1/s LD_PRELOAD=$1/lib.so exec ./short 10 1' - "$work"
-[ "$(find s -type f -name 'image.*.[23]' | wc -l)" -ge 1 ] || fail "no image beside the planted ones: $(ls -l s)"
+[ "$(find s -type f -name 'image.*.[23]' | wc -l)" -ge 1 ] ||
+	fail "no image beside the planted ones: $(ls -l s)"
 fresh
-unharmed bash -c 'mkdir "$1/s/image.$$.0"; MUTRACE_SESSION=$1/s LD_PRELOAD=$1/lib.so exec ./short 10 1' - "$work"
+unharmed bash -c 'mkdir "$1/s/image.$$.0"; MUTRACE_SESSION=$1/s LD_PRELOAD=$1/lib.so exec ./short 10 1' - \
+	"$work"
 
 # -o: neither through a link nor into what others can read
 mkdir -m 700 target && ln -s target link && ln -s nowhere dangling && mkdir -m 755 open
@@ -106,8 +108,8 @@ grep -q guilty_lock out || fail "no names in a session of one's own"
 "$mutrace" report --remove-session theirs/s >/dev/null 2>&1
 [ -d theirs/s ] || fail "removed another user's session"
 
-# Set-user-ID: nothing is recorded, nothing read from the environment, neither through the loader, which refuses by
-# itself, nor where the system preloads us into everything.
+# Set-user-ID: nothing is recorded, nothing read from the environment, neither through the loader, which
+# refuses by itself, nor where the system preloads us into everything.
 mkdir -m 777 world && cp short world/suid && chown 0:0 world/suid && chmod 4755 world/suid
 fresh && chown -R 65534:65534 s && chmod 700 s
 privileged() {

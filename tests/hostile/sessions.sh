@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Sessions that are none, or not ours, or not whole: one clear line each. STEP=1 cuts them off at every byte, with the
-# reader built under ASan and UBSan.
+# Sessions that are none, or not ours, or not whole: one clear line each. STEP=1 cuts them off at every byte,
+# with the reader built under ASan and UBSan.
 . "$(dirname "$0")/../e2e/lib.sh"
 step=${STEP:-211}
 expect 0 "$mutrace" -o whole "$workloads/truth"
@@ -10,7 +10,8 @@ image=$(cd whole && ls image.*)
 if [ "$step" = 1 ]; then
 	cd "$top_builddir" || exit 99
 	# shellcheck disable=SC2046 # several options
-	${CC:-cc} -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE -std=gnu11 \
+	${CC:-cc} -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined -D_GNU_SOURCE \
+		-std=gnu11 \
 		-I"$top_srcdir/src" -I"$top_srcdir" -I. -Isrc "$top_srcdir/tests/hostile/cuts.c" \
 		"$top_srcdir/tests/fuzz/fuzz.c" "$top_srcdir/tests/unit/fake_symbols.c" \
 		"$top_srcdir"/src/{base,load,analysis,render}/*.c src/render/profile.pb-c.c \

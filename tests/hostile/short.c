@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program that takes ever more locks in three threads, and prints how many calls it made: what the report has and what
- * it says was lost must add up to that.
+ * A program that takes ever more locks in three threads, and prints how many calls it made: what the report
+ * has and what it says was lost must add up to that.
  *
  *	short LOCKS ROUNDS HALF GO: half way, it makes the file HALF and waits for the file GO
- *	short LOCKS ROUNDS fork: when it is done, it allows itself no descriptors and makes a child that locks something
+ *	short LOCKS ROUNDS fork: when it is done, it allows itself no descriptors and makes a child that locks
+ * something
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 
-#include "../workloads/handshake.h"
+#include "tests/workloads/handshake.h"
 
 #define THREADS 3
 

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Short of everything: file systems that are full, fill up or are read-only, limits on files, memory and descriptors, no
-# /dev/shm, no /proc. The program's result stays what it is, and what is not in the report is said to be lost.
+# Short of everything: file systems that are full, fill up or are read-only, limits on files, memory and
+# descriptors, no /dev/shm, no /proc. The program's result stays what it is, and what is not in the report is
+# said to be lost.
 if [ -z "${IN_NAMESPACE:-}" ]; then
 	export IN_NAMESPACE=no
 	for how in -m -rm; do
@@ -12,7 +13,7 @@ if [ -z "${IN_NAMESPACE:-}" ]; then
 fi
 # The descriptors that are counted below are to be ours.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-# What follows makes /tmp read-only for itself, and looks whether /dev/shm is empty in the end.
+# The test makes /tmp read-only for itself, and looks whether /dev/shm is empty in the end.
 if [ $IN_NAMESPACE = yes ]; then
 	mount -t tmpfs tmpfs /mnt && mount -t tmpfs -o size=256m tmpfs /dev/shm || exit 99
 	export TMPDIR=/mnt
@@ -23,7 +24,8 @@ mkdir fs tmp
 mkfifo o e
 export TMPDIR=$work/tmp
 
-# result COMMAND...: it must end as the program does, with its output. By pipes, as files may not be written to.
+# result COMMAND...: it must end as the program does, with its output. By pipes, as files may not be written
+# to.
 result() {
 	local got
 	cat o >out &
@@ -36,10 +38,11 @@ result() {
 	calls=$(sed -n 's/^calls //p' out)
 }
 
-# adds_up: what was recorded and what was lost are what the program did; a thread that has no record of its own loses
-# more than its calls, as its releases are not known either.
+# adds_up: what was recorded and what was lost are what the program did; a thread that has no record of its
+# own loses more than its calls, as its releases are not known either.
 adds_up() {
-	check_json json "d.get('unrecorded_processes') or sum(l['acquired'] for q in d['processes'] for l in q['locks']) + \
+	check_json json \
+		"d.get('unrecorded_processes') or sum(l['acquired'] for q in d['processes'] for l in q['locks']) + \
 		sum(q['lost_events'] for q in d['processes']) >= $calls" \
 		"d.get('unrecorded_processes') or any('thread' in q['losses'] for q in d['processes']) or \
 		sum(l['acquired'] for q in d['processes'] for l in q['locks']) + sum(q['lost_events'] for q in d['processes']) == $calls"
@@ -58,7 +61,8 @@ done
 result "$mutrace" --json=json "$short" 10 1 fork
 check_json json "p['losses'] == {'child': 1}"
 says 'child processes that could not record'
-expect 2 "$(dirname "$mutrace")/matrace" --fail bash -c "ulimit -f 20 && exec $short 1000 3" # kB: no room for its threads
+# kB: no room for its threads
+expect 2 "$(dirname "$mutrace")/matrace" --fail bash -c "ulimit -f 20 && exec $short 1000 3"
 says 'events were lost, so --fail cannot say'
 for blocks in 0 1 4 64; do # of mutrace itself
 	result bash -c "ulimit -f $blocks; exec \"\$0\" \"\$@\"" "$mutrace" --json=json "$short" 1000 3
@@ -88,7 +92,8 @@ for size in 4k 8k 12k 16k 32k 64k 128k 256k 1m 8m; do
 	result "$mutrace" -o fs/s --json=json "$short" 3000 20
 	if grep -q 'the session is kept in' err; then # no room for it at all
 		[ $size = 4k ] || fail "$size: the session is elsewhere"
-		expect 0 "$mutrace" report --json=json --remove-session "$(sed -n 's/.*is kept in //p' err | head -n 1)"
+		expect 0 "$mutrace" report --json=json --remove-session \
+			"$(sed -n 's/.*is kept in //p' err | head -n 1)"
 	else
 		adds_up
 		[ $size = 8m ] || grep -qE 'no space in the session|1 process could not be recorded' err ||

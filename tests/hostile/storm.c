@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A signal at every instruction of our wrappers: the processor's trap flag raises SIGTRAP after each one, and the
- * handler locks, tries, posts. What the program itself counted it prints as NAME COUNT, for storm.sh to compare.
+ * A signal at every instruction of our wrappers: the processor's trap flag raises SIGTRAP after each one, and
+ * the handler locks, tries, posts. What the program itself counted it prints as NAME COUNT, for storm.sh to
+ * compare.
  *
  *	storm warm    calls that were seen before: nothing may be lost
- *	storm cold    first uses of locks and call sites, in which handlers are passed by and must be counted as lost
- *	storm full    the handler is the one for whom a thread's list of held locks grows, at each instruction of a call
+ *	storm cold    first uses of locks and call sites, in which handlers are passed by and must be counted
+ * as lost
+ *	storm full    the handler is the one for whom a thread's list of held locks grows, at each instruction
+ * of a call
  */
 #include <errno.h>
 #include <pthread.h>
@@ -157,8 +160,8 @@ static __attribute__((noinline)) void cold(int depth)
 	__asm__ volatile("" ::: "memory");
 }
 
-/* Holds many locks, then takes another one and lets it go; the handler strikes at one instruction of that. Threads
- * stay until the end: the list that grew would go to the next thread. */
+/* Holds many locks, then takes another one and lets it go; the handler strikes at one instruction of that.
+ * Threads stay until the end: the list that grew would go to the next thread. */
 #define HELD_FIRST 54
 #define HELD_LAST 60
 #define STRIKES 240

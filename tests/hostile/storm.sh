@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Signals whose handlers lock, at every instruction of our wrappers: what the interrupted program does is counted
-# exactly, and what its handlers do is counted or said to be lost.
+# Signals whose handlers lock, at every instruction of our wrappers: what the interrupted program does is
+# counted exactly, and what its handlers do is counted or said to be lost.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 storm=$top_builddir/tests/hostile/storm

@@ -18,8 +18,8 @@
 #include "tests/workloads/handshake.h"
 
 #define PAGE 4096
-/* What the locks of here need by themselves and may take more under a profiler. Nothing is bound at the first
- * call. */
+/* Bytes of stack that this file's lock calls need by themselves, and may take more under a profiler. No
+ * function is bound at its first call. */
 #define NEED 512
 #define MORE 1024
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Locks where little stack is left, or where it ends oddly (see tight.c): the program fares as without a profiler, and
-# every event is counted.
+# Locks where little stack is left, or where it ends oddly (see tight.c): the program fares as without a
+# profiler, and every event is counted.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 tight=$top_builddir/tests/hostile/tight
@@ -17,7 +17,8 @@ for what in alternate disarmed coroutines hand frameless varying small deep; do
 		check_json json 'p["complete"] and p["lost_events"] == 0' \
 			"sum(l['acquired'] for l in p['locks'] if l['kind'] == 'mutex') == $taken"
 	done
-	for mode in "$mutrace --contended-only" "$mutrace -r" "$top_builddir/matrace" "$top_builddir/matrace --also=all"; do
+	for mode in "$mutrace --contended-only" "$mutrace -r" "$top_builddir/matrace" \
+		"$top_builddir/matrace --also=all"; do
 		# shellcheck disable=SC2086
 		expect 0 timeout 60 $mode "$tight" $what
 		cmp -s plain out || fail "$mode $what: another output"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the tests executed, from the counters of a build with --coverage: coverage.py SOURCE BUILD
 
-Prints line coverage by folder, the lines of the loader and the wrappers that no test executed, and fails if there
-is one of them that ALLOWED does not justify. Used by "make coverage".
+Prints line coverage by folder, the lines of the loader and the wrappers that no test executed, and fails if
+there is one of them that ALLOWED does not justify. Used by "make coverage".
 """
 import collections
 import json
@@ -25,7 +25,8 @@ def counters(source, build):
                              stderr=subprocess.DEVNULL, check=True).stdout
         for text in out.splitlines():
             for f in json.loads(text)["files"]:
-                name = os.path.relpath(os.path.realpath(os.path.join(build, f["file"])), os.path.realpath(source))
+                name = os.path.relpath(os.path.realpath(os.path.join(build, f["file"])),
+                        os.path.realpath(source))
                 if name.startswith("..") or name.startswith(os.path.relpath(build, source)):
                     continue
                 for line in f["lines"]:

@@ -1,17 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# "make lint": our sources under gcc -fanalyzer, clang-tidy (.clang-tidy) and cppcheck, those that are installed. Fails on
-# each finding that tests/tools/lint-accepted does not justify. LINT_FLAGS: where headers are.
+# "make lint": our sources under gcc -fanalyzer, clang-tidy (.clang-tidy) and cppcheck, those that are
+# installed. Fails on each finding that tests/tools/lint-accepted does not justify. LINT_FLAGS: where headers
+# are.
 #
-# Of gcc's analyzer the checks for leaks and for uninitialised values are left out: those of gcc 12 take what is stored
-# in a structure, or filled in a loop, for lost. make check-sanitizers looks for leaks in what really happens.
+# Of gcc's analyzer the checks for leaks and for uninitialised values are left out: those of gcc 12 take what
+# is stored in a structure, or filled in a loop, for lost. make check-sanitizers looks for leaks in what
+# really happens.
 set -u
 : "${top_srcdir:=$PWD}" "${top_builddir:=$PWD}"
 cd "$top_srcdir" || exit 99
 out=$(mktemp) || exit 99
 trap 'rm -f "$out"' EXIT
 # shellcheck disable=SC2206
-flags=(-D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -I"$top_builddir/src" ${LINT_FLAGS:-} -DBINDIR='""' -DPKGLIBDIR='""')
+flags=(-D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -I"$top_builddir/src" ${LINT_FLAGS:-} -DBINDIR='""' \
+	-DPKGLIBDIR='""')
 tools=0
 
 # each COMMAND...: with each source, and its own macros.
@@ -27,7 +30,8 @@ each() {
 
 analyze() {
 	gcc -fanalyzer -O1 -Wall -Wextra -Wno-missing-prototypes -Wno-analyzer-malloc-leak \
-		-Wno-analyzer-use-of-uninitialized-value -fvisibility=hidden "${flags[@]}" "${@:2}" -c "$1" -o /dev/null 2>>"$out"
+		-Wno-analyzer-use-of-uninitialized-value -fvisibility=hidden "${flags[@]}" "${@:2}" -c \
+		"$1" -o /dev/null 2>>"$out"
 }
 tidy() {
 	clang-tidy --quiet "$1" -- -std=gnu11 "${flags[@]}" "${@:2}" 2>/dev/null >>"$out"
@@ -42,8 +46,10 @@ if command -v clang-tidy >/dev/null; then
 fi
 if command -v cppcheck >/dev/null; then
 	tools=$((tools + 1))
-	cppcheck --enable=warning,performance,portability --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ '-DElfW(t)=Elf64_##t' -I. -Isrc \
-		--suppress=missingIncludeSystem --template='{file}:{line}:{column}: {severity}: {message} [{id}]' \
+	cppcheck --enable=warning,performance,portability --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ \
+		'-DElfW(t)=Elf64_##t' -I. -Isrc \
+		--suppress=missingIncludeSystem \
+		--template='{file}:{line}:{column}: {severity}: {message} [{id}]' \
 		src wrappers 2>>"$out"
 fi
 [ $tools -gt 0 ] || exit 77

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# "make check-sanitizers": the recorder under memcheck and helgrind, preloaded, and under ThreadSanitizer, linked to a program
-# under other names, since its functions would come before the sanitizer's own. Each exception is justified in
-# tests/tools/*-suppressions. What is not installed is left out and said.
+# "make check-sanitizers": the recorder under memcheck and helgrind, preloaded, and under ThreadSanitizer,
+# linked to a program under other names, since its functions would come before the sanitizer's own. Each
+# exception is justified in tests/tools/*-suppressions. What is not installed is left out and said.
 . "$(dirname "$0")/../e2e/lib.sh"
 
 stress=$top_builddir/tests/tools/stress
@@ -10,7 +10,8 @@ here=$top_srcdir/tests/tools
 
 under() {
 	local tool=$1 program=$2
-	"$mutrace" --json=json valgrind --tool="$tool" --error-exitcode=70 --suppressions="$here/valgrind-suppressions" \
+	"$mutrace" --json=json valgrind --tool="$tool" --error-exitcode=70 \
+		--suppressions="$here/valgrind-suppressions" \
 		--log-file=valgrind.%p "${@:3}" "$program" >out 2>err
 }
 
@@ -61,7 +62,8 @@ else
 	echo "no valgrind"
 fi
 
-names=$(sed -n 's/^WRAP([a-z0-9]*, [^,]*, \(pthread_[a-z_]*\|sem_[a-z]*\|mtx_[a-z]*\|cnd_[a-z]*\|thrd_create\|call_once\),.*/\1/p' \
+names=$(sed -n \
+	's/^WRAP([a-z0-9]*, [^,]*, \(pthread_[a-z_]*\|sem_[a-z]*\|mtx_[a-z]*\|cnd_[a-z]*\|thrd_create\|call_once\),.*/\1/p' \
 	"$top_srcdir/wrappers/wrappers.def" | grep -v sched)
 renamed=
 for name in $names; do
@@ -72,21 +74,26 @@ for name in $names; do
 	esac
 done
 sources=$(cd "$top_srcdir" && ls src/unwind/capture.c src/unwind/probe.c src/record/*.c \
-	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/tools/stress.c | grep -v watch.c)
-# gcc's: the sanitizer in a library behind the program, where originals are looked for. clang's would be in the program.
-# shellcheck disable=SC2086
-if (cd "$top_srcdir" && gcc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc -I"$top_builddir" -DBINDIR='""' \
+	wrappers/{barrier,c11,cond,init,mutex,once,real,rwlock,sem,spin,thread}.c tests/tools/stress.c |
+	grep -v watch.c)
+# gcc's: the sanitizer in a library behind the program, where originals are looked for. clang's would be in
+# the program. shellcheck disable=SC2086
+if (cd "$top_srcdir" && gcc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc -I"$top_builddir" \
+	-DBINDIR='""' \
 	-DCOND_VERSION=NULL $renamed $sources -o "$work/harness" -lpthread -ldl) 2>log; then
 	for round in 1 2 3 4 5; do
 		rm -rf session tsan.*
 		"$top_builddir/tests/conform/conform" -S session || exit 99
 		MUTRACE_SESSION=$PWD/session \
-			TSAN_OPTIONS="log_path=tsan exitcode=70 suppressions=$here/tsan-suppressions" timeout 300 ./harness >out 2>err || {
+			TSAN_OPTIONS="log_path=tsan exitcode=70 suppressions=$here/tsan-suppressions" \
+			timeout 300 ./harness >out 2>err || {
 			cat tsan.* 2>/dev/null
 			fail "ThreadSanitizer, round $round"
 		}
 		expect 0 "$mutrace" report --json=json session
-		check_json json 'sum(l["acquired"] for l in p["locks"]) > 4000 and sum(l["contended"] for l in p["locks"]) > 0'
+		check_json json \
+			'sum(l["acquired"] for l in p["locks"]) > 4000' \
+			'sum(l["contended"] for l in p["locks"]) > 0'
 	done
 	echo "ThreadSanitizer: clean"
 else

@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """make soak: memcached under load for a long time, with a report of the live session every few seconds.
 
-At the end throughput is as at the beginning, memory of the server and its session is flat, and no count in any
-report was lower than in the one before. Flat: the session holds what is distinct (locks, call sites, stacks, who waited
-for whom), and what can be has mostly been met after the warm-up; its file grows ahead of that in steps, which are not
-judged. SOAK_MINUTES (30), SOAK_WARM (120 seconds), SOAK_EVERY (5 seconds) and SOAK_OUT (a file for the figures, as
-JSON) are taken from the environment.
+At the end throughput is as at the beginning, memory of the server and its session is flat, and no count in
+any report was lower than in the one before. Flat: the session holds what is distinct (locks, call sites,
+stacks, who waited for whom), and what can be has mostly been met after the warm-up; its file grows ahead of
+that in steps, which are not judged. SOAK_MINUTES (30), SOAK_WARM (120 seconds), SOAK_EVERY (5 seconds) and
+SOAK_OUT (a file for the figures, as JSON) are taken from the environment.
 """
 import json
 import os
@@ -28,7 +28,7 @@ EVERY = float(os.environ.get("SOAK_EVERY", "5"))
 SLICE = 5  # seconds of load at a time
 TICKS = os.sysconf("SC_CLK_TCK")
 
-# What may only grow. The time of a wait or hold is in it too.
+# These may only grow. The times of waits and holds are among them.
 COUNTS = ("acquired", "contended", "trylock_failed", "timed_out", "owner_changes", "threads", "waits")
 TIMES = ("wait_ns", "hold_ns")
 
@@ -53,9 +53,11 @@ def digest(report):
         for lock in p["locks"]:
             for name, value in figures(lock):
                 key = p["pid"], lock["identity"], name
-                found[key] = max(found.get(key, 0), value) if name.endswith("max") else found.get(key, 0) + value
+                before = found.get(key, 0)
+                found[key] = max(before, value) if name.endswith("max") else before + value
             if lock["contended"] > lock["acquired"] + lock["timed_out"] + lock["threads"]:
-                sys.exit("%s: contended %d, acquired %d" % (lock["name"], lock["contended"], lock["acquired"]))
+                sys.exit("%s: contended %d, acquired %d"
+                        % (lock["name"], lock["contended"], lock["acquired"]))
     return found
 
 
@@ -116,7 +118,8 @@ def main():
     session = os.path.join(work, "session")
     port = str(20000 + os.getpid() % 20000)
     user = ["-u", "nobody"] if os.getuid() == 0 else []
-    tracer = subprocess.Popen([MUTRACE, "-o", session, "--json=" + os.path.join(work, "final"), "memcached", "-l",
+    tracer = subprocess.Popen([MUTRACE, "-o", session, "--json=" + os.path.join(work, "final"), "memcached",
+            "-l",
                                "127.0.0.1", "-p", port, "-U", "0", "-t", "4", "-m", "64"] + user,
                               stderr=subprocess.DEVNULL)
     try:
@@ -134,7 +137,8 @@ def load(port, seconds):
 
 
 def take(session, path):
-    subprocess.run([MUTRACE, "report", "--all", "--json=" + path, session], check=True, stdout=subprocess.DEVNULL,
+    subprocess.run([MUTRACE, "report", "--all", "--json=" + path, session], check=True,
+            stdout=subprocess.DEVNULL,
                    stderr=subprocess.DEVNULL)
     with open(path) as f:
         return digest(json.load(f))
@@ -151,7 +155,8 @@ def compare(before, now, number):
 
 def soak(tracer, work, session, port):
     time.sleep(2)
-    children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(tracer.pid)], stdout=subprocess.PIPE, text=True)
+    children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(tracer.pid)], stdout=subprocess.PIPE,
+            text=True)
     server = int([line.split()[0] for line in children.stdout.splitlines() if "memcached" in line][0])
     load(port, WARM)  # memcached's own threads have walked through all locks too
     before, reports, slices, next_report = {}, 0, [], 0
@@ -192,7 +197,8 @@ def soak(tracer, work, session, port):
         with open(os.environ["SOAK_OUT"], "w") as f:
             json.dump(summary, f)
     wrong = []
-    # Either of the two: other programs take processor time from the one, the machine's clock speed from the other.
+    # Either of the two: other programs take processor time from the one, the machine's clock speed from the
+    # other.
     if summary["per_second"][1] < 0.95 * summary["per_second"][0] and \
        summary["cpu_us"][1] > 1.05 * summary["cpu_us"][0]:
         wrong.append("throughput fell")

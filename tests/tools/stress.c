@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Threads that do all at once for the recorder to get wrong: locks that come and go, are shared, held together, waited
- * for, tried; threads that end and begin; readers and writers; conditions and semaphores. Ends by itself; prints how
- * often the common locks were locked. Run under valgrind and ThreadSanitizer by sanitizers.sh.
+ * Threads that do all at once for the recorder to get wrong: locks that come and go, are shared, held
+ * together, waited for, tried; threads that end and begin; readers and writers; conditions and semaphores.
+ * Ends by itself; prints how often the common locks were locked. Run under valgrind and ThreadSanitizer by
+ * sanitizers.sh.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The libraries export what wrappers/wrappers.def and src/session/watched.def list, with these versions, and nothing
-else; and they need no library but the C library.
+"""The libraries export what wrappers/wrappers.def and src/session/watched.def list, with these versions, and
+nothing else; and they need no library but the C library.
 
-A name too many takes a function away from the profiled program, a name too few is a lock call that nobody sees.
+A name too many takes a function away from the profiled program, a name too few is a lock call that nobody
+sees.
 """
 import os
 import re
@@ -36,7 +37,8 @@ def table():
     The version is "", "@@V" of the default one, or "@V" of one that only old programs ask for.
     """
     text = subprocess.run(
-        os.environ.get("CC", "cc").split() + ["-E", "-P", "-D_GNU_SOURCE", "-DMATRACE", "-I", top, "-I", build, "-x", "c", "-"],
+        os.environ.get("CC", "cc").split() + ["-E", "-P", "-D_GNU_SOURCE", "-DMATRACE", "-I", top, "-I",
+                build, "-x", "c", "-"],
         input=TABLES, text=True, stdout=subprocess.PIPE, check=True,
     ).stdout
     lines = re.findall(r'TABLE\s+(\w+)\s+(\w+)\s+"(\w+)"\s+(?:"([\w.]+)"|\(\(void ?\*\)0\)|NULL)', text)
@@ -83,9 +85,11 @@ def main():
             return 99
         for what, names in (("exports, but no table has", found - meant), ("does not export", meant - found)):
             for name, version in sorted(names):
-                print(f"{library} {what} {name}" + (f" in version {version}" if version else " without a version"))
+                print(f"{library} {what} {name}" + (f" in version {version}" if version
+                        else " without a version"))
                 wrong += 1
-        needed = re.findall(r"NEEDED\).*\[(.*)\]", subprocess.check_output(["readelf", "-dW", path], text=True))
+        needed = re.findall(r"NEEDED\).*\[(.*)\]",
+                subprocess.check_output(["readelf", "-dW", path], text=True))
         # before glibc 2.34 parts of the C library were libraries of their own
         for one in needed:
             if not re.match(r"(libc|libdl|libpthread|librt|ld-linux[\w-]*|ld64)\.so\.", one):

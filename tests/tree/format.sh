@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# "make format-check", and a test: the sources are as clang-format 14 would write them by .clang-format. "make format"
-# (format.sh --write) writes them so. Other versions of clang-format differ in details, so they are not asked.
+# "make format-check", and a test: the sources are as clang-format 14 would write them by .clang-format. "make
+# format" (format.sh --write) writes them so. Other versions of clang-format differ in details, so they are
+# not asked.
 set -u
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 cd "$top_srcdir" || exit 99

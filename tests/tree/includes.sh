@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Which folder may include which: the table of HACKING.md, held to by make check. What is loaded into programs and
-# what is mutrace share the session's format and nothing else.
+# Which folder may include which: the table of HACKING.md, held to by make check. What is loaded into programs
+# and what is mutrace share the session's format and nothing else.
 set -u
 : "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}"
 cd "$top_srcdir" || exit 99
@@ -11,17 +11,21 @@ allowed() {
 	case $1 in
 	src/arch) echo "" ;;
 	src/session) echo "src/arch/arch.h" ;;
-	src/record) echo "src/arch src/session src/unwind/capture.h src/unwind/probe.h wrappers/real.h" ;;
+	src/record) echo "src/arch src/session src/unwind/capture.h src/unwind/probe.h" \
+		"wrappers/real.h" ;;
 	wrappers) echo "src/arch/arch.h src/record src/session include" ;;
 	src/unwind) echo "src/arch src/record src/session" ;;
 	src/symbols) echo "" ;;
 	src/base) echo "" ;;
 	src/load) echo "src/session src/base" ;;
 	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h" ;;
-	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h src/symbols/symbolize.h src/base" ;;
+	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
+		"src/symbols/symbolize.h src/base" ;;
 	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/base" ;;
-	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h src/render/frame.h src/render/number.h src/base" ;;
-	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/inspect/inspect.h src/load/model.h src/render src/session src/base" ;;
+	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h" \
+		"src/render/frame.h src/render/number.h src/base" ;;
+	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/inspect/inspect.h" \
+		"src/load/model.h src/render src/session src/base" ;;
 	*) return 1 ;;
 	esac
 }
@@ -58,7 +62,8 @@ for file in src/*/*.[ch] wrappers/*.[ch]; do
 	done <<<"$(sed -n 's/^[ \t]*#[ \t]*include[ \t]*"\([^"]*\)".*/\1/p' "$file")"
 
 	# One folder knows what machine it is compiled for.
-	if [ "$folder" != src/arch ] && grep -nE '__(x86_64|i386|aarch64|arm|riscv|powerpc64|s390x)__|__riscv\b' "$file"; then
+	if [ "$folder" != src/arch ] && grep -nE \
+		'__(x86_64|i386|aarch64|arm|riscv|powerpc64|s390x)__|__riscv\b' "$file"; then
 		echo "$file: the above belongs into src/arch"
 		wrong=1
 	fi

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of the recorder stand in one order (doc/recorder.md): each calls only files below itself, so that no two of
-them call each other, directly or in a circle. And none calls a function of the C library that we wrap: the call would
-come back to us, be recorded, and might wait for a lock that its caller holds.
+"""The files of the recorder stand in one order (doc/recorder.md): each calls only files below itself, so that
+no two of them call each other, directly or in a circle. And none calls a function of the C library that we
+wrap: the call would come back to us, be recorded, and might wait for a lock that its caller holds.
 
 Read from the objects, as the linker sees them. Data counts like a call.
 """
@@ -17,7 +17,7 @@ build = os.path.abspath(os.environ.get("top_builddir", "."))
 HEADING = "## The files, bottom to top"
 # Not libmatrace-all.so: its wrappers look whether a call came from us.
 LIBRARIES = ("libmutrace", "libmatrace")
-# Where the wrapper lets us through: it runs at start or at the end, or knows our calls.
+# Calls that the wrapper lets through: it runs at the start or at the end, or knows our calls.
 LET_THROUGH = {
     "record/modules.c": "dl_iterate_phdr",
     "record/outside.c": "prctl",
@@ -34,9 +34,11 @@ def order():
 
 
 def objects():
-    """{file: (defined names, undefined names)} of the recorder, and of watch.c, which is matrace's part of it."""
+    """{file: (defined names, undefined names)} of the recorder, and of watch.c, which is matrace's part of
+    it."""
     found = {}
-    patterns = ("src/*/.libs/librecord_la-*.o", "src/record/.libs/libbytes_la-*.o", "src/record/.libs/libwatch_la-watch.o")
+    patterns = ("src/*/.libs/librecord_la-*.o", "src/record/.libs/libbytes_la-*.o",
+            "src/record/.libs/libwatch_la-watch.o")
     for pattern in patterns:
         for path in glob.glob(os.path.join(build, pattern)):
             folder = os.path.basename(os.path.dirname(os.path.dirname(path)))

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Holds the source tree to its measures (CONTRIBUTING.md): widths of lines, lengths of files and functions, nothing
-written twice, one spelling of includes and of null pointers, comments that open with their subject.
+"""Holds the source tree to its measures (CONTRIBUTING.md): widths of lines, lengths of files and functions,
+nothing written twice, one spelling of includes and of null pointers, comments that open with their subject.
 
-tests/tree/shape-allowed lists what is not yet so, one a line: a pattern of files, then the name of a check or "*".
+tests/tree/shape-allowed lists what is not yet so, one a line: a pattern of files, then the name of a check or
+"*".
 """
 import collections
 import fnmatch
@@ -20,7 +21,8 @@ RUN = 8  # lines that are the same in two files, blank lines and includes left o
 
 
 def sources():
-    """Every source file below the top, by name; what is built lies in folders without a Makefile.am of ours."""
+    """Every source file below the top, by name; what is built lies in folders without a Makefile.am of
+    ours."""
     for root in ("src", "wrappers", "include", "inject", "tests", "demo", "examples"):
         for folder, folders, files in os.walk(os.path.join(TOP, root)):
             folders.sort()
@@ -39,10 +41,41 @@ def is_ours(name):
     return name.startswith(("src/", "wrappers/", "include/", "inject/"))
 
 
+def may_be_broken(line, quote):
+    """Whether a line of a shell script has a space outside quotes, and the quote that is open at its end."""
+    space = False
+    i = 0
+    while i < len(line):
+        c = line[i]
+        if c == "\\" and quote != "'":
+            i += 1
+        elif quote:
+            quote = None if c == quote else quote
+        elif c in "'\"":
+            quote = c
+        elif c == "#" and line[:i].strip() == "":
+            return True, None
+        elif c == " " and line[:i].strip() and line[i:].strip() != "\\":
+            space = True
+        i += 1
+    return space, quote
+
+
 def check_width(name, lines):
+    quote = document = None
     for number, line in enumerate(lines, 1):
         columns = len(line.expandtabs(8))
-        if columns > WIDTH:
+        inside = quote or document
+        breakable = True
+        if name.endswith(".sh"):  # text in quotes or in a here-document, mostly a program, stays as it is
+            if document:
+                document = None if line.strip() == document else document
+            else:
+                breakable, quote = may_be_broken(line, quote)
+                begin = re.search(r"<<-?\s*['\"]?(\w+)", line)
+                document = begin[1] if begin and not quote and not inside else None
+            breakable = breakable and not inside
+        if columns > WIDTH and breakable:
             yield number, f"{columns} columns"
 
 

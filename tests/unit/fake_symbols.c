@@ -72,7 +72,7 @@ int symbolizer_resolve(struct symbolizer *s, int module, uint64_t lookup,
 	for (f = fake_functions; f && f->end; f++) {
 		if (lookup < f->start || lookup >= f->end)
 			continue;
-		made[0] = (struct symbol_frame){ f->name, f->file, f->line, f->inlined_in != NULL };
+		made[0] = (struct symbol_frame){ f->name, f->file, f->line, f->inlined_in };
 		if (f->inlined_in) {
 			made[1] = (struct symbol_frame){ f->inlined_in, f->file, f->outer_line, false };
 			*ret_count = 2;

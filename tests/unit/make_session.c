@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* See make_session.h. Every type has chunks of one size; threads of one arena share a chunk per type and thread. */
+/* See make_session.h. Every type has chunks of one size; threads of one arena share a chunk per type and
+ * thread. */
 #include "make_session.h"
 
 #include <dirent.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Sessions made by hand, for tests of the reader: what a test asks for is in the file and nothing else. Pointers stay
- * good until the image is written; refs are those of the file. A failure to set up ends the test with status 99.
+ * Sessions made by hand, for tests of the reader: what a test asks for is in the file and nothing else.
+ * Pointers stay good until the image is written; refs are those of the file. A failure to set up ends the
+ * test with status 99.
  */
 #ifndef MUTRACE_TESTS_MAKE_SESSION_H
 #define MUTRACE_TESTS_MAKE_SESSION_H
@@ -9,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "session/format.h"
+#include "src/session/format.h"
 
 struct image_maker;
 
@@ -20,8 +21,8 @@ void session_dir_remove(char *dir);
 void session_file_init(struct session_file *f);
 void session_file_write(const char *dir, const struct session_file *f);
 
-/* An image that ran for 1 s in ns ticks from 1000000000, on no machine in particular. Room for max items of each
- * type that is used. */
+/* An image that ran for 1 s in ns ticks from 1000000000, on no machine in particular. Room for max items of
+ * each type that is used. */
 struct image_maker *image_maker_new(size_t max);
 struct image_header *image_maker_header(struct image_maker *m);
 uint32_t image_maker_module(struct image_maker *m, const char *path, uint64_t base, uint64_t size,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A test tool: names addresses by src/symbols/symbolize.h and prints them as addr2line -a -i -f -C does, so that the two
- * can be compared line by line. Used by tests/e2e/symbols.sh and tests/bench/symbols.sh.
+ * A test tool: names addresses by src/symbols/symbolize.h and prints them as addr2line -a -i -f -C does, so
+ * that the two can be compared line by line. Used by tests/e2e/symbols.sh and tests/bench/symbols.sh.
  *
  *   symtool [OPTION...] MODULE <ADDRESSES (hexadecimal, one a line)
  */
@@ -102,16 +102,35 @@ static void print_progress(void *data, size_t done, size_t total)
 	fprintf(stderr, "progress %zu/%zu\n", done, total);
 }
 
+/* The addresses that stdin has, as loaded at base. */
+static uint64_t *read_addresses(uint64_t base, size_t *ret_count)
+{
+	uint64_t *addresses = NULL;
+	size_t count = 0, capacity = 0;
+	unsigned long long a;
+
+	while (scanf("%llx", &a) == 1) {
+		if (count == capacity) {
+			capacity = capacity ? capacity * 2 : 1024;
+			addresses = realloc(addresses, capacity * sizeof(*addresses));
+			if (!addresses)
+				die("addresses", -ENOMEM);
+		}
+		addresses[count++] = base + a;
+	}
+	*ret_count = count;
+	return addresses;
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const states[] = { "ok", "missing", "replaced", "stripped", "damaged" };
 	bool variables = false, state = false, one_by_one = false;
 	const char *dirs[2] = { NULL, NULL };
 	struct symbolizer_options options = { 0 };
-	uint64_t base = 0, *addresses = NULL;
-	size_t count = 0, capacity = 0, id_size = 0;
+	uint64_t base = 0, *addresses;
+	size_t count, id_size = 0;
 	uint8_t id[64];
-	unsigned long long a;
 	struct symbolizer *s;
 	int c, r, module;
 
@@ -148,15 +167,7 @@ int main(int argc, char **argv)
 		symbolizer_free(s);
 		return 0;
 	}
-	while (scanf("%llx", &a) == 1) {
-		if (count == capacity) {
-			capacity = capacity ? capacity * 2 : 1024;
-			addresses = realloc(addresses, capacity * sizeof(*addresses));
-			if (!addresses)
-				die("addresses", -ENOMEM);
-		}
-		addresses[count++] = base + a;
-	}
+	addresses = read_addresses(base, &count);
 	for (size_t i = 0; i < count && !variables && !one_by_one; i++) {
 		r = symbolizer_want(s, module, addresses[i]);
 		if (r < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The loader when what it calls fails: each of its allocations and reads in turn. It says so in one line, leaves the
- * model as it was, and loses nothing. The calls are caught by the linker (--wrap).
+ * The loader when what it calls fails: each of its allocations and reads in turn. It says so in one line,
+ * leaves the model as it was, and loses nothing. The calls are caught by the linker (--wrap).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "load/model.h"
+#include "src/load/model.h"
 #include "make_session.h"
 
 enum what { NOTHING, ALLOCATION, OPENING, DIRECTORY, READING, GROWING };
@@ -164,9 +164,9 @@ static long try_all(const char *path, enum what what, int with,
 		if (r == 0)
 			r = model_load(m, path, text);
 		armed = NOTHING;
-		if (m != NULL && r < 0)
+		if (m && r < 0)
 			assert_int_equal(m->n_processes, 0);
-		if (m != NULL && r < 0 && r != -ENOMEM)
+		if (m && r < 0 && r != -ENOMEM)
 			assert_true(text[0] != 0);
 		assert_null(strchr(text, '\n'));
 		if (struck)
@@ -182,14 +182,14 @@ static long try_all(const char *path, enum what what, int with,
 static void out_of_memory(int r, const char *text, struct model *m)
 {
 	assert_int_equal(r, -ENOMEM);
-	assert_true(m == NULL || text[0] == 0 || strstr(text, "Cannot allocate memory") != NULL);
+	assert_true(!m || text[0] == 0 || strstr(text, "Cannot allocate memory"));
 }
 
 static void refused(int r, const char *text, struct model *m)
 {
 	/* of two images one may be left */
 	assert_true(r == 0 ? m->n_processes == 1 && m->sessions[0].skipped == 1
-			   : strstr(text, strerror(error)) != NULL);
+			   : !!strstr(text, strerror(error)));
 }
 
 static void gone(int r, const char *text, struct model *m)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The format of sessions may be added to: readers pass by chunks that they do not know, take what they know of longer
- * records and find zeros in shorter ones. And what it has room for arrives: events, phases, folded counters.
+ * The format of sessions may be added to: readers pass by chunks that they do not know, take what they know
+ * of longer records and find zeros in shorter ones. And what it has room for arrives: events, phases, folded
+ * counters.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "load/model.h"
+#include "src/load/model.h"
 #include "make_session.h"
-#include "session/chunks.h"
+#include "src/session/chunks.h"
 
 /* Writes the image into a session of its own and loads that. */
 static struct model *load(struct image_maker *im)
@@ -207,15 +208,47 @@ static void event_fill(struct event *e, uint64_t begin, uint64_t end, uint32_t l
 	e->other = other;
 }
 
-/* Two threads; the second one's oldest chunk was used again, so it stands first in the file and is the later one. */
+/* The model of test_events(); ends it. */
+static void check_events(struct model *m)
+{
+	const struct model_process *p = &m->processes[0];
+
+	assert_int_equal(p->damaged, 1);
+	assert_int_equal(p->n_events, 6);
+	assert_int_equal(p->threads[0].events_first, 0);
+	assert_int_equal(p->threads[0].events_count, 3);
+	assert_int_equal(p->threads[0].events_lost, 0);
+	assert_int_equal(p->events[0].type, EVENT_WAIT);
+	assert_int_equal(p->events[0].begin_ns, 100000000);
+	assert_int_equal(p->events[0].end_ns, 200000000);
+	assert_int_equal(p->events[0].lock, 0);
+	assert_int_equal(p->events[0].other, 1);
+	assert_int_equal(p->events[0].side, SIDE_SHARED);
+	assert_int_equal(p->events[0].flags, 0x8001);
+	assert_int_equal(m->nodes[p->events[0].stack].depth, 2);
+	assert_int_equal(p->events[1].span_ns, 5000);
+	assert_int_equal(p->events[1].holds, 300);
+	assert_int_equal(p->events[1].within, 1);
+	assert_int_equal(p->events[1].end_ns, 200000000);
+	assert_int_equal(p->events[2].span_ns, 123);
+	assert_int_equal(p->events[2].end_ns, 900000000);
+	assert_int_equal(p->events[2].lock, MODEL_NONE);
+	assert_int_equal(p->threads[1].events_first, 3);
+	assert_int_equal(p->threads[1].events_count, 3);
+	assert_int_equal(p->threads[1].events_lost, 50);
+	assert_int_equal(p->events[4].end_ns, 300000001);
+	assert_int_equal(p->events[5].type, EVENT_HOLD);
+	model_free(m);
+}
+
+/* Two threads; the second one's oldest chunk was used again, so it stands first in the file and is the later
+ * one. */
 static void test_events(void **state)
 {
 	struct image_maker *im = image_maker_new(4);
 	uint32_t lock, outer, first, second, stack;
-	const struct model_process *p;
 	struct chunk *c;
 	struct event *e;
-	struct model *m;
 
 	(void)state;
 	stack = image_maker_stack(im, (uint64_t[]){ 1, 2, 0 });
@@ -250,34 +283,7 @@ static void test_events(void **state)
 	c = image_maker_chunk_new(im, CHUNK_EVENTS, sizeof(*e)); /* of nobody */
 	((struct event *)(c + 1))->type = EVENT_START;
 	c->used = 1;
-	m = load(im);
-	p = &m->processes[0];
-	assert_int_equal(p->damaged, 1);
-	assert_int_equal(p->n_events, 6);
-	assert_int_equal(p->threads[0].events_first, 0);
-	assert_int_equal(p->threads[0].events_count, 3);
-	assert_int_equal(p->threads[0].events_lost, 0);
-	assert_int_equal(p->events[0].type, EVENT_WAIT);
-	assert_int_equal(p->events[0].begin_ns, 100000000);
-	assert_int_equal(p->events[0].end_ns, 200000000);
-	assert_int_equal(p->events[0].lock, 0);
-	assert_int_equal(p->events[0].other, 1);
-	assert_int_equal(p->events[0].side, SIDE_SHARED);
-	assert_int_equal(p->events[0].flags, 0x8001);
-	assert_int_equal(m->nodes[p->events[0].stack].depth, 2);
-	assert_int_equal(p->events[1].span_ns, 5000);
-	assert_int_equal(p->events[1].holds, 300);
-	assert_int_equal(p->events[1].within, 1);
-	assert_int_equal(p->events[1].end_ns, 200000000);
-	assert_int_equal(p->events[2].span_ns, 123);
-	assert_int_equal(p->events[2].end_ns, 900000000);
-	assert_int_equal(p->events[2].lock, MODEL_NONE);
-	assert_int_equal(p->threads[1].events_first, 3);
-	assert_int_equal(p->threads[1].events_count, 3);
-	assert_int_equal(p->threads[1].events_lost, 50);
-	assert_int_equal(p->events[4].end_ns, 300000001);
-	assert_int_equal(p->events[5].type, EVENT_HOLD);
-	model_free(m);
+	check_events(load(im));
 }
 
 int main(void)

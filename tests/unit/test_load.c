@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "load/model.h"
+#include "src/load/model.h"
 #include "make_session.h"
 
 static struct model *load(const char *dir)
@@ -53,12 +53,24 @@ static void write_session(const char *dir)
 	session_file_write(dir, &f);
 }
 
+/* The site and the innermost frame of the stack are one place, found in two ways. */
+static void check_stack(struct model *m, const struct model_process *p)
+{
+	uint32_t frames[FRAMES_MAX];
+
+	assert_int_equal(model_stack_frames(m, p->edges[0].wait_stack, frames), 2);
+	assert_int_equal(frames[0], p->edges[0].hold_site);
+	assert_int_equal(m->frames[frames[0]].address, 0x100);
+	assert_int_equal(m->frames[frames[1]].address, 0x200);
+	assert_string_equal(m->modules[m->frames[frames[0]].module].name, "prog");
+}
+
 static void test_everything_arrives(void **state)
 {
 	static const uint64_t ips[] = { 0x400100, 0x400200, 0 };
 	struct image_maker *im = image_maker_new(16);
 	char *dir = session_dir_make();
-	uint32_t lock, thread, stack, frames[FRAMES_MAX];
+	uint32_t lock, thread, stack;
 	struct thread_rec *t;
 	struct lock_rec *l;
 	struct cell *c;
@@ -108,12 +120,7 @@ static void test_everything_arrives(void **state)
 	assert_int_equal(p->cells[0].thread, 0);
 	assert_int_equal(p->n_edges, 1);
 	assert_int_equal(p->edges[0].wait_total, 5000);
-	/* the site and the innermost frame of the stack are one place, found in two ways */
-	assert_int_equal(model_stack_frames(m, p->edges[0].wait_stack, frames), 2);
-	assert_int_equal(frames[0], p->edges[0].hold_site);
-	assert_int_equal(m->frames[frames[0]].address, 0x100);
-	assert_int_equal(m->frames[frames[1]].address, 0x200);
-	assert_string_equal(m->modules[m->frames[frames[0]].module].name, "prog");
+	check_stack(m, p);
 	model_free(m);
 	session_dir_remove(dir);
 }
@@ -282,39 +289,30 @@ static void test_errors(void **state)
 	session_dir_remove(dir);
 }
 
-/* What no recorder writes, but a file may say. */
-static void test_improbable(void **state)
+/* A session file that is damaged, and a FIFO in its place. Leaves none. */
+static void refuse_session_files(const char *dir, const char *path)
 {
-	char *dir = session_dir_make(), *path;
-	struct image_maker *im = image_maker_new(8);
-	struct image_header *h = image_maker_header(im);
-	uint32_t lock, thread, stack, n;
 	struct session_file f;
-	struct alloc_site *a;
-	struct thread_rec *t;
-	struct lock_rec *l;
-	struct chunk *c;
-	struct model *m;
-	struct edge *e;
-	FILE *boot;
 
-	(void)state;
 	session_file_init(&f);
 	f.byte_order = 7;
 	session_file_write(dir, &f);
 	load_fails(dir, -EBADMSG, "is damaged");
-	assert_true(asprintf(&path, "%s/session", dir) > 0);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	load_fails(dir, -ENOTSUP, "not a regular file");
 	assert_int_equal(unlink(path), 0);
+}
 
-	/* A counter of which nothing is known but that it runs now, on this machine. */
+/* A counter that runs now, on this machine; nothing else is known of it. */
+static void set_unknown_clock(struct image_header *h)
+{
+	FILE *boot = fopen("/proc/sys/kernel/random/boot_id", "r");
+
 	h->clock_kind = CLOCK_KIND_TSC;
 	h->sync.last_ticks = h->sync.first_ticks;
 	h->sync.last_ns = h->sync.first_ns;
-	boot = fopen("/proc/sys/kernel/random/boot_id", "r");
-	for (size_t i = 0; boot != NULL && i < sizeof(h->boot_id);) {
+	for (size_t i = 0; boot && i < sizeof(h->boot_id);) {
 		unsigned int byte;
 		int dash;
 
@@ -324,8 +322,31 @@ static void test_improbable(void **state)
 		if (dash != '-')
 			ungetc(dash, boot);
 	}
-	if (boot != NULL)
+	if (boot)
 		fclose(boot);
+}
+
+static struct chunk *chunk_before(void *first_item)
+{
+	struct chunk *c = (struct chunk *)((char *)first_item - sizeof(*c));
+
+	assert_int_equal(c->magic, CHUNK_MAGIC);
+	return c;
+}
+
+/* Values that no recorder writes, but a file may have. */
+static void write_improbable(const char *dir)
+{
+	struct image_maker *im = image_maker_new(8);
+	struct image_header *h = image_maker_header(im);
+	uint32_t lock, thread, stack, n;
+	struct alloc_site *a;
+	struct thread_rec *t;
+	struct lock_rec *l;
+	struct chunk *c;
+	struct edge *e;
+
+	set_unknown_clock(h);
 	lock = image_maker_lock(im, KIND_MUTEX, 0x1000, &l);
 	stack = image_maker_stack(im, (uint64_t[]){ 1, 2, 0 });
 	((struct frame_node *)image_maker_at(im, stack))->depth = 0;
@@ -336,10 +357,9 @@ static void test_improbable(void **state)
 	thread = image_maker_thread(im, 102, &t);
 	t->start_ticks = t->end_ticks + 1;
 	image_maker_cell(im, thread, lock, 5, NULL);
-	e = image_maker_edge(im, thread, lock, 1,
-			     1); /* its chunk becomes one of calls, with a call that does not exist */
-	c = (struct chunk *)((char *)e - sizeof(*c));
-	assert_int_equal(c->magic, CHUNK_MAGIC);
+	/* the edge's chunk becomes one of calls, with a call that does not exist */
+	e = image_maker_edge(im, thread, lock, 1, 1);
+	c = chunk_before(e);
 	assert_true(c->item_size >= sizeof(*a));
 	c->type = CHUNK_ALLOCS;
 	memset(e, 0, c->item_size);
@@ -348,26 +368,33 @@ static void test_improbable(void **state)
 	a->epoch = h->watch_epoch;
 	a->function = UINT16_MAX;
 	n = image_maker_module(im, "/nowhere/prog", 0x400000, 0x10000, MODULE_MAIN);
-	c = (struct chunk *)((char *)image_maker_at(im, n) - sizeof(*c));
-	assert_int_equal(c->magic, CHUNK_MAGIC);
+	c = chunk_before(image_maker_at(im, n));
 	c->item_size = REF_UNIT; /* too small for one */
 	image_maker_write(im, dir, "image.1.0");
+}
+
+static void test_improbable(void **state)
+{
+	char *dir = session_dir_make(), *path, *image;
+	struct image_maker *im;
+	struct model *m;
+
+	(void)state;
+	assert_true(asprintf(&path, "%s/session", dir) > 0);
+	refuse_session_files(dir, path);
+	write_improbable(dir);
 
 	/* one that was never used, and one that nobody can have written */
 	im = image_maker_new(1);
 	image_maker_header(im)->state = IMAGE_EMPTY;
 	image_maker_write(im, dir, "image.2.0");
 	image_maker_write(image_maker_new(1), dir, "image.3.0");
-	free(path);
-	assert_true(asprintf(&path, "%s/image.3.0", dir) > 0);
-	assert_int_equal(truncate(path, (off_t)65 << 30), 0);
-	load_fails(path, -EFBIG, "larger than any recording");
+	assert_true(asprintf(&image, "%s/image.3.0", dir) > 0);
+	assert_int_equal(truncate(image, (off_t)65 << 30), 0);
+	load_fails(image, -EFBIG, "larger than any recording");
+	free(image);
 	write_session(dir);
-	free(path);
-	assert_true(asprintf(&path, "%s/session", dir) > 0);
 	if (geteuid() == 0) {
-		char *image;
-
 		assert_true(asprintf(&image, "%s/image.1.0", dir) > 0);
 		assert_int_equal(chown(path, 1, 1), 0);
 		assert_int_equal(chown(image, 1, 1), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Blame by overlap against a second reckoning: random holds and waits, each of whose overlaps is added up instant by
- * instant.
+ * Blame by overlap against a second reckoning: random holds and waits, each of whose overlaps is added up
+ * instant by instant.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -68,7 +68,8 @@ static void unseen_holders(void **state)
 	}
 }
 
-/* A release that was not told ends with the next acquisition that excludes others. Time that goes back counts as none. */
+/* A release that was not told ends with the next acquisition that excludes others. Time that goes back counts
+ * as none. */
 static void untold(void **state)
 {
 	struct overlap o = { .next = NULL };

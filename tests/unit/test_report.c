@@ -12,11 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "analysis/report.h"
+#include "src/analysis/report.h"
 #include "fake_symbols.h"
 #include "make_session.h"
-#include "render/number.h"
-#include "render/render.h"
+#include "src/render/number.h"
+#include "src/render/render.h"
 
 #define BASE 0x400000u
 
@@ -105,10 +105,9 @@ static struct report_process *report(struct fixture *f)
 	return &f->report->processes[0];
 }
 
-static void test_totals_and_ranking(void **state)
+/* Two mutexes and a rwlock, used by two threads. */
+static void make_three_locks(struct fixture *f)
 {
-	struct fixture *f = *state;
-	struct report_process *p;
 	uint32_t hot, cold, rw, t1, t2;
 	struct cell *c;
 
@@ -136,7 +135,14 @@ static void test_totals_and_ranking(void **state)
 	image_maker_edge(f->im, t1, hot, 1, 100);
 	image_maker_edge(f->im, t2, hot, 3, 900)->timed_out = 1;
 	image_maker_edge(f->im, t2, rw, 1, 400)->side = SIDE_SHARED;
+}
 
+static void test_totals_and_ranking(void **state)
+{
+	struct fixture *f = *state;
+	struct report_process *p;
+
+	make_three_locks(f);
 	p = report(f);
 	assert_int_equal(p->n_locks, 3);
 	assert_string_equal(p->locks[0].name, "accounts_lock");
@@ -161,7 +167,14 @@ static void test_totals_and_ranking(void **state)
 	assert_int_equal(p->total.wait.total_ns, 1400);
 	assert_int_equal(p->thread_time_ns, 2000000000);
 	assert_true(p->complete);
+}
 
+static void test_orders_and_limits(void **state)
+{
+	struct fixture *f = *state;
+	struct report_process *p;
+
+	make_three_locks(f);
 	assert_true(order_find(false, "n-locked", &f->options.lock_order));
 	p = report(f);
 	assert_string_equal(p->locks[0].name, "stats+0x40");
@@ -393,7 +406,8 @@ static void test_blame(void **state)
 	assert_null(row->holders[3].stack);
 }
 
-/* A wait of 1000 ticks for two holders in turn, of which nobody had the lock for 100 and somebody unknown for 50. */
+/* A wait of 1000 ticks for two holders in turn, of which nobody had the lock for 100 and somebody unknown for
+ * 50. */
 static void test_parts(void **state)
 {
 	struct fixture *f = *state;
@@ -649,7 +663,8 @@ static void test_hostile_names(void **state)
 	free(text);
 }
 
-/* Events that were lost, and stacks that were not captured although their events are counted, are two things. */
+/* Events that were lost, and stacks that were not captured although their events are counted, are two
+ * things. */
 static void test_losses(void **state)
 {
 	struct fixture *f = *state;
@@ -748,6 +763,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_totals_and_ranking),
+		TEST(test_orders_and_limits),
 		TEST(test_naming_and_folding),
 		TEST(test_folded_counters),
 		TEST(test_identity_across_builds),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The symbolizer without libbfd: modules, what is asked how often, and what becomes of the answers when the engine
- * dies, lies or is asked by many. The engine here is one of our own that invents names from addresses; it replaces
- * src/symbols/sym_engine.c. It runs in a child process as the real one does.
+ * The symbolizer without libbfd: modules, what is asked how often, and what becomes of the answers when the
+ * engine dies, lies or is asked by many. The engine here is one of our own that invents names from addresses;
+ * it replaces src/symbols/sym_engine.c. It runs in a child process as the real one does.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -28,7 +28,8 @@ struct sym_engine {
 	struct sym_intern intern;
 };
 
-/* Engines append a letter each when they start, and count questions; in a file because they are other processes. */
+/* Engines append a letter each when they start, and count questions; in a file because they are other
+ * processes. */
 static char log_path[] = "/tmp/test_symbolize.XXXXXX";
 
 static void note(char letter)

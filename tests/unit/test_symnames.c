@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the symbolizer makes of names, of symbol tables, and of the bytes between its processes.
+ * The symbolizer's work on names, on symbol tables, and on the bytes between its processes.
  */
 #include <elf.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Handlers of fork() that lock, as those of malloc libraries do: two that were registered before libmutrace's own
- * and two after. The child uses its locks, starts a child of its own, and all of them end by _exit.
+ * Handlers of fork() that lock, as those of malloc libraries do: two that were registered before libmutrace's
+ * own and two after. The child uses its locks, starts a child of its own, and all of them end by _exit.
  */
 #include <pthread.h>
 #include <stdio.h>

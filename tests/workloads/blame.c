@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Who is to blame? busy_lock is contended most often, but each wait for it is short. costly_lock is contended seldom and
- * costs the most: hoard() holds it while customer() waits, and waits the most of all threads though nothing
- * is wrong with it. All contention is by agreement, so the counts are exact: 300 and 20. Then, ten times, a writer waits
- * for two readers, of which study() is the last to let go, and a reader waits for the writer. In the end one thread comes
- * to a barrier in time and one is late.
+ * A guilty lock that is not the busiest: busy_lock is contended most often, but each wait for it is short.
+ * costly_lock is contended seldom and costs the most: hoard() holds it while customer() waits, and waits the
+ * most of all threads though nothing is wrong with it. All contention is by agreement, so the counts are
+ * exact: 300 and 20. Then, ten times, a writer waits for two readers, of which study() is the last to let go,
+ * and a reader waits for the writer. In the end one thread comes to a barrier in time and one is late.
  */
 #include <pthread.h>
 

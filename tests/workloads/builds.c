@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Locks of every sort that an identity is made for. With -DUNRELATED a function and a variable come before everything
- * else, so that all addresses, offsets and lines move; the locks must be known again.
+ * Locks of every sort that an identity is made for. With -DUNRELATED a function and a variable come before
+ * everything else, so that all addresses, offsets and lines move; the locks must be known again.
  */
 #include <pthread.h>
 #include <semaphore.h>

@@ -2,7 +2,8 @@
 /*
  * children spawn PROGRAM...	starts it by posix_spawn() and ends at once.
  * children late		locks late_lock three times, but not in its first second.
- * children sealed		makes two children by a bare system call that lock when they cannot open files any more.
+ * children sealed		makes two children by a bare system call that lock when they cannot open files
+ * any more.
  */
 #include <pthread.h>
 #include <signal.h>

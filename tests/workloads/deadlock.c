@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without being part
- * of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of which the last two are no
- * deadlocks:
+ * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
+ * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
+ * which the last two are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
@@ -59,7 +59,7 @@ static pthread_mutex_t again_a = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP,
 		       again_b = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static pthread_cond_t never = PTHREAD_COND_INITIALIZER;
 
-/* What both have is had before either wants more. */
+/* Both threads hold a lock before either wants more. */
 static void meet(int seat)
 {
 	atomic_fetch_add(&ready, 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * exec HOW: locks, calls exec in the way named, which first fails and then succeeds; the new image locks too and
- * prints what it was given. exec daemon: becomes a daemon, which writes to stdout.
+ * exec HOW: locks, calls exec in the way named, which first fails and then succeeds; the new image locks too
+ * and prints what it was given. exec daemon: becomes a daemon, which writes to stdout.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ static char **other_environment(void)
 	char **e = calloc(1000, sizeof(*e));
 	size_t n = 0;
 
-	for (char **p = environ; *p != NULL && n < 998; p++)
+	for (char **p = environ; *p && n < 998; p++)
 		if (strncmp(*p, "WHERE=", 6) != 0)
 			e[n++] = *p;
 	e[n] = (char *)"WHERE=given";
@@ -76,8 +76,8 @@ static int bare_child(void *data)
 	return 44;
 }
 
-/* A child that shares our memory and has a thread block of zeroes, where not even errno works: chromium's zygote makes
- * one to give up its root directory. */
+/* A child that shares our memory and has a thread block of zeroes, where not even errno works: chromium's
+ * zygote makes one to give up its root directory. */
 static int start_bare_child(void)
 {
 	static char stack[65536] __attribute__((aligned(16))), block[4096] __attribute__((aligned(64)));
@@ -120,7 +120,7 @@ int main(int argc, char **argv)
 	printf("%s\n", errno == ENOENT || errno == EBADF ? "refused" : strerror(errno));
 	fflush(stdout);
 	use(&before_lock, 5);
-	/* What a vfork child does is not ours: the image of the parent must stay as it is. */
+	/* A vfork child is not recorded: the image of the parent must stay as it is. */
 	pid = vfork();
 	if (pid == 0) {
 		execl("/nothing-here", "nothing", (char *)NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Contention by agreement: a holder lets go only after the waiter was seen asleep, so that counts are exact
- * on any machine. Uses atomics and the kernel's word only; nothing here is a lock that a profiler would count.
+ * on any machine. Uses atomics and the kernel's word only; nothing here is a lock that a profiler would
+ * count.
  */
 #ifndef TESTS_HANDSHAKE_H
 #define TESTS_HANDSHAKE_H
@@ -60,7 +61,7 @@ static inline void await_asleep(int tid)
 			abort(); /* no such thread */
 		text[n] = '\0';
 		p = strrchr(text, ')');
-		if (p != NULL && p[1] == ' ' && p[2] == 'S')
+		if (p && p[1] == ' ' && p[2] == 'S')
 			return;
 		sleep_us(20);
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: LGPL-3.0-or-later
-// Locks of every sort that a name has to be found for. With -DGROWN it is a later version of the same program: other
-// functions in between, other lines, the same locks.
+// Locks of every sort that a name has to be found for. With -DGROWN it is a later version of the same
+// program: other functions in between, other lines, the same locks.
 #include <condition_variable>
 #include <memory>
 #include <mutex>

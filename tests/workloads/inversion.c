@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Priority inversions, ROUNDS of each kind, by agreement: a thread without realtime policy holds shared_lock, a thread
- * of SCHED_FIFO priority 20 is seen asleep in it, then it is let go. The same with a realtime holder of lower priority
- * (low_lock, 5), with a mutex that inherits priority (pi_lock), and the other way round, which is none (high_lock). own_lock is
- * used by realtime threads only. Exits with 77 if realtime policies are not to be had.
+ * Priority inversions, ROUNDS of each kind, by agreement: a thread without realtime policy holds shared_lock,
+ * a thread of SCHED_FIFO priority 20 is seen asleep in it, then it is let go. The same with a realtime holder
+ * of lower priority (low_lock, 5), with a mutex that inherits priority (pi_lock), and the other way round,
+ * which is none (high_lock). own_lock is used by realtime threads only. Exits with 77 if realtime policies
+ * are not to be had.
  */
 #include <pthread.h>
 #include <sched.h>

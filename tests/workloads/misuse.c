@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* misuse KIND: misuses lock or cond once (some kinds twice) in the way named, and prints "done" if it lives to. */
+/* misuse KIND: misuses lock or cond once (some kinds twice) in the way named, and prints "done" if it lives
+ * to. */
 #include <pthread.h>
 #include <semaphore.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The program's own allocator aborts if it is called from a lock call: an allocator locks, and would come back to itself.
- * Two threads contend ROUNDS times. Built without .eh_frame, so that an unwinder looks for .debug_frame in the file, for
- * which libunwind allocates.
+ * The program's own allocator aborts if it is called from a lock call: an allocator locks, and would come
+ * back to itself. Two threads contend ROUNDS times. Built without .eh_frame, so that an unwinder looks for
+ * .debug_frame in the file, for which libunwind allocates.
  */
 #include <pthread.h>
 

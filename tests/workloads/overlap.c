@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program that keeps its own books of whose holds its waits overlap: overlap THREADS mutex|rwlock|spin HOLD_US.
- * Odd threads hold long, even ones short; with rwlock three calls of four read. Prints a line for each function
- * that held: its name and the time for which it kept others waiting (in ns; readers that hold at once share it), then
- * "handoff" (nobody held the lock) and "wait" (all).
+ * A program that keeps its own books of whose holds its waits overlap: overlap THREADS mutex|rwlock|spin
+ * HOLD_US. Odd threads hold long, even ones short; with rwlock three calls of four read. Prints a line for
+ * each function that held: its name and the time for which it kept others waiting (in ns; readers that hold
+ * at once share it), then "handoff" (nobody held the lock) and "wait" (all).
  */
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Threads come to locks in every order: alone, as the second one, at the same time, after one was destroyed and made
- * again. Each lock's own words, written under it, say how often it was acquired and changed hands. Prints the sums.
+ * Threads come to locks in every order: alone, as the second one, at the same time, after one was destroyed
+ * and made again. Each lock's own words, written under it, say how often it was acquired and changed hands.
+ * Prints the sums.
  */
 #include <pthread.h>
 #include <stdint.h>

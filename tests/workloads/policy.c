@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Ways for a thread to become realtime, each followed by the use of a lock of its own. The locks were all used before
- * by the same thread through the same line, so that a profiler knows them already.
+ * Ways for a thread to become realtime, each followed by the use of a lock of its own. The locks were all
+ * used before by the same thread through the same line, so that a profiler knows them already.
  */
 #include <dlfcn.h>
 #include <pthread.h>

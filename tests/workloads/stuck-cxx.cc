@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Hangs by means of C++, for `mutrace hang`: the argument names one. Says "stuck" when its threads should be asleep. */
+/* Hangs by means of C++, for `mutrace hang`: the argument names one. Says "stuck" when its threads should be
+ * asleep. */
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>

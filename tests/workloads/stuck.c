@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Hangs of every kind, for `mutrace hang`. The argument names one of the table at the end. Says "stuck" on stdout when all
- * of its threads are seen asleep (or have begun to run for ever), and stays so.
+ * Hangs of every kind, for `mutrace hang`. The argument names one of the table at the end. Says "stuck" on
+ * stdout when all of its threads are seen asleep (or have begun to run for ever), and stays so.
  */
 #include <pthread.h>
 #include <semaphore.h>

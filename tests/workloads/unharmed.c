@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A busy program that looks after itself: each thread makes one kind of call again and again, and none of them may return
- * EINTR, end early, or give a wrong result, whatever looks at the program from outside. Runs until its standard input ends;
- * then it says how many calls it made, or what was wrong.
+ * A busy program that looks after itself: each thread makes one kind of call again and again, and none of
+ * them may return EINTR, end early, or give a wrong result, whatever looks at the program from outside. Runs
+ * until its standard input ends; then it says how many calls it made, or what was wrong.
  */
 #include <errno.h>
 #include <poll.h>

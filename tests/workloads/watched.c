@@ -208,7 +208,7 @@ static void *work(void *argument)
 	if (strcmp(mode, "clean") == 0)
 		return argument;
 	if (strcmp(mode, "load") == 0) {
-		if (dlopen(library, RTLD_NOW) == NULL)
+		if (!dlopen(library, RTLD_NOW))
 			exit(99);
 		return argument;
 	}
@@ -255,7 +255,7 @@ int main(int argc, char **argv)
 
 	mode = argc > 1 ? argv[1] : "alloc";
 	library = argc > 2 ? argv[2] : NULL;
-	portable = library != NULL && strcmp(library, "portable") == 0;
+	portable = library && strcmp(library, "portable") == 0;
 	if (strcmp(mode, "fork") == 0 || strcmp(mode, "exec") == 0)
 		return go_on_as(mode);
 	pthread_key_create(&key, key_end);

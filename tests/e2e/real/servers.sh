@@ -43,7 +43,8 @@ PY
 	kill -TERM $pid
 	wait $pid
 	[ $? = 0 ] || fail "memcached's exit status after SIGTERM"
-	check_json json 'sum(l["acquired"] for l in p["locks"]) >= 32000' 'p["threads"] >= 5' 'p["lost_events"] == 0'
+	check_json json 'sum(l["acquired"] for l in p["locks"]) >= 32000' 'p["threads"] >= 5' \
+		'p["lost_events"] == 0'
 }
 
 try_redis-server() {
@@ -61,7 +62,8 @@ CONF
 	pid=$!
 	server=$pid
 	until_true 20 redis-cli -s redis.sock ping >/dev/null 2>&1
-	# Its threads spin while they wait for each other: on few and busy processors a request takes milliseconds.
+	# Its threads spin while they wait for each other: on few and busy processors a request takes
+	# milliseconds.
 	timeout 120 redis-benchmark -s redis.sock -t set,get,incr -n 2000 -c 12 -P 8 -r 100 -q >load 2>&1 ||
 		fail "redis-benchmark: $(tr '\r' '\n' <load | tail -n 3)"
 	[ "$(redis-cli -s redis.sock incr counter:__rand_int__x)" = 1 ] || fail "redis answers"
@@ -118,14 +120,19 @@ try_mariadbd() {
 	command -v sysbench >/dev/null || return 0
 	mariadb-install-db --no-defaults --datadir="$work/data" --auth-root-authentication-method=normal \
 		$([ "$(id -u)" != 0 ] || echo --user=root) >install.log 2>&1 || exit 99
-	"$mutrace" --json=json mariadbd --no-defaults --datadir="$work/data" --socket="$socket" --skip-networking \
+	"$mutrace" --json=json mariadbd --no-defaults --datadir="$work/data" --socket="$socket" \
+		--skip-networking \
 		$([ "$(id -u)" != 0 ] || echo --user=root) >out 2>err &
 	pid=$!
 	server=$pid
-	until_true 60 mariadb --no-defaults -S "$socket" -u root -e 'create database if not exists sbtest' 2>/dev/null
-	set -- sysbench oltp_read_write --db-driver=mysql --mysql-socket="$socket" --mysql-user=root --tables=2 --table-size=2000
-	"$@" prepare >load 2>&1 && "$@" --threads=4 --time=${MUTRACE_REAL_SECONDS:-4} run >>load 2>&1 || fail "$(cat load)"
-	[ "$(mariadb --no-defaults -S "$socket" -u root -Ne 'select count(*) from sbtest.sbtest1')" = 2000 ] ||
+	until_true 60 mariadb --no-defaults -S "$socket" -u root -e \
+		'create database if not exists sbtest' 2>/dev/null
+	set -- sysbench oltp_read_write --db-driver=mysql --mysql-socket="$socket" --mysql-user=root \
+		--tables=2 --table-size=2000
+	"$@" prepare >load 2>&1 && "$@" --threads=4 --time=${MUTRACE_REAL_SECONDS:-4} run >>load 2>&1 ||
+		fail "$(cat load)"
+	[ "$(mariadb --no-defaults -S "$socket" -u root -Ne 'select count(*) from sbtest.sbtest1')" = 2000 ] \
+		||
 		fail "rows of the table"
 	grep -E 'transactions:|queries:' load
 	kill -TERM $pid

@@ -27,7 +27,8 @@ compressor() { # SUFFIX COMMAND...: writes input.SUFFIX
 try_pbzip2() {
 	for threads in 2 8; do
 		compressor bz2 pbzip2 -k -f -p$threads input
-		# Debian's has no debug information: places are named by function or by offset, never not at all.
+		# Debian's has no debug information: places are named by function or by offset, never not at
+		# all.
 		check_json json 'sum(c["waits"] for c in p["conditions"]) > 0' \
 			'all(f.get("function") or f.get("offset") for l in p["locks"] for w in l["waiters"] for f in w["stack"])'
 	done
@@ -77,7 +78,8 @@ try_git() {
 			git add . && git -c user.name=x -c user.email=x@example.org commit -qm "$i" || exit 99
 		done
 	) || exit 99
-	expect 0 "$mutrace" --json=json git -C repo -c pack.threads=4 -c gc.autoDetach=false repack -q -a -d -f
+	expect 0 "$mutrace" --json=json git -C repo -c pack.threads=4 -c gc.autoDetach=false repack -q -a -d \
+		-f
 	expect 0 git -C repo fsck --strict
 	check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"]) > 10'
 	rm -rf repo
@@ -143,7 +145,8 @@ try_make() {
 	for i in $(seq 60); do
 		echo "int f$i(int x) { return x * $i; }" >build/f$i.c
 	done
-	printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\n%%.o: %%.c\n\tcc -O1 -c -o $@ $<\n' >build/Makefile
+	printf 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))\n%%.o: %%.c\n\tcc -O1 -c -o $@ $<\n' \
+		>build/Makefile
 	expect 0 "$mutrace" --json=json make -s -C build -j4
 	[ "$(ls build/*.o | wc -l)" = 60 ] || fail "not all objects were built"
 	[ "$(wc -l <err)" -le 80 ] || fail "a report of $(wc -l <err) lines"
@@ -167,7 +170,8 @@ try_tree() {
 try_chromium() {
 	echo '<p id=a>x</p><script>document.getElementById("a").textContent = 6 * 7</script>' >page.html
 	# shellcheck disable=SC2046
-	same chromium --headless $([ "$(id -u)" != 0 ] || echo --no-sandbox) --disable-gpu --user-data-dir="$work/profile" --dump-dom "file://$work/page.html"
+	same chromium --headless $([ "$(id -u)" != 0 ] || echo --no-sandbox) --disable-gpu \
+		--user-data-dir="$work/profile" --dump-dom "file://$work/page.html"
 	grep -q '<p id="a">42</p>' out || fail "the page"
 }
 
@@ -180,12 +184,14 @@ try_jemalloc() {
 	check_json json 'lock("guilty_lock")["acquired"] == 400 and lock("guilty_lock")["contended"] == 200' \
 		'p["lost_events"] == 0'
 	LD_PRELOAD=$library same /usr/bin/python3 -c 'import threading; print(threading.active_count())'
-	check_json json 'p["locks"] and any("jemalloc" in f.get("module", "") for q in d["processes"] for l in q["locks"]
+	check_json json \
+		'p["locks"] and any("jemalloc" in f.get("module", "") for q in d["processes"] for l in q["locks"]
 		for f in (l.get("created_at") or []) + (l.get("first_used_at") or []))'
 }
 
 try_tcmalloc() {
-	${CC:-cc} -D_GNU_SOURCE -I"$top_srcdir" -g -O1 -o with-tcmalloc "$top_srcdir/tests/workloads/truth.c" \
+	${CC:-cc} -D_GNU_SOURCE -I"$top_srcdir" -g -O1 -o with-tcmalloc \
+		"$top_srcdir/tests/workloads/truth.c" \
 		-Wl,--no-as-needed -ltcmalloc_minimal -lpthread 2>/dev/null || return 0
 	expect 0 "$mutrace" --json=json ./with-tcmalloc
 	check_json json 'lock("guilty_lock")["acquired"] == 400 and lock("guilty_lock")["contended"] == 200' \
