@@ -9,13 +9,12 @@
  *   ARCH_SITE_SLOT          where the return address of the present function stands on the stack, or NULL
  *   ARCH_COUNTER            1 if arch_counter() exists
  *   arch_counter()          the machine's counter; async-signal-safe
- *   arch_counter_steady()   whether it runs at one rate on all processors and through idle states
- *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno
- * stays ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined:
- * it has none ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the
- * only one ARCH_CALL_ON            assembler text of arch_call_on(), see stack.h; undefined: stack.c uses
- * swapcontext() ARCH_GETCONTEXT         1 if unw_getcontext() of libunwind is a function, 0 if its header has
- * it inline
+ *   arch_counter_steady()   true if it runs at one rate on all processors and through idle states
+ *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno stays
+ *   ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined: none
+ *   ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the only one
+ *   ARCH_CALL_ON            assembler text of arch_call_on(), see stack.h; undefined: stack.c uses swapcontext()
+ *   ARCH_GETCONTEXT         1 if unw_getcontext() of libunwind is a function, 0 if its header has it inline
  */
 #ifndef MUTRACE_ARCH_H
 #define MUTRACE_ARCH_H
