@@ -87,6 +87,13 @@ static long probe_syscall(long number, long a, long b, long c, long d, long e, l
 	return r;
 }
 
+/* Around its own locks. Signals are blocked when we capture; this also serves a program's own use of libunwind. */
+static int probe_sigmask(int how, const sigset_t *set, sigset_t *before)
+{
+	return arch_syscall(SYS_rt_sigprocmask, how, (long)set, (long)before, sizeof(uint64_t), 0, 0) < 0 ? -1
+													  : 0;
+}
+
 static const struct {
 	const char *name;
 	uintptr_t function;
@@ -97,6 +104,11 @@ static const struct {
 	{ "read", (uintptr_t)probe_read },
 	{ "write", (uintptr_t)probe_write },
 	{ "syscall", (uintptr_t)probe_syscall },
+	/* A sanitizer's would see several threads write to the recorder's stack. */
+	{ "sigprocmask", (uintptr_t)probe_sigmask },
+	{ "pthread_sigmask", (uintptr_t)probe_sigmask },
+	{ "memset", (uintptr_t)memset },
+	{ "memcpy", (uintptr_t)memcpy },
 	/* Its own locks are not the program's: 0 is the original behind our wrapper. */
 	{ "pthread_mutex_lock", 0 },
 	{ "pthread_mutex_unlock", 0 },
