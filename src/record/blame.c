@@ -141,4 +141,5 @@ void wait_end(struct thread *t, struct wait *w)
 	if (w->facts.holder == 0)
 		find_last_holder(t, NULL, w);
 	w->facts.hold_stack = wait_hold_stack(w->holder_cell);
+	waited_facts(t, w);
 }

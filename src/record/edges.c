@@ -84,20 +84,30 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	return e;
 }
 
-/* Books the parts of the last wait: one for each holder whose holds it overlapped. */
+/* Books the parts of the last wait: one for each holder whose holds it overlapped, and the hand-off. */
 static void book_parts(struct thread *t)
 {
 	struct waits *s = t->waits;
 	struct wait w = s->ended;
+	struct edge *whole;
 
 	s->ended.lock = 0;
+	if (((const struct lock_rec *)REF_POINTER(w.lock))->instances == 0) /* of the calibration */
+		return;
+	whole = edge_use(t, &w);
+	if (whole)
+		whole->handoff += s->handoff;
 	for (uint32_t i = 0; i < s->n_parts; i++) {
 		struct overlap_part *p = &s->parts[i];
 		uint32_t same = 0;
 		struct edge *e;
 
-		if (p->cell != 0 && p->cell != w.holder_cell)
+		if (p->cell == 0) { /* several that are not told apart */
+			w.facts.holder = w.holder_cell = 0;
+			w.facts.hold_site = 0;
+		} else if (p->cell != w.holder_cell) {
 			wait_set_holder(&w, p->thread, p->cell);
+		}
 		w.facts.hold_stack = wait_hold_stack(p->cell);
 		w.facts.flags = p->cell == s->ended.holder_cell ? s->ended.facts.flags : 0;
 		e = edge_use(t, &w);
@@ -124,7 +134,6 @@ void waits_settle(struct thread *t)
 
 static void book(struct thread *t, const struct wait *w, bool timed_out)
 {
-	struct waits *s = t->waits;
 	struct edge *e = edge_use(t, w);
 
 	if (!e)
@@ -139,8 +148,6 @@ static void book(struct thread *t, const struct wait *w, bool timed_out)
 		++*bucket;
 	if (timed_out)
 		e->timed_out++;
-	if (s && s->ended.lock == w->lock && s->ended.ticks == w->ticks)
-		e->handoff += s->handoff;
 	e->count++;
 	t->rec->waits_booked++;
 }

@@ -63,6 +63,7 @@ void recorder_thread_ended(struct thread *t)
 		return;
 	entering = 1; /* for good: nothing tells of a second end */
 	waits_settle(t);
+	waited_thread_ends(t);
 	thread_end(t);
 }
 

@@ -77,6 +77,54 @@ static void show_holder(const struct overlap *o, struct wait *w)
 			wait_set_holder(w, o->holder[i].thread, o->holder[i].cell);
 }
 
+/* Takes a waiter off the lock. A lock that was initialised again meanwhile has none. */
+static void leave(const struct thread *t, struct bucket *b, struct overlap *o)
+{
+	uint32_t *waiters = &((struct lock_rec *)REF_POINTER(o->lock))->waiters;
+	uint32_t n = __atomic_load_n(waiters, __ATOMIC_RELAXED);
+	struct overlap **at = &b->first;
+
+	while (n != 0 &&
+	       !__atomic_compare_exchange_n(waiters, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	if (--o->waiters != 0)
+		return;
+	while (*at != o)
+		at = &(*at)->next;
+	*at = o->next;
+	spare_put(t, o);
+}
+
+/* Ends a wait that will not end by itself. */
+static void give_up(struct thread *t, struct waits *s)
+{
+	struct bucket *b = bucket_of(s->lock);
+	struct overlap *o;
+
+	if (!pilock_lock(&b->word, t->tid))
+		return;
+	o = books_of(b, s->lock);
+	if (o)
+		leave(t, b, o);
+	s->lock = 0;
+	pilock_unlock(&b->word, t->tid);
+}
+
+#define SIGNAL_FRAME_LEAST 512u
+
+/*
+ * True if a handler has jumped out of the wait that seems to be going on, for another begins where that one
+ * must be. A wait within a handler lies further down, behind what the kernel has put there, or on another
+ * stack.
+ */
+static bool was_left(const struct thread *t, const struct waits *s, const struct wait *w)
+{
+	uintptr_t here = (uintptr_t)w;
+
+	return stack_end_of(t, here) != 0 && stack_end_of(t, s->frame) != 0 &&
+	       here + SIGNAL_FRAME_LEAST > s->frame;
+}
+
 static void begin(struct thread *t, const void *address, struct wait *w,
 		  void (*find)(struct thread *, const void *, struct wait *, struct overlap *))
 {
@@ -85,6 +133,8 @@ static void begin(struct thread *t, const void *address, struct wait *w,
 	struct waits *s = waits_of(t);
 	struct overlap *o;
 
+	if (s != NULL && s->lock != 0 && was_left(t, s, w))
+		give_up(t, s);
 	if (s == NULL || s->lock != 0 || !pilock_lock(&b->word, t->tid))
 		return;
 	o = books_of(b, w->lock);
@@ -107,6 +157,7 @@ static void begin(struct thread *t, const void *address, struct wait *w,
 	o->waiters++;
 	overlap_look(o, &s->view, w->start);
 	s->lock = w->lock;
+	s->frame = (uintptr_t)w;
 	pilock_unlock(&b->word, t->tid);
 }
 
@@ -119,19 +170,6 @@ void waited_begin(struct thread *t, const void *address, struct wait *w,
 	busy_leave(t, busy);
 }
 
-static void leave(const struct thread *t, struct bucket *b, struct overlap *o)
-{
-	struct overlap **at = &b->first;
-
-	__atomic_fetch_sub(&((struct lock_rec *)REF_POINTER(o->lock))->waiters, 1, __ATOMIC_RELAXED);
-	if (--o->waiters != 0)
-		return;
-	while (*at != o)
-		at = &(*at)->next;
-	*at = o->next;
-	spare_put(t, o);
-}
-
 static void end(struct thread *t, struct wait *w)
 {
 	struct bucket *b = bucket_of(w->lock);
@@ -140,7 +178,7 @@ static void end(struct thread *t, struct wait *w)
 	const struct overlap_part *most = NULL;
 	struct overlap *o;
 
-	if (s == NULL || s->lock != w->lock || !pilock_lock(&b->word, t->tid))
+	if (s == NULL || s->lock != w->lock || s->frame != (uintptr_t)w || !pilock_lock(&b->word, t->tid))
 		return;
 	s->lock = 0;
 	o = books_of(b, w->lock);
@@ -172,12 +210,31 @@ void waited_end(struct thread *t, struct wait *w)
 	busy_leave(t, busy);
 }
 
+void waited_facts(struct thread *t, const struct wait *w)
+{
+	struct waits *s = t->waits;
+	uint8_t busy = busy_enter(t);
+
+	if (s && s->ended.lock == w->lock &&
+	    s->ended.start == w->start) /* else a handler's wait came after it */
+		s->ended.facts = w->facts;
+	busy_leave(t, busy);
+}
+
+void waited_thread_ends(struct thread *t)
+{
+	if (t->waits && t->waits->lock != 0)
+		give_up(t, t->waits);
+}
+
 void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now)
 {
 	struct bucket *b = bucket_of(use.lock);
 	uint8_t busy = busy_enter(t);
 	struct overlap *o;
 
+	if (t->waits && t->waits->lock == use.lock) /* a handler has jumped out of the wait for it */
+		give_up(t, t->waits);
 	if (pilock_lock(&b->word, t->tid)) {
 		o = books_of(b, use.lock);
 		if (o != NULL)

@@ -18,6 +18,7 @@
 struct waits {
 	uint32_t lock; /* waited for now; 0: none */
 	uint32_t n_parts;
+	uintptr_t frame; /* where the wait that is going on lies, for comparison only */
 	uint64_t handoff;
 	struct wait ended; /* the wait that the parts are of; lock 0: none */
 	struct overlap_view view;
@@ -32,6 +33,10 @@ void waited_begin(struct thread *t, const void *address, struct wait *w,
 		  void (*find)(struct thread *t, const void *address, struct wait *w, struct overlap *o));
 /* It ended. Gives *w the holder that blocked it longest, unless nobody did. */
 void waited_end(struct thread *t, struct wait *w);
+/* The facts of a wait that ended are complete now: its parts are booked with them. */
+void waited_facts(struct thread *t, const struct wait *w);
+/* A thread that ends waits for nothing, though a cancellation may have taken it out of a wait. */
+void waited_thread_ends(struct thread *t);
 /* The calling thread got a lock, or lets go of it, while others wait. */
 void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now);
 void waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now);
