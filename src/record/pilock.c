@@ -5,6 +5,7 @@
 #include "src/record/state.h"
 
 #include <errno.h>
+#include <time.h>
 
 #include "src/record/raw.h"
 
@@ -32,7 +33,7 @@ bool pilock_wait(uint32_t *word, uint32_t tid)
 	if (recorder.confined)
 		return confined_wait(word, tid);
 	do
-		r = raw_futex(word, FUTEX_LOCK_PI_PRIVATE, 0);
+		r = raw_futex(word, FUTEX_LOCK_PI_PRIVATE, 0, NULL);
 	while (r == -EINTR || r == -EAGAIN);
 	__atomic_load_n(
 		word,
@@ -40,8 +41,28 @@ bool pilock_wait(uint32_t *word, uint32_t tid)
 	return r == 0;
 }
 
+bool pilock_lock_for(uint32_t *word, uint32_t tid, unsigned int ms)
+{
+	uint32_t expected = 0;
+	struct timespec now;
+	long until[2];
+	int r;
+
+	if (__atomic_compare_exchange_n(word, &expected, tid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return true;
+	clock_gettime(CLOCK_REALTIME, &now); /* this call knows no other clock */
+	now.tv_nsec += (long)(ms % 1000 * 1000000);
+	until[0] = (long)now.tv_sec + (long)(ms / 1000) + now.tv_nsec / 1000000000;
+	until[1] = now.tv_nsec % 1000000000;
+	do
+		r = raw_futex(word, FUTEX_LOCK_PI_PRIVATE, 0, until);
+	while (r == -EINTR || r == -EAGAIN);
+	__atomic_load_n(word, __ATOMIC_ACQUIRE); /* as above */
+	return r == 0;
+}
+
 void pilock_wake(uint32_t *word)
 {
 	__atomic_fetch_or(word, 0, __ATOMIC_RELEASE); /* as above */
-	raw_futex(word, FUTEX_UNLOCK_PI_PRIVATE, 0);
+	raw_futex(word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL);
 }

@@ -13,6 +13,8 @@
 
 bool pilock_wait(uint32_t *word, uint32_t tid);
 void pilock_wake(uint32_t *word);
+/* Waits no longer than that. Not where recorder.confined. */
+bool pilock_lock_for(uint32_t *word, uint32_t tid, unsigned int ms);
 
 /* False: it could not be taken (the caller counts a loss and does without). errno is left as it was. */
 static inline bool pilock_lock(uint32_t *word, uint32_t tid)

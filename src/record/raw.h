@@ -118,9 +118,10 @@ static inline int raw_exists(const char *path)
 	return (int)RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);
 }
 
-static inline int raw_futex(uint32_t *word, int what, uint32_t value)
+/* until: as the kernel has it, seconds and ns in two words; NULL for ever. */
+static inline int raw_futex(uint32_t *word, int what, uint32_t value, const long until[2])
 {
-	return (int)RAW_CALL(SYS_futex, word, what, value, NULL, NULL, 0);
+	return (int)RAW_CALL(SYS_futex, word, what, value, until, NULL, 0);
 }
 
 #endif

@@ -27,9 +27,13 @@ static uint32_t unwind_lock;
 /*
  * The thread that forks, 0 none, written under unwind_lock. Others stay out of libunwind until it is done,
  * and wait for fork_lock, which it holds; they wait with their signals open, as it may want to stop them by
- * one. It may capture itself meanwhile: handlers of the program's lock.
+ * one. It may capture itself meanwhile: handlers of the program's lock. Such a handler may also wait for a
+ * lock that one of the others holds, so they do not wait for ever: fork_stuck, and until that fork is done
+ * nobody waits, and call sites stand for stacks.
  */
 static uint32_t unwind_forker, fork_lock;
+static bool fork_stuck;
+#define FORK_PATIENCE_MS 200u
 static struct arena frame_arena;
 
 static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
@@ -224,30 +228,37 @@ static inline uint32_t walk(struct thread *t, struct site site)
 	return 0;
 }
 
-/* Blocks signals and takes unwind_lock, when nobody else forks. False: neither. */
-static bool unwind_enter(uint32_t tid, uint64_t *ret_signals)
-{
-	for (;;) {
-		*ret_signals = ownstack_block();
-		if (pilock_lock(&unwind_lock, tid)) {
-			if (unwind_forker == 0 || unwind_forker == tid)
-				return true;
-			pilock_unlock(&unwind_lock, tid);
-		} else {
-			ownstack_unblock(*ret_signals);
-			return false;
-		}
-		ownstack_unblock(*ret_signals);
-		if (!pilock_lock(&fork_lock, tid))
-			return false;
-		pilock_unlock(&fork_lock, tid);
-	}
-}
-
 static void unwind_leave(uint32_t tid, uint64_t signals)
 {
 	pilock_unlock(&unwind_lock, tid);
 	ownstack_unblock(signals);
+}
+
+enum unwind {
+	UNWIND_NOTHING, /* no lock was to be had */
+	UNWIND_NOT,     /* another thread forks: libunwind must be let alone */
+	UNWIND_MAY
+};
+
+/* Blocks signals and takes unwind_lock, when nobody else forks or that takes too long. UNWIND_NOTHING: neither. */
+static enum unwind unwind_enter(uint32_t tid, uint64_t *ret_signals)
+{
+	for (;;) {
+		*ret_signals = ownstack_block();
+		if (!pilock_lock(&unwind_lock, tid)) {
+			ownstack_unblock(*ret_signals);
+			return UNWIND_NOTHING;
+		}
+		if (unwind_forker == 0 || unwind_forker == tid)
+			return UNWIND_MAY;
+		if (fork_stuck)
+			return UNWIND_NOT;
+		unwind_leave(tid, *ret_signals);
+		if (pilock_lock_for(&fork_lock, tid, FORK_PATIENCE_MS))
+			pilock_unlock(&fork_lock, tid);
+		else
+			__atomic_store_n(&fork_stuck, true, __ATOMIC_RELAXED);
+	}
 }
 
 /* The call site alone, without a system call. */
@@ -269,6 +280,7 @@ static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct s
 	struct capture_work w = { .t = t, .site = site };
 	uint8_t busy;
 	int saved = errno, cancel;
+	enum unwind unwinding;
 	uintptr_t stack_end;
 	uint64_t signals;
 	void *own;
@@ -280,9 +292,10 @@ static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct s
 	/* libunwind may open, read and write: cancellation points, which a lock call must not be. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	busy = busy_enter(t);
-	if (unwind_enter(t->tid, &signals)) {
+	unwinding = unwind_enter(t->tid, &signals);
+	if (unwinding != UNWIND_NOTHING) {
 		stack_end = stack_end_of(t, (uintptr_t)__builtin_frame_address(0));
-		own = ownstack_end();
+		own = unwinding == UNWIND_MAY ? ownstack_end() : NULL;
 		if (stack_end == 0)
 			ownstack_alternate_look(&w.alternate);
 		if (own != NULL)
@@ -340,7 +353,8 @@ void stacks_before_fork(uint32_t tid)
 
 	if (!pilock_lock(&fork_lock, tid))
 		return;
-	if (unwind_enter(tid, &signals)) {
+	if (unwind_enter(tid, &signals) == UNWIND_MAY) {
+		fork_stuck = false;
 		unwind_forker = tid;
 		unwind_leave(tid, signals);
 	}
@@ -364,14 +378,16 @@ void stacks_start_child(uint32_t tid)
 
 void stacks_modules_changed(struct thread *t)
 {
+	enum unwind unwinding;
 	int saved = errno;
 	uint64_t signals;
 	uint8_t busy = busy_enter(t);
 
-	if (unwind_enter(t->tid, &signals)) {
+	unwinding = unwind_enter(t->tid, &signals);
+	if (unwinding == UNWIND_MAY) /* else when the next stack is captured */
 		modules_forget();
+	if (unwinding != UNWIND_NOTHING)
 		unwind_leave(t->tid, signals);
-	}
 	busy_leave(t, busy);
 	errno = saved;
 }

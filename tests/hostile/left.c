@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Waits that end in another order than they began, or never: one within another's hold, one that a handler leaves by a
- * jump. For left.sh. */
+ * jump; and a fork whose handlers wait for a lock that another thread has. For left.sh. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "tests/workloads/handshake.h"
 
 #define ROUNDS 20
 
-static pthread_mutex_t outer = PTHREAD_MUTEX_INITIALIZER, inner = PTHREAD_MUTEX_INITIALIZER;
-static atomic_int wants, step, held;
+static pthread_mutex_t outer = PTHREAD_MUTEX_INITIALIZER, inner = PTHREAD_MUTEX_INITIALIZER,
+		       fork_lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int wants, step, held, forking;
 static sigjmp_buf before;
 
 static void lock(pthread_mutex_t *m)
@@ -98,6 +100,51 @@ static void jumped(void)
 	pthread_join(t, NULL);
 }
 
+static void before_fork(void)
+{
+	atomic_store(&forking, 1);
+	pthread_mutex_lock(&fork_lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&fork_lock);
+}
+
+/* Before all libraries' constructors: so this handler of a fork runs after theirs. */
+static void register_first(void)
+{
+	pthread_atfork(before_fork, after_fork, after_fork);
+}
+
+static __attribute__((section(".preinit_array"), used)) void (*first)(void) = register_first;
+
+static void *holds_while_forking(void *argument)
+{
+	pthread_mutex_lock(&fork_lock);
+	atomic_store(&held, 1);
+	await_step(&forking, 1);
+	sleep_us(20000);
+	pthread_mutex_lock(&inner); /* the recorder does not know this place yet */
+	pthread_mutex_unlock(&inner);
+	pthread_mutex_unlock(&fork_lock);
+	return argument;
+}
+
+static void forked(void)
+{
+	pthread_t t;
+	pid_t pid;
+
+	pthread_create(&t, NULL, holds_while_forking, NULL);
+	await_step(&held, 1);
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	waitpid(pid, NULL, 0);
+	pthread_join(t, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -106,6 +153,8 @@ int main(int argc, char **argv)
 		nested();
 	else if (strcmp(what, "jumped") == 0)
 		jumped();
+	else if (strcmp(what, "forked") == 0)
+		forked();
 	else
 		return 2;
 	return 0;

@@ -14,3 +14,7 @@ check_json json 'p["complete"]' \
 expect 0 timeout 60 "$mutrace" --json=json "$left" jumped
 check_json json 'p["complete"]' 'lock("inner")["contended"] == 20' \
 	'lock("inner")["blocked_ns"] > lock("inner")["wait_ns"]["total"] / 2'
+
+# A handler of the program waits for a lock whose holder meets a new place.
+expect 0 timeout 60 "$mutrace" --json=json "$left" forked
+check_json json 'p["complete"]' 'lock("inner")["acquired"] == 1'
