@@ -20,7 +20,7 @@
 #include "wrappers/real.h"
 
 #ifdef MATRACE
-/* Counted as over at once: it does not return, and after vfork() the thread's record is the parent's. */
+/* An exec is counted as over at once: it does not return, and after vfork() the thread's record is the parent's. */
 static void note(struct site site)
 {
 	struct watch w;

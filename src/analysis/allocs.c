@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What matrace recorded: calls of all threads, put together by function and by what their stacks read, ranked, and
+ * The calls that matrace recorded: those of all threads, put together by function and by what their stacks read, ranked, and
  * what the user does not want to hear about set apart. Runs in mutrace and matrace. Called by report.c.
  */
 #include <errno.h>

@@ -37,7 +37,7 @@ static const char *frame_function(struct report_private *v, uint32_t frame)
 }
 
 /*
- * Whether a release was a tail call of functions that took the lock: their frames were gone by then, so that what
+ * True if a release was a tail call of functions that took the lock: their frames were gone by then, so that what
  * was captured is the outer part of the stack that took it.
  */
 static bool is_outer_part(const uint32_t *released, size_t n_released, const uint32_t *taken, size_t n_taken)
@@ -144,7 +144,7 @@ static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, 
 	return group_add(g, row, kind, &add);
 }
 
-/* Who took it, and for how long: the stack of the first time through a call stands for all. */
+/* The holder, and for how long it held it: the stack of the first time through a call stands for all. */
 static int cell_add_group(struct report_private *v, struct groups *g, const struct model_process *p,
 			  const struct model_cell *c, uint32_t row)
 {

@@ -28,7 +28,7 @@ struct counter_column {
 	int importance; /* columns of the least go first where there is no room; 0: never */
 };
 
-/* What a counter is, see counters.def. */
+/* A counter, see counters.def. */
 struct counter_info {
 	const char *name;    /* in JSON and CSV; NULL: only conditions have it */
 	const char *meaning; /* one line, as in the man page */
@@ -46,7 +46,7 @@ struct counter_info {
 };
 extern const struct counter_info counter_infos[COUNTERS];
 
-/* Whether locks of a kind have a counter. */
+/* True if locks of a kind have a counter. */
 static inline bool counter_of(enum counter counter, enum lock_kind kind)
 {
 	return counter_infos[counter].kinds == 0 || counter_infos[counter].kinds & 1u << kind;

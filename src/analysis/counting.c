@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the cells and edges of a row's locks add up to, and how the processes of an entry differ. Runs in mutrace.
+ * The sums of the cells and edges of a row's locks, and how the processes of an entry differ. Runs in mutrace.
  * Called by report.c after the rows are made.
  */
 #include <errno.h>
@@ -109,7 +109,7 @@ static void spread_take(const struct model_process *p, struct row_map *map, cons
 	}
 }
 
-/* Who used the locks of a row that has many. */
+/* The threads that used the locks of a row that has many. */
 struct row_threads {
 	struct table users;    /* (row, thread record, generation) */
 	struct table distinct; /* (row, thread record): how many generations of it are known */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What threads wait for at the moment of reading, who holds it, and whether they wait for each other. Runs in
+ * The locks that threads wait for at the moment of reading, their holders, and whether they wait for each other. Runs in
  * mutrace. Called by report.c after the rows are ranked, for one entry of the report at a time.
  */
 #include <errno.h>
@@ -9,7 +9,7 @@
 
 #include "src/analysis/private.h"
 
-/* Who holds what in one process: held entries chained by lock. */
+/* The locks that are held in one process: held entries chained by lock. */
 struct holders {
 	uint32_t *first;  /* by lock: held entry, MODEL_NONE at the end */
 	uint32_t *next;   /* by held entry */
@@ -23,7 +23,7 @@ static void holders_free(struct holders *h)
 	free(h->thread);
 }
 
-/* Whether what a thread held when it ended is held still: nobody has made the lock anew, or inherited it, since then. */
+/* True if what a thread held when it ended is held still: nobody has made the lock anew, or inherited it, since then. */
 static bool left_behind(const struct model_process *p, uint32_t thread, const struct model_held *held)
 {
 	const struct model_lock *l = &p->locks[held->lock];
@@ -67,7 +67,7 @@ static const char *thread_name(struct report_private *v, const struct model_thre
 	return t->name[0] ? strings_intern(&v->strings, t->name) : NULL;
 }
 
-/* Whether a holder keeps a waiter out: readers do not keep readers out. */
+/* True if a holder keeps a waiter out: readers do not keep readers out. */
 static bool keeps_out(const struct model_thread *waiter, const struct model_held *held)
 {
 	return waiter->waiting_side == SIDE_EXCLUSIVE || held->side == SIDE_EXCLUSIVE;

@@ -176,7 +176,7 @@ static const char *const at_bottom[] = {
 	"decltype(*std::thread::_Invoker<*",
 };
 
-/* What calls main() or a thread's function: it and all outside of it go, with names or without. */
+/* The caller of main() or of a thread's function: it and all outside of it go, with names or without. */
 static const char *const starters[] = {
 	"start_thread",           "clone", "clone3", "__clone", "__clone3", "__libc_start_main*",
 	"__libc_start_call_main",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the files of src/analysis share; nothing outside includes this. */
+/* Shared by the files of src/analysis; nothing outside includes this. */
 #ifndef MUTRACE_ANALYSIS_PRIVATE_H
 #define MUTRACE_ANALYSIS_PRIVATE_H
 
@@ -106,7 +106,7 @@ void row_map_free(struct row_map *map, size_t n_processes);
 /* The row of a lock, NULL if it has none. After rows_rank(). */
 struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,
 			  uint32_t lock);
-/* What threads waited for it, on both sides. */
+/* The threads that waited for it, on both sides. */
 uint64_t row_wait(const struct report_row *row);
 
 /* realtime.c. Waits of realtime threads for others, collected by blame_make(). */

@@ -121,7 +121,7 @@ static bool ended_well(const struct model_process *p)
 	       !p->truncated && p->damaged == 0;
 }
 
-/* What profiling cost, from what the recorder measured of itself at its start. */
+/* The cost of profiling, from the recorder's measurement of itself at its start. */
 static uint64_t overhead(const struct model_process *p)
 {
 	uint64_t acquired = 0, waits = 0;

@@ -15,13 +15,13 @@
 
 struct symbolizer;
 
-/* What stacks are weighted with: the time that they waited, that they held, or that others waited for them. */
+/* Stacks are weighted with a time: the one that they waited, that they held, or that others waited for them. */
 enum report_time { TIME_WAIT, TIME_HOLD, TIME_BLOCKED, TIME_MAX };
 extern const char *const report_time_names[TIME_MAX + 1]; /* as options have it; NULL at the end */
 
 #define REPORT_MAX_USUAL UINT32_MAX /* of report_options.max: what is usual for the report */
 
-/* What the user asked for; fill with report_options_init() first. */
+/* The user's choices; fill with report_options_init() first. */
 struct report_options {
 	/* choosing and ordering rows of the text; JSON and CSV have every lock */
 	unsigned int max; /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
@@ -44,7 +44,7 @@ struct report_options {
 	int progress_fd;                 /* terminal for the progress line, -1: none */
 };
 
-/* What matrace found in all processes together, for --fail. */
+/* The findings of matrace in all processes together, for --fail. */
 struct report_found {
 	uint64_t calls, suppressed;
 	uint64_t unrecorded; /* processes */
@@ -54,7 +54,7 @@ struct report_found {
 void report_options_init(struct report_options *o);
 
 struct report_row;
-/* Whether anything was done with it besides making it. */
+/* True if anything was done with it besides making it. */
 bool report_row_used(const struct report_row *row);
 /* "memory-allocator", "locks", ... by enum watch_class; NULL at the end */
 const char *report_watch_class(unsigned int class);

@@ -8,7 +8,7 @@
 
 #include "src/analysis/identity.h"
 
-/* What makes two locks one row: a name that is the same, and for a variable the same one (two static
+/* Two locks are one row by: a name that is the same, and for a variable the same one (two static
  * variables may have one name; rows of several builds become one later). Without folding every lock is its own. */
 static void row_key(const struct report_private *v, const struct model_process *p, const struct model_lock *l,
 		    const struct lock_name *name, uint64_t *a, uint64_t *b, struct row_home *home)

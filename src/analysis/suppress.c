@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the user knows of and does not want to hear about: files of globs, one a line, "#" begins a comment. A glob
+ * Findings that the user knows and does not want to hear about: files of globs, one a line, "#" begins a comment. A glob
  * matches an entry if it matches the watched function, or the function or module (path or name) of a frame of its
  * stack. Runs in matrace. Called by report.c and allocs.c.
  */

@@ -19,7 +19,7 @@ uint32_t pidns_own(void)
 	return stat("/proc/self/ns/pid", &st) == 0 ? (uint32_t)st.st_ino : 0;
 }
 
-/* Whether a process, by the number that we know it by, calls itself pid. NSpid lists its numbers, the innermost last; one
+/* True if a process, by the number that we know it by, calls itself pid. NSpid lists its numbers, the innermost last; one
  * of our own namespace has only one. */
 static bool calls_itself(const char *name, uint32_t pid)
 {

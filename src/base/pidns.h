@@ -7,7 +7,7 @@
 
 /* Inode number of our own namespace, 0 if unknown. */
 uint32_t pidns_own(void);
-/* The number that we know the process by which calls itself pid in that namespace (0 unknown: taken for ours). 0: it is
+/* Our number of the process that calls itself pid in that namespace (0 unknown: taken for ours). 0: it is
  * not to be seen from here, or is gone. */
 uint32_t pidns_here(uint32_t pid, uint32_t namespace);
 

@@ -20,7 +20,7 @@ struct proc_stat {
 
 /* 0; -ESRCH: there is no such process; another -errno: it is not shown to us. */
 int proc_stat_read(uint32_t pid, struct proc_stat *ret);
-/* Whether it is only waited for. */
+/* True if it is only waited for. */
 bool proc_ended(const struct proc_stat *s);
 
 /* How a process ended that was waited for by its parent, as waitpid() gives it, if the kernel (6.15) tells it by a

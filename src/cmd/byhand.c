@@ -46,7 +46,7 @@ static int open_session(struct byhand *b)
 	return n == (ssize_t)sizeof(b->content) && b->content.config.report_at_exit ? 0 : -EINVAL;
 }
 
-/* Whether processes besides the one that asks us are still in the session, or about to be. */
+/* True if processes besides the one that asks us are still in the session, or about to be. */
 static bool others_run(struct byhand *b)
 {
 	struct follow *f = follow_new(b->dir);

@@ -110,7 +110,7 @@ static int limits_load(struct check *c)
 		       : 0;
 }
 
-/* What the user should know before trusting the verdict. */
+/* Says why the verdict may not be trusted. */
 static void notes(const struct check *c)
 {
 	if (c->run->lost != 0)

@@ -78,7 +78,7 @@ int child_take_signals(struct child *c, int *ret_fd)
 	return 0;
 }
 
-/* What came in was for the program, which is no more. */
+/* Drops the signals that came in for the program, which has ended. */
 static void forget_signals(int fd)
 {
 	struct signalfd_siginfo info;
@@ -252,7 +252,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 	return not_executed(path, error);
 }
 
-/* Whether the program is stopped, without taking the news away from child_look(). */
+/* True if the program is stopped, without taking the news away from child_look(). */
 static bool is_stopped(const struct child *c)
 {
 	struct proc_stat stat;

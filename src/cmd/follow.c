@@ -87,7 +87,7 @@ int follow_open_image(const struct follow *f, const struct tracked *t, int flags
 	return openat(f->dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 }
 
-/* Whether a process is there, and is the one that started then (0: unknown). One that is hidden from us counts. */
+/* True if a process is there, and is the one that started then (0: unknown). One that is hidden from us counts. */
 static bool process_lives(uint32_t pid, uint64_t start)
 {
 	struct proc_stat stat;
@@ -150,7 +150,7 @@ static uint32_t ending(const struct follow *f, const struct tracked *t, const st
 	return proc_pidfd_status(t->pidfd, &status) ? WAIT_STATUS_KNOWN | status : 0;
 }
 
-/* What the process could not write itself. */
+/* Writes the end that the process could not write itself. */
 static void write_ending(const struct follow *f, const struct tracked *t, const struct image_header *h,
 			 int fd)
 {

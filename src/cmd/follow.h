@@ -26,18 +26,18 @@ void follow_ended(struct follow *f);
 /* The same, and looks for new images and at all others, unless that was done a moment ago and not "now" is asked for: what it
  * costs grows with the number of images, and with ten thousand processes that end one by one it would grow with the square. */
 void follow_scan(struct follow *f, bool now);
-/* Whether processes live, or may be about to be born. As of the last scan. */
+/* True if processes live, or may be about to be born. As of the last scan. */
 bool follow_busy(const struct follow *f);
-/* Whether processes run in this session (its path) that no image tells of, or not yet; of those that never do, such as
+/* True if processes run in this session (its path) that no image tells of, or not yet; of those that never do, such as
  * static programs, it says so for a second. */
 bool follow_newcomers(struct follow *f, const char *session);
-/* Whether somebody is about to show up, as follow_busy() does. */
+/* True if somebody is about to show up, as follow_busy() does. */
 bool follow_expects(const struct follow *f);
 /* How many of the session's processes live, but for one process and for those that have come to their end. */
 unsigned int follow_others(const struct follow *f, pid_t but);
 /* How many of the session's processes live, and one of them. As of the last scan. */
 unsigned int follow_living(const struct follow *f, pid_t *ret_one);
-/* Whether there is anything to report: a process that registered, and did not only go on as something that did not.
+/* True if there is anything to report: a process that registered, and did not only go on as something that did not.
  * After follow_clean(). */
 bool follow_any(const struct follow *f);
 /* When all is over: removes all images that hold nothing, also those that were made ready for children, and cuts the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the last scan of a session's processes says, see follow.h. */
+/* Questions to the last scan of a session's processes, see follow.h. */
 #include <fcntl.h>
 #include <unistd.h>
 

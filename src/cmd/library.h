@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Where libmutrace.so and its sisters are, for the command that preloads one. */
+/* Finds libmutrace.so and its sisters, for the command that preloads one. */
 #ifndef MUTRACE_CMD_LIBRARY_H
 #define MUTRACE_CMD_LIBRARY_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What is new in a session that is being recorded, see live.h. */
+/* The news of a session that is being recorded, see live.h. */
 #include "src/cmd/live.h"
 
 #include <errno.h>

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Whether there is a process with this session in its environment that is not known. Reads all of /proc. */
+/* True if there is a process with this session in its environment that is not known. Reads all of /proc. */
 bool newcomers_exist(const char *session, bool (*known)(const void *data, pid_t pid), const void *data);
 
 #endif

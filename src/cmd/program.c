@@ -69,7 +69,7 @@ static int search_path(const char *name, char **ret_path)
 }
 
 /*
- * Whether executing this file makes the kernel set AT_SECURE. The rule of the kernel: an effective id differs
+ * True if executing this file makes the kernel set AT_SECURE. The rule of the kernel: an effective id differs
  * from the real one afterwards, or somebody whose real id is not 0 gains capabilities. So root's own
  * set-user-ID programs are nothing special when root runs them.
  */
@@ -162,7 +162,7 @@ static bool is_own_loader(const struct stat *st)
 	       loader.st_ino == st->st_ino;
 }
 
-/* Where an address of the program lies in its file; -1 nowhere. */
+/* The offset of a program's address in its file; -1 if it has none. */
 static off_t file_offset(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
 {
 	for (unsigned int i = 0; i < header->e_phnum; i++) {
@@ -177,7 +177,7 @@ static off_t file_offset(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
 	return -1;
 }
 
-/* Whether a program was built with gcc's -fsanitize=address: a library that wants to come before all others.
+/* True if a program was built with gcc's -fsanitize=address: a library that wants to come before all others.
  */
 static bool needs_asan(int fd, const ElfW(Ehdr) * header)
 {

@@ -52,7 +52,7 @@ static int list_one(const char *place, const char *name)
 	return found;
 }
 
-/* Where sessions are made that nobody named. */
+/* The directory for sessions that nobody named. */
 static void list_sessions(void)
 {
 	const char *places[DIRECTORY_PLACES];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What mutrace says to its user: lines on stderr that begin with "mutrace: " (or "matrace: "). Called by the commands only; code
+ * Messages of mutrace to its user: lines on stderr that begin with "mutrace: " (or "matrace: "). Called by the commands only; code
  * in other folders returns its errors.
  */
 #ifndef MUTRACE_CMD_SAY_H

@@ -110,7 +110,7 @@ static int fill(struct sessiondir *s)
 	s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (s->dir < 0)
 		return -errno;
-	/* Whoever owns the place may have put another one there. */
+	/* The owner of the place may have put another one there. */
 	if (fstat(s->dir, &st) < 0 || st.st_uid != geteuid())
 		return -EPERM;
 	if (fchmod(s->dir, 0700) < 0)
@@ -141,7 +141,7 @@ static void unmake(struct sessiondir *s)
 	s->dir = s->file = -1;
 }
 
-/* Where there is ample room, /dev/shm first: no disk ever writes these pages back, which would stall the program's
+/* A place with ample room, /dev/shm first: no disk ever writes these pages back, which would stall the program's
  * counters. Else where there is any. 0 or -errno of the last place. */
 static int make_unnamed(struct sessiondir *s)
 {

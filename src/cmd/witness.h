@@ -14,7 +14,7 @@
 
 /* Starts the witness; 0 if there is none to be had (then nothing is ever seen). */
 pid_t witness_start(void);
-/* Whether the group was sent this signal. Replaces the witness if so, for the next time. */
+/* True if the group was sent this signal. Replaces the witness if so, for the next time. */
 bool witness_saw(pid_t *witness, int signal);
 void witness_end(pid_t witness);
 

@@ -23,7 +23,7 @@
 
 static const char *const change_names[CHANGE_MAX] = { "worse", "better", "new", "gone", "same" };
 
-/* Whether figure f of b is more than that of a, beyond chance. */
+/* True if figure f of b is more than that of a, beyond chance. */
 static bool exceeds(const struct digest_lock *a, const struct digest_lock *b, int f)
 {
 	const struct figure_spec *spec = &figure_specs[f];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What changed between two digests, by identity of locks; as text and as JSON. Runs in mutrace. Called by diff. */
+/* The changes between two digests, by identity of locks, as text and as JSON. Runs in mutrace. Called by diff. */
 #ifndef MUTRACE_COMPARE_DIFF_H
 #define MUTRACE_COMPARE_DIFF_H
 

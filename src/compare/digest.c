@@ -243,7 +243,7 @@ static double ratio(double part, double whole)
 	return whole > 0 ? part / whole : 0;
 }
 
-/* What follows from the sums of all processes. */
+/* Computes the figures that follow from the sums of all processes. */
 static void derive(struct digest *d)
 {
 	size_t i;

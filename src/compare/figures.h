@@ -55,7 +55,7 @@ struct figure_spec {
 
 extern const struct figure_spec figure_specs[FIGURE_MAX];
 
-/* Whether all locks together have it: an average over locks of all sorts says nothing. */
+/* True if all locks together have it: an average over locks of all sorts says nothing. */
 static inline bool figure_of_total(int f)
 {
 	return f < FIGURE_HOLD_SHARE && f != FIGURE_WAIT_AVG && f != FIGURE_WAIT_P99;

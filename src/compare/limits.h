@@ -33,7 +33,7 @@ struct limits {
 	bool absolute; /* some rule has an absolute limit */
 };
 
-/* What holds for one lock, all rules put together. */
+/* The limits of one lock, all rules put together. */
 struct lock_limits {
 	struct limit limit[FIGURE_MAX];
 	double min_acquired;
@@ -44,7 +44,7 @@ void limits_free(struct limits *l);
 int limits_read(struct limits *l, const char *path, char *error);
 /* Adds the rule of one --limit option: [total:|lock GLOB:|identity GLOB:|module GLOB:|GLOB:]FIGURE=VALUE. The same. */
 int limits_option(struct limits *l, const char *text, char *error);
-/* What the rules say of a lock, NULL: of the total. */
+/* The rules' answer for a lock, NULL: for the total. */
 void limits_of(struct limits *l, const struct digest_lock *lock, struct lock_limits *ret);
 
 /* For the files of this folder. */

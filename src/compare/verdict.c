@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a judgement came out as, in text, JUnit XML (libxml2) and GitHub's annotations; see judge.h. */
+/* The verdict, in text, JUnit XML (libxml2) and GitHub's annotations; see judge.h. */
 #include <errno.h>
 #include <libxml/xmlwriter.h>
 #include <stdlib.h>

@@ -129,7 +129,7 @@ bool call_process_name(pid_t pid, char *out, size_t size)
 	return true;
 }
 
-/* What a descriptor stands for. False: unknown. */
+/* Describes the file of a descriptor. False: unknown. */
 static bool descriptor_path(const struct target *t, int fd, char *out, size_t size)
 {
 	char path[64];

@@ -269,7 +269,7 @@ static int parts_map(struct target *t)
 	return r;
 }
 
-/* What each thread was in, and the program's name. */
+/* Each thread's system call, and the program's name. */
 static void threads_finish(struct target *t)
 {
 	for (size_t i = 0; i < t->n_threads; i++) {

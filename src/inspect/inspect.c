@@ -41,7 +41,7 @@ static bool all_wait(const struct inspect_private *v)
 	return true;
 }
 
-/* What to know of a program whose locks are not the C library's. */
+/* A hint for programs whose locks are not the C library's. */
 static const char *note_of(const struct inspect_private *v)
 {
 	static const struct {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Who waits for whom right now, in a process that nobody prepared, or in a core file: nothing is loaded into it, and it is
+ * Finds who waits for whom right now, in a process that nobody prepared, or in a core file: nothing is loaded into it, and it is
  * not stopped where that can be avoided. (Who waited when a program that mutrace profiles was last read is
  * src/analysis/hang.c.) inspect_run() is the one door. Runs in mutrace, single-threaded.
  */

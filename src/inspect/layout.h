@@ -5,17 +5,17 @@
 
 #include "src/inspect/waits.h"
 
-/* Where in a condition the futexes are, over all versions; most likely ones first. */
+/* The places of the futexes in a condition, over all versions; the most likely ones first. */
 extern const unsigned int layout_cond_futexes[];
 extern const size_t layout_cond_futexes_n;
 /* The condition that a futex most likely belongs to. */
 uint64_t layout_cond_at(uint64_t futex);
 
-/* Whether a thread of the target calls itself so. */
+/* True if a thread of the target calls itself so. */
 bool layout_thread_known(const struct target *t, pid_t ns_tid);
-/* Whether there may be a mutex; if so, its owner and kind. */
+/* True if there may be a mutex; if so, its owner and kind. */
 bool layout_mutex(struct target *t, uint64_t at, struct wait_found *ret);
-/* Whether its word says that somebody waits. */
+/* True if its word says that somebody waits. */
 bool layout_mutex_waited(struct target *t, uint64_t at);
 /* The rwlock that a futex belongs to, by the value that was expected in it. */
 uint64_t layout_rwlock_at(uint64_t futex, uint32_t expected);

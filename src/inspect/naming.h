@@ -19,7 +19,7 @@ void naming_all(struct naming *n);
 const char *naming_function(struct naming *n, const struct unwound *u, size_t frame);
 /* The function that a frame's line belongs to, be it inlined. */
 const char *naming_inner(struct naming *n, const struct unwound *u, size_t frame);
-/* Whether a frame is in the function, or in one that was inlined into it. */
+/* True if a frame is in the function, or in one that was inlined into it. */
 bool naming_within(struct naming *n, const struct unwound *u, size_t frame, const char *function);
 /* A stack as it is shown: without what only locks, starts threads, or enters the kernel. NULL: no frame, or no memory. */
 const struct report_stack *naming_stack(struct naming *n, const struct unwound *u);
@@ -28,7 +28,7 @@ const char *naming_variable(struct naming *n, uint64_t address, const char **ret
 			    unsigned int *ret_line);
 /* Why the program itself has no names, as a sentence; NULL: it has. The naming's. */
 const char *naming_missing(struct naming *n);
-/* Whether the code is the C library's, by its file's name. */
+/* True if the code is the C library's, by its file's name. */
 bool naming_libc(struct target *t, uint64_t pc);
 
 #endif

@@ -30,7 +30,7 @@ static uint32_t thread_by(const struct target *t, pid_t ns_tid)
 	return INSPECT_NONE;
 }
 
-/* Where it lies, if it has no name. */
+/* Its place, if it has no name. */
 static const char *place_words(struct inspect_private *v, uint64_t address)
 {
 	const struct target *t = v->target;
@@ -69,7 +69,7 @@ static void owner_set(struct inspect_private *v, struct inspect_object *o, const
 		o->owner = OWNER_GONE;
 }
 
-/* Whether the innermost frame of the user's is in it. */
+/* True if the innermost frame of the user's is in it. */
 static bool in_function(const struct inspect_private *v, uint32_t thread, const char *function)
 {
 	const struct report_stack *s = v->i.threads[thread].stack;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the files that make an inspection share. */
+/* Shared by the files that make an inspection. */
 #ifndef MUTRACE_INSPECT_PRIVATE_H
 #define MUTRACE_INSPECT_PRIVATE_H
 
@@ -20,7 +20,7 @@ struct inspect_private {
 
 /* look.c: the threads, seen twice, with their stacks. 0 or -errno. */
 int look_threads(struct inspect_private *v);
-/* Whether a thread is where it was. */
+/* True if a thread is where it was. */
 bool look_again(const struct inspect_private *v, uint32_t thread);
 /* Stops threads (indexes) for an instant, for registers and stacks. */
 int look_stopped(struct inspect_private *v, const uint32_t *threads, size_t n);

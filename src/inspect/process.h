@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the files that read a live process share. */
+/* Shared by the files that read a live process. */
 #ifndef MUTRACE_INSPECT_PROCESS_H
 #define MUTRACE_INSPECT_PROCESS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a process and a core file have in common: pages that were read, mappings, and the files that are mapped. See target.h. */
+/* The common part of a process and a core file: pages that were read, mappings, and the files that are mapped. See target.h. */
 #include "src/base/array.h"
 #include "src/inspect/target.h"
 

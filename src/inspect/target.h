@@ -90,7 +90,7 @@ void target_close(struct target *t);
 
 /* 0, or -EFAULT if not all of it can be read. */
 int target_read(struct target *t, uint64_t at, void *to, size_t size);
-/* What may have changed since it was read is read anew. */
+/* Forgets what may have changed since it was read. */
 void target_forget(struct target *t);
 int target_u32(struct target *t, uint64_t at, uint32_t *ret);
 int target_word(struct target *t, uint64_t at, uint64_t *ret); /* as wide as a pointer */
@@ -107,7 +107,7 @@ struct module *target_module(struct target *t, uint64_t at);
 int process_threads(struct target *t);
 /* One of them again; false if it is gone. */
 bool process_thread_look(const struct target *t, struct target_thread *thread);
-/* Whether it still runs the program that was looked at. */
+/* True if it still runs the program that was looked at. */
 bool target_same(const struct target *t);
 /* For how long it has slept, in ns; 0 unknown. */
 uint64_t process_thread_asleep_ns(const struct target *t, pid_t tid);

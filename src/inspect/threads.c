@@ -135,7 +135,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* What is to be added to a processor's clock to get CLOCK_MONOTONIC. They differ by what the host took from each, so we go
+/* The difference between CLOCK_MONOTONIC and each processor's clock. They differ by what the host took from each, so we go
  * there for a moment to see. */
 static bool clock_offset(struct process *p, unsigned int cpu, int64_t *ret)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What a thread waits for, from the system call that it is in, its stack, and the C library's layout of locks. */
+/* Finds out what a thread waits for, from the system call that it is in, its stack, and the C library's layout of locks. */
 #ifndef MUTRACE_INSPECT_WAITS_H
 #define MUTRACE_INSPECT_WAITS_H
 
@@ -23,17 +23,17 @@ struct wait_found {
 	char detail[80];
 };
 
-/* Whether the thread waits for something that we know. thread is asleep in a call, or a stopped one that runs (a spin
+/* True if the thread waits for something that we know. thread is asleep in a call, or a stopped one that runs (a spin
  * lock). */
 bool wait_find(struct target *t, struct naming *n, const struct target_thread *thread,
 	       const struct unwound *u, struct wait_found *ret);
 /* A call of futex() that waits: for which word, with which expected value. */
 bool wait_futex(const struct system_call *c, uint64_t *ret_address, uint32_t *ret_expected);
-/* Whether the thread is inside the initialisation that others wait for at this once-control. */
+/* True if the thread is inside the initialisation that others wait for at this once-control. */
 bool wait_initialises(struct target *t, struct naming *n, const struct unwound *u, uint64_t control);
 /* The function with the static variable whose initialisation a thread waits for; NULL: it does not. The naming's. */
 const char *wait_static(struct naming *n, const struct unwound *u);
-/* Whether a thread is in something that the function called. */
+/* True if a thread is in something that the function called. */
 bool wait_inside(struct naming *n, const struct unwound *u, const char *function);
 
 #endif

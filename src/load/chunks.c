@@ -52,7 +52,7 @@ int64_t file_read(int fd, void *buffer, size_t size, uint64_t offset)
 	return (int64_t)done;
 }
 
-/* Whether the chunk header read at an offset can be one. */
+/* True if the chunk header read at an offset can be one. */
 static bool chunk_valid(const struct image *im, const struct chunk *c, uint64_t offset)
 {
 	return c->magic == CHUNK_MAGIC && c->offset == offset && c->size >= CHUNK_ALIGN &&

@@ -45,7 +45,7 @@ static int event_take(struct image *im, const struct image_chunk *c, const void 
 	return 0;
 }
 
-/* Whether the chunk still has what it had when it was read. */
+/* True if the chunk still has what it had when it was read. */
 static bool unchanged(const struct image *im, const struct image_chunk *c)
 {
 	struct chunk now;

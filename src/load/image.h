@@ -20,7 +20,7 @@ struct image_held {
 	uint32_t thread; /* index in process.threads */
 };
 
-/* What a thread knows of a cell's count and the cell may not know yet. */
+/* A count of a cell that a thread knows and the cell may not have yet. */
 struct image_count {
 	uint32_t cell, acquired; /* ref, lower half */
 };
@@ -91,7 +91,7 @@ int items_resolve(struct image *im);
 /* Events: as in items_read() and items_resolve(), of which they are parts. */
 int events_read(struct image *im);
 int events_resolve(struct image *im);
-/* What a ref means: a lock in use, or a stack; MODEL_NONE if it means none. */
+/* The lock in use, or the stack, that a ref means; MODEL_NONE if none. */
 uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */

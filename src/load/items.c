@@ -72,7 +72,7 @@ static int count_take(struct image *im, uint32_t cell, uint32_t acquired)
 	return 0;
 }
 
-/* What moves on from held[] to the thread's record and from there to the cell is read in that order: it cannot be missed. */
+/* Counts move from held[] to the thread's record and from there to the cell. They are read in that order, so none is missed. */
 static int pending_count_take(struct image *im, uint32_t thread)
 {
 	struct thread_rec t;

@@ -141,7 +141,7 @@ struct model_alloc {
 	uint64_t count, frees, bytes, time_total, time_max;
 };
 
-/* What happened to a thread; see enum event_type. */
+/* An event of a thread; see enum event_type. */
 struct model_event {
 	uint64_t begin_ns,
 		end_ns;   /* on the process's time line; of EVENT_SUM both are the end of the event before */

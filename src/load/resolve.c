@@ -191,7 +191,7 @@ static void cells_compact(struct model_process *p)
 	p->n_cells = n;
 }
 
-/* What an edge refers to, but for its lock and its thread. */
+/* Resolves the refs of an edge, but for its lock and its thread. */
 static int edge_resolve(struct image *im, struct model_edge *e, uint64_t hold_site)
 {
 	int r;
@@ -289,7 +289,7 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 	return 0;
 }
 
-/* What is held now; where it was taken, its cell tells. */
+/* The locks that are held now; their cells tell where they were taken. */
 static int held_resolve(struct image *im)
 {
 	struct model_process *p = im->process;

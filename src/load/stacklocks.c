@@ -24,7 +24,7 @@ static int by_lock_compare(const void *a, const void *b)
 	return x->cell < y->cell ? -1 : x->cell > y->cell;
 }
 
-/* Whether the frames that two cells' locks lie in were called from the same place, as far as the stacks go. */
+/* True if the frames that two cells' locks lie in were called from the same place, as far as the stacks go. */
 static bool same_frame(const struct model *m, const struct model_cell *a, const struct model_cell *b)
 {
 	uint32_t x[FRAMES_MAX], y[FRAMES_MAX];
@@ -118,7 +118,7 @@ static uint32_t moved(const struct model_process *p, const struct by_lock *own, 
 	return lock;
 }
 
-/* What was recorded of these locks besides their cells follows the cell of the holder, or of the waiter. */
+/* Records of these locks besides their cells follow the cell of the holder, or of the waiter. */
 static void others_move(struct image *im, const struct by_lock *own, size_t n)
 {
 	struct model_process *p = im->process;

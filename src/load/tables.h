@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the files of src/load share: the tables behind the model's common arrays, and the clock. Nothing outside
+ * Shared by the files of src/load: the tables behind the model's common arrays, and the clock. Nothing outside
  * of src/load includes this.
  */
 #ifndef MUTRACE_LOAD_TABLES_H
@@ -23,7 +23,7 @@ int tables_module(struct model *m, const struct module_rec *rec, uint32_t *ret);
 int tables_frame(struct model *m, uint32_t module, uint64_t address, bool exact, uint32_t *ret);
 int tables_node(struct model *m, uint32_t frame, uint32_t inner, bool end, uint32_t *ret);
 
-/* What one image needs to know of the session that it is in. */
+/* Facts of a session that each of its images needs. */
 struct session_context {
 	struct session_file file; /* zeros if there is none */
 	bool have_file;
@@ -45,7 +45,7 @@ uint64_t ticks_now(const struct image_header *h);
 uint64_t ticks_span(const struct ticks_rate *r, uint64_t ticks);
 /* A point in time; 0 if it is before the origin. */
 uint64_t ticks_time(const struct ticks_rate *r, uint64_t ticks);
-/* Whether the image's process runs now on this machine. */
+/* True if the image's process runs now on this machine. */
 bool image_alive(const struct image_header *h, bool same_boot);
 
 /* Opens a regular file for reading, following no link and waiting for nothing. The descriptor or -errno

@@ -12,7 +12,7 @@
 #define HOLDERS_MAX 16u /* readers among whom a wait is split */
 #define LOOKS_MAX 1024u /* a session may be made to cost time */
 
-/* Whether a thread that holds the lock keeps this one out: readers do not keep readers out. */
+/* True if a thread that holds the lock keeps this one out: readers do not keep readers out. */
 static bool keeps_out(const struct model_thread *t, const struct model_held *h)
 {
 	return t->waiting_side == SIDE_EXCLUSIVE || h->side == SIDE_EXCLUSIVE;

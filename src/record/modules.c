@@ -25,7 +25,7 @@
 
 struct module {
 	uintptr_t base, start, end;
-	const ElfW(Phdr) * phdr; /* where the object has them; not to be read, it may be gone */
+	const ElfW(Phdr) * phdr; /* in the object's memory; must not be read, as the object may be gone */
 	ElfW(Phdr) *
 		headers; /* those that unwinding needs, room for HEADERS_MAX; goes with the place in the list */
 	uint16_t n_headers;

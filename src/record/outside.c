@@ -57,7 +57,7 @@ static __attribute__((noinline)) bool gains_privileges(const char *path)
 
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden"))); /* of this library */
 
-/* Whether it is a program without a loader, or for another machine. The loader as a program loads us all the same. */
+/* True if it is a program without a loader, or for another machine. The loader as a program loads us all the same. */
 static __attribute__((noinline)) bool has_no_loader(const char *path)
 {
 	_Alignas(ElfW(Ehdr)) char start[512]; /* PT_INTERP comes before every PT_LOAD */

@@ -112,7 +112,7 @@ static inline int raw_tgkill(uint32_t pid, uint32_t tid, int signal)
 	return (int)RAW_CALL(SYS_tgkill, pid, tid, signal, 0, 0, 0);
 }
 
-/* Whether the path exists: 0, or why it cannot be found. */
+/* True if the path exists: 0, or why it cannot be found. */
 static inline int raw_exists(const char *path)
 {
 	return (int)RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);

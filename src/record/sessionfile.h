@@ -20,11 +20,11 @@ void sessionfile_give_up(void);
 /* Makes a new image file in it and maps at least `first` bytes; path as for mapping_create(). namespace:
  * that of the calling process. 0 or -errno. */
 int sessionfile_add_image(struct mapping *ret, char *path, uint64_t first, uint32_t namespace);
-/* What makes a page an image's header; what is still to be filled in does not matter to readers. */
+/* Makes a page an image's header; readers need nothing that is still to be filled in. */
 void sessionfile_begin_header(struct image_header *h, enum clock_kind clock);
 /* The directory, or NULL. */
 const char *sessionfile_path(void);
-/* Whether this process made the session itself (preloaded by hand). */
+/* True if this process made the session itself (preloaded by hand). */
 bool sessionfile_is_ours(void);
 void sessionfile_forget(void);
 

@@ -32,7 +32,7 @@ static size_t utf8_decode(const unsigned char *s, uint32_t *ret)
 	return n;
 }
 
-/* Whether a character does something else than stand there. */
+/* True if a character does something else than stand there. */
 static int acts(uint32_t c)
 {
 	return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||

@@ -106,7 +106,7 @@ static void group_print(const struct words *w, const struct group *g)
 		inspect_owner_print(w, o);
 }
 
-/* Whether somebody waits for it who is in no circle. */
+/* True if somebody waits for it who is in no circle. */
 static bool outside(const struct words *w, const struct inspect_object *o)
 {
 	for (uint32_t k = 0; k < w->i->n_threads; k++) {
@@ -306,7 +306,7 @@ static void others_print(const struct words *w)
 		fprintf(w->t.f, "  and %zu more threads (--all)\n", left);
 }
 
-/* What waits for nothing that we know: in a line, or all with --all. */
+/* Threads that wait for nothing that we know: in a line, or all with --all. */
 static void rest_print(const struct words *w)
 {
 	bool *done = calloc(w->i->n_threads + 1, sizeof(*done)), first = true;

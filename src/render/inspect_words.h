@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the files that put an inspection into words share. */
+/* Shared by the files that put an inspection into words. */
 #ifndef MUTRACE_RENDER_INSPECT_WORDS_H
 #define MUTRACE_RENDER_INSPECT_WORDS_H
 
@@ -19,7 +19,7 @@ struct words {
 	uint32_t *list; /* of all groups */
 };
 
-/* What a thread waits for; NULL. */
+/* Says what a thread waits for; NULL: no memory. */
 const struct inspect_object *inspect_object_of(const struct words *w, uint32_t thread);
 /* "worker (12)", into out of NAME_SIZE. */
 const char *inspect_thread_words(const struct words *w, char *out, uint32_t thread);

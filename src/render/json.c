@@ -146,7 +146,7 @@ static json_t *watched(struct json_out *j, const struct report_alloc *a)
 	return o;
 }
 
-/* What matrace has in place of locks. */
+/* The calls that matrace has in place of locks. */
 static void watched_process(struct json_out *j, const struct report_process *e)
 {
 	json_t *totals = json_object();

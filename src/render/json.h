@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What the files of the JSON renderer share, and the report as a JSON value in memory. A document is made piece by
+ * Shared by the files of the JSON renderer: the report as a JSON value in memory. A document is made piece by
  * piece: one lock is a value, which is written (or kept) before the next one is made, so a million locks need no
  * more memory than one. Runs in mutrace, single-threaded.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Where the pieces of a JSON document go, see json.h. Runs in mutrace; no locks. */
+/* The places that the pieces of a JSON document go to, see json.h. Runs in mutrace; no locks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +73,7 @@ static void put_text(struct json_out *j, const char *text)
 	put(text, strlen(text), j);
 }
 
-/* What stands before a value: a comma if it is not the first, and its key. */
+/* Writes what stands before a value: a comma if it is not the first, and its key. */
 static void put_lead(struct json_out *j, const char *key)
 {
 	struct level *l = j->depth ? &j->levels[j->depth - 1] : NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the renderers of stacks (folded, pprof) share: which of a lock's groups have the time that was asked for. */
+/* Shared by the renderers of stacks (folded, pprof): which of a lock's groups have the time that was asked for. */
 #ifndef MUTRACE_RENDER_STACKS_H
 #define MUTRACE_RENDER_STACKS_H
 

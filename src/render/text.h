@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* What the files of the text renderer share. */
+/* Shared by the files of the text renderer. */
 #ifndef MUTRACE_RENDER_TEXT_H
 #define MUTRACE_RENDER_TEXT_H
 
@@ -28,7 +28,7 @@ void text_frame(const struct text_out *t, const struct report_frame *f);
 const char *text_name(char *out, const struct report_row *row);
 /* "worker (4712)" */
 const char *text_thread(char *out, uint32_t tid, const char *name);
-/* What lines begin with: the name of the command. */
+/* Lines begin with this: the name of the command. */
 const char *text_tool(const struct text_out *t);
 /* Which events were not recorded, and why; nothing if all were. */
 void text_losses(const struct text_out *t, const struct report_process *e);

@@ -40,7 +40,7 @@ void text_flags_cell(char *out, const struct line *l, unsigned int counter)
 		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
 }
 
-/* What the letters in sight mean, and no others. */
+/* Explains the letters in sight, and no others. */
 void text_flags_legend(const struct text_out *t, const struct line *lines, size_t n)
 {
 	static const struct {

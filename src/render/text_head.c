@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What stands first and last about a process: how long it ran and waited, how many locks there are, what the table
+ * The first and last lines about a process: how long it ran and waited, how many locks there are, what the table
  * leaves out, and whether the recording is complete. Runs in mutrace. Called by text.c.
  */
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What all of the text report is written with: lines, names, stacks. Calls no other file of the text renderer, and all
+ * The means of all text reports: lines, names, stacks. Calls no other file of the text renderer, and all
  * others call it. Every string that comes from outside goes through clean_text(). Runs in mutrace.
  */
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What follows the tables: whose fault the waits are, and misuse. Runs in mutrace. Called by text.c.
+ * The part after the tables: whose fault the waits are, and misuse. Runs in mutrace. Called by text.c.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -143,7 +143,7 @@ static void spread_print(const struct text_out *t, const struct report_process *
 	fputc('\n', t->f);
 }
 
-/* What the others say in the table is too much to read for locks that nobody waits for. */
+/* For locks that nobody waited for, the table says enough. */
 void text_lock_details(const struct text_out *t, const struct report_process *e)
 {
 	size_t i, done = 0;

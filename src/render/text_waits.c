@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Who waits now: deadlocks, which come first in a report, and other threads in a wait, which come last. Runs in mutrace.
+ * Waits that go on now: deadlocks, which come first in a report, and other threads in a wait, which come last. Runs in mutrace.
  * Called by text.c.
  */
 #include <stdlib.h>
@@ -88,7 +88,7 @@ static int cost_compare(const void *a, const void *b)
 	return 0;
 }
 
-/* Where threads waited for work: in a line of its own, as that is not contention. */
+/* Waits for work, in a line of their own, as they are not contention. */
 void text_work(const struct text_out *t, const struct report_process *e)
 {
 	const struct report_row **rows = malloc((e->n_locks + e->n_conditions + 1) * sizeof(*rows));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* What the types of chunks have, by the table chunks.def. Known to both sides; takes no lock and calls nothing. */
+/* The traits of the types of chunks, by the table chunks.def. Known to both sides; takes no lock and calls nothing. */
 #ifndef MUTRACE_SESSION_CHUNKS_H
 #define MUTRACE_SESSION_CHUNKS_H
 
@@ -10,7 +10,7 @@
 /* Traits. CHUNK_RECORDED: an image with such an item has something that a report shows. */
 #define CHUNK_RECORDED 1u
 
-/* Whether items of a type are something to report. Those of types that only newer writers know may be. */
+/* True if items of a type are something to report. Those of types that only newer writers know may be. */
 static inline bool chunk_is_recorded(uint32_t type)
 {
 	switch (type) {

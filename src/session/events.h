@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-/* What happened to one thread, in the order of its time; refs as ever. 32 bytes. */
+/* An event of one thread; they stand in the order of time. Refs as ever. 32 bytes. */
 struct event {
 	union {
 		uint64_t begin; /* ticks */

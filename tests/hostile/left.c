@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Waits that end in another order than they began, or never: one within another's hold, one that a handler leaves by a
- * jump; and a fork whose handlers wait for a lock that another thread has. For left.sh. */
+/* Waits that end in another order than they began, or never: one within another's hold, one that a handler
+ * leaves by a jump; and a fork whose handlers wait for a lock that another thread has. For left.sh. */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>

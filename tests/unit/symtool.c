@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A test tool: names addresses by src/symbols/symbolize.h and prints them as addr2line -a -i -f -C does, so
- * that the two can be compared line by line. Used by tests/e2e/symbols.sh and tests/bench/symbols.sh.
+ * that the two can be compared line by line. Used by tests/e2e/symbols.py and tests/bench/symbols.py.
  *
  *   symtool [OPTION...] MODULE <ADDRESSES (hexadecimal, one a line)
  */
