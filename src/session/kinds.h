@@ -15,6 +15,10 @@ enum lock_kind {
 #undef KIND
 	KIND_MAX /* one more than the last */
 };
+#define KIND(number, id, name, noun, letter, traits) \
+	_Static_assert((number) > 0 && (number) < KIND_MAX, "kinds.def has the numbers in ascending order");
+#include "src/session/kinds.def"
+#undef KIND
 
 enum kind_trait {
 	/* A thread holds it from acquisition to release: holds are timed, and threads can deadlock. */
