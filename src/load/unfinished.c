@@ -10,7 +10,9 @@
 #include "src/load/image.h"
 
 #define HOLDERS_MAX 16u /* readers among whom a wait is split */
-#define LOOKS_MAX 1024u /* a session may be made to cost time */
+/* A session may be made to cost time or memory. So many holders are looked at in all, and so many waits are split. */
+#define LOOKS_MAX (1u << 24)
+#define SPLIT_MAX 65536u
 
 /* True if a thread that holds the lock keeps this one out: readers do not keep readers out. */
 static bool keeps_out(const struct model_thread *t, const struct model_held *h)
@@ -26,6 +28,7 @@ static uint64_t since(const struct model_process *p, uint64_t when)
 /* The holders of each lock: first[lock] and next[held] are numbers of held entries, owner[held] the thread. */
 struct holders {
 	uint32_t *first, *next, *owner;
+	uint32_t looks, split; /* how much was done so far */
 };
 
 static int holders_make(const struct model_process *p, struct holders *h)
@@ -64,25 +67,27 @@ static void charge(const struct model_process *p, struct model_edge *e, uint64_t
 }
 
 /* The present holders that keep a thread out, at most HOLDERS_MAX. Returns how many. */
-static uint32_t holders_find(const struct model_process *p, uint32_t thread, const struct holders *h,
+static uint32_t holders_find(const struct model_process *p, uint32_t thread, struct holders *h,
 			     uint32_t ret[HOLDERS_MAX])
 {
 	const struct model_thread *t = &p->threads[thread];
-	uint32_t n = 0, looks = 0;
+	uint32_t n = 0;
 
-	for (uint32_t i = h->first[t->waiting_lock]; i != MODEL_NONE && n < HOLDERS_MAX && looks < LOOKS_MAX;
-	     i = h->next[i], looks++)
+	for (uint32_t i = h->first[t->waiting_lock];
+	     i != MODEL_NONE && n < HOLDERS_MAX && h->looks < LOOKS_MAX; i = h->next[i], h->looks++)
 		if (h->owner[i] != thread && keeps_out(t, &p->held[i]))
 			ret[n++] = i;
 	return n;
 }
 
-static int wait_add(struct image *im, uint32_t thread, const struct holders *h)
+static int wait_add(struct image *im, uint32_t thread, struct holders *h)
 {
 	struct model_process *p = im->process;
 	const struct model_thread *t = &p->threads[thread];
 	uint32_t holders[HOLDERS_MAX], n = holders_find(p, thread, h, holders), stack = t->waiting_stack;
 
+	if (n > 1 && h->split++ >= SPLIT_MAX)
+		n = 1;
 	if (stack == MODEL_NONE && t->waiting_site != MODEL_NONE &&
 	    model_stack_replace(im->model, MODEL_NONE, t->waiting_site, &stack) < 0)
 		return -ENOMEM;

@@ -70,7 +70,11 @@ size_t strnlen(const char *s, size_t max)
 
 size_t strlen(const char *s)
 {
-	return strnlen(s, SIZE_MAX);
+	const char *end = s;
+
+	while (*end != '\0')
+		end++;
+	return (size_t)(end - s);
 }
 
 char *stpcpy(char *restrict to, const char *restrict from)
