@@ -44,6 +44,11 @@ static bool inherited_all = true; /* there was room for all of them */
 static pthread_t forker;
 static bool forking;
 
+static bool forks_here(void)
+{
+	return forking && pthread_equal(forker, pthread_self());
+}
+
 void recorder_watch_exits(void (*watch)(struct thread *t))
 {
 	watch_exit = watch;
@@ -132,7 +137,7 @@ static void child_start(void)
 		return;
 	}
 	/* Another library's fork handler may lock before ours runs; those of malloc libraries do. */
-	if (forking && pthread_equal(forker, pthread_self()))
+	if (forks_here())
 		child_appeared();
 	memory_reset();
 	locks_reset();
@@ -252,8 +257,12 @@ void recorder_before_fork(void)
 		return;
 	t = thread_self;
 	/* First of all: its lock, held until the fork is done, keeps apart threads that fork at the same
-	 * time. */
-	stacks_before_fork((uint32_t)gettid());
+	 * time. The handlers of the other fork may wait for a lock that this thread has. Then this fork goes on
+	 * unannounced, and its child is noticed like one that was made past fork(). */
+	if (!stacks_before_fork((uint32_t)gettid())) {
+		errno = saved;
+		return;
+	}
 	forker = pthread_self();
 	forking = true;
 	inherited_count = 0;
@@ -267,7 +276,7 @@ void recorder_before_fork(void)
 
 void recorder_after_fork_parent(void)
 {
-	if (recorder.state != RECORDER_ON || !forking)
+	if (recorder.state != RECORDER_ON || !forks_here())
 		return;
 	forking = false;
 	inherited_count = 0; /* a child that is made by a bare system call knows nothing of them */
@@ -280,7 +289,7 @@ void recorder_after_fork_child(void)
 	int saved = errno;
 
 	/* Not if this child records already, see child_start(). */
-	if (recorder.state != RECORDER_ON || !forking)
+	if (recorder.state != RECORDER_ON || !forks_here())
 		return;
 	child_appeared();
 	recorder.state = RECORDER_CHILD;

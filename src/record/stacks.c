@@ -33,7 +33,8 @@ static uint32_t unwind_lock;
  */
 static uint32_t unwind_forker, fork_lock;
 static bool fork_stuck;
-#define FORK_PATIENCE_MS 200u
+#define FORK_PATIENCE_MS 200u /* for another thread's fork */
+#define FORKS_APART_MS 1000u  /* the same before a fork of one's own */
 static struct arena frame_arena;
 
 static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
@@ -347,17 +348,18 @@ void stacks_start(uint32_t tid)
 	modules_scan(tid);
 }
 
-void stacks_before_fork(uint32_t tid)
+bool stacks_before_fork(uint32_t tid)
 {
 	uint64_t signals;
 
-	if (!pilock_lock(&fork_lock, tid))
-		return;
+	if (!pilock_lock_for(&fork_lock, tid, FORKS_APART_MS))
+		return false;
 	if (unwind_enter(tid, &signals) == UNWIND_MAY) {
 		fork_stuck = false;
 		unwind_forker = tid;
 		unwind_leave(tid, signals);
 	}
+	return true;
 }
 
 void stacks_after_fork(uint32_t tid)

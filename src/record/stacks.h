@@ -33,8 +33,9 @@ uint16_t stacks_owner(uint32_t stack, struct site site, const void *object);
 
 /* Finds libunwind and lists the loaded objects. At start, before any other thread. */
 void stacks_start(uint32_t tid);
-/* Around fork: keeps other threads out of libunwind, so that the child finds it at rest. */
-void stacks_before_fork(uint32_t tid);
+/* Around fork: keeps other threads out of libunwind, so that the child finds it at rest. False: another
+ * thread's fork does not come to an end; stacks_after_fork() must not be called. */
+bool stacks_before_fork(uint32_t tid);
 void stacks_after_fork(uint32_t tid);
 /* In a forked child that has its image: lists the objects again. */
 void stacks_start_child(uint32_t tid);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Waits that end in another order than they began, or never: one within another's hold, one that a handler
- * leaves by a jump; and a fork whose handlers wait for a lock that another thread has. For left.sh. */
+/*
+ * Waits that end in another order than they began, or never: one within another's hold, one that a handler
+ * leaves by a jump; and forks whose handlers wait for a lock that another thread has. For left.sh.
+ */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -10,8 +12,7 @@
 
 #define ROUNDS 20
 
-static pthread_mutex_t outer = PTHREAD_MUTEX_INITIALIZER, inner = PTHREAD_MUTEX_INITIALIZER,
-		       fork_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t outer = PTHREAD_MUTEX_INITIALIZER, inner = PTHREAD_MUTEX_INITIALIZER, fork_lock;
 static atomic_int wants, step, held, forking;
 static sigjmp_buf before;
 
@@ -114,12 +115,29 @@ static void after_fork(void)
 /* Before all libraries' constructors: so this handler of a fork runs after theirs. */
 static void register_first(void)
 {
+	pthread_mutexattr_t a;
+
+	pthread_mutexattr_init(&a);
+	pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&fork_lock, &a);
 	pthread_atfork(before_fork, after_fork, after_fork);
 }
 
 static __attribute__((section(".preinit_array"), used)) void (*first)(void) = register_first;
 
-static void *holds_while_forking(void *argument)
+static void fork_once(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		pthread_mutex_lock(&outer);
+		pthread_mutex_unlock(&outer);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void *lock_while_forking(void *argument)
 {
 	pthread_mutex_lock(&fork_lock);
 	atomic_store(&held, 1);
@@ -131,17 +149,24 @@ static void *holds_while_forking(void *argument)
 	return argument;
 }
 
-static void forked(void)
+static void *fork_while_forking(void *argument)
+{
+	pthread_mutex_lock(&fork_lock);
+	atomic_store(&held, 1);
+	await_step(&forking, 1);
+	sleep_us(20000);
+	fork_once();
+	pthread_mutex_unlock(&fork_lock);
+	return argument;
+}
+
+static void forked(void *(*meanwhile)(void *))
 {
 	pthread_t t;
-	pid_t pid;
 
-	pthread_create(&t, NULL, holds_while_forking, NULL);
+	pthread_create(&t, NULL, meanwhile, NULL);
 	await_step(&held, 1);
-	pid = fork();
-	if (pid == 0)
-		_exit(0);
-	waitpid(pid, NULL, 0);
+	fork_once();
 	pthread_join(t, NULL);
 }
 
@@ -154,7 +179,9 @@ int main(int argc, char **argv)
 	else if (strcmp(what, "jumped") == 0)
 		jumped();
 	else if (strcmp(what, "forked") == 0)
-		forked();
+		forked(lock_while_forking);
+	else if (strcmp(what, "forked_twice") == 0)
+		forked(fork_while_forking);
 	else
 		return 2;
 	return 0;

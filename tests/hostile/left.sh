@@ -17,4 +17,8 @@ check_json json 'p["complete"]' 'lock("inner")["contended"] == 20' \
 
 # A handler of the program waits for a lock whose holder meets a new place.
 expect 0 timeout 60 "$mutrace" --json=json "$left" forked
-check_json json 'p["complete"]' 'lock("inner")["acquired"] == 1'
+check_json json 'p["complete"]' 'lock("inner", p)["acquired"] == 1'
+# The holder forks as well.
+expect 0 timeout 60 "$mutrace" --json=json "$left" forked_twice
+check_json json 'p["complete"] and len(d["processes"]) == 3' \
+	'all(lock("outer", q)["acquired"] == 1 for q in d["processes"][1:])'
