@@ -255,7 +255,7 @@ struct lock_rec {
 
 /*
  * Counters of one (thread, lock, call site, side). counters.def says what they count; owner_changes of a
- * barrier are the times that this thread came last. Waits are in struct edge. 192 bytes, 64-aligned; the
+ * barrier are the times that this thread came last. Waits are in struct edge. 192 bytes as long as no counter needs more, 64-aligned; the
  * first 64, with the buckets of short holds, are what the hot path touches.
  */
 struct cell {
@@ -283,7 +283,7 @@ struct cell {
 	uint8_t flags;          /* CELL_* */
 	uint8_t owner; /* LOCK_STACK: which frame of "stack" the lock lies in, 1 the innermost; 0 unknown */
 	uint8_t phase; /* which item of CHUNK_PHASES it was counted in, from 1; 0 none */
-};
+} __attribute__((aligned(64)));
 #define CELL_FIRST_OF_THREAD \
 	0x01u               /* "threads" of this cell counts for the lock; clear: another cell of the same
                                       thread and lock counts it */
@@ -425,7 +425,8 @@ _Static_assert(sizeof(struct image_header) <= 4096, "image header");
 _Static_assert(sizeof(struct image_header) >= IMAGE_HEADER_LEAST, "image header");
 _Static_assert(sizeof(struct chunk) == 64, "chunk");
 _Static_assert(sizeof(struct lock_rec) == 64, "lock_rec");
-_Static_assert(sizeof(struct cell) == 192, "cell");
+_Static_assert(sizeof(struct cell) % 64 == 0,
+	       "cell"); /* a new counter that has no room makes it 64 bytes longer */
 _Static_assert(sizeof(struct wait_facts) == 24, "wait_facts");
 _Static_assert(sizeof(struct edge) == 256, "edge");
 _Static_assert(sizeof(struct held) == 64, "held");
