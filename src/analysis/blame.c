@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Whose fault a wait is: the edges of all threads, grouped by the stack that waited and by the stack that held
- * meanwhile; and their cells, grouped by the stack that took the lock. Runs in mutrace. Called by report.c after the
- * rows are made and before they are ranked.
+ * Whose fault a wait is: the edges of all threads, grouped by the stack that waited and by the stack that
+ * held meanwhile; and their cells, grouped by the stack that took the lock. Runs in mutrace. Called by
+ * report.c after the rows are made and before they are ranked.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -52,8 +52,8 @@ static bool is_outer_part(const uint32_t *released, size_t n_released, const uin
 }
 
 /*
- * The stack to show for a holder. It was captured at the release of the lock; where that is the function which
- * took it, the line that took it says more than the one that let go.
+ * The stack to show for a holder. It was captured at the release of the lock; where that is the function
+ * which took it, the line that took it says more than the one that let go.
  */
 static int holder_stack(struct report_private *v, struct groups *g, const struct model_edge *e, uint32_t *ret)
 {

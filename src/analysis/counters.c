@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Adding counters up, and percentiles. Runs in mutrace. Called by the analysis; renderers ask for averages and
- * percentiles.
+ * Adding counters up, and percentiles. Runs in mutrace. Called by the analysis; renderers ask for
+ * averages and percentiles.
  */
 #include "src/analysis/counters.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The counters of one side of a lock, from the table session/counters.def; adding up, averages, percentiles; and the
- * orders that rows can be sorted in. Runs in mutrace.
+ * The counters of one side of a lock, from the table session/counters.def; adding up, averages,
+ * percentiles; and the orders that rows can be sorted in. Runs in mutrace.
  */
 #ifndef MUTRACE_ANALYSIS_COUNTERS_H
 #define MUTRACE_ANALYSIS_COUNTERS_H
@@ -55,7 +55,8 @@ static inline bool counter_of(enum counter counter, enum lock_kind kind)
 /* Times of one kind: number, sum, greatest, and how they are spread. */
 struct durations {
 	uint64_t count, total_ns, max_ns;
-	/* The histogram: that of the only source, or a sum of our own; buckets are in ticks of ns_per_tick. */
+	/* The histogram: that of the only source, or a sum of our own; buckets are in ticks of
+	 * ns_per_tick. */
 	const uint32_t *one;
 	uint64_t *sum;
 	double ns_per_tick;
@@ -80,8 +81,8 @@ int counters_add(struct counters *into, const struct counters *from);
 void counters_free(struct counters *c);
 
 uint64_t durations_average(const struct durations *d);
-/* The value that a share of all values (0 to 1) does not exceed, by interpolation within buckets of powers of two, never
- * above the greatest. 0 if there is none. */
+/* The value that a share of all values (0 to 1) does not exceed, by interpolation within buckets of
+ * powers of two, never above the greatest. 0 if there is none. */
 uint64_t durations_percentile(const struct durations *d, double share);
 
 struct report_row;
@@ -92,7 +93,8 @@ struct order {
 	unsigned int what;
 	bool ascending;
 };
-/* The orders of locks, or of conditions: by index from 0, false after the last; by name, false if there is none. */
+/* The orders of locks, or of conditions: by index from 0, false after the last; by name, false if there
+ * is none. */
 bool order_at(bool conditions, unsigned int index, struct order *ret);
 bool order_find(bool conditions, const char *name, struct order *ret);
 

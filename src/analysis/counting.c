@@ -65,8 +65,8 @@ static int edge_add(struct report_row *row, const struct model_edge *e, double n
 }
 
 /*
- * The parts of a wait add up to it. What is in none of them is unknown, but for what rounding cost: a ns for each part.
- * While a session is being read its parts may be ahead of the whole.
+ * The parts of a wait add up to it. What is in none of them is unknown, but for what rounding cost: a ns
+ * for each part. While a session is being read its parts may be ahead of the whole.
  */
 static void parts_fit(struct counters *c)
 {
@@ -117,9 +117,9 @@ struct row_threads {
 };
 
 /*
- * A thread that used many of the locks of a row is one thread of the row. A cell knows the last thread that used it and how
- * many did: that is exact unless threads came one after another to one lock, and never too much. Gives what the cell
- * adds to those counted before.
+ * A thread that used many of the locks of a row is one thread of the row. A cell knows the last thread
+ * that used it and how many did: that is exact unless threads came one after another to one lock, and
+ * never too much. Gives what the cell adds to those counted before.
  */
 static int threads_new(struct row_threads *x, uint32_t row, size_t process, const struct model_cell *c,
 		       uint64_t *ret)

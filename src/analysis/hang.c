@@ -142,8 +142,8 @@ struct search {
 	const struct model_process *p;
 	const struct holders *h;
 	uint32_t *
-		wait_of; /* by thread: its entry in e->waits, MODEL_NONE: it does not wait for a lock with holders */
-	uint8_t *color;        /* 0 new, 1 on the path, 2 done */
+		wait_of; /* by thread: its entry in e->waits; MODEL_NONE: none, or of a kind without holders */
+	uint8_t *color;  /* 0 new, 1 on the path, 2 done */
 	uint32_t *path, *edge; /* threads, and the held entry that each is tried with next */
 	uint32_t *used;        /* the one that led on from each */
 	uint32_t depth;

@@ -233,15 +233,15 @@ static bool matches(const char *const *patterns, size_t n, const char *function)
 	return false;
 }
 
-/* Headers of the C++ library: what is inlined from them, and the instances of their templates, is not the user's
- * code, whatever it is called (the names of inlined functions lack their namespace). */
+/* Headers of the C++ library: what is inlined from them, and the instances of their templates, is not the
+ * user's code, whatever it is called (the names of inlined functions lack their namespace). */
 static bool library_header(const struct report_frame *f)
 {
 	return f->file && strstr(f->file, "/include/") && strstr(f->file, "/c++/");
 }
 
-/* Functions without a name in libraries that start threads: libstdc++ and GLib keep theirs to themselves, and the C
- * library may not be there (--sysroot). */
+/* Functions without a name in libraries that start threads: libstdc++ and GLib keep theirs to themselves,
+ * and the C library may not be there (--sysroot). */
 static bool library_nameless(const struct report_frame *f)
 {
 	const char *name = path_name(f->module);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Frames that are not the user's code: functions that only lock for others, and what starts threads. No state. */
+/* Frames that are not the user's code: functions that only lock for others, and what starts threads. No
+ * state. */
 #ifndef MUTRACE_ANALYSIS_HELPERS_H
 #define MUTRACE_ANALYSIS_HELPERS_H
 

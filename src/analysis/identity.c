@@ -158,9 +158,9 @@ static bool place_before(const struct place *x, const struct place *y)
 }
 
 /*
- * A lock that was initialised by call is known by that place. Of one that was not, the places of use are known, and
- * which of them came first is a matter of chance where threads race: the first one in the alphabet is the same in
- * each run.
+ * A lock that was initialised by call is known by that place. Of one that was not, the places of use are
+ * known, and which of them came first is a matter of chance where threads race: the first one in the
+ * alphabet is the same in each run.
  */
 int identities_places(struct identities *n, const struct model_process *p, uint32_t *ret_places)
 {

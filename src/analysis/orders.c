@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The orders that rows can be sorted in: those by a counter from its table, the others from here. Runs in mutrace.
- * Called by the options; ranking.c asks for the keys.
+ * The orders that rows can be sorted in: those by a counter from its table, the others from here. Runs in
+ * mutrace. Called by the options; ranking.c asks for the keys.
  */
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * In which order rows come, and which of them the text shows. Runs in mutrace. Called by report.c when the rows are
- * counted and blamed.
+ * In which order rows come, and which of them the text shows. Runs in mutrace. Called by report.c when
+ * the rows are counted and blamed.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +27,8 @@ static int sorted_compare(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* By the order asked for, else by wait; then by wait, contention and use. Places where threads wait for work come last. */
+/* By the order asked for, else by wait; then by wait, contention and use. Places where threads wait for
+ * work come last. */
 static void sort_keys(struct sorted *s, const struct report_row *row, const struct order *order)
 {
 	bool last = row->work && !kind_has(row->kind, TRAIT_SIGNALS);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Priority inversion: waits of realtime threads for threads of lower priority, and the locks with which that can happen
- * because both kinds of threads use them and the holder inherits nothing. Runs in mutrace. Called by blame.c and
- * report.c before the rows are ranked.
+ * Priority inversion: waits of realtime threads for threads of lower priority, and the locks with which
+ * that can happen because both kinds of threads use them and the holder inherits nothing. Runs in
+ * mutrace. Called by blame.c and report.c before the rows are ranked.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The report as a whole: which images make one entry, and the steps from model to report. Runs in mutrace. Called by
- * src/cmd/pipeline.c.
+ * The report as a whole: which images make one entry, and the steps from model to report. Runs in
+ * mutrace. Called by src/cmd/pipeline.c.
  */
 #include "src/analysis/report.h"
 
@@ -243,7 +243,8 @@ static uint64_t entry_wait(const struct report_process *e)
 	return e->total.cost_ns;
 }
 
-/* Deadlocked ones first, then by wait; those that had no locks at all come last, each lot in order of start. */
+/* Deadlocked ones first, then by wait; those that had no locks at all come last, each lot in order of
+ * start. */
 static int entry_compare(const void *a, const void *b)
 {
 	const struct report_process *x = a, *y = b;
@@ -261,7 +262,8 @@ static int entry_compare(const void *a, const void *b)
 	return 0;
 }
 
-/* Every string of hostile origin is text to the renderers; the symbolizer alone follows paths of the session. */
+/* Every string of hostile origin is text to the renderers; the symbolizer alone follows paths of the
+ * session. */
 int report_new(struct model *m, const struct report_options *o, struct report **ret)
 {
 	struct report *r;

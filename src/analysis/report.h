@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The report: what sessions recorded, added up, named and ranked. Made from a model, read by the renderers. Runs in
- * mutrace only, single-threaded. Called by src/cmd/pipeline.c.
+ * The report: what sessions recorded, added up, named and ranked. Made from a model, read by the
+ * renderers. Runs in mutrace only, single-threaded. Called by src/cmd/pipeline.c.
  */
 #ifndef MUTRACE_ANALYSIS_REPORT_H
 #define MUTRACE_ANALYSIS_REPORT_H
@@ -72,7 +72,8 @@ struct report_frame {
 	bool inlined;
 };
 
-/* A named stack, innermost first, trimmed: neither our own frames nor lock helpers on top, no thread start below. */
+/* A named stack, innermost first, trimmed: neither our own frames nor lock helpers on top, no thread
+ * start below. */
 struct report_stack {
 	const struct report_frame *frames;
 	size_t n;
@@ -131,9 +132,8 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	uint8_t type, protocol, flags; /* of the first one; see session/format.h */
 	uint32_t state;                /* of all, or-ed; STATE_DEAD only if all are */
 	uint64_t address;              /* of the last one */
-	const char *
-		module; /* path of the module that the variable is in, or of the creating frame; NULL unknown */
-	const char *file; /* where the variable is defined */
+	const char *module; /* path of the module of the variable, or of the creating frame; NULL unknown */
+	const char *file;   /* where the variable is defined */
 	unsigned int line;
 	uint64_t instances, misuses;
 	uint32_t waiters_now;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness, not contention: it
- * counts neither in the headline nor in a lock's share. Conditions always are such places. A semaphore is one unless
- * the threads that wait for it are those that post it: then it is used as a lock. Runs in mutrace. Called by report.c when
- * the rows are counted.
+ * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness,
+ * not contention: it counts neither in the headline nor in a lock's share. Conditions always are such
+ * places. A semaphore is one unless the threads that wait for it are those that post it: then it is used
+ * as a lock. Runs in mutrace. Called by report.c when the rows are counted.
  */
 #include <errno.h>
 #include <stdlib.h>

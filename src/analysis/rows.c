@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Rows: which locks are one row. Runs in mutrace. Called by report.c, for one entry of the report at a time, before
- * counting.c, ranking.c and tell_apart.c.
+ * Rows: which locks are one row. Runs in mutrace. Called by report.c, for one entry of the report at a
+ * time, before counting.c, ranking.c and tell_apart.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -79,7 +79,8 @@ static void row_take(struct report_private *v, struct report_row *row, const str
 		row->misused_at = symbols_stack(v, l->misuse_stack);
 }
 
-/* Two different variables of one name get one identity from the symbols; their order in the module parts them. */
+/* Two different variables of one name get one identity from the symbols; their order in the module parts
+ * them. */
 struct twin {
 	const char *identity;
 	struct row_home home;
@@ -143,7 +144,8 @@ static void row_merge(struct report_row *into, const struct report_row *from)
 		into->misused_at = from->misused_at;
 }
 
-/* The same variable in several builds of a program is one row: its identity says so, though it lies elsewhere. */
+/* The same variable in several builds of a program is one row: its identity says so, though it lies
+ * elsewhere. */
 static int builds_join(const struct report_private *v, const struct report_process *e, struct row_map *map)
 {
 	struct table first = { 0 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * From the model's stacks to named ones. All addresses are named in one pass; a stack is put together and
- * trimmed when it is asked for, and stacks that read the same are one. Runs in mutrace, single-threaded as the
- * symbolizer is. Called by the analysis.
+ * trimmed when it is asked for, and stacks that read the same are one. Runs in mutrace, single-threaded
+ * as the symbolizer is. Called by the analysis.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -176,8 +176,8 @@ static uint32_t pair_number(struct report_private *v, struct table *t, uint64_t 
 	return number;
 }
 
-/* A number that two frames share if the user could not tell them apart: same function, file, module and line, or
- * address where there is no line. Strings are interned, so that their addresses stand for them. */
+/* A number that two frames share if the user could not tell them apart: same function, file, module and
+ * line, or address where there is no line. Strings are interned, so that their addresses stand for them. */
 static uint32_t content_number(struct report_private *v, const struct report_frame *f)
 {
 	uint32_t a, b;
@@ -332,7 +332,8 @@ int symbols_variable(struct report_private *v, const struct model_process *p, ui
 				   ret_line);
 }
 
-/* Says of which modules, among those whose code or variables were looked at, no or the wrong file was there. */
+/* Says of which modules, among those whose code or variables were looked at, no or the wrong file was
+ * there. */
 int symbols_module_notes(struct report_private *v, struct report *r)
 {
 	bool *used;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Rows of one name: a helper that makes or takes locks for many callers gives its name to many rows. Runs in mutrace.
- * Called by report.c when the rows are ranked.
+ * Rows of one name: a helper that makes or takes locks for many callers gives its name to many rows. Runs
+ * in mutrace. Called by report.c when the rows are ranked.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * How the tables of this folder hash. The hash is seeded, so a session made by an attacker cannot know which keys
- * collide.
+ * How the tables of this folder hash. The hash is seeded, so a session made by an attacker cannot know
+ * which keys collide.
  */
 #ifndef MUTRACE_BASE_HASH_H
 #define MUTRACE_BASE_HASH_H

@@ -23,8 +23,8 @@ int proc_stat_read(uint32_t pid, struct proc_stat *ret);
 /* True if it is only waited for. */
 bool proc_ended(const struct proc_stat *s);
 
-/* How a process ended that was waited for by its parent, as waitpid() gives it, if the kernel (6.15) tells it by a
- * descriptor of pidfd_open(). */
+/* How a process ended that was waited for by its parent, as waitpid() gives it, if the kernel (6.15)
+ * tells it by a descriptor of pidfd_open(). */
 bool proc_pidfd_status(int pidfd, uint32_t *ret);
 
 /* Which boot of which machine this is. 0 or -errno, then id is zeros. */

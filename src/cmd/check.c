@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mutrace check: does a program keep to its limits? For CI: 0 in order, 1 over a limit, 2 could not be checked. Whatever
- * goes wrong is 2, so that a check that did not happen is never taken for one that passed.
+ * mutrace check: does a program keep to its limits? For CI: 0 in order, 1 over a limit, 2 could not be
+ * checked. Whatever goes wrong is 2, so that a check that did not happen is never taken for one that
+ * passed.
  */
 #include "src/cmd/command.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The program as a child, see child.h. It stays in our process group and session, so that the terminal treats it as
- * if it had been started directly; and it inherits the signal mask, dispositions and limits that we were given.
- *
- * Which signals are passed on: those that somebody sent to mutrace. What the terminal generates (^C, ^\, ^Z) goes to
- * the whole group, so the program has got it already; the kernel says so in si_code. What a process sends to the group
- * is told by the witness.
+ * The program as a child, see child.h. It stays in our process group and session, so that the terminal
+ * treats it as if it had been started directly; and it inherits the signal mask, dispositions and limits
+ * that we were given.
+ * Which signals are passed on: those that somebody sent to mutrace. What the terminal generates (^C, ^\,
+ * ^Z) goes to the whole group, so the program has got it already; the kernel says so in si_code. What a
+ * process sends to the group is told by the witness.
  */
 #include "src/cmd/child.h"
 
@@ -260,8 +260,8 @@ static bool is_stopped(const struct child *c)
 	return proc_stat_read((uint32_t)c->pid, &stat) == 0 && stat.state == 'T';
 }
 
-/* The job is stopped when all of it is, and the shell waits for us. Somebody who stops only the program means only
- * the program, and we go on. */
+/* The job is stopped when all of it is, and the shell waits for us. Somebody who stops only the program
+ * means only the program, and we go on. */
 static void stop_too(struct child *c)
 {
 	c->stop_asked = false;

@@ -25,22 +25,23 @@ struct child {
 	struct rlimit files;
 };
 
-/* Blocks the signals that are to be passed on and makes *ret_fd a signalfd of them. Before child_start(). 0 or -errno. */
+/* Blocks the signals that are to be passed on and makes *ret_fd a signalfd of them. Before child_start().
+ * 0 or -errno. */
 int child_take_signals(struct child *c, int *ret_fd);
 /*
- * The program is gone and the report is about to be made: what came in for the program is forgotten, and the first of
- * SIGINT, SIGTERM, SIGHUP and SIGQUIT that comes now too, as it was most likely meant for the program; a second one ends
- * mutrace, for a report may take long. Others wait.
+ * The program is gone and the report is about to be made: what came in for the program is forgotten, and
+ * the first of SIGINT, SIGTERM, SIGHUP and SIGQUIT that comes now too, as it was most likely meant for
+ * the program; a second one ends mutrace, for a report may take long. Others wait.
  */
 void child_guard_report(struct child *c, int fd);
 /* As it was before: signals end mutrace again. */
 void child_give_signals_back(const struct child *c, int fd);
 
-/* Becomes the program, without library or session. Only returns if that fails: the status to exit with after saying
- * why. */
+/* Becomes the program, without library or session. Only returns if that fails: the status to exit with
+ * after saying why. */
 int child_become(const struct child *c, const char *path, char **argv);
-/* Starts the program with our library and session. 0, or the status to exit with after saying why, or CHILD_NO_PROCESS if
- * there can be none. */
+/* Starts the program with our library and session. 0, or the status to exit with after saying why, or
+ * CHILD_NO_PROCESS if there can be none. */
 #define CHILD_NO_PROCESS -1
 int child_start(struct child *c, const char *path, char **argv, const char *library, const char *session);
 /* A signal other than SIGCHLD arrived at mutrace: what the program gets of it. */

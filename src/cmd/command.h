@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Commands: each a file of its own. A program (mutrace, matrace) is a table of them; main() picks one, parses its options
- * and answers --help and --version. No command looks at the table.
+ * Commands: each a file of its own. A program (mutrace, matrace) is a table of them; main() picks one,
+ * parses its options and answers --help and --version. No command looks at the table.
  */
 #ifndef MUTRACE_CMD_COMMAND_H
 #define MUTRACE_CMD_COMMAND_H

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The processes of a session, see follow.h.
- *
- * An image says which process it belongs to by pid and start time, so a pid that was used again is not mistaken. A
- * parent makes an image ready for its next child and may offer it again if that child recorded nothing; therefore
- * an image that was not made by its own process is looked at again as long as its maker lives.
- *
- * In another PID namespace a process knows itself under another number than we; that is looked up in /proc.
+ * An image says which process it belongs to by pid and start time, so a pid that was used again is not
+ * mistaken. A parent makes an image ready for its next child and may offer it again if that child
+ * recorded nothing; therefore an image that was not made by its own process is looked at again as long as
+ * its maker lives.
+ * In another PID namespace a process knows itself under another number than we; that is looked up in
+ * /proc.
  */
 #include "src/cmd/follow_inside.h"
 
@@ -228,7 +228,8 @@ static void look(struct follow *f, size_t index)
 		t->phase = PHASE_ALIVE;
 		t->births = false;
 		t->pidfd = t->pid_here == 0 ? -1 : (int)syscall(SYS_pidfd_open, (pid_t)t->pid_here, 0);
-		/* asked after the descriptor was made: it now belongs to the process that was meant, or is useless */
+		/* asked after the descriptor was made: it now belongs to the process that was meant, or
+		 * is useless */
 		if (!lives(t)) {
 			end_image(f, t);
 			return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Keeps an eye on the processes of a session. They are known from their images only: mutrace is no subreaper, so
- * that a daemon finds itself the child of init as always. Run command only.
+ * Keeps an eye on the processes of a session. They are known from their images only: mutrace is no
+ * subreaper, so that a daemon finds itself the child of init as always. Run command only.
  */
 #ifndef MUTRACE_CMD_FOLLOW_H
 #define MUTRACE_CMD_FOLLOW_H
@@ -20,11 +20,12 @@ void follow_program_ended(struct follow *f, int status);
 
 /* Readable when a process ended; then follow_ended() is due, and now and then follow_scan(). */
 int follow_fd(const struct follow *f);
-/* Sees to the images of those that ended: writes the time of its end into the image of one that could not do so itself,
- * and removes that of one that recorded nothing. */
+/* Sees to the images of those that ended: writes the time of its end into the image of one that could not
+ * do so itself, and removes that of one that recorded nothing. */
 void follow_ended(struct follow *f);
-/* The same, and looks for new images and at all others, unless that was done a moment ago and not "now" is asked for: what it
- * costs grows with the number of images, and with ten thousand processes that end one by one it would grow with the square. */
+/* The same, and looks for new images and at all others, unless that was done a moment ago and not "now"
+ * is asked for: what it costs grows with the number of images, and with ten thousand processes that end
+ * one by one it would grow with the square. */
 void follow_scan(struct follow *f, bool now);
 /* True if processes live, or may be about to be born. As of the last scan. */
 bool follow_busy(const struct follow *f);
@@ -40,8 +41,8 @@ unsigned int follow_living(const struct follow *f, pid_t *ret_one);
 /* True if there is anything to report: a process that registered, and did not only go on as something that did not.
  * After follow_clean(). */
 bool follow_any(const struct follow *f);
-/* When all is over: removes all images that hold nothing, also those that were made ready for children, and cuts the
- * others, which are sparse, to the length that is used. */
+/* When all is over: removes all images that hold nothing, also those that were made ready for children,
+ * and cuts the others, which are sparse, to the length that is used. */
 void follow_clean(struct follow *f);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Finds libmutrace.so or a sister of it: beside the command in a build tree, else where the installation put it as seen from the
- * command's own place (so that an installed tree may be moved), else where configure meant it to be. Called by
- * the run command, before the program is started.
+ * Finds libmutrace.so or a sister of it: beside the command in a build tree, else where the installation
+ * put it as seen from the command's own place (so that an installed tree may be moved), else where
+ * configure meant it to be. Called by the run command, before the program is started.
  */
 #include "src/cmd/library.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * matrace --live: shows the first call from each place while the program runs. A process of its own reads the session
- * again and again, so that neither the program nor the passing on of signals waits for names. Run command only.
+ * matrace --live: shows the first call from each place while the program runs. A process of its own reads
+ * the session again and again, so that neither the program nor the passing on of signals waits for names.
+ * Run command only.
  */
 #ifndef MUTRACE_CMD_LIVE_H
 #define MUTRACE_CMD_LIVE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * main() of mutrace and of matrace: picks the command by name if the first argument is one, else the default command,
- * and parses its options. The commands are in the table of the program (mutrace.c, matrace.c).
+ * main() of mutrace and of matrace: picks the command by name if the first argument is one, else the
+ * default command, and parses its options. The commands are in the table of the program (mutrace.c,
+ * matrace.c).
  */
 #include "config.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* matrace: what do realtime threads do that may block? Its commands; running and reporting are those of mutrace. */
+/* matrace: what do realtime threads do that may block? Its commands; running and reporting are those of
+ * mutrace. */
 #include "src/cmd/command.h"
 
 #include <errno.h>
@@ -30,8 +31,8 @@ static int done(const char *session, void *data)
 	return r;
 }
 
-/* The status to exit with: --fail's if there is something to fail for, else the program's. Does not return if that
- * is the program's. */
+/* The status to exit with: --fail's if there is something to fail for, else the program's. Does not
+ * return if that is the program's. */
 static int end(const struct watched_run *w, int status, int program_status)
 {
 	if (program_status == -1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * See newcomers.h. What a process was executed with stays readable in /proc/PID/environ; mutrace itself does not have the
- * session in its own.
+ * See newcomers.h. What a process was executed with stays readable in /proc/PID/environ; mutrace itself
+ * does not have the session in its own.
  */
 #include "src/cmd/newcomers.h"
 
@@ -21,7 +21,8 @@
 
 #define KERNEL_THREAD 0x00200000u /* PF_KTHREAD */
 
-/* In the middle of exec() a process has no environment yet: not an empty one, but none at a place in its memory. */
+/* In the middle of exec() a process has no environment yet: not an empty one, but none at a place in its
+ * memory. */
 static bool being_executed(const char *pid)
 {
 	struct proc_stat stat;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Processes that were executed in a session and have not come to their first step yet, in which they would make an image:
- * those that vfork(), posix_spawn(), system() or popen() made just before their parent ended, which no image tells of.
+ * Processes that were executed in a session and have not come to their first step yet, in which they
+ * would make an image: those that vfork(), posix_spawn(), system() or popen() made just before their
+ * parent ended, which no image tells of.
  */
 #ifndef MUTRACE_CMD_NEWCOMERS_H
 #define MUTRACE_CMD_NEWCOMERS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The table of options: one line an option, for all commands. From it follow parsing (options.c), --help and the
- * completions of shells (options_help.c), and what tests/e2e/docs.sh wants in the man pages.
+ * The table of options: one line an option, for all commands. From it follow parsing (options.c), --help
+ * and the completions of shells (options_help.c), and what tests/e2e/docs.sh wants in the man pages.
  */
 #ifndef MUTRACE_CMD_OPTION_TABLE_H
 #define MUTRACE_CMD_OPTION_TABLE_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The command line is parsed by the table of options, see options.h. No locks; called once by each command. */
+/* The command line is parsed by the table of options, see options.h. No locks; called once by each
+ * command. */
 #include "src/cmd/options.h"
 
 #include <errno.h>

@@ -62,9 +62,10 @@ struct options {
 };
 
 /*
- * Parses the options of one command; argv[0] is the command's name, arguments end at the first one that is no option
- * if stop_at_first (run), else they may stand between options. Returns the index of the first argument that is no
- * option, or -1 after saying what is wrong. To be ended by options_free() in any case.
+ * Parses the options of one command; argv[0] is the command's name, arguments end at the first one that
+ * is no option if stop_at_first (run), else they may stand between options. Returns the index of the
+ * first argument that is no option, or -1 after saying what is wrong. To be ended by options_free() in
+ * any case.
  */
 int options_parse(struct options *o, enum command_bit command, int argc, char **argv, bool stop_at_first);
 void options_free(struct options *o);

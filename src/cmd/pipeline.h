@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The way through the stages, driven from here: sessions are loaded, analysed, and rendered into a text and files, or
- * made a digest that diff and check compare. Nothing in here says anything to the user: errors are lines of
- * MODEL_ERROR_SIZE that the command says. Runs in mutrace, single-threaded. Called by the commands.
+ * The way through the stages, driven from here: sessions are loaded, analysed, and rendered into a text
+ * and files, or made a digest that diff and check compare. Nothing in here says anything to the user:
+ * errors are lines of MODEL_ERROR_SIZE that the command says. Runs in mutrace, single-threaded. Called by
+ * the commands.
  */
 #ifndef MUTRACE_CMD_PIPELINE_H
 #define MUTRACE_CMD_PIPELINE_H
@@ -24,8 +25,9 @@ int pipeline_analyse(struct pipeline *p, const char *const *paths, size_t n_path
 void pipeline_free(struct pipeline *p);
 
 /*
- * Writes all files that were asked for, also if one of them fails, and the text (NULL: none). 0, or -errno after
- * error got a line about one that could not be written; a text that nobody can read is none if there are files.
+ * Writes all files that were asked for, also if one of them fails, and the text (NULL: none). 0, or
+ * -errno after error got a line about one that could not be written; a text that nobody can read is none
+ * if there are files.
  */
 int pipeline_write(const struct pipeline *p, const struct output outputs[OUTPUTS], FILE *text,
 		   const struct render_options *o, char *error);
@@ -35,8 +37,9 @@ unsigned int outputs_asked(const struct output outputs[OUTPUTS]);
 bool outputs_on_stdout(const struct output outputs[OUTPUTS]);
 
 /*
- * A digest of one file or directory: a session, a JSON report, or a baseline. A session becomes its JSON report first,
- * as a value in memory, so a comparison says the same whether sessions or reports were kept. As pipeline_analyse().
+ * A digest of one file or directory: a session, a JSON report, or a baseline. A session becomes its JSON
+ * report first, as a value in memory, so a comparison says the same whether sessions or reports were
+ * kept. As pipeline_analyse().
  */
 int pipeline_digest(const char *path, const struct report_options *o, struct digest **ret, char *error);
 /* The digests of all paths as one: the median of each figure. */

@@ -158,8 +158,7 @@ static bool is_own_loader(const struct stat *st)
 	struct stat loader;
 
 	dl_iterate_phdr(own_loader, &name);
-	return name != NULL && stat(name, &loader) == 0 && loader.st_dev == st->st_dev &&
-	       loader.st_ino == st->st_ino;
+	return name && stat(name, &loader) == 0 && loader.st_dev == st->st_dev && loader.st_ino == st->st_ino;
 }
 
 /* The offset of a program's address in its file; -1 if it has none. */

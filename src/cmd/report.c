@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* mutrace report SESSION...: reads sessions that were kept, that a killed mutrace left behind, or that still run. */
+/* mutrace report SESSION...: reads sessions that were kept, that a killed mutrace left behind, or that
+ * still run. */
 #include "src/cmd/command.h"
 
 #include <dirent.h>

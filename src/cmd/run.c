@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * mutrace PROGRAM: makes a session, runs the program in it, waits for it and for what it leaves running, reports.
- * Single-threaded; sleeps in one poll(), in which signals arrive as data, so no handler of ours runs meanwhile.
+ * mutrace PROGRAM: makes a session, runs the program in it, waits for it and for what it leaves running,
+ * reports. Single-threaded; sleeps in one poll(), in which signals arrive as data, so no handler of ours
+ * runs meanwhile.
  */
 #include "src/cmd/command.h"
 
@@ -67,8 +68,8 @@ int run_report(struct options *o, const char *session)
 	return 0;
 }
 
-/* SIGUSR1. In a process of its own: the program's signals are passed on meanwhile, and what the report needs in memory
- * is gone afterwards. */
+/* SIGUSR1. In a process of its own: the program's signals are passed on meanwhile, and what the report
+ * needs in memory is gone afterwards. */
 static void report_now(struct run *r)
 {
 	if (r->reporter != 0)
@@ -195,8 +196,8 @@ static int check_outputs(const struct output *outputs)
 	return 0;
 }
 
-/* All that happens in a session. Returns the status to exit with, or CHILD_NO_PROCESS; *ret_status is the program's if it
- * ran. */
+/* All that happens in a session. Returns the status to exit with, or CHILD_NO_PROCESS; *ret_status is the
+ * program's if it ran. */
 static int run_in_session(struct run *r, const char *path, char **argv, const char *library, int *ret_status)
 {
 	int status, error;
@@ -246,8 +247,8 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	return status;
 }
 
-/* matrace's wrappers of everything but the allocator are in a library of their own: who does not want them does not
- * pay for them. */
+/* matrace's wrappers of everything but the allocator are in a library of their own: who does not want
+ * them does not pay for them. */
 static const char *library_for(const struct session_config *c)
 {
 	if (c->watch == 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The session's directory, see sessiondir.h. It belongs to the user alone (0700), is made under a name that nobody can
- * guess, and its files are only opened relative to a descriptor of it.
+ * The session's directory, see sessiondir.h. It belongs to the user alone (0700), is made under a name
+ * that nobody can guess, and its files are only opened relative to a descriptor of it.
  */
 #include "src/cmd/sessiondir.h"
 

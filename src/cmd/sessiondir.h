@@ -18,9 +18,9 @@ struct sessiondir {
 
 #define SESSION_NO_ROOM -2
 
-/* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is room); also
- * elsewhere if there is no room in it. 0, -1 if "output" cannot be meant, or SESSION_NO_ROOM if it can be made nowhere:
- * after saying so, with nothing left behind. */
+/* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is
+ * room); also elsewhere if there is no room in it. 0, -1 if "output" cannot be meant, or SESSION_NO_ROOM
+ * if it can be made nowhere: after saying so, with nothing left behind. */
 int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
 		    const char *output);
 /* Writes down which process the program is. */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Tells whether a signal was sent to mutrace alone or to the whole process group. Run command only.
- *
- * A process that sends to the group (timeout(1), a shell, the program itself with kill(0, ...)) reaches the program
- * without our help, and passing the signal on would deliver it twice. The kernel does not say which it was; but a
- * process of ours in the same group that blocks everything has the signal pending if, and only if, it went to all.
+ * A process that sends to the group (timeout(1), a shell, the program itself with kill(0, ...)) reaches
+ * the program without our help, and passing the signal on would deliver it twice. The kernel does not say
+ * which it was; but a process of ours in the same group that blocks everything has the signal pending if,
+ * and only if, it went to all.
  */
 #ifndef MUTRACE_CMD_WITNESS_H
 #define MUTRACE_CMD_WITNESS_H

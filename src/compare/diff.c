@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Comparing two digests, see diff.h. Worse and better are what the figures' own factor and slack make of a change, the
- * same as check would; where several runs were given, a change must also leave the range of the others.
+ * Comparing two digests, see diff.h. Worse and better are what the figures' own factor and slack make of
+ * a change, the same as check would; where several runs were given, a change must also leave the range of
+ * the others.
  */
 #include "src/compare/diff.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * JSON reports and baselines -> digests, see digest.h. Members are read by name and what is not known is ignored, so
- * reports of every format up to ours are read; the documents are not trusted.
+ * JSON reports and baselines -> digests, see digest.h. Members are read by name and what is not known is
+ * ignored, so reports of every format up to ours are read; the documents are not trusted.
  */
 #include "src/compare/digest.h"
 
@@ -70,10 +70,21 @@ static int lock_compare(const void *a, const void *b)
 	return strcmp(((const struct digest_lock *)a)->identity, ((const struct digest_lock *)b)->identity);
 }
 
-void digest_sort(struct digest *d)
+static void digest_sort(struct digest *d)
 {
 	if (d->n)
 		qsort(d->locks, d->n, sizeof(*d->locks), lock_compare);
+}
+
+int digest_end(struct digest *d, int r, struct digest **ret)
+{
+	if (r < 0) {
+		digest_free(d);
+		return r;
+	}
+	digest_sort(d);
+	*ret = d;
+	return 0;
 }
 
 const struct digest_lock *digest_find(const struct digest *d, const char *identity)
@@ -378,11 +389,5 @@ int digest_from_json(const json_t *document, const char *name, struct digest **r
 	}
 	if (r == -ENOMEM)
 		snprintf(error, MODEL_ERROR_SIZE, "%s: out of memory", name);
-	if (r < 0) {
-		digest_free(d);
-		return r;
-	}
-	digest_sort(d);
-	*ret = d;
-	return 0;
+	return digest_end(d, r, ret);
 }

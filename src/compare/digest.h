@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A digest: what is compared of a run, or of several: the figures of each lock, by identity. All that diff and check
- * know of a run comes from its JSON report, also where a session is given: so a comparison says the same whether
- * the sessions or the reports were kept. Runs in mutrace, single-threaded. Used by diff and check.
+ * A digest: what is compared of a run, or of several: the figures of each lock, by identity. All that
+ * diff and check know of a run comes from its JSON report, also where a session is given: so a comparison
+ * says the same whether the sessions or the reports were kept. Runs in mutrace, single-threaded. Used by
+ * diff and check.
  */
 #ifndef MUTRACE_COMPARE_DIGEST_H
 #define MUTRACE_COMPARE_DIGEST_H
@@ -50,12 +51,12 @@ struct digest {
 /* Takes NULL. */
 void digest_free(struct digest *d);
 
-/* A digest of a document: a report or a baseline; name is for messages. 0, or -errno after error (of MODEL_ERROR_SIZE) got
- * one line for the user. */
+/* A digest of a document: a report or a baseline; name is for messages. 0, or -errno after error (of
+ * MODEL_ERROR_SIZE) got one line for the user. */
 int digest_from_json(const json_t *document, const char *name, struct digest **ret, char *error);
 
-/* One digest of several: the median of each figure, with its range. A lock that a run does not have counts as zero
- * there. 0 or -ENOMEM. */
+/* One digest of several: the median of each figure, with its range. A lock that a run does not have
+ * counts as zero there. 0 or -ENOMEM. */
 int digest_median(struct digest *const *runs, size_t n, struct digest **ret);
 
 /* NULL if there is none of that identity. */
@@ -67,6 +68,7 @@ int baseline_write(const struct digest *d, const char *path, char *error);
 
 /* For the files of this folder. */
 struct digest_lock *digest_add(struct digest *d, const char *identity);
-void digest_sort(struct digest *d);
+/* Gives out what was made, sorted; or frees it and returns r, if that is negative. */
+int digest_end(struct digest *d, int r, struct digest **ret);
 
 #endif

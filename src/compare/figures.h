@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The figures of a lock that runs are compared by, defined once: FIGURES makes the names that limits, baselines and
- * JSON use, what unit they are in, and from which change on a difference to a baseline counts. Runs in mutrace.
+ * The figures of a lock that runs are compared by, defined once: FIGURES makes the names that limits,
+ * baselines and JSON use, what unit they are in, and from which change on a difference to a baseline
+ * counts. Runs in mutrace.
  */
 #ifndef MUTRACE_COMPARE_FIGURES_H
 #define MUTRACE_COMPARE_FIGURES_H
@@ -18,10 +19,10 @@ enum figure_unit {
 };
 
 /*
- * X(id, name, unit, factor, slack, needs, what): a figure is worse than its baseline if it is more than factor times
- * the baseline plus slack; factor 0: not compared unless a rule asks for it. Those that are compared without
- * being asked for are counts, shares, and the median hold, which a preempted thread here and there does not move.
- * needs: it says nothing where a lock was acquired a few times only.
+ * X(id, name, unit, factor, slack, needs_use, what): a figure is worse than its baseline if it is more
+ * than factor times the baseline plus slack; factor 0: not compared unless a rule asks for it. Those that
+ * are compared without being asked for are counts, shares, and the median hold, which a preempted thread
+ * here and there does not move. needs_use: ignored below a minimum number of acquisitions.
  */
 #define FIGURES(X) \
 	X(ACQUIRED, "acquired", UNIT_COUNT, 1.5, 1000, false, "acquisitions") \
@@ -63,7 +64,8 @@ static inline bool figure_of_total(int f)
 
 /* The number of a figure by name, -1 if there is none. */
 int figure_find(const char *name);
-/* "12.5%", "50us", "1000": what limits are written in. A time must have its unit (ns, us, ms, s). 0 or -EINVAL. */
+/* "12.5%", "50us", "1000": what limits are written in. A time must have its unit (ns, us, ms, s). 0 or
+ * -EINVAL. */
 int figure_parse(enum figure_unit unit, const char *text, double *ret);
 /* As a whole number, whatever the file that it came from had. */
 unsigned long long figure_whole(double value);

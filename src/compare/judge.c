@@ -13,7 +13,8 @@ void verdict_free(struct verdict *v)
 	*v = (struct verdict){ 0 };
 }
 
-/* Whom to look at: for waits who held the lock meanwhile, for holds who held it longest, for counts who uses it. */
+/* Whom to look at: for waits who held the lock meanwhile, for holds who held it longest, for counts who
+ * uses it. */
 static const struct digest_place *guilty(const struct digest_lock *l, enum figure f)
 {
 	const struct digest_place *first = &l->user, *second = &l->holder;

@@ -39,8 +39,8 @@ void finding_print(FILE *out, const struct finding *f);
 void verdict_text(FILE *out, const struct verdict *v);
 /* GitHub workflow commands, one a finding, at the guilty line. */
 void verdict_github(FILE *out, const struct verdict *v);
-/* JUnit XML: a test case a lock. trouble: why nothing could be checked, NULL if it could (then v is there). As
- * digest_from_json(). */
+/* JUnit XML: a test case a lock. trouble: why nothing could be checked, NULL if it could (then v is
+ * there). As digest_from_json(). */
 int verdict_junit(const char *path, const struct verdict *v, const char *trouble, char *error);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The limits that check judges by: rules, each for some locks (or for all of them together) and some figures. A
- * later rule overrides an earlier one, what the command line says comes last. Runs in mutrace. Called by check.
+ * The limits that check judges by: rules, each for some locks (or for all of them together) and some
+ * figures. A later rule overrides an earlier one, what the command line says comes last. Runs in mutrace.
+ * Called by check.
  */
 #ifndef MUTRACE_COMPARE_LIMITS_H
 #define MUTRACE_COMPARE_LIMITS_H
@@ -42,7 +43,8 @@ struct lock_limits {
 void limits_free(struct limits *l);
 /* Adds the rules of a YAML file. 0, or -errno after error (of MODEL_ERROR_SIZE) got one line for the user. */
 int limits_read(struct limits *l, const char *path, char *error);
-/* Adds the rule of one --limit option: [total:|lock GLOB:|identity GLOB:|module GLOB:|GLOB:]FIGURE=VALUE. The same. */
+/* Adds the rule of one --limit option: [total:|lock GLOB:|identity GLOB:|module GLOB:|GLOB:]FIGURE=VALUE.
+ * The same. */
 int limits_option(struct limits *l, const char *text, char *error);
 /* The rules' answer for a lock, NULL: for the total. */
 void limits_of(struct limits *l, const struct digest_lock *lock, struct lock_limits *ret);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The file of limits: YAML, parsed by libyaml. What is wrong is said with file and line; nothing is guessed, because a
- * limit that is misread is a check that never fails. Runs in mutrace. Called by check.
+ * The file of limits: YAML, parsed by libyaml. An error is said with file and line; nothing is guessed,
+ * because a limit that is misread is a check that never fails. Runs in mutrace. Called by check.
  *
  *	total:
  *	  wait-share: 20%

@@ -127,11 +127,5 @@ int digest_median(struct digest *const *runs, size_t n, struct digest **ret)
 	}
 	free(values);
 	free(found);
-	if (r < 0) {
-		digest_free(d);
-		return r;
-	}
-	digest_sort(d);
-	*ret = d;
-	return 0;
+	return digest_end(d, r, ret);
 }

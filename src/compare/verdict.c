@@ -56,7 +56,8 @@ void verdict_text(FILE *out, const struct verdict *v)
 	fputc('\n', out);
 }
 
-/* A workflow command's message or property: the runner takes % and line ends, and in properties : and , for its own. */
+/* A workflow command's message or property: the runner takes % and line ends, and in properties : and ,
+ * for its own. */
 static void escape(FILE *out, const char *text, bool property)
 {
 	for (; *text; text++) {

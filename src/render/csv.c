@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The table of locks as CSV (RFC 4180, UTF-8, a line of titles first): a line for each lock and, for rwlocks, one for
- * each side. Times are in nanoseconds. Runs in mutrace. Called by src/cmd/pipeline.c.
+ * The table of locks as CSV (RFC 4180, UTF-8, a line of titles first): a line for each lock and, for
+ * rwlocks, one for each side. Times are in nanoseconds. Runs in mutrace. Called by src/cmd/pipeline.c.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,8 +11,8 @@
 
 #define TEXT_SIZE 8192
 
-/* Quoted always. A spreadsheet would take a text that begins with one of =+-@ for a formula, and names come from the
- * program. */
+/* Quoted always. A spreadsheet would take a text that begins with one of =+-@ for a formula, and names
+ * come from the program. */
 static void text(FILE *out, const char *s)
 {
 	char clean[TEXT_SIZE];
@@ -74,7 +74,8 @@ static void titles(FILE *out)
 	fputs("\r\n", out);
 }
 
-/* The counters from a column on, up to the first column that has none. Empty where the kind does not have it. */
+/* The counters from a column on, up to the first column that has none. Empty where the kind does not have
+ * it. */
 static void counters_put(FILE *out, const struct counters *c, enum lock_kind kind, unsigned int column)
 {
 	for (unsigned int i; (i = counter_in(column)) < COUNTERS; column++) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Folded stacks, what flame graphs are drawn from: a line for each stack, frames from the outermost to the innermost
- * with ';' between them, then the time in nanoseconds. The program is at the root and the lock at the tip. Runs
- * in mutrace. Called by src/cmd/pipeline.c.
+ * Folded stacks, what flame graphs are drawn from: a line for each stack, frames from the outermost to
+ * the innermost with ';' between them, then the time in nanoseconds. The program is at the root and the
+ * lock at the tip. Runs in mutrace. Called by src/cmd/pipeline.c.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A frame in few words: "audit bank.c:64", "audit (libbank.so)", "libbank.so+0x1a4". The report's text and the lines of
- * diff and check show frames so. Runs in mutrace.
+ * A frame in few words: "audit bank.c:64", "audit (libbank.so)", "libbank.so+0x1a4". The report's text
+ * and the lines of diff and check show frames so. Runs in mutrace.
  */
 #ifndef MUTRACE_RENDER_FRAME_H
 #define MUTRACE_RENDER_FRAME_H

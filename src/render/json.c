@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * JSON, for tools: the contract is report.schema.json beside this file. Here are the processes; json_rows.c has the
- * locks. Runs in mutrace. Called by src/cmd/pipeline.c; diff and check read the value, not the text.
+ * JSON, for tools: the contract is report.schema.json beside this file. Here are the processes;
+ * json_rows.c has the locks. Runs in mutrace. Called by src/cmd/pipeline.c; diff and check read the
+ * value, not the text.
  */
 #include "src/render/json.h"
 

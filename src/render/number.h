@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Numbers as people read them: "1 234 567", "36.2 us", "57 %". Used by all renderers of text; runs in mutrace.
+ * Numbers as people read them: "1 234 567", "36.2 us", "57 %". Used by all renderers of text; runs in
+ * mutrace.
  */
 #ifndef MUTRACE_RENDER_NUMBER_H
 #define MUTRACE_RENDER_NUMBER_H

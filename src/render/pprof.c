@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * pprof's format (protobuf, gzip), with the sample types of Go's mutex profile: contentions and delay. A sample is a
- * stack and a lock, which is its label. Built with protobuf-c from profile.proto. Runs in mutrace. Called by
- * src/cmd/pipeline.c.
+ * pprof's format (protobuf, gzip), with the sample types of Go's mutex profile: contentions and delay. A
+ * sample is a stack and a lock, which is its label. Built with protobuf-c from profile.proto. Runs in
+ * mutrace. Called by src/cmd/pipeline.c.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The columns of the text's tables and what stands in their cells. Columns of counters come from counters.def. Runs in
- * mutrace. Called by text_table.c.
+ * The columns of the text's tables and what stands in their cells. Columns of counters come from
+ * counters.def. Runs in mutrace. Called by text_table.c.
  */
 #include <limits.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The column of flags: a letter each for the kind of the lock, its state, realtime use, type, protocol and preference; and
- * what they mean. Runs in mutrace. Called by text_table.c.
+ * The column of flags: a letter each for the kind of the lock, its state, realtime use, type, protocol
+ * and preference; and what they mean. Runs in mutrace. Called by text_table.c.
  */
 #include <stdint.h>
 #include <string.h>

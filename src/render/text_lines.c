@@ -27,7 +27,8 @@ void text_line(const struct text_out *t, const char *format, ...)
 	fputc('\n', t->f);
 }
 
-/* As the user started it: redis-server is a link to redis-check-rdb, sh one to dash. A login shell is "-bash". */
+/* As the user started it: redis-server is a link to redis-check-rdb, sh one to dash. A login shell is
+ * "-bash". */
 const char *text_program(char *out, const struct report_process *e)
 {
 	const char *started = e->first && e->first->arguments ? e->first->arguments[0] : NULL;

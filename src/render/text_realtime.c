@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Priority inversion in the text report (--track-rt): who of what priority waited for whom, and which locks make it
- * possible. Runs in mutrace. Called by text.c.
+ * Priority inversion in the text report (--track-rt): who of what priority waited for whom, and which
+ * locks make it possible. Runs in mutrace. Called by text.c.
  */
 #include "src/render/text.h"
 

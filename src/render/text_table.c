@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The two tables of the text report: lines for locks or conditions, columns as wide as they must be; where a terminal is
- * too narrow, names are cut and the least important columns go. Runs in mutrace. Called by text.c.
+ * The two tables of the text report: lines for locks or conditions, columns as wide as they must be;
+ * where a terminal is too narrow, names are cut and the least important columns go. Runs in mutrace.
+ * Called by text.c.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The parts of the two tables of the text report: lines, columns, flags. Only the text_table files include this. */
+/* The parts of the two tables of the text report: lines, columns, flags. Only the text_table files
+ * include this. */
 #ifndef MUTRACE_RENDER_TEXT_TABLE_H
 #define MUTRACE_RENDER_TEXT_TABLE_H
 
@@ -25,7 +26,8 @@ struct column {
 	unsigned int counter;
 };
 
-/* text_columns.c: the columns of locks or of conditions, in their order, into columns of COLUMNS_MAX. Returns how many. */
+/* text_columns.c: the columns of locks or of conditions, in their order, into columns of COLUMNS_MAX.
+ * Returns how many. */
 size_t text_columns(struct column *columns, bool conditions);
 
 /* text_flags.c: a lock's letters, and the meaning of those in sight. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The text report of matrace: which calls realtime threads made that may block, from where, and how long each took.
- * Runs in mutrace and matrace. Called by text.c for processes that were watched.
+ * The text report of matrace: which calls realtime threads made that may block, from where, and how long
+ * each took. Runs in mutrace and matrace. Called by text.c for processes that were watched.
  */
 #include <inttypes.h>
 #include <string.h>

@@ -255,8 +255,8 @@ struct lock_rec {
 
 /*
  * Counters of one (thread, lock, call site, side). counters.def says what they count; owner_changes of a
- * barrier are the times that this thread came last. Waits are in struct edge. 192 bytes as long as no counter needs more, 64-aligned; the
- * first 64, with the buckets of short holds, are what the hot path touches.
+ * barrier are the times that this thread came last. Waits are in struct edge. 64-aligned, and 192 bytes
+ * until a counter needs more; the hot path touches the first 64, with the buckets of short holds.
  */
 struct cell {
 	uint64_t site; /* return address of the lock call */
