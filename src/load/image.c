@@ -123,7 +123,13 @@ static int outside_take(struct model *m, struct model_process *p, const struct i
 		if (!p->outside_name[i])
 			return -ENOMEM;
 	}
-	return 0;
+	char name[OUTSIDE_NAME + 1];
+
+	memcpy(name, h->unseen_library, OUTSIDE_NAME);
+	name[OUTSIDE_NAME] = 0;
+	p->unseen_libraries = h->unseen_libraries;
+	p->unseen_library = strings_intern(&m->tables->strings, name);
+	return p->unseen_library ? 0 : -ENOMEM;
 }
 
 /* Of a process that was seen dead and could not say so itself. */

@@ -192,6 +192,8 @@ struct model_process {
 	uint32_t threads_started;
 	uint32_t outside[OUTSIDE_MAX];         /* programs that it started and that are not in the session */
 	const char *outside_name[OUTSIDE_MAX]; /* one of each kind, may be empty */
+	uint32_t unseen_libraries;             /* their lock calls did not come to the recorder */
+	const char *unseen_library;            /* one of them, may be empty */
 
 	struct model_mapping *mappings;
 	struct model_thread *threads;

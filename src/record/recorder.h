@@ -150,5 +150,7 @@ bool recorder_confine(void);
 void recorder_unconfine(void);
 /* The program is about to give up more than the recorder can do without: nothing is recorded from now on. */
 void recorder_stop(enum loss why);
+/* A library is being loaded whose calls will not come to our wrappers. Any thread; takes no lock. */
+void recorder_unseen_library(const char *file);
 
 #endif

@@ -23,3 +23,13 @@ void image_lost(enum loss what)
 	if (h != NULL)
 		__atomic_fetch_add(&h->lost[what], 1, __ATOMIC_RELAXED);
 }
+
+void recorder_unseen_library(const char *file)
+{
+	struct image_header *h = recorder.header;
+
+	if (h == NULL || __atomic_fetch_add(&h->unseen_libraries, 1, __ATOMIC_RELAXED) != 0)
+		return;
+	for (size_t i = 0; file != NULL && file[i] != '\0' && i < sizeof(h->unseen_library) - 1; i++)
+		h->unseen_library[i] = file[i];
+}

@@ -222,6 +222,16 @@ static void outside(struct json_out *j, const struct model *m)
 		json_decref(all);
 }
 
+static void unseen(struct json_out *j, const struct model *m)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->n_processes; i++)
+		n += m->processes[i].unseen_libraries;
+	if (n)
+		json_emit(j, "unseen_libraries", json_count(n));
+}
+
 static int document(FILE *out, const struct report *r, json_t **ret)
 {
 	struct json_out *j = json_out_new(out);
@@ -237,6 +247,7 @@ static int document(FILE *out, const struct report *r, json_t **ret)
 	json_close(j);
 	missing(j, r->model);
 	outside(j, r->model);
+	unseen(j, r->model);
 	json_close(j);
 	return json_out_end(j, ret);
 }

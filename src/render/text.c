@@ -75,6 +75,25 @@ static void outside_print(const struct text_out *t, const struct model *m)
 			  place ? ", or with -o in a directory that is seen there, too" : "");
 }
 
+/* Libraries that do not find our functions. */
+static void unseen_print(const struct text_out *t, const struct model *m)
+{
+	char name[NAME_SIZE];
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < m->n_processes; i++) {
+		if (m->processes[i].unseen_libraries && n == 0)
+			clean_text(name, sizeof(name), m->processes[i].unseen_library);
+		n += m->processes[i].unseen_libraries;
+	}
+	if (n)
+		text_line(t,
+			  "%" PRIu64 " librar%s loaded by dlmopen() or with RTLD_DEEPBIND (%s%s): %s lock "
+			  "calls are not seen.",
+			  n, n == 1 ? "y was" : "ies were", n == 1 ? "" : "such as ", name,
+			  n == 1 ? "its" : "their");
+}
+
 static void notes_print(const struct text_out *t, const struct report *r)
 {
 	char name[NAME_SIZE];
@@ -184,6 +203,7 @@ static int text_render(FILE *out, const struct report *r, const struct render_op
 	lines_print(&t, r, i);
 	text_suppressions(&t, r);
 	outside_print(&t, r->model);
+	unseen_print(&t, r->model);
 	notes_print(&t, r);
 	if (fflush(out) != 0 || ferror(out))
 		return errno ? -errno : -EIO;

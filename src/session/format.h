@@ -164,6 +164,9 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t wait_status;
 	uint32_t outside[OUTSIDE_MAX];                /* programs that were started (atomic) ... */
 	char outside_name[OUTSIDE_MAX][OUTSIDE_NAME]; /* ... and one of each kind, NUL-terminated */
+	/* libraries that were asked for with RTLD_DEEPBIND or in a namespace of their own (atomic), and one */
+	uint32_t unseen_libraries;
+	char unseen_library[OUTSIDE_NAME];
 };
 
 enum chunk_type {

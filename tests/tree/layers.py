@@ -22,7 +22,7 @@ LET_THROUGH = {
     "record/modules.c": "dl_iterate_phdr",
     "record/outside.c": "prctl",
     "record/procinfo.c": "prctl",
-    "unwind/capture.c": "dlclose",
+    "unwind/capture.c": "dlclose dlopen",
 }
 
 
