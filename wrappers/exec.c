@@ -6,6 +6,7 @@
  * stack.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
@@ -86,7 +87,8 @@ EXPORT int fexecve(int fd, char *const argv[], char *const envp[])
 
 EXPORT int execveat(int dir, const char *path, char *const argv[], char *const envp[], int flags)
 {
-	enum outside why = leave(SITE_HERE, path, envp);
+	/* A path from another directory is not where we would look for it. */
+	enum outside why = leave(SITE_HERE, dir == AT_FDCWD ? path : NULL, envp);
 
 	if (REAL(execveat) == NULL) /* a C library before 2.34 */
 		return stay((int)REAL(syscall)(SYS_execveat, dir, path, argv, envp, flags), why);

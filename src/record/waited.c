@@ -223,8 +223,11 @@ void waited_facts(struct thread *t, const struct wait *w)
 
 void waited_thread_ends(struct thread *t)
 {
+	uint8_t busy = busy_enter(t);
+
 	if (t->waits && t->waits->lock != 0)
 		give_up(t, t->waits);
+	busy_leave(t, busy);
 }
 
 void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now)

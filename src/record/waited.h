@@ -4,8 +4,8 @@
  * the first thread that waits for it until none does any more; lock_rec.waiters says so to all others. While
  * it is not 0, each acquisition and each release of the lock is told here.
  *
- * Takes the lock of a bucket of the table, and nothing under it. A thread that is in here is busy: its signal
- * handlers are passed by.
+ * Takes the lock of a bucket of the table; under it that of the spare books and that of memory.c, one after
+ * the other. A thread that is in here is busy: its signal handlers are passed by.
  */
 #ifndef MUTRACE_RECORD_WAITED_H
 #define MUTRACE_RECORD_WAITED_H

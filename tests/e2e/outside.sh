@@ -33,6 +33,13 @@ expect 0 "$mutrace" --json=json sh -c \
 	'exec "$(readelf -lW "$0" | sed -n "s/.*program interpreter: \(.*\)\]/\1/p")" "$0"' "$truth"
 check_json json '"outside" not in d' 'any(l["contended"] == 200 for q in d["processes"] for l in q["locks"])'
 
+# A path from an open directory is not that from the present one, where a program without a loader lies.
+if [ -x static ]; then
+	cp static exec
+	expect 3 "$mutrace" --json=json "$workloads/exec" execveat_from
+	check_json json '"outside" not in d' 'lock("after_lock")["acquired"] == 7'
+fi
+
 # Nothing is said of what is in the session, nor of an exec that fails.
 expect 0 "$mutrace" --json=json sh -c 'env -i /no/such/program; exec "$0"' "$truth"
 check_json json '"outside" not in d' 'lock("guilty_lock")["contended"] == 200'

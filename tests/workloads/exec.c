@@ -44,7 +44,12 @@ static int call(const char *how, const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *name = slash ? slash + 1 : path;
 	char **envp = other_environment();
+	char directory[4096], below[256];
 
+	snprintf(directory, sizeof(directory), "%.*s", (int)(name - path), path);
+	snprintf(below, sizeof(below), "./%s", name);
+	if (strcmp(how, "execveat_from") == 0)
+		return execveat(open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC), below, argv, envp, 0);
 	if (strcmp(how, "execve") == 0)
 		return execve(path, argv, envp);
 	if (strcmp(how, "execv") == 0)
