@@ -40,6 +40,8 @@ static void wait_at(void *control, void (*routine)(void), bool c11, struct site 
 
 static inline int once_state(const void *control)
 {
+	if (__builtin_expect(recorder.valgrind, 0))
+		object_unwatch(control, sizeof(pthread_once_t));
 	return __atomic_load_n((const int *)control, __ATOMIC_ACQUIRE);
 }
 

@@ -30,15 +30,23 @@ static const struct {
 #undef WRAP
 };
 
+static bool same_object(const void *f, const void *g)
+{
+	Dl_info a, b;
+
+	return dladdr(f, &a) != 0 && dladdr(g, &b) != 0 && a.dli_fbase == b.dli_fbase;
+}
+
+/* Another library that puts itself before the C library, such as ThreadSanitizer's, has no versions. */
 static void *find_next(const char *name, const char *version)
 {
-	void *f = NULL;
+	void *f, *of_version;
 
 	if (!defined_next(name))
 		return NULL;
-	if (version != NULL)
-		f = dlvsym(RTLD_NEXT, name, version);
-	return f != NULL ? f : dlsym(RTLD_NEXT, name);
+	f = dlsym(RTLD_NEXT, name);
+	of_version = version != NULL ? dlvsym(RTLD_NEXT, name, version) : NULL;
+	return of_version != NULL && same_object(f, of_version) ? of_version : f;
 }
 
 /* Should a lookup allocate after all, and the allocator call a wrapper, then that one goes on with the next

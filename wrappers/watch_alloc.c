@@ -64,35 +64,62 @@ static bool ready(void)
 /* In the body of an exported wrapper. */
 #define CALLER ((uintptr_t)__builtin_return_address(0))
 
+/* A call that is not watched goes on to the original by a jump: sanitizers tell the loader's memory from the
+ * program's by the caller. Hence no address of a variable is taken there. */
+struct answer {
+	void *p;
+	bool watched;
+};
+
+static COLD struct answer malloc_watched(size_t size, struct site site)
+{
+	struct answer a = { NULL, false };
+	struct watch w;
+
+	if (watch_begin(&w, WATCHED_malloc, site, size, 0)) {
+		a = (struct answer){ REAL(malloc)(size), true };
+		watch_end(&w);
+	}
+	return a;
+}
+
 static COLD void *malloc_slow(size_t size, struct site site)
 {
-	struct watch w;
-	void *p;
+	struct answer a;
 
 	if (!ready() && REAL(malloc) == NULL)
 		return early_take(size, ALIGNMENT_MALLOC);
-	if (!watch_begin(&w, WATCHED_malloc, site, size, 0))
-		return REAL(malloc)(size);
-	p = REAL(malloc)(size);
-	watch_end(&w);
-	return p;
+	a = malloc_watched(size, site);
+	return a.watched ? a.p : REAL(malloc)(size);
+}
+
+static size_t product(size_t n, size_t size)
+{
+	size_t bytes;
+
+	return __builtin_mul_overflow(n, size, &bytes) ? 0 /* it will fail */ : bytes;
+}
+
+static COLD struct answer calloc_watched(size_t n, size_t size, struct site site)
+{
+	struct answer a = { NULL, false };
+	struct watch w;
+
+	if (watch_begin(&w, WATCHED_calloc, site, product(n, size), 0)) {
+		a = (struct answer){ REAL(calloc)(n, size), true };
+		watch_end(&w);
+	}
+	return a;
 }
 
 static COLD void *calloc_slow(size_t n, size_t size, struct site site)
 {
-	struct watch w;
-	size_t bytes;
-	void *p;
+	struct answer a;
 
-	if (__builtin_mul_overflow(n, size, &bytes))
-		bytes = 0; /* it will fail */
 	if (!ready() && REAL(calloc) == NULL)
-		return early_take(bytes, ALIGNMENT_MALLOC);
-	if (!watch_begin(&w, WATCHED_calloc, site, bytes, 0))
-		return REAL(calloc)(n, size);
-	p = REAL(calloc)(n, size);
-	watch_end(&w);
-	return p;
+		return early_take(product(n, size), ALIGNMENT_MALLOC);
+	a = calloc_watched(n, size, site);
+	return a.watched ? a.p : REAL(calloc)(n, size);
 }
 
 static COLD void *early_move(void *p, size_t size)

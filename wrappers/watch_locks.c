@@ -151,6 +151,10 @@ EXPORT int sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *t)
 #define CURRENT(name) name##_current
 __asm__(".symver pthread_cond_wait_current, pthread_cond_wait@@GLIBC_2.3.2");
 __asm__(".symver pthread_cond_timedwait_current, pthread_cond_timedwait@@GLIBC_2.3.2");
+__asm__(".symver pthread_cond_init_current, pthread_cond_init@@GLIBC_2.3.2");
+__asm__(".symver pthread_cond_destroy_current, pthread_cond_destroy@@GLIBC_2.3.2");
+__asm__(".symver pthread_cond_signal_current, pthread_cond_signal@@GLIBC_2.3.2");
+__asm__(".symver pthread_cond_broadcast_current, pthread_cond_broadcast@@GLIBC_2.3.2");
 #else
 #define CURRENT(name) name
 #endif
@@ -176,4 +180,37 @@ EXPORT int pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid
 EXPORT int pthread_barrier_wait(pthread_barrier_t *b)
 {
 	WAITING(pthread_barrier_wait, (b));
+}
+
+/*
+ * The others of the family pass through. A library that asks for no version, as valgrind's do, would get our wait and
+ * the C library's oldest signal, which are of two layouts.
+ */
+int CURRENT(pthread_cond_init)(pthread_cond_t *c, const pthread_condattr_t *a);
+int CURRENT(pthread_cond_destroy)(pthread_cond_t *c);
+int CURRENT(pthread_cond_signal)(pthread_cond_t *c);
+int CURRENT(pthread_cond_broadcast)(pthread_cond_t *c);
+
+EXPORT int CURRENT(pthread_cond_init)(pthread_cond_t *c, const pthread_condattr_t *a)
+{
+	real_need();
+	return REAL(pthread_cond_init)(c, a);
+}
+
+EXPORT int CURRENT(pthread_cond_destroy)(pthread_cond_t *c)
+{
+	real_need();
+	return REAL(pthread_cond_destroy)(c);
+}
+
+EXPORT int CURRENT(pthread_cond_signal)(pthread_cond_t *c)
+{
+	real_need();
+	return REAL(pthread_cond_signal)(c);
+}
+
+EXPORT int CURRENT(pthread_cond_broadcast)(pthread_cond_t *c)
+{
+	real_need();
+	return REAL(pthread_cond_broadcast)(c);
 }

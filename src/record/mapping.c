@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/arch/valgrind.h"
 #include "src/record/raw.h"
+#include "src/record/state.h"
 #include "src/session/directory.h"
 #include "src/session/format.h"
 
@@ -27,6 +29,7 @@ _Static_assert(DIRECTORY_PATH_LONGEST + 48 <= MAPPING_PATH_SIZE, "a directory an
 #define LIMIT_DEFAULT (1ull << 30)
 #define FIRST_STEP (28u * 1024) /* with the page that a child finds: what most children need */
 #define LAST_STEP (4u * 1024 * 1024)
+#define MAPPING_VALGRIND (8u * 1024 * 1024)
 
 /* Images go this far below our own code. That lies where the kernel maps what has no place of its own, from
  * the top down. Mappings that come later would have to be as large before one came near. */
@@ -156,6 +159,8 @@ int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, ch
 	struct mapping m = { .limit = file_length(max_bytes), .path = path };
 	int fd, r = 0;
 
+	if (recorder.valgrind && first < MAPPING_VALGRIND) /* it does not let a mapping grow in place */
+		first = MAPPING_VALGRIND;
 	m.mapped = whole_pages(first < m.limit ? first : m.limit);
 	if (m.limit < CHUNK_ALIGN * 4)
 		return -EFBIG;
@@ -166,6 +171,7 @@ int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, ch
 		r = -errno;
 		m.base = NULL;
 	} else {
+		valgrind_ignore(m.base, m.mapped);
 		r = back(m.base, 0, m.mapped, path);
 		if (r < 0 && whole_pages(1) < m.mapped) {
 			munmap(m.base + whole_pages(1), m.mapped - whole_pages(1));
@@ -195,6 +201,7 @@ static bool grow_to(struct mapping *m, uint64_t size)
 		munmap(m->base + m->mapped, more);
 		return false;
 	}
+	valgrind_ignore(m->base + m->mapped, more);
 	m->mapped = size;
 	return true;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "src/arch/valgrind.h"
 #include "src/record/pilock.h"
 #include "src/record/state.h"
 
@@ -35,6 +36,7 @@ static void *map(size_t size)
 		errno = saved;
 		return NULL;
 	}
+	valgrind_ignore(p, size);
 	madvise(p, size, MADV_WIPEONFORK);
 	if (size >= HUGE_BYTES)
 		madvise(p, size, MADV_HUGEPAGE); /* tables of this size are walked at random */

@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include "src/arch/valgrind.h"
 #include "src/record/modules.h"
 
 #include <dlfcn.h>
@@ -150,6 +151,7 @@ static ElfW(Phdr) * headers_take(void)
 		pool = mmap(NULL, 64 * 1024, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (pool == MAP_FAILED)
 			return NULL;
+		valgrind_ignore(pool, 64 * 1024);
 		left = 64 * 1024 / (HEADERS_MAX * sizeof(*pool));
 	}
 	taken = pool;
@@ -184,6 +186,8 @@ static struct module *add(uintptr_t base, const ElfW(Phdr) * phdr, uint16_t phnu
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (modules == MAP_FAILED)
 			modules = NULL;
+		else
+			valgrind_ignore(modules, MODULES_MAX * sizeof(*modules));
 	}
 	for (uint32_t i = 0; modules != NULL && i < module_count && place == NULL; i++)
 		if (!modules[i].loaded)

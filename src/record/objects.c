@@ -10,7 +10,13 @@
  */
 #include <pthread.h>
 
+#include "src/arch/valgrind.h"
 #include "src/record/internal.h"
+
+void object_unwatch(const void *address, size_t size)
+{
+	valgrind_ignore(address, size);
+}
 
 #ifdef __GLIBC__
 /* Bits of pthread_mutex_t.__data.__kind, fixed by glibc's ABI for static initialisers and process-shared
@@ -58,6 +64,10 @@ bool object_taken(const void *mutex)
 
 uint32_t object_owner(const void *address, uint8_t kind)
 {
+	if (recorder.valgrind)
+		object_unwatch(address, kind == KIND_MUTEX    ? sizeof(pthread_mutex_t)
+					: kind == KIND_RWLOCK ? sizeof(pthread_rwlock_t)
+							      : 0);
 	if (kind == KIND_MUTEX)
 		return (uint32_t)__atomic_load_n(&((const pthread_mutex_t *)address)->__data.__owner,
 						 __ATOMIC_RELAXED);

@@ -3,6 +3,7 @@
 #include "src/record/ownstack.h"
 
 #include "src/arch/stack.h"
+#include "src/arch/valgrind.h"
 #include "src/record/raw.h"
 
 /* OWNSTACK_BYTES: room for libunwind, for what the loader saves when it binds one of libunwind's functions,
@@ -43,6 +44,7 @@ void *ownstack_end(void)
 			raw_munmap(p, OWNSTACK_GUARD + OWNSTACK_BYTES);
 			return NULL;
 		}
+		valgrind_ignore(p + OWNSTACK_GUARD, OWNSTACK_BYTES);
 		stack = p + OWNSTACK_GUARD;
 	}
 	return stack + OWNSTACK_BYTES;

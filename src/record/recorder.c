@@ -21,6 +21,7 @@
 #include "src/record/sessionfile.h"
 #include "src/record/spare.h"
 #include "src/record/stacks.h"
+#include "src/record/valgrind.h"
 #include "src/record/waited.h"
 
 #define INHERITED_MAX 64u
@@ -89,6 +90,7 @@ void recorder_start(int argc, char **argv)
 	int r;
 
 	entering = 1;
+	valgrind_ignore_recorder();
 	r = image_attach(true);
 	if (r < 0) {
 		recorder.state = RECORDER_OFF;

@@ -51,6 +51,8 @@ struct lock_attributes object_attributes(const void *address, uint8_t kind);
 uint32_t object_owner(const void *address, uint8_t kind);
 bool object_destroyed(const void *address, uint8_t kind);
 bool object_taken(const void *mutex);
+/* Under valgrind: helgrind and drd need not look at an object whose state we read, it is the C library's. */
+void object_unwatch(const void *address, size_t size);
 static inline bool object_robust(const void *mutex)
 {
 #ifdef __GLIBC__

@@ -235,6 +235,16 @@ static void unwind_leave(uint32_t tid, uint64_t signals)
 	ownstack_unblock(signals);
 }
 
+/* On the program's stack: valgrind would say that the program switches stacks. */
+static __attribute__((noinline)) void unwind_here(uintptr_t stack_end, struct capture_work *w)
+{
+	char room[CAPTURE_BYTES];
+	uintptr_t below = (uintptr_t)room - w->t->stack_low;
+
+	if (stack_end != 0 && below < w->t->stack_bytes && below > OWNSTACK_BYTES)
+		capture_on(room + sizeof(room), stack_end, unwind, w);
+}
+
 enum unwind {
 	UNWIND_NOTHING, /* no lock was to be had */
 	UNWIND_NOT,     /* another thread forks: libunwind must be let alone */
@@ -296,10 +306,12 @@ static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct s
 	unwinding = unwind_enter(t->tid, &signals);
 	if (unwinding != UNWIND_NOTHING) {
 		stack_end = stack_end_of(t, (uintptr_t)__builtin_frame_address(0));
-		own = unwinding == UNWIND_MAY ? ownstack_end() : NULL;
+		own = unwinding == UNWIND_MAY && !recorder.valgrind ? ownstack_end() : NULL;
 		if (stack_end == 0)
 			ownstack_alternate_look(&w.alternate);
-		if (own != NULL)
+		if (recorder.valgrind && unwinding == UNWIND_MAY)
+			unwind_here(stack_end, &w);
+		else if (own != NULL)
 			capture_on(own, stack_end, unwind, &w);
 		if (w.id == 0)
 			w.id = site_enter(t, site);

@@ -180,6 +180,7 @@ struct recorder {
 	uint8_t counter;    /* 1: the machine's counter is the clock */
 	uint8_t full;       /* 1: the session has no room for anything new */
 	uint8_t child_confined; /* 1: a vfork child has confined itself, in our memory; it must not even be asked who it is */
+	uint8_t valgrind; /* 1: under valgrind */
 	uint8_t confined; /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
 	struct session_config config;

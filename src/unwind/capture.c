@@ -7,6 +7,7 @@
 
 #include "src/arch/arch.h"
 #include "src/arch/stack.h"
+#include "src/record/state.h"
 #include "src/unwind/probe.h"
 
 #include <dlfcn.h>
@@ -47,6 +48,7 @@ struct capture {
 	uintptr_t pages[8];  /* others that were found to be, 0 none */
 };
 static struct capture *going_on;
+_Static_assert(sizeof(struct capture) + 64 <= CAPTURE_BYTES, "room for a capture");
 
 #define PAGE_LEAST 4096u
 #define CAPTURE_FRAME 256u /* of capture_on() and below, where registers were saved */
@@ -155,7 +157,10 @@ void capture_on(void *end, uintptr_t stack_end, void (*work)(void *), void *data
 #endif
 	}
 	__atomic_store_n(&going_on, c, __ATOMIC_RELAXED);
-	arch_call_on(c, work, data);
+	if (recorder.valgrind)
+		work(data);
+	else
+		arch_call_on(c, work, data);
 	__atomic_store_n(&going_on, NULL, __ATOMIC_RELAXED);
 }
 

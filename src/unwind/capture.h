@@ -26,6 +26,8 @@ int capture_open(void);
  * starts from this call. All from here to stack_end can be read; 0: nothing is known of the program's stack,
  * and each page is looked at before it is read. Takes about 200 bytes of the program's stack.
  */
+#define CAPTURE_BYTES \
+	8192u /* under valgrind the stack stays what it is, and so many bytes below `end` suffice */
 void capture_on(void *end, uintptr_t stack_end, void (*work)(void *), void *data);
 /* Within capture_on(): fills out[0..max) from the frame whose ip is `site` (the return address into the
  * program) outwards. *ret_end is set if the outermost frame was reached. Returns the number of frames, 0 if

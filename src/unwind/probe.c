@@ -23,18 +23,32 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "src/record/raw.h"
 #include "src/record/state.h"
+#include "src/record/valgrind.h"
 
 #define PROBE_FD (-0x4d55) /* never a descriptor, and not the -1 of "none yet" */
+
+/* Memcheck says so if a call is given memory that was not written yet, but not of this one. Elsewhere it may be forbidden. */
+static bool valgrind_readable(const void *address)
+{
+	char byte;
+	struct iovec to = { &byte, 1 }, from = { (void *)(uintptr_t)address, 1 };
+
+	return RAW_CALL(SYS_process_vm_readv, RAW_CALL(SYS_getpid, 0, 0, 0, 0, 0, 0), &to, 1, &from, 1, 0) ==
+	       1;
+}
 
 /* The kernel reads the set before it refuses the first argument. */
 bool probe_readable(const void *address)
 {
 	if (recorder.confined)
 		return false;
+	if (recorder.valgrind)
+		return valgrind_readable(address);
 	return RAW_CALL(SYS_rt_sigprocmask, ~0, address, NULL, sizeof(uint64_t), 0, 0) != -EFAULT;
 }
 
@@ -107,8 +121,11 @@ static const struct {
 	/* A sanitizer's would see several threads write to the recorder's stack. */
 	{ "sigprocmask", (uintptr_t)probe_sigmask },
 	{ "pthread_sigmask", (uintptr_t)probe_sigmask },
-	{ "memset", (uintptr_t)memset },
 	{ "memcpy", (uintptr_t)memcpy },
+	{ "memmove", (uintptr_t)memmove },
+	{ "memset", (uintptr_t)memset },
+	{ "strcmp", (uintptr_t)strcmp },
+	{ "strlen", (uintptr_t)strlen },
 	/* Its own locks are not the program's: 0 is the original behind our wrapper. */
 	{ "pthread_mutex_lock", 0 },
 	{ "pthread_mutex_unlock", 0 },
@@ -192,6 +209,7 @@ void probe_install(void *handle)
 		dlerror();
 		return;
 	}
+	valgrind_ignore_data((const char *)map->l_addr);
 	read_dynamic(map, &d);
 	if (d.symbols == NULL || d.strings == NULL)
 		return;
