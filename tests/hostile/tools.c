@@ -3,10 +3,6 @@
  * A program without a race, an error or a leak, for tools that look for them (tools.sh): threads of all kinds
  * that come and go, so that blocks of threads are used again, and all kinds of locks. Prints a sum.
  */
-/*
- * A program without a race, an error or a leak, for tools that look for them (tools.sh): threads of all kinds that
- * come and go, so that blocks of threads are used again, and all kinds of locks. Prints a sum.
- */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <semaphore.h>
