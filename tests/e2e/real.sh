@@ -6,16 +6,17 @@
 . "$(dirname "$0")/lib.sh"
 . "$top_srcdir/tests/e2e/real/tools.sh"
 . "$top_srcdir/tests/e2e/real/servers.sh"
+. "$top_srcdir/tests/e2e/real/modes.sh"
 
 megabytes=${MUTRACE_REAL_MB:-12}
 small="pbzip2 xz python3 memcached git redis-server nginx make jemalloc tcmalloc"
-large="ffmpeg node java mariadbd chromium tree"
+large="ffmpeg node java mariadbd chromium tree perl ruby php gdb qemu sshd postgres"
 
 [ "${1-}" != all ] || set -- $small $large
 tried=
 for program in ${@:-$small}; do
 	case $program in
-	jemalloc | tcmalloc | tree) ;; # looks for itself
+	jemalloc | tcmalloc | tree | qemu | sshd | postgres) ;; # looks for itself
 	*) command -v $program >/dev/null || continue ;;
 	esac
 	echo "== $program"
