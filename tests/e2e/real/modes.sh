@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Sourced by real.sh: interpreters, debuggers, emulators and servers in every mode. Their output and status are
-# compared with those of a run without a profiler.
+# Sourced by real.sh: interpreters, debuggers, emulators and servers in every mode. Their output and status
+# are compared with those of a run without a profiler.
 
 modes=("$mutrace" "$mutrace --sample-hold=32" "$mutrace --contended-only" "$mutrace -r"
 	"$(dirname "$mutrace")/matrace --also=all")
@@ -71,7 +71,8 @@ run_sshd() {
 		sleep 0.1
 	done
 	timeout 60 ssh -n -F none -p "$port" -i key -o StrictHostKeyChecking=no \
-		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR "$(id -un)@127.0.0.1" 'echo hello; id -u; exit 6'
+		-o UserKnownHostsFile=/dev/null -o LogLevel=ERROR \
+		"$(id -un)@127.0.0.1" 'echo hello; id -u; exit 6'
 	echo "status $?"
 	kill $pid
 	wait $pid
