@@ -91,7 +91,7 @@ check "$work/json" "$once" "$each" "totals('realtime') == $sum" "totals('other')
 
 # Exit statuses: those of --fail, and else the program's.
 expect 0 "$matrace" --fail "$watched" clean
-says "no realtime thread did any of what is watched"
+says "no realtime thread did anything that is watched"
 expect 3 "$matrace" --fail "$watched"
 expect 42 "$matrace" --fail=42 "$watched"
 expect 0 "$matrace" "$watched"
