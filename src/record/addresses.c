@@ -85,8 +85,10 @@ uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_
 	struct stripe *s = stripe_of(hash);
 	struct lock_slot *slot;
 
-	if (!pilock_lock(&s->lock, t->tid))
+	if (!pilock_lock(&s->lock, t->tid)) {
+		image_lost(LOSS_INTERRUPTED);
 		return 0;
+	}
 	slot = stripe_find(s, address, hash);
 	if (slot == NULL) {
 		if (hashtable_reserve(&s->table, &stripe_table, t->tid)) {

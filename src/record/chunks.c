@@ -7,15 +7,22 @@
 #include "src/record/clock.h"
 #include "src/record/pilock.h"
 #include "src/record/recorder.h"
+#include "src/record/signals.h"
 
 /* Makes room for `bytes` after used; with grow_lock held. */
 static bool grow(uint64_t bytes)
 {
-	uint64_t end = recorder.header->used + bytes;
+	uint64_t end = recorder.header->used + bytes, signals;
+	bool grown;
 
-	if (end > recorder.image.mapped && recorder.confined)
+	if (end <= recorder.image.mapped)
+		return true;
+	if (recorder.confined)
 		return false;
-	return end <= recorder.image.mapped || mapping_grow(&recorder.image, end);
+	signals = signals_block();
+	grown = mapping_grow(&recorder.image, end);
+	signals_unblock(signals);
+	return grown;
 }
 
 struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t bytes, uint32_t thread_ref,
@@ -44,7 +51,7 @@ struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t byt
 		pilock_unlock(&recorder.grow_lock, tid);
 	}
 	if (c == NULL)
-		image_lost(recorder.confined ? LOSS_CONFINED : LOSS_SPACE);
+		image_lost(recorder.confined ? LOSS_CONFINED : recorder.full ? LOSS_SPACE : LOSS_INTERRUPTED);
 	errno = saved;
 	return c;
 }

@@ -9,6 +9,7 @@
 
 #include "src/arch/valgrind.h"
 #include "src/record/pilock.h"
+#include "src/record/signals.h"
 #include "src/record/state.h"
 
 #define SLAB_FIRST (32u * 1024)
@@ -89,7 +90,15 @@ static void *from_reserve(size_t size)
 
 void *memory_map(size_t size)
 {
-	return recorder.confined ? from_reserve(size) : map(size);
+	uint64_t signals;
+	void *p;
+
+	if (recorder.confined)
+		return from_reserve(size);
+	signals = signals_block();
+	p = map(size);
+	signals_unblock(signals);
+	return p;
 }
 
 void memory_empty(void *p, size_t size)
@@ -104,9 +113,11 @@ void memory_empty(void *p, size_t size)
 void memory_unmap(void *p, size_t size)
 {
 	int saved = errno;
+	uint64_t signals;
 
 	if (p == NULL || recorder.confined)
 		return;
+	signals = signals_block();
 	for (int i = 0; i < MAPPINGS_MAX; i++) {
 		if (__atomic_load_n(&mappings[i].p, __ATOMIC_RELAXED) == p) {
 			__atomic_store_n(&mappings[i].p, NULL, __ATOMIC_RELAXED);
@@ -114,6 +125,7 @@ void memory_unmap(void *p, size_t size)
 		}
 	}
 	munmap(p, size);
+	signals_unblock(signals);
 	errno = saved;
 }
 

@@ -16,22 +16,6 @@ _Static_assert(OWNSTACK_BYTES > ARCH_STACK_BYTES, "room for a stack");
 /* Not wiped and not released on fork: the child is not on it, and may use it. */
 static char *stack;
 
-uint64_t ownstack_block(void)
-{
-	uint64_t set = ~(uint64_t)0, before = 0;
-	static const int raised_here[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
-
-	for (size_t i = 0; i < sizeof(raised_here) / sizeof(raised_here[0]); i++)
-		set &= ~((uint64_t)1 << (raised_here[i] - 1));
-	raw_sigmask(&set, &before);
-	return before;
-}
-
-void ownstack_unblock(uint64_t before)
-{
-	raw_sigmask(&before, NULL);
-}
-
 void *ownstack_end(void)
 {
 	if (stack == NULL) {

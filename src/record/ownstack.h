@@ -16,11 +16,6 @@
 
 #include "src/record/state.h"
 
-/* Blocks all signals but those that an instruction or a system call of the thread itself raises (SIGSEGV,
- * SIGTRAP, SIGSYS and the like), and returns the mask before. errno stays. */
-uint64_t ownstack_block(void);
-void ownstack_unblock(uint64_t before);
-
 #define OWNSTACK_BYTES (64u * 1024)
 /* The upper end of the stack, made if need be; NULL if there is no memory for it. Under the caller's lock. */
 void *ownstack_end(void);

@@ -4,6 +4,11 @@
  * never spins against an ordinary one that we delayed, nor waits for it without bound. The word holds the
  * owner's kernel thread id. Not recursive; never held while a function of the program or a blocking call
  * runs. A forked child resets all of them (recorder.c).
+ *
+ * A signal may strike while it is held, and its handler may stop the thread until another one is done: so
+ * garbage collectors stop the world. The other one may want the lock. It learns from /proc that the owner
+ * waits for something else, and goes without. To make that rare, who makes a system call other than to wait
+ * for another pilock blocks signals first (signals.h).
  */
 #ifndef MUTRACE_RECORD_PILOCK_H
 #define MUTRACE_RECORD_PILOCK_H
@@ -16,7 +21,8 @@ void pilock_wake(uint32_t *word);
 /* Waits no longer than that. Not where recorder.confined. */
 bool pilock_lock_for(uint32_t *word, uint32_t tid, unsigned int ms);
 
-/* False: it could not be taken (the caller counts a loss and does without). errno is left as it was. */
+/* False: it could not be taken, now or ever (the caller counts a loss and does without). errno is left as it
+ * was. */
 static inline bool pilock_lock(uint32_t *word, uint32_t tid)
 {
 	uint32_t expected = 0;

@@ -185,12 +185,12 @@ void procinfo_thread_name(uint32_t tid, char name[16])
 		prctl(PR_GET_NAME, name, 0, 0, 0);
 }
 
-uint64_t procinfo_thread_faults(uint32_t tid)
+#define TASK_PATH 48
+
+/* The path of a file that tells of a thread of this process. */
+static void task_path(char path[TASK_PATH], uint32_t tid, const char *file)
 {
-	char path[40], text[STAT_FAULTS], *to = stpcpy(path, "/proc/self/task/"), digits[12];
-	uint64_t minor = 0, major = 0;
-	const char *p;
-	ssize_t n;
+	char *to = stpcpy(path, "/proc/self/task/"), digits[12];
 	int i = 0;
 
 	do
@@ -198,7 +198,41 @@ uint64_t procinfo_thread_faults(uint32_t tid)
 	while ((tid /= 10) != 0);
 	while (i > 0)
 		*to++ = digits[--i];
-	strcpy(to, "/stat");
+	strcpy(to, file);
+}
+
+long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2])
+{
+	char path[TASK_PATH], text[64];
+	const char *p = text;
+	long number;
+	ssize_t n;
+
+	task_path(path, tid, "/syscall");
+	n = read_file(path, text, sizeof(text) - 1);
+	if (n <= 0)
+		return PROCINFO_UNKNOWN;
+	text[n] = '\0';
+	if (*p < '0' || *p > '9') /* "running", or -1 where it faults */
+		return PROCINFO_RUNS;
+	for (number = 0; *p >= '0' && *p <= '9'; p++)
+		number = number * 10 + (*p - '0');
+	for (int i = 0; i < 2; i++) {
+		ret_argument[i] = 0;
+		for (p += strncmp(p, " 0x", 3) == 0 ? 3 : 0; hex_digit(*p) >= 0; p++)
+			ret_argument[i] = ret_argument[i] << 4 | (unsigned long)hex_digit(*p);
+	}
+	return number;
+}
+
+uint64_t procinfo_thread_faults(uint32_t tid)
+{
+	char path[TASK_PATH], text[STAT_FAULTS];
+	uint64_t minor = 0, major = 0;
+	const char *p;
+	ssize_t n;
+
+	task_path(path, tid, "/stat");
 	n = read_file(path, text, sizeof(text) - 1);
 	if (n <= 0)
 		return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Facts from /proc, read at start; every piece may be missing. No allocation, no stdio. */
+/* Facts from /proc, most of them read at start; every piece may be missing. No allocation, no stdio. */
 #ifndef MUTRACE_RECORD_PROCINFO_H
 #define MUTRACE_RECORD_PROCINFO_H
 
@@ -21,6 +21,10 @@ void procinfo_program(char *out, size_t size);
 void procinfo_arguments(char *out, size_t size, int argc, char *const *argv);
 /* Page faults of a thread of this process so far, 0 if unknown. */
 uint64_t procinfo_thread_faults(uint32_t tid);
+/* The system call in which thread tid of this process is now, and its first two arguments; or one of these. */
+#define PROCINFO_RUNS (-1L)
+#define PROCINFO_UNKNOWN (-2L)
+long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2]);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
 

@@ -60,15 +60,17 @@ static inline int raw_madvise(void *p, size_t size, int advice)
 	return (int)RAW_CALL(SYS_madvise, p, size, advice, 0, 0, 0);
 }
 
+#ifdef SYS_mmap2
+#define RAW_MMAP SYS_mmap2
+#else
+#define RAW_MMAP SYS_mmap
+#endif
+
 /* A mapping without a place of its own: of a file, or anonymous with fd -1. A negative error number as a
  * pointer on failure, see raw_mapped(). */
 static inline void *raw_mmap(size_t size, int protection, int flags, int fd)
 {
-#ifdef SYS_mmap2
-	return (void *)RAW_CALL(SYS_mmap2, NULL, size, protection, flags, fd, 0);
-#else
-	return (void *)RAW_CALL(SYS_mmap, NULL, size, protection, flags, fd, 0);
-#endif
+	return (void *)RAW_CALL(RAW_MMAP, NULL, size, protection, flags, fd, 0);
 }
 
 static inline bool raw_mapped(const void *p)

@@ -17,6 +17,7 @@
 #include "src/record/ownstack.h"
 #include "src/record/pilock.h"
 #include "src/record/recorder.h"
+#include "src/record/signals.h"
 
 #define PAGE_LEAST 4096u
 #define DISTANCE_VARIES (-1) /* of frame_node.caller_distance, which is in words; 0: not known yet */
@@ -232,7 +233,7 @@ static inline uint32_t walk(struct thread *t, struct site site)
 static void unwind_leave(uint32_t tid, uint64_t signals)
 {
 	pilock_unlock(&unwind_lock, tid);
-	ownstack_unblock(signals);
+	signals_unblock(signals);
 }
 
 /* On the program's stack: valgrind would say that the program switches stacks. */
@@ -255,9 +256,9 @@ enum unwind {
 static enum unwind unwind_enter(uint32_t tid, uint64_t *ret_signals)
 {
 	for (;;) {
-		*ret_signals = ownstack_block();
+		*ret_signals = signals_block();
 		if (!pilock_lock(&unwind_lock, tid)) {
-			ownstack_unblock(*ret_signals);
+			signals_unblock(*ret_signals);
 			return UNWIND_NOTHING;
 		}
 		if (unwind_forker == 0 || unwind_forker == tid)

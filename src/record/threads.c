@@ -115,8 +115,10 @@ static struct thread *take(uint32_t tid)
 {
 	struct thread *t = NULL;
 
-	if (!pilock_lock(&threads_lock, tid))
+	if (!pilock_lock(&threads_lock, tid)) {
+		image_lost(LOSS_INTERRUPTED);
 		return NULL;
+	}
 	t = free_threads;
 	if (t != NULL)
 		free_threads = t->next;

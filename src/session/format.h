@@ -106,7 +106,8 @@ struct session_file {
 	X(FOREIGN, "released by another thread than the one that acquired") \
 	X(CHILD, "child processes that could not record: a sandbox, another user or root, no space") \
 	X(CONFINED, "the program entered a seccomp sandbox, where the recorder makes no system calls") \
-	X(STOPPED, "the program gave up its clock or all system calls, and recording stopped")
+	X(STOPPED, "the program gave up its clock or all system calls, and recording stopped") \
+	X(INTERRUPTED, "a signal handler of the program kept another thread inside the recorder")
 
 enum loss {
 #define X(id, text) LOSS_##id,
