@@ -13,6 +13,7 @@
 #include "src/record/recorder.h"
 #include "wrappers/confine.h"
 #include "wrappers/real.h"
+#include "wrappers/thread.h"
 
 enum step { STEP_NONE, STEP_FILTER, STEP_STOP };
 
@@ -67,10 +68,7 @@ EXPORT int prctl(int what, ...)
 	r = REAL(prctl)(what, a[0], a[1], a[2], a[3]);
 	if (r < 0 && confined)
 		recorder_unconfine();
-#ifdef MATRACE
-	/* A thread's name may make it a realtime one (--rt-threads). */
-	if (what == PR_SET_NAME && r == 0 && recorder.state == RECORDER_ON && recorder.rt_threads[0] != '\0')
-		threads_policy_stale();
-#endif
+	if (what == PR_SET_NAME && r == 0)
+		thread_renamed(pthread_self(), (const char *)(uintptr_t)a[0]);
 	return r;
 }

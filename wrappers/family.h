@@ -69,6 +69,8 @@ FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use
 	if (f->relocks != NULL && f->relocks(t, use, lock))
 		recorder_misuse(t, use.lock, STATE_RELOCK, site);
 	wait_begin(t, use, lock, side, site, &w);
+	if (q->call != CALL_PLAIN)
+		wait_timed(t);
 	r = f->lock(lock, side, q);
 	wait_end(t, &w);
 	if (family_acquired(f, r))

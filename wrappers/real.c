@@ -23,7 +23,6 @@ static const struct {
 #undef WATCH_OWN
 #undef WATCH_KNOWN
 #undef WATCH_COUNT
-	{ "pthread_setname_np", NULL, offsetof(struct real, pthread_setname_np) },
 #endif
 #define WRAP(family, type, name, parameters, version) { #name, version, offsetof(struct real, name) },
 #include "wrappers/wrappers.def"

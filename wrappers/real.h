@@ -36,8 +36,6 @@ struct real {
 #undef WATCH_OWN
 #undef WATCH_KNOWN
 #undef WATCH_COUNT
-	/* thread names: not watched, but they may make a thread a watched one */
-	int (*pthread_setname_np)(pthread_t, const char *);
 #endif
 #define WRAP(family, type, name, parameters, version) type(*name) parameters;
 #include "wrappers/wrappers.def"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* pthread_create, thrd_create: the new thread announces itself before it runs the program's function. */
+/* pthread_create, thrd_create: the new thread announces itself before it runs the program's function. And its
+ * names. */
 #include "src/record/recorder.h"
 #include "wrappers/keys.h"
 #include "wrappers/real.h"
+#include "wrappers/thread.h"
 #ifdef MATRACE
 #include "src/record/watch.h"
 #endif
@@ -141,4 +143,26 @@ EXPORT int thrd_create(thrd_t *id, thrd_start_t start, void *argument)
 	}
 #endif
 	return create_c11(id, start, argument);
+}
+
+void thread_renamed(pthread_t id, const char *name)
+{
+	if (recorder.state != RECORDER_ON)
+		return;
+	thread_named(id, name);
+#ifdef MATRACE
+	if (recorder.rt_threads[0] != '\0') /* its name may make it a realtime one (--rt-threads) */
+		threads_policy_stale();
+#endif
+}
+
+EXPORT int pthread_setname_np(pthread_t id, const char *name)
+{
+	int r;
+
+	real_need();
+	r = REAL(pthread_setname_np)(id, name);
+	if (r == 0)
+		thread_renamed(id, name);
+	return r;
 }

@@ -319,3 +319,15 @@ EXPORT int epoll_pwait(int fd, struct epoll_event *events, int n, int ms, const 
 {
 	WATCHED_WAIT(epoll_pwait, ms != 0, REAL(epoll_pwait)(fd, events, n, ms, set));
 }
+
+/* ---- threads: the originals are known for mutrace, too ---- */
+
+EXPORT int pthread_join(pthread_t id, void **out)
+{
+	WATCHED_CALL(pthread_join, REAL(pthread_join)(id, out));
+}
+
+EXPORT int thrd_join(thrd_t id, int *out)
+{
+	WATCHED_CALL(thrd_join, REAL(thrd_join)(id, out));
+}

@@ -44,15 +44,3 @@ EXPORT void matrace_start(void)
 {
 	watch_start();
 }
-
-/* A thread's name may make it a realtime one (--rt-threads). */
-EXPORT int pthread_setname_np(pthread_t id, const char *name)
-{
-	int r;
-
-	real_need();
-	r = REAL(pthread_setname_np)(id, name);
-	if (r == 0 && recorder.state == RECORDER_ON && recorder.rt_threads[0] != '\0')
-		threads_policy_stale();
-	return r;
-}

@@ -100,6 +100,8 @@ int blame_make(struct report_private *v, struct report_process *e, struct row_ma
 int risks_make(struct report_process *e, struct row_map *map);
 int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_tell_apart(struct report_private *v, struct report_process *e);
+/* threads.c */
+int threads_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
 void row_map_free(struct row_map *map, size_t n_processes);

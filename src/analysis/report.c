@@ -227,6 +227,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	if (r == 0)
 		r = rows_tell_apart(v, e);
 	if (r == 0)
+		r = threads_make(v, e, &map);
+	if (r == 0)
 		r = hang_make(v, e, &map);
 	if (r == 0)
 		r = totals_make(e);

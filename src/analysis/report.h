@@ -157,6 +157,17 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	bool shown;                              /* passes the minima and the limit */
 };
 
+/* A thread; or several of one name that had one record, one after another. */
+struct report_thread {
+	uint32_t pid, tid; /* tid 0: of several */
+	uint64_t count;
+	const char *name;             /* the last it had; NULL unknown */
+	const char *entry;            /* the function that it begins in, NULL unknown */
+	uint64_t lifetime_ns, cpu_ns; /* cpu_ns: 0 unknown */
+	uint64_t wait_ns, idle_ns;    /* it waited for locks, and for work */
+	uint64_t blocked_ns;          /* others waited for locks that it held */
+};
+
 struct report_alloc { /* matrace: a watched function called by realtime threads from one stack */
 	const char *function;
 	const char *class; /* as --also and JSON call it */
@@ -192,6 +203,10 @@ struct report_process { /* one process image, or several of one program */
 	uint64_t cond_wait_ns;
 	struct report_wait *waits; /* that last now */
 	size_t n_waits;
+	const char
+		*main_name; /* of its first thread, as the others have it that nobody named; NULL unknown */
+	struct report_thread *thread_list;
+	size_t n_thread_list;
 	struct report_cycle *cycles; /* deadlocks */
 	size_t n_cycles;
 	struct report_alloc *allocs; /* in order of rank, those that are suppressed last */

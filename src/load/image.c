@@ -191,6 +191,7 @@ static void image_clear(struct image *im)
 	free(im->held);
 	free(im->waits_booked);
 	free(im->thread_offsets);
+	free(im->joins);
 	free(im->counts);
 	free(im->thread_sites);
 	free(im->cell_sites);

@@ -50,12 +50,15 @@ struct image {
 	struct image_module *modules;
 	struct image_held *held;
 	uint64_t *waits_booked, *thread_offsets; /* by thread */
+	struct image_join {
+		uint64_t self, joining;
+	} * joins; /* by thread */
 	struct image_count *counts;
 	uint64_t *thread_sites, *cell_sites, *edge_sites;
 	uint32_t *event_chunks; /* in which chunk each event stands */
 	size_t n_nodes, n_held, n_modules, n_counts;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
-		cap_mappings, cap_events, cap_event_chunks, cap_phases;
+		cap_mappings, cap_events, cap_event_chunks, cap_phases, cap_lives, cap_joins;
 	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
 		cap_edge_sites;
 	uint64_t taken;  /* ticks when reading began */
@@ -96,6 +99,10 @@ uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
 int stack_locks_split(struct image *im);
+/* lives.c: threads that had a record before; who waits for whose end, which is the thread with that pthread_t that lives.
+ * 0 or -ENOMEM */
+int lives_take(struct image *im, const struct thread_rec *t, uint32_t number);
+int joins_resolve(struct image *im);
 /* spares.c. 0 or -ENOMEM. */
 int spares_drop(struct model_process *p);
 /* unfinished.c: waits and holds that last count with what they have lasted. 0 or -errno */

@@ -30,7 +30,8 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 	if (ROOM(p->threads, number, im->cap_threads) < 0 ||
 	    ROOM(im->waits_booked, number, im->cap_waits_booked) < 0 ||
 	    ROOM(im->thread_offsets, number, im->cap_thread_offsets) < 0 ||
-	    ROOM(im->thread_sites, number, im->cap_thread_sites) < 0)
+	    ROOM(im->thread_sites, number, im->cap_thread_sites) < 0 ||
+	    ROOM(im->joins, number, im->cap_joins) < 0)
 		return -ENOMEM;
 	out = &p->threads[p->n_threads++];
 	*out = (struct model_thread){
@@ -49,6 +50,9 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 		.waiting_holder = t->waiting_holder,
 		.waiting_since_ns = t->waiting_since,
 		.waiting_side = t->waiting_side == SIDE_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
+		.waiting_timed = t->waiting_flags & WAITING_TIMED,
+		.blocked_ns = ticks_span(&im->rate, t->blocked),
+		.cpu_ns = t->cpu_ns,
 		.held_first = t->held_ref,
 		.held_count = t->depth <= t->held_capacity ? t->depth : 0,
 	};
@@ -57,9 +61,12 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 	im->thread_offsets[number] =
 		c->offset + sizeof(struct chunk) + (uint64_t)(number - c->first) * c->item_size;
 	im->thread_sites[number] = t->waiting_site;
+	im->joins[number] = (struct image_join){ t->self, t->joining };
+	if (lives_take(im, t, number) < 0)
+		return -ENOMEM;
 	seen(im, t->start_ticks);
 	seen(im, t->end_ticks);
-	if (t->waiting_lock)
+	if (t->waiting_lock || t->joining)
 		seen(im, t->waiting_since);
 	return 0;
 }

@@ -75,9 +75,22 @@ struct model_thread {
 	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
 	uint64_t waiting_since_ns;
 	enum lock_side waiting_side;
+	bool waiting_timed;  /* it gives up after some time */
+	uint32_t joining;    /* the thread whose end it waits for since waiting_since_ns, MODEL_NONE: none */
+	uint64_t blocked_ns; /* of others' waits, ended or not, the time during which it was in the way */
+	uint64_t cpu_ns;     /* of the present one; 0 unknown */
 	uint32_t held_first, held_count;     /* in process.held */
 	uint32_t events_first, events_count; /* in process.events */
 	uint64_t events_lost;                /* older ones that were written over */
+};
+
+/* Threads that had a record before the present one and had one name. */
+struct model_life {
+	char name[17];
+	uint32_t thread;                      /* index in process.threads */
+	uint32_t count, tid;                  /* tid: of the last one */
+	uint64_t life_ns, blocked_ns, cpu_ns; /* cpu_ns: 0 unknown */
+	uint64_t waited_ns[WAIT_CLASSES];
 };
 
 struct model_lock {
@@ -204,7 +217,9 @@ struct model_process {
 	struct model_alloc *allocs;
 	struct model_event *events; /* by thread, and within one in the order of its time */
 	struct model_phase *phases;
-	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases;
+	struct model_life *lives;
+	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases,
+		n_lives;
 };
 
 struct model_session {

@@ -203,7 +203,7 @@ static int edge_resolve(struct image *im, struct model_edge *e, uint64_t hold_si
 }
 
 /* A wait of which the recorder keeps no parts is the fault of its one holder, if there is one. */
-static void blame_whole(struct model_edge *e)
+static void blame_whole(struct model_process *p, struct model_edge *e)
 {
 	bool known = e->hold_stack != MODEL_NONE || e->hold_site != MODEL_NONE || e->holder != MODEL_NONE;
 
@@ -211,6 +211,8 @@ static void blame_whole(struct model_edge *e)
 	e->blocked = known ? e->wait_total : 0;
 	e->blocked_max = known ? e->wait_max : 0;
 	e->handoff = 0;
+	if (e->holder != MODEL_NONE)
+		p->threads[e->holder].blocked_ns += e->blocked;
 }
 
 static int edges_resolve(struct image *im)
@@ -233,7 +235,7 @@ static int edges_resolve(struct image *im)
 		if (r < 0)
 			return r;
 		if (!kind_has(p->locks[e->lock].kind, TRAIT_HOLDS))
-			blame_whole(e);
+			blame_whole(p, e);
 		n++;
 	}
 	p->n_edges = n;
@@ -283,7 +285,7 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 		r = edge_resolve(im, e, w->facts.hold_site);
 		if (r < 0)
 			return r;
-		blame_whole(e);
+		blame_whole(p, e);
 		p->n_edges++;
 	}
 	return 0;
@@ -405,8 +407,8 @@ int items_resolve(struct image *im)
 	for (i = 0; i < im->n_nodes; i++)
 		im->node_stack[i] = MODEL_NONE;
 	if ((r = locks_resolve(im)) < 0 || (r = cells_resolve(im)) < 0 || (r = edges_resolve(im)) < 0 ||
-	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = allocs_resolve(im)) < 0 ||
-	    (r = events_resolve(im)) < 0)
+	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = joins_resolve(im)) < 0 ||
+	    (r = allocs_resolve(im)) < 0 || (r = events_resolve(im)) < 0)
 		return r;
 	phases_resolve(im->process);
 	r = unfinished_add(im);

@@ -55,8 +55,8 @@ static int holders_make(const struct model_process *p, struct holders *h)
 }
 
 /* The share of a wait that one of n present holders is charged with. */
-static void charge(const struct model_process *p, struct model_edge *e, uint64_t began,
-		   const struct model_held *h, uint32_t owner, uint32_t n)
+static void charge(struct model_process *p, struct model_edge *e, uint64_t began, const struct model_held *h,
+		   uint32_t owner, uint32_t n)
 {
 	e->holder = owner;
 	e->holder_side = h->side;
@@ -64,6 +64,7 @@ static void charge(const struct model_process *p, struct model_edge *e, uint64_t
 	e->hold_site = h->site;
 	e->parts = 1;
 	e->blocked = e->blocked_max = since(p, h->since_ns > began ? h->since_ns : began) / n;
+	p->threads[owner].blocked_ns += e->blocked;
 }
 
 /* The present holders that keep a thread out, at most HOLDERS_MAX. Returns how many. */

@@ -2,7 +2,7 @@
 /*
  * A wait that is going on: when it began, and who holds the lock. The holder is looked for at the beginning,
  * in the held stacks of the other threads, and again at the end. Called by wrappers around a call that
- * blocks; takes no lock.
+ * blocks; takes no lock. A wait for a thread's end is shown to readers only.
  */
 #include "src/record/internal.h"
 #include "src/record/waited.h"
@@ -126,7 +126,30 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	r->waiting_site = site.ip;
 	r->waiting_holder = w->facts.holder;
 	r->waiting_side = side;
+	r->waiting_flags = 0;
 	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);
+}
+
+void wait_timed(struct thread *t)
+{
+	t->rec->waiting_flags = WAITING_TIMED;
+}
+
+void thread_joins(struct thread *t, pthread_t id, struct site site)
+{
+	uint8_t busy = busy_enter(t);
+	struct thread_rec *r = t->rec;
+
+	r->waiting_stack = stacks_capture(t, site);
+	r->waiting_site = site.ip;
+	r->waiting_since = clock_now();
+	__atomic_store_n(&r->joining, (uint64_t)id, __ATOMIC_RELEASE);
+	busy_leave(t, busy);
+}
+
+void thread_joined(struct thread *t)
+{
+	__atomic_store_n(&t->rec->joining, 0, __ATOMIC_RELEASE);
 }
 
 void wait_end(struct thread *t, struct wait *w)

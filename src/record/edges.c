@@ -113,6 +113,9 @@ static void book_parts(struct thread *t)
 		e = edge_use(t, &w);
 		if (e == NULL)
 			continue;
+		if (p->thread != 0)
+			__atomic_fetch_add(&((struct thread_rec *)REF_POINTER(p->thread))->blocked, p->ticks,
+					   __ATOMIC_RELAXED);
 		e->blocked += p->ticks;
 		if (p->ticks > e->blocked_max)
 			e->blocked_max = p->ticks;
@@ -150,6 +153,7 @@ static void book(struct thread *t, const struct wait *w, bool timed_out)
 		e->timed_out++;
 	e->count++;
 	t->rec->waits_booked++;
+	t->rec->waited[wait_class(((const struct lock_rec *)REF_POINTER(w->lock))->kind)] += w->ticks;
 }
 
 void wait_book(struct thread *t, const struct wait *w, bool timed_out)

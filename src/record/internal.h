@@ -108,6 +108,10 @@ struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
 void threads_reset(void);
 void threads_find_tid(void);
+/* A record that another thread had gets ready for the next one. */
+void life_end(struct thread *t);
+/* The processor time of all threads that live, for the end of the process. */
+void threads_time(void);
 /* Stops the recording of all threads. */
 void threads_stop(void);
 

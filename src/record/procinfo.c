@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "src/record/raw.h"
@@ -183,6 +184,18 @@ void procinfo_thread_name(uint32_t tid, char name[16])
 	memset(name, 0, 16);
 	if (tid == (uint32_t)gettid())
 		prctl(PR_GET_NAME, name, 0, 0, 0);
+}
+
+uint64_t procinfo_thread_time(uint32_t tid)
+{
+	clockid_t clock = (clockid_t)(~tid << 3 | 6); /* as the kernel numbers the clocks of threads */
+	struct timespec time = { 0 };
+	int saved = errno;
+
+	if (recorder.confined || clock_gettime(clock, &time) != 0)
+		time = (struct timespec){ 0 };
+	errno = saved;
+	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
 #define TASK_PATH 48

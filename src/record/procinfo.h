@@ -27,5 +27,7 @@ uint64_t procinfo_thread_faults(uint32_t tid);
 long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2]);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
+/* The processor time of a thread of this process so far, 0 if unknown. errno stays. */
+uint64_t procinfo_thread_time(uint32_t tid);
 
 #endif

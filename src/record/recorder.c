@@ -395,6 +395,7 @@ void recorder_ended(uint32_t image_state)
 	if (image_state == IMAGE_RUNNING) {
 		h->end_ticks = 0;
 	} else {
+		threads_time();
 		h->end_ticks = clock_now();
 		clock_sync();
 	}

@@ -87,6 +87,8 @@ struct wait {
  * readers. */
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
 		struct wait *w);
+/* Says of a wait that began that it will be given up some time. */
+void wait_timed(struct thread *t);
 /* After the blocking call. Short, as the lock may be held now. */
 void wait_end(struct thread *t, struct wait *w);
 /* Adds an ended wait to the edges. Not between acquire and release. */
@@ -122,6 +124,11 @@ bool recorder_thread_ending(struct thread *t);
 void recorder_thread_ended(struct thread *t); /* the same where there are no rounds */
 void thread_begin(struct thread *t);          /* the recorder's part of it */
 void thread_end(struct thread *t);            /* in the ending thread, last thing */
+/* A thread, by its pthread_t, has got a name. */
+void thread_named(pthread_t id, const char *name);
+/* The calling thread begins to wait for the end of another, by its pthread_t; or it waits no more. */
+void thread_joins(struct thread *t, pthread_t id, struct site site);
+void thread_joined(struct thread *t);
 void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */
 /* The policy of another thread has changed, or of a thread that is not known. Each looks for itself at its
  * next call. */

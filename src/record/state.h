@@ -120,6 +120,7 @@ struct thread {
 	struct arena sites_arena;
 	struct hashtable sites; /* (function, stack) -> alloc_site */
 
+	uint8_t lived;       /* a thread had it that is not in rec->lives yet */
 	struct thread *next; /* of the free ones */
 };
 

@@ -24,6 +24,7 @@
 #define LEFT_BEHIND_MAX 256u
 /* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
 #define POLICY_LOOKS 64u
+#define CPU_ASKED 256u /* threads whose processor time is asked for when the process ends */
 
 static uint32_t threads_lock;
 static struct thread *free_threads;
@@ -127,6 +128,8 @@ static struct thread *take(uint32_t tid)
 	pilock_unlock(&threads_lock, tid);
 	if (t == NULL)
 		image_lost(LOSS_THREAD);
+	else if (t->lived)
+		life_end(t);
 	return t;
 }
 
@@ -268,10 +271,12 @@ static void begin(struct thread *t)
 	t->top = t->held_first - 1;
 	if (r->generation > 0)
 		cache_reset(t);
+	t->lived = 1;
 	r->past_ticks += r->end_ticks ? r->end_ticks - r->start_ticks : 0;
 	r->end_ticks = 0;
 	r->start_ticks = clock_now();
 	r->tid = t->tid;
+	r->self = (uint64_t)pthread_self();
 	r->waiting_lock = 0;
 	if (!recorder.confined)
 		r->realtime = 0;
@@ -305,9 +310,40 @@ static bool keeps_locks(const struct thread *t)
 	return false;
 }
 
+void thread_named(pthread_t id, const char *name)
+{
+	for (uint32_t i = thread_count(); i-- > 0;) {
+		struct thread *t = thread_at(i);
+		size_t n = strnlen(name, sizeof(t->rec->name) - 1);
+
+		if (t == NULL) /* a cloned child before its first lock: the list was wiped */
+			return;
+		if (t->rec->self != (uint64_t)id || t->rec->end_ticks != 0)
+			continue;
+		memcpy(t->rec->name, name, n);
+		memset(t->rec->name + n, 0, sizeof(t->rec->name) - n);
+		return;
+	}
+}
+
+void threads_time(void)
+{
+	uint32_t n = thread_count();
+
+	for (uint32_t i = 0; i < n && i < CPU_ASKED; i++) {
+		struct thread *t = thread_at(i);
+
+		if (t == NULL)
+			return;
+		if (t->rec->end_ticks == 0)
+			t->rec->cpu_ns = procinfo_thread_time(t->rec->tid);
+	}
+}
+
 void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
+	t->rec->cpu_ns = procinfo_thread_time(t->tid);
 	t->mode = MODE_OFF;
 	thread_is_none();
 	t->rec->end_ticks = clock_now();

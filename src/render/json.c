@@ -118,6 +118,36 @@ static void process_head(struct json_out *j, const struct report_process *e)
 		json_emit(j, "deadlocks", cycles(j, e));
 }
 
+/* JSON's thread_list. What is not known is left out. */
+static json_t *thread(struct json_out *j, const struct report_thread *t)
+{
+	json_t *o = json_object();
+
+	if (t->tid)
+		json_set_count(j, o, "tid", t->tid);
+	if (t->count > 1)
+		json_set_count(j, o, "threads", t->count);
+	if (t->name)
+		json_set(j, o, "name", json_text(t->name));
+	if (t->entry)
+		json_set(j, o, "entry", json_text(t->entry));
+	json_set_count(j, o, "lifetime_ns", t->lifetime_ns);
+	if (t->cpu_ns)
+		json_set_count(j, o, "cpu_ns", t->cpu_ns);
+	json_set_count(j, o, "wait_ns", t->wait_ns);
+	json_set_count(j, o, "idle_ns", t->idle_ns);
+	json_set_count(j, o, "blocked_ns", t->blocked_ns);
+	return o;
+}
+
+static void thread_list(struct json_out *j, const struct report_process *e)
+{
+	json_open_array(j, "thread_list");
+	for (size_t i = 0; i < e->n_thread_list && json_out_error(j) == 0; i++)
+		json_emit(j, NULL, thread(j, &e->thread_list[i]));
+	json_close(j);
+}
+
 static json_t *alloc_totals(struct json_out *j, const struct alloc_totals *t)
 {
 	json_t *o = json_object();
@@ -179,6 +209,7 @@ static void process(struct json_out *j, const struct report_process *e)
 	if (e->first->config.watch) {
 		watched_process(j, e);
 	} else {
+		thread_list(j, e);
 		rows(j, "locks", e->locks, e->n_locks, json_lock);
 		rows(j, "conditions", e->conditions, e->n_conditions, json_condition);
 	}

@@ -35,6 +35,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_hidden(t, e);
 	text_lock_details(t, e);
 	text_work(t, e);
+	text_threads(t, e);
 	text_condition_table(t, e);
 	text_condition_details(t, e);
 	text_misuse(t, e);

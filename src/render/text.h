@@ -38,6 +38,8 @@ void text_head(const struct text_out *t, const struct report_process *e);
 void text_counts(const struct text_out *t, const struct report_process *e);
 void text_hidden(const struct text_out *t, const struct report_process *e);
 void text_foot(const struct text_out *t, const struct report_process *e);
+/* text_threads.c */
+void text_threads(const struct text_out *t, const struct report_process *e);
 /* text_table.c */
 void text_lock_table(const struct text_out *t, const struct report_process *e);
 void text_condition_table(const struct text_out *t, const struct report_process *e);

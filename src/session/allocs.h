@@ -19,6 +19,11 @@ struct alloc_site {
 	uint32_t reserved;
 };
 
+/* matrace: what a thread asked of the allocator. */
+struct alloc_totals {
+	uint64_t allocations, frees, bytes;
+};
+
 enum realtime_by { REALTIME_NOT = 0, REALTIME_BY_POLICY, REALTIME_BY_REGION, REALTIME_BY_NAME };
 
 _Static_assert(sizeof(struct alloc_site) == 64, "alloc_site");

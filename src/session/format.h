@@ -25,6 +25,7 @@
 #include "src/session/histogram.h"
 #include "src/session/kinds.h"
 #include "src/session/outside.h"
+#include "src/session/threads.h"
 
 #define SESSION_FORMAT 3u
 #define SESSION_BYTE_ORDER 0x01020304u
@@ -352,45 +353,6 @@ struct held {
 #define HELD_SCALED 0x20u /* sampled: counts for sample_hold holds */
 #define HELD_COUNTED 0x40u
 #define HELD_WATCHED 0x80u /* it began while others waited; see waited.h */
-
-/* matrace: what a thread asked of the allocator. */
-struct alloc_totals {
-	uint64_t allocations, frees, bytes;
-};
-
-/* A thread, or a succession of threads of which each began after its predecessor ended. */
-struct thread_rec {
-	uint32_t tid;         /* kernel's, of the present or last one */
-	uint32_t generation;  /* how many threads used this record, from 1 */
-	uint64_t start_ticks; /* of the present one */
-	uint64_t end_ticks;   /* 0: alive (or killed with the process) */
-	uint64_t past_ticks;  /* life time of the predecessors together */
-	uint32_t policy;      /* SCHED_*, without SCHED_RESET_ON_FORK */
-	int32_t priority;
-	uint32_t realtime; /* 1: policy is FIFO, RR or DEADLINE */
-	uint32_t depth;    /* of held[] */
-	uint32_t held_ref; /* ref of held[] (in this chunk or in a CHUNK_HELD) */
-	uint32_t held_capacity;
-	/* what it waits for now; waiting_lock is written last, cleared first */
-	uint32_t waiting_lock; /* ref of lock_rec, 0: it does not wait */
-	uint32_t waiting_stack;
-	uint64_t waiting_since;
-	uint64_t waiting_site;
-	uint32_t waiting_holder; /* thread_rec that held it when the wait began, 0 unknown */
-	uint32_t waiting_side;
-	uint64_t waits_booked;      /* sum of edge counts of this thread, for consistency checks */
-	char name[16];              /* NUL-padded; may be empty */
-	struct alloc_totals totals; /* matrace: while the thread was not realtime */
-	/*
-	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, ticks
-	 * in the lower. With booking_total not 0 it is being added, and is there as soon as the cell's
-	 * hold_total is equal to that. pending_acquired is as in struct held.
-	 */
-	uint64_t pending, booking_total;
-	uint32_t pending_acquired;
-	uint32_t reserved;
-	uint64_t reserved_too[6]; /* for the parts of the thread's waits and its processor time */
-};
 
 /*
  * Stacks are paths in a tree whose root is the innermost frame: a stack id is the ref of the node of its
