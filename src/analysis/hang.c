@@ -116,6 +116,7 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 		.since_ns = t->waiting_since_ns,
 		.waited_ns = p->runtime_ns > t->waiting_since_ns ? p->runtime_ns - t->waiting_since_ns : 0,
 		.side = t->waiting_side,
+		.timed = t->waiting_timed,
 		.stack = symbols_stack(v, t->waiting_stack),
 	};
 	if (!w->row)
@@ -137,17 +138,39 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	return 0;
 }
 
-/* A search through threads, each of which waits for the holders of one lock. */
+/* The thread that another one waits for the end of. Such waits are part of circles, and of no row. */
+static struct report_wait *join_take(struct report_private *v, const struct model_process *p, uint32_t thread)
+{
+	const struct model_thread *t = &p->threads[thread], *other = &p->threads[t->joining];
+	struct report_wait *w = pool_take(&v->pool, sizeof(*w));
+
+	if (!w)
+		return NULL;
+	*w = (struct report_wait){
+		.pid = p->pid,
+		.tid = t->tid,
+		.thread_name = thread_name(v, t),
+		.since_ns = t->waiting_since_ns,
+		.waited_ns = p->runtime_ns > t->waiting_since_ns ? p->runtime_ns - t->waiting_since_ns : 0,
+		.stack = symbols_stack(v, t->waiting_stack),
+		.held_by = other->tid,
+		.holder_name = thread_name(v, other),
+		.certain = true,
+	};
+	return w;
+}
+
+/* A search through threads, each of which waits for the holders of one lock, or for the end of another thread. */
 struct search {
 	const struct model_process *p;
 	const struct holders *h;
-	uint32_t *
-		wait_of; /* by thread: its entry in e->waits; MODEL_NONE: none, or of a kind without holders */
-	uint8_t *color;  /* 0 new, 1 on the path, 2 done */
-	uint32_t *path, *edge; /* threads, and the held entry that each is tried with next */
-	uint32_t *used;        /* the one that led on from each */
+	struct report_wait **wait_of; /* by thread; NULL: none, or of a kind without holders */
+	uint8_t *color;               /* 0 new, 1 on the path, 2 done */
+	uint32_t *path, *edge;        /* threads, and the held entry that each is tried with next, or JOIN */
+	uint32_t *used;               /* the one that led on from each */
 	uint32_t depth;
 };
+#define JOIN (MODEL_NONE - 1)
 
 /* A process that runs is read bit by bit: only what was so before reading began was so at one time. */
 static bool settled(const struct model_process *p, uint64_t since)
@@ -159,35 +182,51 @@ static uint32_t first_edge(const struct search *s, uint32_t thread)
 {
 	const struct model_thread *t = &s->p->threads[thread];
 
-	if (s->wait_of[thread] == MODEL_NONE || !settled(s->p, t->waiting_since_ns))
+	if (!s->wait_of[thread] || !settled(s->p, t->waiting_since_ns))
 		return MODEL_NONE;
-	return s->h->first[t->waiting_lock];
+	return t->joining != MODEL_NONE ? JOIN : s->h->first[t->waiting_lock];
 }
 
+/* Returns 1 if the circle is a deadlock, 0 if not, or -ENOMEM. */
 static int cycle_take(struct report_private *v, struct report_process *e, const struct search *s,
 		      uint32_t from)
 {
-	struct report_cycle *c;
-	uint32_t i;
+	struct report_cycle c = { .n = s->depth - from };
+	bool timed = false;
 
-	/* the array was made large enough: each cycle ends a path at another thread */
-	c = &e->cycles[e->n_cycles];
-	c->n = s->depth - from;
-	c->waits = pool_take(&v->pool, c->n * sizeof(*c->waits));
-	if (!c->waits)
+	c.waits = pool_take(&v->pool, c.n * sizeof(*c.waits));
+	if (!c.waits)
 		return -ENOMEM;
-	for (i = from; i < s->depth; i++) {
-		c->waits[i - from] = &e->waits[s->wait_of[s->path[i]]];
-		/* of several readers the one that closes the circle */
-		holder_set(v, c->waits[i - from], s->p, s->h, s->used[i]);
+	for (uint32_t i = from; i < s->depth; i++) {
+		struct report_wait *w = s->wait_of[s->path[i]];
+
+		c.waits[i - from] = w;
+		timed = timed || w->timed;
+		if (s->used[i] != JOIN) /* of several readers the one that closes the circle */
+			holder_set(v, w, s->p, s->h, s->used[i]);
 	}
-	e->n_cycles++;
-	return 0;
+	/* The arrays were made large enough: each deadlock ends a path at another thread. */
+	if (!timed)
+		e->cycles[e->n_cycles++] = c;
+	else if (e->n_timed_cycles < e->n_waits)
+		e->timed_cycles[e->n_timed_cycles++] = c;
+	return !timed;
+}
+
+/* The thread that an edge leads to, MODEL_NONE if its holder does not keep the waiter out. */
+static uint32_t edge_end(const struct search *s, uint32_t waiter, uint32_t edge)
+{
+	if (edge == JOIN)
+		return s->p->threads[waiter].joining;
+	if (!keeps_out(&s->p->threads[waiter], &s->p->held[edge]) ||
+	    !settled(s->p, s->p->held[edge].since_ns))
+		return MODEL_NONE;
+	return s->h->thread[edge];
 }
 
 static int search_from(struct report_private *v, struct report_process *e, struct search *s, uint32_t thread)
 {
-	uint32_t i, held, next, at;
+	uint32_t i, edge, next, at;
 	int r;
 
 	s->path[0] = thread;
@@ -196,17 +235,16 @@ static int search_from(struct report_private *v, struct report_process *e, struc
 	s->depth = 1;
 	while (s->depth > 0) {
 		at = s->depth - 1;
-		held = s->edge[at];
-		if (held == MODEL_NONE) {
+		edge = s->edge[at];
+		if (edge == MODEL_NONE) {
 			s->color[s->path[at]] = 2;
 			s->depth--;
 			continue;
 		}
-		s->edge[at] = s->h->next[held];
-		s->used[at] = held;
-		next = s->h->thread[held];
-		if (!keeps_out(&s->p->threads[s->path[at]], &s->p->held[held]) ||
-		    !settled(s->p, s->p->held[held].since_ns) || s->color[next] == 2)
+		s->edge[at] = edge == JOIN ? MODEL_NONE : s->h->next[edge];
+		s->used[at] = edge;
+		next = edge_end(s, s->path[at], edge);
+		if (next == MODEL_NONE || s->color[next] == 2)
 			continue;
 		if (s->color[next] == 1) {
 			for (i = 0; i < at && s->path[i] != next; i++)
@@ -214,7 +252,8 @@ static int search_from(struct report_private *v, struct report_process *e, struc
 			r = cycle_take(v, e, s, i);
 			if (r < 0)
 				return r;
-			s->edge[at] = MODEL_NONE; /* one cycle through each thread is enough to tell */
+			if (r > 0)
+				s->edge[at] = MODEL_NONE; /* one through each thread is enough to tell */
 			continue;
 		}
 		s->color[next] = 1;
@@ -222,6 +261,29 @@ static int search_from(struct report_private *v, struct report_process *e, struc
 		s->edge[s->depth++] = first_edge(s, next);
 	}
 	return 0;
+}
+
+/* The waits of one process, into s->wait_of. */
+static int waits_collect(struct report_private *v, struct report_process *e, const struct row_map *map,
+			 size_t process, struct search *s)
+{
+	const struct model_process *p = s->p;
+	int r = 0;
+
+	for (uint32_t i = 0; i < p->n_threads && r == 0; i++) {
+		size_t before = e->n_waits;
+
+		if (p->threads[i].joining != MODEL_NONE) {
+			s->wait_of[i] = join_take(v, p, i);
+			r = s->wait_of[i] ? 0 : -ENOMEM;
+		}
+		if (p->threads[i].waiting_lock == MODEL_NONE)
+			continue;
+		r = wait_take(v, e, map, process, s->h, i);
+		if (e->n_waits > before && kind_has(e->waits[before].row->kind, TRAIT_HOLDS))
+			s->wait_of[i] = &e->waits[before];
+	}
+	return r;
 }
 
 static int process_hang(struct report_private *v, struct report_process *e, const struct row_map *map,
@@ -236,24 +298,16 @@ static int process_hang(struct report_private *v, struct report_process *e, cons
 	r = holders_make(p, &h);
 	if (r < 0)
 		return r;
-	s.wait_of = malloc((p->n_threads + 1) * sizeof(*s.wait_of));
+	s.wait_of = calloc(p->n_threads + 1, sizeof(*s.wait_of));
 	s.path = malloc((p->n_threads + 1) * sizeof(*s.path));
 	s.edge = malloc((p->n_threads + 1) * sizeof(*s.edge));
 	s.used = malloc((p->n_threads + 1) * sizeof(*s.used));
 	s.color = calloc(p->n_threads + 1, 1);
 	r = s.wait_of && s.path && s.edge && s.used && s.color ? 0 : -ENOMEM;
+	if (r == 0)
+		r = waits_collect(v, e, map, process, &s);
 	for (i = 0; i < p->n_threads && r == 0; i++) {
-		size_t before = e->n_waits;
-
-		s.wait_of[i] = MODEL_NONE;
-		if (p->threads[i].waiting_lock == MODEL_NONE)
-			continue;
-		r = wait_take(v, e, map, process, &h, i);
-		if (e->n_waits > before && kind_has(e->waits[before].row->kind, TRAIT_HOLDS))
-			s.wait_of[i] = (uint32_t)before;
-	}
-	for (i = 0; i < p->n_threads && r == 0; i++) {
-		if (s.color[i] == 0 && s.wait_of[i] != MODEL_NONE)
+		if (s.color[i] == 0 && s.wait_of[i])
 			r = search_from(v, e, &s, i);
 	}
 	free(s.wait_of);
@@ -295,13 +349,15 @@ int hang_make(struct report_private *v, struct report_process *e, const struct r
 
 	for (i = 0; i < e->n_processes; i++) {
 		for (j = 0; j < e->processes[i]->n_threads; j++)
-			n += e->processes[i]->threads[j].waiting_lock != MODEL_NONE;
+			n += e->processes[i]->threads[j].waiting_lock != MODEL_NONE ||
+			     e->processes[i]->threads[j].joining != MODEL_NONE;
 	}
 	if (n == 0)
 		return 0;
 	e->waits = pool_take(&v->pool, n * sizeof(*e->waits));
 	e->cycles = pool_take(&v->pool, n * sizeof(*e->cycles));
-	if (!e->waits || !e->cycles)
+	e->timed_cycles = pool_take(&v->pool, n * sizeof(*e->timed_cycles));
+	if (!e->waits || !e->cycles || !e->timed_cycles)
 		return -ENOMEM;
 	for (i = 0; i < e->n_processes && r == 0; i++) {
 		/* what an image waited for when it was replaced or left is over */

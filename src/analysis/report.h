@@ -101,15 +101,16 @@ struct report_group {
 struct report_wait { /* a thread that waits now */
 	uint32_t pid, tid;
 	const char *thread_name;
-	struct report_row *row;
-	uint64_t since_ns;  /* after the start of the process */
-	uint64_t waited_ns; /* until the session was read or the process ended */
+	struct report_row *row; /* NULL: it waits for the end of the thread that is in held_by */
+	uint64_t since_ns;      /* after the start of the process */
+	uint64_t waited_ns;     /* until the session was read or the process ended */
 	enum lock_side side;
 	const struct report_stack *stack;
 	uint32_t held_by; /* tid, 0 unknown or none */
 	const char *holder_name;
 	const struct report_stack *held_at; /* NULL unknown */
 	uint64_t held_since_ns;
+	bool timed;        /* it gives up after some time */
 	bool certain;      /* the holder holds it still, by its own books */
 	bool holder_ended; /* it ended without releasing it */
 };
@@ -207,8 +208,9 @@ struct report_process { /* one process image, or several of one program */
 		*main_name; /* of its first thread, as the others have it that nobody named; NULL unknown */
 	struct report_thread *thread_list;
 	size_t n_thread_list;
-	struct report_cycle *cycles; /* deadlocks */
-	size_t n_cycles;
+	struct report_cycle *cycles,
+		*timed_cycles; /* deadlocks, and those that end when a wait is given up */
+	size_t n_cycles, n_timed_cycles;
 	struct report_alloc *allocs; /* in order of rank, those that are suppressed last */
 	size_t n_allocs;
 	struct alloc_totals realtime_totals, other_totals; /* of the allocator; suppressed ones included */

@@ -21,6 +21,7 @@
 #include "src/compare/judge.h"
 #include "src/compare/limits.h"
 #include "src/load/model.h"
+#include "src/render/clean.h"
 
 #define STATUS_OVER 1
 
@@ -43,6 +44,14 @@ static int session_done(const char *session, void *data)
 		       : (int)++c->n_runs;
 }
 
+static void deadlock_say(struct check *c, const struct digest *d)
+{
+	char text[MODEL_ERROR_SIZE / 2];
+
+	clean_text(text, sizeof(text), d->deadlock);
+	snprintf(c->trouble, sizeof(c->trouble), "%s; see the report of the session (mutrace -o)", text);
+}
+
 /* 0, or STATUS_TROUBLE with the reason in trouble or said already. */
 static int run_once(struct check *c, char **argv)
 {
@@ -56,7 +65,9 @@ static int run_once(struct check *c, char **argv)
 	}
 	if (wait_status != 0) {
 		c->program_status = wait_status;
-		if (WIFSIGNALED(wait_status))
+		if (c->n_runs > before && c->runs[before]->deadlock)
+			deadlock_say(c, c->runs[before]);
+		else if (WIFSIGNALED(wait_status))
 			snprintf(c->trouble, sizeof(c->trouble), "%s was killed by signal %d (%s)", argv[0],
 				 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
 		else
@@ -186,6 +197,10 @@ static int check(struct check *c, int argc, char **argv)
 		status = STATUS_TROUBLE;
 	if (status != 0)
 		return status;
+	if (c->run->deadlock) {
+		deadlock_say(c, c->run);
+		return STATUS_TROUBLE;
+	}
 	if (c->run->n == 0) {
 		snprintf(c->trouble, sizeof(c->trouble), "there is no lock with a name in what was recorded");
 		return STATUS_TROUBLE;

@@ -283,6 +283,32 @@ static void derive(struct digest *d)
 	memcpy(d->total_high, d->total, sizeof(d->total));
 }
 
+/* The first deadlock of a process, in words. */
+static void deadlock_take(struct digest *d, const json_t *process)
+{
+	const json_t *circle = json_array_get(json_object_get(process, "deadlocks"), 0);
+	size_t n = json_array_size(circle), size;
+	char *text = NULL;
+	FILE *f = n && !d->deadlock ? open_memstream(&text, &size) : NULL;
+
+	if (!f)
+		return;
+	fprintf(f, "DEADLOCK in %s: ", path_name(text_of(process, "program")));
+	if (n == 1)
+		fputs("a thread waits for a lock that it holds itself (", f);
+	else
+		fprintf(f, "%zu threads wait for each other (", n);
+	for (size_t i = 0; i < n; i++) {
+		const char *lock = text_of(json_array_get(circle, i), "name");
+
+		fprintf(f, "%s%s", i ? ", " : "", lock ? lock : "a thread's end");
+	}
+	fputc(')', f);
+	if (fclose(f) == 0)
+		d->deadlock = keep(d, text);
+	free(text);
+}
+
 static int report_take(struct digest *d, const json_t *document, const char *name, char *error)
 {
 	json_int_t format = json_integer_value(json_object_get(document, "format"));
@@ -314,6 +340,7 @@ static int report_take(struct digest *d, const json_t *document, const char *nam
 		}
 		if (!d->program)
 			d->program = keep(d, path_name(text_of(p, "program")));
+		deadlock_take(d, p);
 		d->thread_time += number_of(p, "thread_time_ns");
 		d->lost += (uint64_t)number_of(p, "lost_events");
 		d->incomplete = d->incomplete || json_is_false(json_object_get(p, "complete"));

@@ -42,10 +42,11 @@ struct digest {
 		total_high[FIGURE_MAX]; /* of all locks; hold figures are 0 */
 	double thread_time;
 	unsigned int runs;
-	const char *program; /* NULL: none */
-	size_t unnamed;      /* locks left out because only their address is known */
-	uint64_t lost;       /* events */
-	bool incomplete;     /* a process was killed or still ran */
+	const char *program;  /* NULL: none */
+	size_t unnamed;       /* locks left out because only their address is known */
+	uint64_t lost;        /* events */
+	bool incomplete;      /* a process was killed or still ran */
+	const char *deadlock; /* "DEADLOCK in bank: ...", of the first process that was in one; NULL: none */
 };
 
 /* Takes NULL. */

@@ -117,6 +117,8 @@ int digest_median(struct digest *const *runs, size_t n, struct digest **ret)
 		d->runs += runs[i]->runs;
 		d->lost += runs[i]->lost;
 		d->incomplete = d->incomplete || runs[i]->incomplete;
+		if (!d->deadlock && runs[i]->deadlock)
+			d->deadlock = pool_copy(&d->pool, runs[i]->deadlock, strlen(runs[i]->deadlock));
 		if (runs[i]->unnamed > d->unnamed)
 			d->unnamed = runs[i]->unnamed;
 		if (!d->program && runs[i]->program) {

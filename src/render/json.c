@@ -51,24 +51,30 @@ static json_t *losses(struct json_out *j, const struct report_process *e)
 	return o;
 }
 
-static json_t *cycles(struct json_out *j, const struct report_process *e)
+static json_t *cycles(struct json_out *j, const struct report_cycle *list, size_t n)
 {
 	json_t *a = json_array();
 	size_t i, k;
 
-	for (i = 0; i < e->n_cycles; i++) {
+	for (i = 0; i < n; i++) {
 		json_t *cycle = json_array();
 
-		for (k = 0; k < e->cycles[i].n; k++) {
-			const struct report_wait *w = e->cycles[i].waits[k];
+		for (k = 0; k < list[i].n; k++) {
+			const struct report_wait *w = list[i].waits[k];
 			json_t *o = json_object();
 
 			json_set_count(j, o, "tid", w->tid);
-			json_set_count(j, o, "lock", w->row->id);
-			json_set(j, o, "name", json_text(w->row->name));
-			json_set_count(j, o, "held_by", e->cycles[i].waits[(k + 1) % e->cycles[i].n]->tid);
+			if (w->row) {
+				json_set_count(j, o, "lock", w->row->id);
+				json_set(j, o, "name", json_text(w->row->name));
+				json_set_count(j, o, "held_by", list[i].waits[(k + 1) % list[i].n]->tid);
+				json_set(j, o, "held_at", json_stack(j, w->held_at));
+			} else {
+				json_set_count(j, o, "joins", list[i].waits[(k + 1) % list[i].n]->tid);
+			}
+			if (w->timed)
+				json_set_bool(j, o, "timed", true);
 			json_set(j, o, "stack", json_stack(j, w->stack));
-			json_set(j, o, "held_at", json_stack(j, w->held_at));
 			json_append(j, cycle, o);
 		}
 		json_append(j, a, cycle);
@@ -115,7 +121,9 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_set_bool(j, settings, "track_rt", c->track_rt);
 	json_emit(j, "recording", settings);
 	if (e->n_cycles)
-		json_emit(j, "deadlocks", cycles(j, e));
+		json_emit(j, "deadlocks", cycles(j, e->cycles, e->n_cycles));
+	if (e->n_timed_cycles)
+		json_emit(j, "timed_circles", cycles(j, e->timed_cycles, e->n_timed_cycles));
 }
 
 /* JSON's thread_list. What is not known is left out. */

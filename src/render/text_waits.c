@@ -14,44 +14,88 @@
 	if ((a) != (b)) \
 	return (a) < (b) ? -1 : 1
 
-/* Threads that wait alike: w is the one that has waited longest. */
-static void wait_print(const struct text_out *t, const struct report_wait *w, size_t n)
+static void place_line(const struct text_out *t, const char *what, const struct report_stack *s)
+{
+	if (!s)
+		return;
+	fprintf(t->f, t->o->debug_info ? "      %s\n" : "      %s ", what);
+	text_stack(t, s, "        ");
+	fputs(t->o->debug_info ? "" : "\n", t->f);
+}
+
+/* ", held by worker (4712) since 1.2 s" */
+static void holder_print(const struct text_out *t, const struct report_wait *w)
+{
+	uint64_t now = w->since_ns + w->waited_ns;
+	char holder[NAME_SIZE], number[NUMBER_SIZE];
+
+	if (!w->held_by)
+		return;
+	fprintf(t->f, ", %s by %s", w->certain ? "held" : "last held",
+		text_thread(holder, w->held_by, w->holder_name));
+	if (w->holder_ended)
+		fputs(", which ended without releasing it", t->f);
+	else if (w->certain && w->held_at && now > w->held_since_ns)
+		fprintf(t->f, " since %s", number_ns(number, now - w->held_since_ns));
+}
+
+static const char *side_words(const struct report_wait *w)
+{
+	if (!kind_has(w->row->kind, TRAIT_SIDES))
+		return "";
+	return w->side == SIDE_SHARED ? " to read" : " to write";
+}
+
+/* One thread: what it waits for, who has it, where both did that. */
+static void wait_print(const struct text_out *t, const struct report_wait *w)
 {
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
 
-	text_name(name, w->row);
-	if (n > 1)
-		fprintf(t->f, "  %zu threads wait", n);
+	fprintf(t->f, "  %s waits for ", text_thread(thread, w->tid, w->thread_name));
+	if (w->row)
+		fprintf(t->f, "%s%s", text_name(name, w->row), side_words(w));
 	else
-		fprintf(t->f, "  %s waits", text_thread(thread, w->tid, w->thread_name));
-	fprintf(t->f, " for %s%s (%s%s)", name,
-		!kind_has(w->row->kind, TRAIT_SIDES) ? ""
-		: w->side == SIDE_SHARED             ? " to read"
-						     : " to write",
-		n > 1 ? "up to " : "", number_ns(number, w->waited_ns));
-	if (w->held_by)
-		fprintf(t->f, ", %s by %s%s", w->certain ? "held" : "last held",
-			text_thread(holder, w->held_by, w->holder_name),
-			w->holder_ended ? ", which ended without releasing it" : "");
+		fprintf(t->f, "the end of %s", text_thread(holder, w->held_by, w->holder_name));
+	fprintf(t->f, " (%s%s)", number_ns(number, w->waited_ns),
+		w->timed ? ", gives up after some time" : "");
+	if (w->row)
+		holder_print(t, w);
 	fputc('\n', t->f);
-	if (w->stack) {
-		fputs(t->o->debug_info ? "      waits at\n" : "      waits at ", t->f);
-		text_stack(t, w->stack, "        ");
-		fputs(t->o->debug_info ? "" : "\n", t->f);
+	place_line(t, "waits at", w->stack);
+	place_line(t, "taken at", w->held_at);
+}
+
+/* Several that wait alike; w is the one that has waited longest. */
+static void waits_print(const struct text_out *t, const struct report_wait *w, size_t n)
+{
+	char name[NAME_SIZE], number[NUMBER_SIZE];
+
+	fprintf(t->f, "  %zu threads wait ", n);
+	if (w->stack && !t->o->debug_info) {
+		fputs("at ", t->f);
+		text_stack(t, w->stack, "");
+		fputc(' ', t->f);
 	}
-	if (w->held_at) {
-		fputs(t->o->debug_info ? "      taken at\n" : "      taken at ", t->f);
-		text_stack(t, w->held_at, "        ");
-		fputs(t->o->debug_info ? "" : "\n", t->f);
-	}
+	fprintf(t->f, "for %s%s, up to %s", text_name(name, w->row), side_words(w),
+		number_ns(number, w->waited_ns));
+	holder_print(t, w);
+	fputc('\n', t->f);
+	if (t->o->debug_info)
+		place_line(t, "wait at", w->stack);
+	place_line(t, "taken at", w->held_at);
+}
+
+static void cycle_print(const struct text_out *t, const struct report_cycle *c)
+{
+	for (size_t k = 0; k < c->n; k++)
+		wait_print(t, c->waits[k]);
 }
 
 void text_deadlocks(const struct text_out *t, const struct report_process *e)
 {
 	char program[NAME_SIZE];
-	size_t i, k;
 
-	for (i = 0; i < e->n_cycles; i++) {
+	for (size_t i = 0; i < e->n_cycles; i++) {
 		const struct report_cycle *c = &e->cycles[i];
 
 		fprintf(t->f, "%smutrace: DEADLOCK in %s (PID %u): ", t->red, text_program(program, e),
@@ -60,22 +104,42 @@ void text_deadlocks(const struct text_out *t, const struct report_process *e)
 			fprintf(t->f, "a thread waits for a lock that it holds itself.%s\n", t->plain);
 		else
 			fprintf(t->f, "%zu threads wait for each other.%s\n", c->n, t->plain);
-		for (k = 0; k < c->n; k++)
-			wait_print(t, c->waits[k], 1);
+		cycle_print(t, c);
 	}
 }
 
-static bool in_cycle(const struct report_process *e, const struct report_wait *w)
+/* Circles that are no deadlocks. */
+static void timed_print(const struct text_out *t, const struct report_process *e)
 {
-	size_t i, k;
+	for (size_t i = 0; i < e->n_timed_cycles; i++) {
+		const struct report_cycle *c = &e->timed_cycles[i];
 
-	for (i = 0; i < e->n_cycles; i++) {
-		for (k = 0; k < e->cycles[i].n; k++) {
-			if (e->cycles[i].waits[k] == w)
+		fputc('\n', t->f);
+		if (c->n == 1)
+			text_line(t, "a thread waits for a lock that it holds itself, until it gives up:");
+		else
+			text_line(
+				t,
+				"%zu threads wait for each other, until one whose wait has a limit gives up:",
+				c->n);
+		cycle_print(t, c);
+	}
+}
+
+static bool in_cycles(const struct report_cycle *list, size_t n, const struct report_wait *w)
+{
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < list[i].n; k++) {
+			if (list[i].waits[k] == w)
 				return true;
 		}
 	}
 	return false;
+}
+
+static bool in_cycle(const struct report_process *e, const struct report_wait *w)
+{
+	return in_cycles(e->cycles, e->n_cycles, w) || in_cycles(e->timed_cycles, e->n_timed_cycles, w);
 }
 
 static int cost_compare(const void *a, const void *b)
@@ -168,32 +232,46 @@ static size_t alike_join(struct alike *list, size_t n)
 	return kept;
 }
 
-/* Threads that wait for locks, longest first. Those in conditions and the like mostly have nothing to do. */
+static void alike_print(const struct text_out *t, struct alike *list, size_t n)
+{
+	size_t kinds = alike_join(list, n), i;
+
+	for (i = 0; i < kinds && (i < WAITS_SHOWN || t->o->report->all); i++) {
+		if (list[i].n > 1)
+			waits_print(t, list[i].longest, list[i].n);
+		else
+			wait_print(t, list[i].longest);
+	}
+	if (i < kinds)
+		fprintf(t->f, "  and %zu more (--all)\n", kinds - i);
+}
+
+/* Threads that wait for locks, longest first, and those that wait for work, who mostly have nothing to do. */
 void text_waiting(const struct text_out *t, const struct report_process *e)
 {
-	struct alike *list = malloc((e->n_waits + 1) * sizeof(*list));
-	size_t i, n = 0, kinds, idle = 0;
+	struct alike *locks = malloc((e->n_waits + 1) * sizeof(*locks)),
+		     *work = malloc((e->n_waits + 1) * sizeof(*work));
+	size_t n = 0, idle = 0;
 
-	if (!list)
-		return;
-	for (i = 0; i < e->n_waits; i++) {
+	for (size_t i = 0; locks && work && i < e->n_waits; i++) {
+		struct alike one = { .longest = &e->waits[i], .n = 1 };
+
 		/* a program that exits leaves threads in conditions behind, and that is how it should be */
-		if (e->waits[i].row->work)
-			idle += !e->complete;
-		else if (!in_cycle(e, &e->waits[i]))
-			list[n++] = (struct alike){ .longest = &e->waits[i], .n = 1 };
+		if (!e->waits[i].row->work && !in_cycle(e, &e->waits[i]))
+			locks[n++] = one;
+		else if (e->waits[i].row->work && !e->complete)
+			work[idle++] = one;
 	}
+	timed_print(t, e);
 	if (n || idle)
 		fputc('\n', t->f);
 	if (n)
 		text_line(t, "%zu thread%s waited for %s when this was read:", n, n == 1 ? "" : "s",
 			  n == 1 ? "a lock" : "locks");
-	kinds = alike_join(list, n);
-	for (i = 0; i < kinds && (i < WAITS_SHOWN || t->o->report->all); i++)
-		wait_print(t, list[i].longest, list[i].n);
-	if (i < kinds)
-		fprintf(t->f, "  and %zu more (--all)\n", kinds - i);
+	alike_print(t, locks, n);
 	if (idle)
-		text_line(t, "%zu thread%s waited for conditions or semaphores.", idle, idle == 1 ? "" : "s");
-	free(list);
+		text_line(t, "%zu thread%s waited for conditions or semaphores:", idle, idle == 1 ? "" : "s");
+	alike_print(t, work, idle);
+	free(locks);
+	free(work);
 }

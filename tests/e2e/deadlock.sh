@@ -70,4 +70,40 @@ grep -q "waits for fork_a .*, which ended without releasing it" hang.txt || fail
 hang condition 'cycles()' '"holder_ended" not in lock("fork_a")["waiting_now"][0]' \
 	'functions(lock("fork_a")["waiting_now"][0]["held_at"])[0] == "wait_for_news"'
 grep -q DEADLOCK hang.txt && fail "a wait for a condition is no deadlock"
+
+ends=$(line_of $source "NEVER ENDS")
+taken=$(line_of $source "JOINER TAKES")
+hang join 'cycles(2)' \
+	'[globals().__setitem__("x", sorted(p["deadlocks"][0], key=lambda x: "joins" in x))]' \
+	'x[0]["held_by"] == x[1]["tid"] and x[1]["joins"] == x[0]["tid"]' \
+	"x[0]['held_at'][0]['line'] == $taken and x[1]['stack'][0]['line'] == $ends"
+grep -qE '^  deadlock \([0-9]+\) waits for the end of deadlock \([0-9]+\) \(' hang.txt ||
+	fail "join: $(head hang.txt)"
+hang timed 'cycles()' '[len(c) for c in p["timed_circles"]] == [2]' \
+	'sum(x.get("timed", False) for x in p["timed_circles"][0]) == 1'
+grep -q "2 threads wait for each other, until one whose wait has a limit gives up" hang.txt &&
+	[ "$(grep -c "waits for fork_a (.*, gives up after some time), held by" hang.txt)" = 1 ] &&
+	[ "$(grep -c "waits for fork_b (.*[0-9] [mu]*s), held by" hang.txt)" = 1 ] ||
+	fail "timed: $(cat hang.txt)"
+# check: one that was killed in a deadlock is not only killed; also of a session.
+cat >killer <<'END'
+"$1" >stuck.out &
+until grep -qs stuck stuck.out; do sleep 0.05; done
+kill -9 $!
+kill -9 $$
+END
+says_deadlock="DEADLOCK in deadlock: 3 threads wait for each other (fork_"
+expect 2 "$mutrace" check --limit=acquired=1000 -- sh killer "$workloads/deadlock"
+says "$says_deadlock"
+expect 2 "$mutrace" check --limit=acquired=1000 kept
+says "$says_deadlock"
+expect 0 "$mutrace" check --limit=acquired=1000 kept-timed
+
+grep -q DEADLOCK hang.txt && fail "a circle that ends by itself is no deadlock"
+hang idle 'cycles()'
+line=$(line_of $source "THREE WAIT")
+grep -qE "^  3 threads wait at idle deadlock.c:$line .*for never, up to [0-9.]+ " hang.txt &&
+	grep -qE "^  deadlock \([0-9]+\) waits for never \([0-9.]+ m?s\)" hang.txt &&
+	grep -qE "waits at idle_too deadlock.c:$(line_of $source "ONE WAITS")" hang.txt ||
+	fail "idle: $(cat hang.txt)"
 exit 0

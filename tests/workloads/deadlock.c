@@ -2,13 +2,16 @@
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
  * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
- * which the last two are no deadlocks:
+ * which ended, condition, timed and idle are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
  *   recursive  two recursive mutexes, each locked twice
  *   ended      a thread waits for a lock whose holder has ended; others have come and gone since
  *   condition  a thread waits for a lock whose holder waits for a condition
+ *   join       a thread waits for the end of one that wants the lock that it has
+ *   timed      two philosophers, of whom one will give up
+ *   idle       three threads wait for a condition at one place, and one at another
  */
 #include <pthread.h>
 
@@ -150,6 +153,47 @@ static void *wait_for_news(void *seat)
 	return NULL;
 }
 
+static pthread_t seated[4];
+
+static void *hold_and_join(void *seat)
+{
+	pthread_mutex_lock(&fork_a); /* JOINER TAKES */
+	atomic_fetch_add(&ready, 1);
+	await_step(&tids[1], 1);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_join(seated[1], NULL); /* NEVER ENDS */
+	return NULL;
+}
+
+static void *dine_in_time(void *seat)
+{
+	struct timespec late = { .tv_sec = (time_t)1 << 31 };
+
+	pthread_mutex_lock(*(int *)seat ? &fork_a : &fork_b);
+	meet(*(int *)seat);
+	if (*(int *)seat)
+		pthread_mutex_lock(&fork_b);
+	else
+		pthread_mutex_timedlock(&fork_a, &late);
+	return NULL;
+}
+
+static void *idle(void *seat)
+{
+	pthread_mutex_lock(&fork_a);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_cond_wait(&never, &fork_a); /* THREE WAIT */
+	return NULL;
+}
+
+static void *idle_too(void *seat)
+{
+	pthread_mutex_lock(&fork_a);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_cond_wait(&never, &fork_a); /* ONE WAITS */
+	return seat;
+}
+
 static const struct {
 	const char *name;
 	void *(*before[2])(void *); /* these run one after another, and end */
@@ -163,6 +207,9 @@ static const struct {
 	{ "recursive", { NULL }, NULL, { lock_again, lock_again } },
 	{ "ended", { take_and_end, pass }, pass, { want } },
 	{ "condition", { NULL }, NULL, { wait_for_news, want } },
+	{ "join", { NULL }, NULL, { hold_and_join, want } },
+	{ "timed", { NULL }, NULL, { dine_in_time, dine_in_time } },
+	{ "idle", { NULL }, NULL, { idle, idle, idle, idle_too } },
 };
 
 int main(int argc, char **argv)
@@ -188,7 +235,7 @@ int main(int argc, char **argv)
 		atomic_store(&ready, hangs[h].aside == pass);
 	}
 	for (int i = 0; i < 4 && hangs[h].who[i]; i++) {
-		if (pthread_create(&thread, NULL, hangs[h].who[i], &seats[i]) != 0)
+		if (pthread_create(&seated[i], NULL, hangs[h].who[i], &seats[i]) != 0)
 			return 99;
 	}
 	for (int i = 0; i < 4 && hangs[h].who[i]; i++) {
@@ -198,6 +245,6 @@ int main(int argc, char **argv)
 	}
 	puts("stuck");
 	fflush(stdout);
-	pthread_join(thread, NULL);
+	pthread_join(seated[0], NULL);
 	return 0;
 }
