@@ -2,21 +2,23 @@
 /* Ends of waits by cancellation, see cancel.h. Runs in the cancelled thread, as a clean-up handler. */
 #include "wrappers/cancel.h"
 
-void cancellable_reopen(const struct cancellable *c)
+void cancellable_reopen(const struct cancellable *c, const struct wait *w)
 {
 	if (c->mutex_use.cell != 0)
-		hold_begin(c->thread, c->mutex_use, c->mutex, SIDE_EXCLUSIVE, NULL);
+		hold_begin(c->thread, c->mutex_use, c->mutex, SIDE_EXCLUSIVE, w);
 }
 
 void cancellable_unwound(void *data)
 {
 	struct cancellable *c = data;
 
-	if (c->waiters != NULL)
-		__atomic_fetch_sub(c->waiters, 1, __ATOMIC_RELAXED);
+	struct wait relock;
+
 	if (c->use.cell == 0)
 		return;
 	wait_end(c->thread, &c->wait);
+	wait_part(c->thread, &c->wait,
+		  &(struct wait_over){ .mutex = c->mutex_use, .left = cancellable_leave(c) }, &relock);
 	wait_book(c->thread, &c->wait, true);
-	cancellable_reopen(c);
+	cancellable_reopen(c, NULL);
 }

@@ -22,15 +22,54 @@ static int call_wait(const struct cond_calls *calls, pthread_cond_t *c, pthread_
 	}
 }
 
+static uint64_t ns_since(clockid_t clock, const struct timespec *when)
+{
+	struct timespec now;
+	int64_t ns;
+
+	clock_gettime(clock, &now);
+	ns = (now.tv_sec - when->tv_sec) * INT64_C(1000000000) + now.tv_nsec - when->tv_nsec;
+	return ns > 0 ? (uint64_t)ns : 0;
+}
+
+/* The clock that a request's time is meant in. */
+static clockid_t clock_of(const struct cond_calls *calls, const pthread_cond_t *c, const struct request *q)
+{
+	if (q->call == CALL_CLOCK)
+		return q->clock;
+	return q->call == CALL_PLAIN || calls->old ? CLOCK_REALTIME : object_clock(c);
+}
+
+/* Ends the hold of the mutex, and notes with which mutex the condition is used. */
+static void mutex_released(struct cancellable *x, struct site site)
+{
+	struct thread *t = x->thread;
+	struct lock_rec *l = use_lock(x->use);
+	struct held *h = hold_find(t, x->mutex), closed;
+	uint64_t now;
+
+	if (h == NULL)
+		return;
+	if (l->other == 0 || l->waiters == 0)
+		l->other = h->lock;
+	else if (l->other != h->lock)
+		recorder_misuse(t, x->use.lock, STATE_TWO_MUTEXES, site);
+	if (h->recursion != 0) /* the C library releases one level of several: it stays held */
+		return;
+	if (hold_end(t, h, site, &closed, &now)) {
+		x->mutex_use = (struct use){ closed.cell, closed.lock };
+		hold_book(t, &closed, now);
+	}
+}
+
 int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m,
 		 const struct request *q, struct site site)
 {
 	struct cancellable x = { .mutex = m };
-	struct held *h, closed;
-	struct lock_rec *l;
+	struct wait_over over = { .left = 0 };
+	struct wait relock;
 	struct thread *t = recorder_enter();
-	bool open = false;
-	uint64_t now;
+	clockid_t clock;
 	int r;
 
 	if (t == NULL || !request_valid(q)) /* the original says so before it looks at the condition */
@@ -39,33 +78,22 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 	if (x.use.cell == 0)
 		return call_wait(calls, c, m, q);
 	x.thread = t;
-	l = use_lock(x.use);
-	x.waiters = &l->waiters;
-	h = hold_find(t, m);
-	if (h != NULL) {
-		uint32_t other = l->other;
-
-		if (other == 0)
-			l->other = h->lock;
-		else if (other != h->lock && l->waiters != 0)
-			recorder_misuse(t, x.use.lock, STATE_TWO_MUTEXES, site);
-		x.mutex_use = (struct use){ h->cell, h->lock };
-		if (h->recursion == 0) { /* else the C library releases one level of several: it stays held */
-			open = hold_end(t, h, site, &closed, &now);
-			hold_book(t, &closed, now);
-		}
-	}
-	__atomic_fetch_add(&l->waiters, 1, __ATOMIC_RELAXED);
+	clock = clock_of(calls, c, q);
+	mutex_released(&x, site);
+	cancellable_join(&x);
 	wait_begin(t, x.use, c, SIDE_EXCLUSIVE, site, &x.wait);
-	if (!open)
-		x.mutex_use.cell = 0;
 	pthread_cleanup_push(cancellable_unwound, &x);
 	r = call_wait(calls, c, m, q);
 	pthread_cleanup_pop(0);
-	__atomic_fetch_sub(&l->waiters, 1, __ATOMIC_RELAXED);
 	wait_end(t, &x.wait);
+	over.mutex = x.mutex_use;
+	over.left = cancellable_leave(&x);
+	over.signalled = r == 0 || r == EOWNERDEAD;
+	over.late_ns = r == ETIMEDOUT ? ns_since(clock, q->until) : 0;
+	if (!wait_part(t, &x.wait, &over, &relock))
+		relock.ticks = 0;
 	if (r != ENOTRECOVERABLE)
-		cancellable_reopen(&x);
+		cancellable_reopen(&x, relock.ticks != 0 ? &relock : NULL);
 	if (r == 0 || r == ETIMEDOUT || r == EOWNERDEAD)
 		wait_book(t, &x.wait, r == ETIMEDOUT);
 	return r;
@@ -75,12 +103,16 @@ int cond_signal_at(int (*call)(pthread_cond_t *), pthread_cond_t *c, bool broadc
 {
 	struct thread *t = enter_uncontended();
 	struct use use = { 0, 0 };
+	bool heard;
 
 	if (t != NULL)
 		use = recorder_use(t, c, KIND_COND, SIDE_EXCLUSIVE, site);
-	if (use.cell != 0)
-		use_signalled(use, broadcast,
-			      __atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0);
+	if (use.cell != 0) {
+		heard = __atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0;
+		use_signalled(use, broadcast, heard);
+		if (heard)
+			wait_signal(t, use, broadcast);
+	}
 	return call(c);
 }
 

@@ -12,6 +12,7 @@
 struct cond_calls {
 	int (*wait)(pthread_cond_t *, pthread_mutex_t *);
 	int (*timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+	bool old; /* of before glibc 2.3.2 */
 	int (*clockwait)(pthread_cond_t *, pthread_mutex_t *, clockid_t, const struct timespec *);
 };
 const struct cond_calls *cond_calls(void); /* the current ones */

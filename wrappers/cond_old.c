@@ -23,6 +23,7 @@ static void need_old(void)
 	if (__builtin_expect(old.broadcast != NULL, 1))
 		return;
 	real_need();
+	old.calls.old = true;
 	*(void **)&old.calls.wait = dlvsym(RTLD_NEXT, "pthread_cond_wait", ARCH_OLD_VERSION);
 	*(void **)&old.calls.timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", ARCH_OLD_VERSION);
 	*(void **)&old.init = dlvsym(RTLD_NEXT, "pthread_cond_init", ARCH_OLD_VERSION);

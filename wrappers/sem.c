@@ -45,14 +45,13 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	}
 	errno = saved;
 	x.thread = t;
-	x.waiters = &use_lock(x.use)->waiters;
-	__atomic_fetch_add(x.waiters, 1, __ATOMIC_RELAXED);
+	cancellable_join(&x);
 	wait_begin(t, x.use, s, SIDE_EXCLUSIVE, site, &x.wait);
 	pthread_cleanup_push(cancellable_unwound, &x);
 	r = call_wait(s, q);
 	pthread_cleanup_pop(0);
 	saved = errno;
-	__atomic_fetch_sub(x.waiters, 1, __ATOMIC_RELAXED);
+	cancellable_leave(&x);
 	wait_end(t, &x.wait);
 	if (r == 0)
 		use_acquired(x.use, true);

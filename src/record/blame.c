@@ -5,7 +5,7 @@
  * blocks; takes no lock. A wait for a thread's end is shown to readers only.
  */
 #include "src/record/internal.h"
-#include "src/record/waited.h"
+#include "src/record/signalled.h"
 
 #define THREADS_SEARCHED 256u
 
@@ -105,6 +105,17 @@ static void find_holders(struct thread *t, const void *address, struct wait *w, 
 		overlap_unseen(books, w->start);
 }
 
+/* The same for a thread that may hold it itself. */
+static void find_own_or_other(struct thread *t, const void *address, struct wait *w, struct overlap *books)
+{
+	struct held *h = hold_find(t, address);
+
+	if (h)
+		found(w, books, t->ref, h);
+	else
+		find_holders(t, address, w, books);
+}
+
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
 		struct wait *w)
 {
@@ -152,6 +163,17 @@ void thread_joined(struct thread *t)
 	__atomic_store_n(&t->rec->joining, 0, __ATOMIC_RELEASE);
 }
 
+/* Completes the facts of a wait that ended. */
+static void conclude(struct thread *t, struct wait *w, uint32_t holder_before)
+{
+	if (w->facts.holder != holder_before)
+		find_inversion(t, w);
+	if (w->facts.holder == 0)
+		find_last_holder(t, NULL, w);
+	w->facts.hold_stack = wait_hold_stack(w->holder_cell);
+	waited_facts(t, w);
+}
+
 void wait_end(struct thread *t, struct wait *w)
 {
 	uint32_t holder = w->facts.holder;
@@ -159,10 +181,97 @@ void wait_end(struct thread *t, struct wait *w)
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
 	waited_end(t, w);
-	if (w->facts.holder != holder)
-		find_inversion(t, w);
-	if (w->facts.holder == 0)
-		find_last_holder(t, NULL, w);
-	w->facts.hold_stack = wait_hold_stack(w->holder_cell);
-	waited_facts(t, w);
+	conclude(t, w, holder);
+}
+
+/* The mutex that a condition's waiters have, if it is known and of this process alone; else 0. */
+static uint32_t mutex_of(const struct lock_rec *cond)
+{
+	uint32_t mutex = __atomic_load_n(&cond->other, __ATOMIC_RELAXED);
+	const struct lock_rec *m = REF_POINTER(mutex);
+
+	return mutex != 0 && m->kind == KIND_MUTEX && !lock_is_dead(m) &&
+			       !((cond->flags | m->flags) & LOCK_PSHARED)
+		       ? mutex
+		       : 0;
+}
+
+void wait_signal(struct thread *t, struct use cond, bool all)
+{
+	struct wait w = { .lock = mutex_of(REF_POINTER(cond.lock)) };
+
+	if (w.lock == 0)
+		return;
+	w.start = clock_now();
+	signalled_now(t, cond.lock, all, (const void *)(uintptr_t)lock_address(REF_POINTER(w.lock)), &w,
+		      find_own_or_other);
+}
+
+static uint64_t ticks_of(uint64_t ns)
+{
+	const struct clock_sync *c = &recorder.header->sync;
+	uint64_t passed = ticks_monotonic_ns() - c->first_ns;
+
+	return passed == 0 ? ns
+			   : (uint64_t)((double)(clock_now() - c->first_ticks) / (double)passed * (double)ns);
+}
+
+/* The last entry of a thread's held stack that a cell had, also of a hold that has ended. */
+static const struct held *last_hold(const struct thread_rec *r, uint32_t cell)
+{
+	uint32_t n = __atomic_load_n(&r->held_capacity, __ATOMIC_RELAXED);
+	const struct held *h = REF_POINTER(r->held_ref);
+
+	for (uint32_t i = 0; i < n && h[i].cell != 0; i++)
+		if (h[i].cell == cell)
+			return &h[i];
+	return NULL;
+}
+
+/*
+ * The wait for the mutex after a condition's wait has timed out. Nobody could see that it began. Of the hold
+ * that was the last before, the beginning can still be read, and its length, or the greatest of its kind.
+ * False: that hold was over by then, or for most of the time.
+ */
+static bool late_part(struct thread *t, const struct wait *w, uint64_t late, struct wait *ret)
+{
+	const struct lock_rec *l = REF_POINTER(ret->lock);
+	const struct cell *c = REF_POINTER(l->last_cell);
+	const struct thread_rec *r = REF_POINTER(l->last_owner);
+	uint64_t end = w->start + w->ticks, since, until, length;
+	const struct held *h;
+
+	if (l->last_cell == 0 || l->last_owner == 0 || l->last_owner == t->ref || late > w->ticks)
+		return false;
+	h = last_hold(r, l->last_cell);
+	if (!h || h->flags & HELD_UNTIMED)
+		return false;
+	length = r->pending >> 32 == l->last_cell ? (uint32_t)r->pending : c->hold_max;
+	ret->start = end - late;
+	ret->ticks = late;
+	until = h->since + length < end ? h->since + length : end;
+	since = h->since > ret->start ? h->since : ret->start;
+	if (until <= since || until - since < late / 2)
+		return false;
+	waited_charge(t, ret, l->last_owner, l->last_cell, until - since, end - until);
+	return true;
+}
+
+bool wait_part(struct thread *t, struct wait *w, const struct wait_over *over, struct wait *ret)
+{
+	bool found;
+
+	*ret = (struct wait){ .lock = over->mutex.lock, .side = SIDE_EXCLUSIVE };
+	if (over->mutex.cell == 0)
+		return false;
+	waits_settle(t);
+	found = signalled_back(t, w, over->left, over->signalled, ret);
+	if (over->late_ns != 0)
+		found = late_part(t, w, ticks_of(over->late_ns), ret);
+	if (!found)
+		return false;
+	ret->facts.wait_stack = w->facts.wait_stack;
+	w->ticks -= ret->ticks;
+	conclude(t, ret, 0);
+	return true;
 }

@@ -50,6 +50,15 @@ struct lock_attributes object_attributes(const void *address, uint8_t kind)
 	return a;
 }
 
+clockid_t object_clock(const void *cond)
+{
+	if (recorder.valgrind)
+		object_unwatch(cond, sizeof(pthread_cond_t));
+	return __atomic_load_n(&((const pthread_cond_t *)cond)->__data.__wrefs, __ATOMIC_RELAXED) & 2
+		       ? CLOCK_MONOTONIC
+		       : CLOCK_REALTIME;
+}
+
 bool object_destroyed(const void *address, uint8_t kind)
 {
 	return kind == KIND_MUTEX && ((const pthread_mutex_t *)address)->__data.__kind == -1;
@@ -81,6 +90,12 @@ struct lock_attributes object_attributes(const void *address, uint8_t kind)
 {
 	(void)address;
 	return (struct lock_attributes){ .kind = kind, .flags = LOCK_UNKNOWN_ATTRS };
+}
+
+clockid_t object_clock(const void *cond)
+{
+	(void)cond;
+	return CLOCK_REALTIME;
 }
 
 bool object_destroyed(const void *address, uint8_t kind)

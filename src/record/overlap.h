@@ -27,8 +27,9 @@ struct overlap_holder {
 };
 
 struct overlap {
-	struct overlap *next; /* the owner's business */
-	uint32_t lock;        /* ref */
+	struct overlap *next; /* the owner's business, as are the signals */
+	struct signal *signals;
+	uint32_t lock; /* ref */
 	uint32_t waiters;
 	uint32_t n_holders, n_accounts;
 	uint32_t crowd;      /* holders for which there was no place */

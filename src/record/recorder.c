@@ -22,6 +22,7 @@
 #include "src/record/spare.h"
 #include "src/record/stacks.h"
 #include "src/record/valgrind.h"
+#include "src/record/signalled.h"
 #include "src/record/waited.h"
 
 #define INHERITED_MAX 64u
@@ -144,6 +145,7 @@ static void child_start(void)
 	memory_reset();
 	locks_reset();
 	waited_reset();
+	signalled_reset();
 	threads_reset();
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */

@@ -49,6 +49,7 @@ uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind);
  * mark of a destroyed mutex, whether a mutex is robust, whether one seems to be locked. */
 struct lock_attributes object_attributes(const void *address, uint8_t kind);
 uint32_t object_owner(const void *address, uint8_t kind);
+clockid_t object_clock(const void *cond); /* that its timeouts are meant in */
 bool object_destroyed(const void *address, uint8_t kind);
 bool object_taken(const void *mutex);
 /* Under valgrind: helgrind and drd need not look at an object whose state we read, it is the C library's. */
@@ -91,6 +92,19 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 void wait_timed(struct thread *t);
 /* After the blocking call. Short, as the lock may be held now. */
 void wait_end(struct thread *t, struct wait *w);
+/* The calling thread is about to signal one waiter of a condition, or all: from now on they wait for its
+ * mutex. */
+void wait_signal(struct thread *t, struct use cond, bool all);
+/* How a condition's wait ended. */
+struct wait_over {
+	struct use mutex; /* it is held again; cell 0: that is not known */
+	uint32_t left;    /* threads that wait still; UINT32_MAX: not known */
+	bool signalled;
+	uint64_t late_ns; /* how long ago its time had come; 0: it did not time out */
+};
+/* After wait_end() of a condition's wait. True: the thread waited for the mutex too. Then *w becomes the part
+ * until the signal, or until the time that was set, and *ret the rest. */
+bool wait_part(struct thread *t, struct wait *w, const struct wait_over *over, struct wait *ret);
 /* Adds an ended wait to the edges. Not between acquire and release. */
 void wait_book(struct thread *t, const struct wait *w, bool timed_out);
 

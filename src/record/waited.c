@@ -34,6 +34,21 @@ static struct overlap *books_of(const struct bucket *b, uint32_t lock)
 	return o;
 }
 
+bool waited_lock(const struct thread *t, uint32_t lock)
+{
+	return pilock_lock(&bucket_of(lock)->word, t->tid);
+}
+
+void waited_unlock(const struct thread *t, uint32_t lock)
+{
+	pilock_unlock(&bucket_of(lock)->word, t->tid);
+}
+
+struct overlap *waited_books(uint32_t lock)
+{
+	return books_of(bucket_of(lock), lock);
+}
+
 static struct overlap *spare_take(const struct thread *t)
 {
 	struct overlap *o;
@@ -77,12 +92,12 @@ static void show_holder(const struct overlap *o, struct wait *w)
 			wait_set_holder(w, o->holder[i].thread, o->holder[i].cell);
 }
 
-/* Takes a waiter off the lock. A lock that was initialised again meanwhile has none. */
-static void leave(const struct thread *t, struct bucket *b, struct overlap *o)
+/* A lock that was initialised again meanwhile has no waiters. */
+void waited_leave(const struct thread *t, struct overlap *o)
 {
 	uint32_t *waiters = &((struct lock_rec *)REF_POINTER(o->lock))->waiters;
 	uint32_t n = __atomic_load_n(waiters, __ATOMIC_RELAXED);
-	struct overlap **at = &b->first;
+	struct overlap **at = &bucket_of(o->lock)->first;
 
 	while (n != 0 &&
 	       !__atomic_compare_exchange_n(waiters, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
@@ -105,7 +120,7 @@ static void give_up(struct thread *t, struct waits *s)
 		return;
 	o = books_of(b, s->lock);
 	if (o)
-		leave(t, b, o);
+		waited_leave(t, o);
 	s->lock = 0;
 	pilock_unlock(&b->word, t->tid);
 }
@@ -125,10 +140,33 @@ static bool was_left(const struct thread *t, const struct waits *s, const struct
 	       here + SIGNAL_FRAME_LEAST > s->frame;
 }
 
-static void begin(struct thread *t, const void *address, struct wait *w,
-		  void (*find)(struct thread *, const void *, struct wait *, struct overlap *))
+struct overlap *waited_join(struct thread *t, const void *address, struct wait *w, uint32_t n,
+			    waited_find *find)
 {
 	struct lock_rec *l = REF_POINTER(w->lock);
+	struct bucket *b = bucket_of(w->lock);
+	struct overlap *o = books_of(b, w->lock);
+
+	if (o == NULL) {
+		o = spare_take(t);
+		if (o == NULL)
+			return NULL;
+		overlap_open(o, w->lock, doubtful(t, l), w->start);
+		o->next = b->first;
+		b->first = o;
+		/* Before we look who has it: who takes it later sees that we wait. */
+		__atomic_fetch_add(&l->waiters, n, __ATOMIC_SEQ_CST);
+		find(t, address, w, o);
+	} else {
+		__atomic_fetch_add(&l->waiters, n, __ATOMIC_SEQ_CST);
+		show_holder(o, w);
+	}
+	o->waiters += n;
+	return o;
+}
+
+static void begin(struct thread *t, const void *address, struct wait *w, waited_find *find)
+{
 	struct bucket *b = bucket_of(w->lock);
 	struct waits *s = waits_of(t);
 	struct overlap *o;
@@ -137,32 +175,16 @@ static void begin(struct thread *t, const void *address, struct wait *w,
 		give_up(t, s);
 	if (s == NULL || s->lock != 0 || !pilock_lock(&b->word, t->tid))
 		return;
-	o = books_of(b, w->lock);
-	if (o == NULL) {
-		o = spare_take(t);
-		if (o == NULL) {
-			pilock_unlock(&b->word, t->tid);
-			return;
-		}
-		overlap_open(o, w->lock, doubtful(t, l), w->start);
-		o->next = b->first;
-		b->first = o;
-		/* Before we look who has it: who takes it later sees that we wait. */
-		__atomic_fetch_add(&l->waiters, 1, __ATOMIC_SEQ_CST);
-		find(t, address, w, o);
-	} else {
-		__atomic_fetch_add(&l->waiters, 1, __ATOMIC_SEQ_CST);
-		show_holder(o, w);
+	o = waited_join(t, address, w, 1, find);
+	if (o != NULL) {
+		overlap_look(o, &s->view, w->start);
+		s->lock = w->lock;
+		s->frame = (uintptr_t)w;
 	}
-	o->waiters++;
-	overlap_look(o, &s->view, w->start);
-	s->lock = w->lock;
-	s->frame = (uintptr_t)w;
 	pilock_unlock(&b->word, t->tid);
 }
 
-void waited_begin(struct thread *t, const void *address, struct wait *w,
-		  void (*find)(struct thread *, const void *, struct wait *, struct overlap *))
+void waited_begin(struct thread *t, const void *address, struct wait *w, waited_find *find)
 {
 	uint8_t busy = busy_enter(t);
 
@@ -170,25 +192,12 @@ void waited_begin(struct thread *t, const void *address, struct wait *w,
 	busy_leave(t, busy);
 }
 
-static void end(struct thread *t, struct wait *w)
+/* The rest beside the parts of a wait is hand-off. The holder of the longest part is that of the wait. */
+static void conclude(struct waits *s, struct wait *w, uint64_t unseen)
 {
-	struct bucket *b = bucket_of(w->lock);
-	struct waits *s = t->waits;
-	uint64_t blocked = 0, unseen = 0;
 	const struct overlap_part *most = NULL;
-	struct overlap *o;
+	uint64_t blocked = 0;
 
-	if (s == NULL || s->lock != w->lock || s->frame != (uintptr_t)w || !pilock_lock(&b->word, t->tid))
-		return;
-	s->lock = 0;
-	o = books_of(b, w->lock);
-	if (o != NULL) {
-		s->n_parts = overlap_parts(o, &s->view, w->start + w->ticks, s->parts, &unseen);
-		leave(t, b, o);
-	}
-	pilock_unlock(&b->word, t->tid);
-	if (o == NULL)
-		return;
 	for (uint32_t i = 0; i < s->n_parts; i++) {
 		const struct overlap_part *p = &s->parts[i];
 
@@ -200,6 +209,26 @@ static void end(struct thread *t, struct wait *w)
 	if (most != NULL)
 		wait_set_holder(w, most->thread, most->cell);
 	s->ended = *w;
+}
+
+static void end(struct thread *t, struct wait *w)
+{
+	struct bucket *b = bucket_of(w->lock);
+	struct waits *s = t->waits;
+	uint64_t unseen = 0;
+	struct overlap *o;
+
+	if (s == NULL || s->lock != w->lock || s->frame != (uintptr_t)w || !pilock_lock(&b->word, t->tid))
+		return;
+	s->lock = 0;
+	o = books_of(b, w->lock);
+	if (o != NULL) {
+		s->n_parts = overlap_parts(o, &s->view, w->start + w->ticks, s->parts, &unseen);
+		waited_leave(t, o);
+	}
+	pilock_unlock(&b->word, t->tid);
+	if (o != NULL)
+		conclude(s, w, unseen);
 }
 
 void waited_end(struct thread *t, struct wait *w)
@@ -258,6 +287,34 @@ void waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t 
 		if (o != NULL)
 			overlap_released(o, thread, cell, now);
 		pilock_unlock(&b->word, t->tid);
+	}
+	busy_leave(t, busy);
+}
+
+bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w)
+{
+	struct waits *s = waits_of(t);
+	uint64_t unseen = 0;
+
+	if (!s)
+		return false;
+	s->n_parts = overlap_parts(o, view, w->start + w->ticks, s->parts, &unseen);
+	conclude(s, w, unseen);
+	if (s->handoff > w->ticks / 2)
+		s->ended.lock = 0;
+	return s->ended.lock != 0;
+}
+
+void waited_charge(struct thread *t, struct wait *w, uint32_t thread, uint32_t cell, uint64_t blocked,
+		   uint64_t handoff)
+{
+	struct waits *s = waits_of(t);
+	uint8_t busy = busy_enter(t);
+
+	if (s) {
+		s->n_parts = 1;
+		s->parts[0] = (struct overlap_part){ .cell = cell, .thread = thread, .ticks = blocked };
+		conclude(s, w, w->ticks - blocked - handoff);
 	}
 	busy_leave(t, busy);
 }

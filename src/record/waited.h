@@ -25,21 +25,38 @@ struct waits {
 	struct overlap_part parts[OVERLAP_ACCOUNTS + 1];
 };
 
-/*
- * A wait begins. find: enters all present holders in the books, and one in *w; called when nobody waited
- * before. Gives *w the first holder that is known.
- */
-void waited_begin(struct thread *t, const void *address, struct wait *w,
-		  void (*find)(struct thread *t, const void *address, struct wait *w, struct overlap *o));
+/* Enters all present holders of a lock in its books, and one in *w. */
+typedef void waited_find(struct thread *t, const void *address, struct wait *w, struct overlap *o);
+
+/* A wait begins. find: called when nobody waited before. Gives *w the first holder that is known. */
+void waited_begin(struct thread *t, const void *address, struct wait *w, waited_find *find);
 /* It ended. Gives *w the holder that blocked it longest, unless nobody did. */
 void waited_end(struct thread *t, struct wait *w);
 /* The facts of a wait that ended are complete now: its parts are booked with them. */
 void waited_facts(struct thread *t, const struct wait *w);
 /* A thread that ends waits for nothing, though a cancellation may have taken it out of a wait. */
 void waited_thread_ends(struct thread *t);
+/* A wait for which there are no books has ended: it was for one hold, and for some time for nobody. */
+void waited_charge(struct thread *t, struct wait *w, uint32_t thread, uint32_t cell, uint64_t blocked,
+		   uint64_t handoff);
 /* The calling thread got a lock, or lets go of it, while others wait. */
 void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now);
 void waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now);
+
+/* For signalled.c. Only between waited_lock(), which may fail, and waited_unlock(); the caller is busy. */
+bool waited_lock(const struct thread *t, uint32_t lock);
+void waited_unlock(const struct thread *t, uint32_t lock);
+/* NULL: nobody waits for it. */
+struct overlap *waited_books(uint32_t lock);
+/* The books of a lock that n more threads wait for, opened if they are the first. NULL: no memory. */
+struct overlap *waited_join(struct thread *t, const void *address, struct wait *w, uint32_t n,
+			    waited_find *find);
+/* One of them waits no longer. The last one closes the books. */
+void waited_leave(const struct thread *t, struct overlap *o);
+/* A wait that began with a look ends, and gets its parts. False: the lock was free for most of it, so it was
+ * none. */
+bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w);
+
 /* In a forked child: nobody waits. */
 void waited_reset(void);
 
