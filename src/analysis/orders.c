@@ -53,6 +53,15 @@ static uint64_t by_time(const struct report_row *r, unsigned int what)
 	}
 }
 
+/* The longest wait of both sides, ended or not. */
+static uint64_t by_wait_max(const struct report_row *r, unsigned int what)
+{
+	uint64_t write = report_wait_max(r, SIDE_EXCLUSIVE), read = report_wait_max(r, SIDE_SHARED);
+
+	(void)what;
+	return write > read ? write : read;
+}
+
 static const struct order id_order = { "id", by_id, 0, true };
 
 #define THREE(name, what) \
@@ -61,13 +70,13 @@ static const struct order id_order = { "id", by_id, 0, true };
 		name "-avg", by_time, AVERAGE | (what), false \
 	}
 static const struct order lock_orders[] = {
-	THREE("nsec-locked", HOLDS),
-	THREE("nsec-read-locked", HOLDS | READERS),
-	THREE("nsec-contended", 0),
+	{ "wait-max", by_wait_max, 0, false },      THREE("nsec-locked", HOLDS),
+	THREE("nsec-read-locked", HOLDS | READERS), THREE("nsec-contended", 0),
 	THREE("nsec-read-contended", READERS),
 };
 /* Every wait for a condition sleeps, so contended waits are all waits. */
 static const struct order condition_orders[] = {
+	{ "wait-max", by_wait_max, 0, false },
 	{ "n-wait-contended", by_writers, COUNTER_waits, false },
 	{ "n-signal-contended", by_heard, 0, false },
 	THREE("nsec-wait", 0),

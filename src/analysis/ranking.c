@@ -11,6 +11,7 @@
 #define MAX_USUAL 10
 
 struct sorted {
+	bool passes;
 	uint64_t key[3];
 	uint32_t number;
 };
@@ -20,6 +21,9 @@ static int sorted_compare(const void *a, const void *b)
 	const struct sorted *x = a, *y = b;
 	int i;
 
+	if (x->passes != y->passes)
+		return x->passes ? -1 : 1;
+
 	for (i = 0; i < 3; i++) {
 		if (x->key[i] != y->key[i])
 			return x->key[i] > y->key[i] ? -1 : 1;
@@ -27,8 +31,8 @@ static int sorted_compare(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/* By the order asked for, else by wait; then by wait, contention and use. Places where threads wait for
- * work come last. */
+/* Rows that the text leaves out come last, so that those that it shows are numbered without gaps. By the order asked
+ * for, else by wait; then by wait, contention and use. Places where threads wait for work come last. */
 static void sort_keys(struct sorted *s, const struct report_row *row, const struct order *order)
 {
 	bool last = row->work && !kind_has(row->kind, TRAIT_SIGNALS);
@@ -49,6 +53,16 @@ bool report_row_used(const struct report_row *row)
 		if (i != COUNTER_threads && (row->side[0].all[i] || row->side[1].all[i]))
 			return true;
 	return false;
+}
+
+uint64_t report_wait_max(const struct report_row *row, enum lock_side side)
+{
+	uint64_t max = row->side[side].wait.max_ns;
+
+	for (size_t i = 0; i < row->n_waiters; i++)
+		if (row->waiters[i].side == side && row->waiters[i].max_ns > max)
+			max = row->waiters[i].max_ns;
+	return max;
 }
 
 static bool row_passes(const struct report_options *o, const struct report_row *row)
@@ -85,6 +99,7 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 		if (kind_has(map->all[i].kind, TRAIT_SIGNALS) != conditions)
 			continue;
 		sorted[n].number = (uint32_t)i;
+		sorted[n].passes = row_passes(o, &map->all[i]);
 		sort_keys(&sorted[n++], &map->all[i], order);
 	}
 	qsort(sorted, n, sizeof(*sorted), sorted_compare);
@@ -96,7 +111,7 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 	for (i = 0; i < n; i++) {
 		rows[i] = map->all[sorted[i].number];
 		rows[i].rank = (uint32_t)i + 1;
-		rows[i].shown = row_passes(o, &rows[i]) && (o->all || max == 0 || shown < max);
+		rows[i].shown = sorted[i].passes && (o->all || max == 0 || shown < max);
 		shown += rows[i].shown;
 		map->place[sorted[i].number] = (uint32_t)i | (conditions ? ROW_CONDITION : 0);
 	}

@@ -56,6 +56,8 @@ void report_options_init(struct report_options *o);
 struct report_row;
 /* True if anything was done with it besides making it. */
 bool report_row_used(const struct report_row *row);
+/* The longest wait of one side, ended or not. */
+uint64_t report_wait_max(const struct report_row *row, enum lock_side side);
 /* "memory-allocator", "locks", ... by enum watch_class; NULL at the end */
 const char *report_watch_class(unsigned int class);
 /* Length of a demangled function's name without its parameters. */

@@ -48,8 +48,10 @@ char *number_share(char *out, double part, double whole)
 {
 	double share = whole > 0 ? 100 * part / whole : 0;
 
-	if (share > 0 && share < 0.1)
-		snprintf(out, NUMBER_SIZE, "<0.1 %%");
+	if (share > 0 && share < 0.00095)
+		snprintf(out, NUMBER_SIZE, "<0.001 %%");
+	else if (share > 0 && share < 0.095)
+		snprintf(out, NUMBER_SIZE, "%.*f %%", share < 0.0095 ? 3 : 2, share);
 	else if (share > 0 && share < 1.95)
 		snprintf(out, NUMBER_SIZE, "%.1f %%", share);
 	else if (share > 99.5 && share < 100)

@@ -81,7 +81,9 @@ static void cell_share(char *out, const struct line *l, unsigned int counter)
 static void cell_wait_average(char *out, const struct line *l, unsigned int counter)
 {
 	(void)counter;
-	put_ns(out, durations_average(&counters(l)->wait), counters(l)->waits);
+	uint64_t waits = counters(l)->waits + counters(l)->unfinished_waits;
+
+	put_ns(out, waits ? (counters(l)->wait.total_ns + counters(l)->unfinished_ns) / waits : 0, waits);
 }
 
 static void cell_wait_p99(char *out, const struct line *l, unsigned int counter)
@@ -93,7 +95,7 @@ static void cell_wait_p99(char *out, const struct line *l, unsigned int counter)
 static void cell_wait_max(char *out, const struct line *l, unsigned int counter)
 {
 	(void)counter;
-	put_ns(out, counters(l)->wait.max_ns, counters(l)->waits);
+	put_ns(out, report_wait_max(l->row, l->side), counters(l)->waits + counters(l)->unfinished_waits);
 }
 
 static void cell_hold_average(char *out, const struct line *l, unsigned int counter)

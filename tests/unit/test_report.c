@@ -201,6 +201,39 @@ static void test_orders_and_limits(void **state)
 	assert_true(p->locks[2].shown);
 }
 
+/* Rows that are not shown leave no gaps in the numbers. The longest wait is that of both sides. */
+static void test_numbers_of_rows(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t often, seldom, first, third, thread;
+	struct report_process *p;
+	struct edge *e;
+
+	often = image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9000, NULL);
+	seldom = image_maker_lock(f->im, KIND_RWLOCK, BASE + 0x9180, NULL);
+	first = image_maker_lock(f->im, KIND_COND, BASE + 0x9100, NULL);
+	image_maker_lock(f->im, KIND_COND, BASE + 0x9140, NULL); /* never used */
+	third = image_maker_lock(f->im, KIND_COND, BASE + 0x91c0, NULL);
+	thread = image_maker_thread(f->im, 101, NULL);
+	image_maker_cell(f->im, thread, often, 100, NULL);
+	image_maker_cell(f->im, thread, seldom, 1, NULL);
+	image_maker_edge(f->im, thread, often, 100, 10000)->wait_max = 110;
+	e = image_maker_edge(f->im, thread, seldom, 1, 400);
+	e->side = SIDE_SHARED;
+	image_maker_cell(f->im, thread, first, 1, NULL);
+	image_maker_cell(f->im, thread, third, 1, NULL);
+	assert_true(order_find(false, "wait-max", &f->options.lock_order));
+	assert_true(order_find(true, "id", &f->options.cond_order));
+	p = report(f);
+	assert_string_equal(p->locks[0].name, "stats+0x80");
+	assert_string_equal(p->locks[1].name, "accounts_lock");
+	assert_true(p->conditions[1].shown);
+	assert_string_equal(p->conditions[1].name, "stats+0xc0");
+	assert_int_equal(p->conditions[1].rank, 2);
+	assert_string_equal(p->conditions[2].name, "stats+0x40");
+	assert_false(p->conditions[2].shown);
+}
+
 static void test_naming_and_folding(void **state)
 {
 	struct fixture *f = *state;
@@ -748,11 +781,26 @@ static void test_numbers(void **state)
 		{ 99960000, "100 ms" },
 		{ 999600000, "1.00 s" },
 		{ 1000000000, "1.00 s" },
+		{ 59990000000, "60.0 s" },
 		{ 60000000000, "60.0 s" },
 		{ 12345000000000, "12 345 s" },
 	};
 	char out[NUMBER_SIZE];
 
+	static const struct {
+		double share;
+		const char *text;
+	} shares[] = {
+		{ 0, "0 %" },           { 0.000001, "<0.001 %" },
+		{ 0.00001, "0.001 %" }, { 0.000094, "0.009 %" },
+		{ 0.0005, "0.05 %" },   { 0.00094, "0.09 %" },
+		{ 0.00096, "0.1 %" },   { 0.0194, "1.9 %" },
+		{ 0.0199, "2 %" },      { 0.996, "99.6 %" },
+		{ 0.99999, "99.9 %" },  { 1, "100 %" },
+	};
+
+	for (size_t i = 0; i < sizeof(shares) / sizeof(shares[0]); i++)
+		assert_string_equal(number_share(out, shares[i].share, 1), shares[i].text);
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		assert_string_equal(number_ns(out, cases[i].ns), cases[i].text);
@@ -764,6 +812,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_totals_and_ranking),
 		TEST(test_orders_and_limits),
+		TEST(test_numbers_of_rows),
 		TEST(test_naming_and_folding),
 		TEST(test_folded_counters),
 		TEST(test_identity_across_builds),
