@@ -26,7 +26,45 @@ struct groups {
 	struct table
 		taken; /* of the present process: (lock, call site) -> a stack that took the lock there */
 	struct inversions inversions;
+	struct table ran; /* (row and side, hold site) -> number in sums */
+	struct ran_sum {  /* of holds */
+		uint64_t watched, preempted, slept;
+	} * sums;
+	size_t n_sums, cap_sums;
 };
+
+/* Adds up how the holds of a row went that began at one call site. */
+static int ran_add(struct groups *g, uint32_t row, const struct model_cell *c)
+{
+	uint64_t key = (uint64_t)row << 1 | c->side;
+	uint32_t number = table_get(&g->ran, key, c->site);
+
+	if (number == TABLE_NONE) {
+		number = (uint32_t)g->n_sums;
+		if (array_grow(&g->sums, g->n_sums, &g->cap_sums, sizeof(*g->sums)) < 0 ||
+		    table_put(&g->ran, key, c->site, number) < 0)
+			return -ENOMEM;
+		g->sums[g->n_sums++] = (struct ran_sum){ 0 };
+	}
+	g->sums[number].watched += c->watched;
+	g->sums[number].preempted += c->preempted;
+	g->sums[number].slept += c->slept;
+	return 0;
+}
+
+/* Judges the holders that an edge is for by what is known of their call site. */
+static void ran_apply(const struct groups *g, uint32_t row, const struct model_edge *e,
+		      struct report_group *group)
+{
+	uint32_t number = table_get(&g->ran, (uint64_t)row << 1 | e->holder_side, e->hold_site);
+	const struct ran_sum *s = number == TABLE_NONE ? NULL : &g->sums[number];
+
+	if (!s || s->watched == 0)
+		return;
+	group->known_ns = e->blocked;
+	group->preempted_ns = (uint64_t)((double)e->blocked * (double)s->preempted / (double)s->watched);
+	group->slept_ns = (uint64_t)((double)e->blocked * (double)s->slept / (double)s->watched);
+}
 
 /* The function that a frame's code was compiled into, not one inlined into it. */
 static const char *frame_function(struct report_private *v, uint32_t frame)
@@ -118,6 +156,9 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 	group->count += add->count;
 	group->ns += add->ns;
 	group->timed_out += add->timed_out;
+	group->known_ns += add->known_ns;
+	group->preempted_ns += add->preempted_ns;
+	group->slept_ns += add->slept_ns;
 	if (add->max_ns > group->max_ns)
 		group->max_ns = add->max_ns;
 	if (add->tid)
@@ -129,7 +170,7 @@ static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, 
 			  const struct report_stack *stack, const struct model_edge *e, uint32_t tid)
 {
 	bool holder = kind == GROUP_HOLDERS;
-	const struct report_group add = {
+	struct report_group add = {
 		.stack = stack,
 		.count = holder ? e->parts : e->count + e->unfinished,
 		.ns = holder ? e->blocked : e->wait_total + e->unfinished_total,
@@ -141,6 +182,8 @@ static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, 
 		.tid = tid,
 	};
 
+	if (holder)
+		ran_apply(g, row, e, &add);
 	return group_add(g, row, kind, &add);
 }
 
@@ -182,6 +225,8 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 		const struct model_cell *c = &p->cells[i];
 
 		if (c->contended | c->acquired && table_put(&g->taken, c->lock, c->site, c->stack) < 0)
+			return -ENOMEM;
+		if (c->watched && rows[c->lock] != MODEL_NONE && ran_add(g, rows[c->lock], c) < 0)
 			return -ENOMEM;
 	}
 	for (i = 0; i < p->n_edges; i++) {
@@ -278,6 +323,8 @@ out:
 	table_free(&g.numbers);
 	table_free(&g.holders);
 	table_free(&g.taken);
+	table_free(&g.ran);
+	free(g.sums);
 	free(g.list);
 	return r;
 }

@@ -98,6 +98,8 @@ struct report_group {
 	uint64_t count, ns, max_ns, timed_out;
 	enum lock_side side; /* of the waiter in waiters, of the holder in holders */
 	uint32_t tid;        /* of the last such thread, 0 unknown */
+	/* holders: of ns, for how much it is known whether they ran; and that they had no processor, and slept */
+	uint64_t known_ns, preempted_ns, slept_ns;
 };
 
 struct report_wait { /* a thread that waits now */

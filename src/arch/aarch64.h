@@ -9,6 +9,7 @@
 #define ARCH_SITE_SLOT NULL
 #define ARCH_GETCONTEXT 0
 #define ARCH_COND_VERSION NULL
+#define ARCH_RSEQ_SIGNATURE 0xd428bc00u
 
 #define ARCH_COUNTER 1
 static inline uint64_t arch_counter(void)

@@ -13,6 +13,7 @@
  *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno stays
  *   ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined: none
  *   ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the only one
+ *   ARCH_RSEQ_SIGNATURE     what the C library has registered its restartable-sequence areas with; 0: not known
  *   ARCH_CALL_ON            assembler text of arch_call_on(), see stack.h; undefined: stack.c uses swapcontext()
  *   ARCH_GETCONTEXT         1 if unw_getcontext() of libunwind is a function, 0 if its header has it inline
  */

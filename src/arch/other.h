@@ -21,6 +21,7 @@
 #define ARCH_SITE_SLOT NULL
 #define ARCH_GETCONTEXT 0
 #define ARCH_COND_VERSION NULL
+#define ARCH_RSEQ_SIGNATURE 0u
 #define ARCH_COUNTER 0
 
 /* Through the C library, and so through our own wrapper of syscall(), which then passes it on. */

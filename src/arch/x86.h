@@ -9,6 +9,7 @@
 #define ARCH_SITE_SLOT ((const uintptr_t *)__builtin_dwarf_cfa() - 1)
 #define ARCH_GETCONTEXT 1
 #define ARCH_COND_VERSION "GLIBC_2.3.2"
+#define ARCH_RSEQ_SIGNATURE 0x53053053u
 
 #define ARCH_COUNTER 1
 static inline uint64_t arch_counter(void)

@@ -247,6 +247,23 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 	return 0;
 }
 
+/* How holders spent their time. Their cells have been read. */
+static int hold_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	const struct hold_rec *h = item;
+	uint32_t cell = chunks_number(im, CHUNK_CELLS, h->cell);
+	struct model_cell *m;
+
+	(void)c, (void)number;
+	if (cell == MODEL_NONE || cell >= im->process->n_cells)
+		return 0;
+	m = &im->process->cells[cell];
+	m->watched = ticks_span(&im->rate, h->watched);
+	m->preempted = ticks_span(&im->rate, h->preempted);
+	m->slept = ticks_span(&im->rate, h->slept);
+	return 0;
+}
+
 static int alloc_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
 {
 	struct model_process *p = im->process;
@@ -395,6 +412,9 @@ int items_read(struct image *im)
 	}
 	for (i = 0; i < p->n_threads; i++)
 		pending_take(im, i);
+	r = chunks_each(im, CHUNK_HOLDS, sizeof(struct hold_rec), hold_take);
+	if (r < 0)
+		return r;
 	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
 	if (r < 0)
 		return r;

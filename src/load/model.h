@@ -119,6 +119,8 @@ struct model_cell {
 #define COUNTER(member, source, merge, ...) COUNTER_FIELD_##source(member)
 #include "src/session/counters.def"
 #undef COUNTER
+	/* holds that others waited for: their time times those who waited; of which without a processor, and asleep */
+	uint64_t watched, preempted, slept;
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
 	uint32_t release_stack;
 	uint32_t threads;    /* already 0 where another cell counts them */

@@ -38,11 +38,16 @@ static void find_last_holder(const struct thread *t, const void *address, struct
 /* A thread is seen to hold the lock. It is asked to say when it lets go. books: NULL if the lock has none. */
 static void found(struct wait *w, struct overlap *books, uint32_t thread, struct held *h)
 {
+	struct overlap_holder *entry;
+
 	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
 	if (w->facts.holder == 0)
 		wait_set_holder(w, thread, h->cell);
 	if (books != NULL)
 		overlap_acquired(books, thread, h->cell, !(h->flags & HELD_SHARED), w->start);
+	entry = books != NULL && !(h->flags & HELD_UNTIMED) ? overlap_holder(books, thread, h->cell) : NULL;
+	if (entry != NULL)
+		entry->running.since = h->since;
 }
 
 /* Readers leave no trace in the lock, so all threads are looked at. */
@@ -127,6 +132,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	waits_settle(t);
 	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_HOLDS))
 		waited_begin(t, address, w, find_holders);
+	waited_look(t, w);
 	w->facts.wait_stack = stacks_capture(t, site);
 	if (w->facts.holder == 0) /* it has let go by now, or has just taken it */
 		find_last_holder(t, address, w);

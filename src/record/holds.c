@@ -240,6 +240,16 @@ static void note_release(struct thread *t, const struct held *h, struct site sit
 		__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
 }
 
+/* Ends a hold that others wait for. */
+static void end_watched(struct thread *t, const struct held *h, uint64_t now)
+{
+	struct running running;
+	uint32_t waiters = waited_released(t, h->lock, t->ref, h->cell, now, &running);
+
+	if (waiters != 0)
+		running_end(t, h->cell, &running, waiters, now);
+}
+
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
 {
 	bool ended;
@@ -255,7 +265,7 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 
 		*ret_now = h->flags & HELD_UNTIMED && !waited ? 0 : clock_now();
 		if (waited)
-			waited_released(t, h->lock, t->ref, h->cell, *ret_now);
+			end_watched(t, h, *ret_now);
 		*ret = *h;
 		close_gap(t, h);
 	} else if (h != NULL) {
@@ -307,6 +317,7 @@ bool hold_exists(struct thread *t, const void *address, uint32_t lock)
 bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 {
 	struct lock_rec *l = REF_POINTER(lock);
+	struct running running;
 	struct held *h;
 
 	if (l->last_owner == 0 || l->last_owner == t->ref)
@@ -316,7 +327,7 @@ bool hold_end_foreign(struct thread *t, const void *address, uint32_t lock)
 		return false;
 	if (h->flags & HELD_COUNTED)
 		cell_catch_up(REF_POINTER(h->cell), h->acquired);
-	waited_released(t, lock, l->last_owner, h->cell, clock_now());
+	waited_released(t, lock, l->last_owner, h->cell, clock_now(), &running);
 	h->address = 0;
 	return true;
 }

@@ -2,6 +2,7 @@
 /* Blame by overlap, see overlap.h. Runs in the profiled process, takes no locks. Called by waited.c. */
 #include "src/record/overlap.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #define SCALE_LOG 8u
@@ -34,7 +35,10 @@ static void advance(struct overlap *o, uint64_t now)
 
 void overlap_open(struct overlap *o, uint32_t lock, bool doubtful, uint64_t now)
 {
-	*o = (struct overlap){ .next = o->next, .lock = lock, .doubtful = doubtful, .at = now };
+	memset(o, 0, offsetof(struct overlap, cell));
+	o->lock = lock;
+	o->doubtful = doubtful;
+	o->at = now;
 }
 
 void overlap_unseen(struct overlap *o, uint64_t now)
@@ -83,19 +87,27 @@ void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool ex
 	};
 }
 
+struct overlap_holder *overlap_holder(struct overlap *o, uint32_t thread, uint32_t cell)
+{
+	for (uint32_t i = o->n_holders; i-- > 0;)
+		if (o->holder[i].thread == thread && o->holder[i].cell == cell)
+			return &o->holder[i];
+	return NULL;
+}
+
 void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now)
 {
+	struct overlap_holder *h;
+
 	advance(o, now);
 	o->unseen = false;
-	for (uint32_t i = o->n_holders; i-- > 0;) {
-		if (o->holder[i].thread != thread || o->holder[i].cell != cell)
-			continue;
-		charge(o, &o->holder[i]);
-		o->holder[i] = o->holder[--o->n_holders];
-		return;
-	}
-	if (o->crowd > 0)
+	h = overlap_holder(o, thread, cell);
+	if (h != NULL) {
+		charge(o, h);
+		*h = o->holder[--o->n_holders];
+	} else if (o->crowd > 0) {
 		o->crowd--;
+	}
 }
 
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now)

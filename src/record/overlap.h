@@ -17,13 +17,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "src/record/running.h"
+
 #define OVERLAP_ACCOUNTS 32u /* cells that are told apart; more are charged together */
 #define OVERLAP_HOLDERS 64u  /* readers that are told apart; more are charged together */
 
 struct overlap_holder {
-	uint32_t thread, cell; /* refs; never 0 */
-	uint64_t since;        /* on the lock's clock */
-	uint32_t account;      /* OVERLAP_ACCOUNTS: that of all others */
+	uint32_t thread, cell;  /* refs; never 0 */
+	uint64_t since;         /* on the lock's clock */
+	uint32_t account;       /* OVERLAP_ACCOUNTS: that of all others */
+	struct running running; /* the owner's business */
 };
 
 struct overlap {
@@ -32,16 +35,17 @@ struct overlap {
 	uint32_t lock; /* ref */
 	uint32_t waiters;
 	uint32_t n_holders, n_accounts;
-	uint32_t crowd;      /* holders for which there was no place */
-	bool unseen;         /* somebody holds it, and we do not know who */
-	bool doubtful;       /* whenever nobody is seen to hold it, somebody may */
-	uint64_t at;         /* time, in ticks, up to which the following is true */
-	uint64_t clock;      /* in 1/256 ticks */
-	uint64_t rest;       /* what the last division left */
-	uint64_t unseen_for; /* ticks */
-	struct overlap_holder holder[OVERLAP_HOLDERS];
-	uint32_t cell[OVERLAP_ACCOUNTS], thread[OVERLAP_ACCOUNTS]; /* of each account */
+	uint32_t crowd;                         /* holders for which there was no place */
+	bool unseen;                            /* somebody holds it, and we do not know who */
+	bool doubtful;                          /* whenever nobody is seen to hold it, somebody may */
+	uint64_t at;                            /* time, in ticks, up to which the following is true */
+	uint64_t clock;                         /* in 1/256 ticks */
+	uint64_t rest;                          /* what the last division left */
+	uint64_t unseen_for;                    /* ticks */
 	uint64_t charged[OVERLAP_ACCOUNTS + 1]; /* by ended holds; the last one is that of all others */
+	/* the first n_accounts and n_holders of these are in use */
+	uint32_t cell[OVERLAP_ACCOUNTS], thread[OVERLAP_ACCOUNTS];
+	struct overlap_holder holder[OVERLAP_HOLDERS];
 };
 
 /* The accounts as they were when a wait began. */
@@ -64,6 +68,8 @@ void overlap_unseen(struct overlap *o, uint64_t now);
 void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive, uint64_t now);
 /* A thread lets go of it. */
 void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now);
+/* The entry of a holder, NULL if there is none. */
+struct overlap_holder *overlap_holder(struct overlap *o, uint32_t thread, uint32_t cell);
 /* A wait begins. */
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now);
 /* A wait that began with a look ends: who blocked it. Returns how many parts, at most OVERLAP_ACCOUNTS + 1.

@@ -238,6 +238,27 @@ long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2])
 	return number;
 }
 
+/* Three numbers: ns on a processor, ns waited for one, times that it was given one. All are 0 where the kernel does
+ * not count. */
+bool procinfo_thread_delay(uint32_t tid, uint64_t *ret_ns)
+{
+	char path[TASK_PATH], text[64];
+	uint64_t v[3] = { 0 };
+	int field = 0;
+	ssize_t n;
+
+	task_path(path, tid, "/schedstat");
+	n = read_file(path, text, sizeof(text) - 1);
+	for (ssize_t i = 0; i < n && field < 3; i++) {
+		if (text[i] >= '0' && text[i] <= '9')
+			v[field] = v[field] * 10 + (uint64_t)(text[i] - '0');
+		else
+			field++;
+	}
+	*ret_ns = v[1];
+	return v[2] != 0;
+}
+
 uint64_t procinfo_thread_faults(uint32_t tid)
 {
 	char path[TASK_PATH], text[STAT_FAULTS];

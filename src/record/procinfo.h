@@ -3,6 +3,7 @@
 #ifndef MUTRACE_RECORD_PROCINFO_H
 #define MUTRACE_RECORD_PROCINFO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,6 +26,8 @@ uint64_t procinfo_thread_faults(uint32_t tid);
 #define PROCINFO_RUNS (-1L)
 #define PROCINFO_UNKNOWN (-2L)
 long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2]);
+/* For how long a thread of this process has waited for a processor while it could have run. False: unknown. */
+bool procinfo_thread_delay(uint32_t tid, uint64_t *ret_ns);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
 /* The processor time of a thread of this process so far, 0 if unknown. errno stays. */

@@ -120,6 +120,12 @@ static inline int raw_exists(const char *path)
 	return (int)RAW_CALL(SYS_faccessat, AT_FDCWD, path, F_OK, 0, 0, 0);
 }
 
+/* How long: seconds and ns, as the kernel has it. */
+static inline int raw_sleep(const long span[2])
+{
+	return (int)RAW_CALL(SYS_nanosleep, span, NULL, 0, 0, 0, 0);
+}
+
 /* until: as the kernel has it, seconds and ns in two words; NULL for ever. */
 static inline int raw_futex(uint32_t *word, int what, uint32_t value, const long until[2])
 {

@@ -100,6 +100,7 @@ void recorder_start(int argc, char **argv)
 	procinfo_program(recorder.header->program, sizeof(recorder.header->program));
 	procinfo_arguments(recorder.header->arguments, sizeof(recorder.header->arguments), argc, argv);
 	stacks_start((uint32_t)gettid());
+	running_start();
 	recorder.state = RECORDER_ON;
 	thread_attach();
 out:
@@ -126,6 +127,7 @@ struct use recorder_scratch(const void *address, uintptr_t site)
 static void child_appeared(void)
 {
 	forking = false;
+	running_after_fork();
 	spare_claim();
 	__atomic_fetch_add(&recorder.header->forks_seen, 1, __ATOMIC_RELAXED);
 	sessionfile_forget();
@@ -274,6 +276,7 @@ void recorder_before_fork(void)
 	if (t->mode != MODE_OFF)
 		note_held(t);
 	spare_prepare();
+	running_before_fork();
 	__atomic_fetch_add(&recorder.header->forks_begun, 1, __ATOMIC_RELAXED);
 	errno = saved;
 }
@@ -283,6 +286,7 @@ void recorder_after_fork_parent(void)
 	if (recorder.state != RECORDER_ON || !forks_here())
 		return;
 	forking = false;
+	running_after_fork();
 	inherited_count = 0; /* a child that is made by a bare system call knows nothing of them */
 	inherited_all = true;
 	stacks_after_fork((uint32_t)gettid());

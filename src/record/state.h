@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "src/record/mapping.h"
+#include "src/record/running.h"
 #include "src/session/format.h"
 
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -94,6 +95,11 @@ struct thread {
 	struct arena cells_arena, edges_arena, locks_arena;
 	struct hashtable cells; /* (lock, site, side) -> cell, clustered by lock */
 	struct hashtable edges;
+	struct hashtable hold_recs; /* of cells, see running.c */
+	struct arena hold_recs_arena;
+	struct look looked; /* the last look of its own */
+	uint32_t switches;  /* seen */
+	uint32_t looks;
 	struct waits *waits; /* see waited.h; NULL: it has never waited */
 	struct record_list records[RECORD_LISTS];
 	uint32_t stand_ins

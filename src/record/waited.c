@@ -92,6 +92,12 @@ static void show_holder(const struct overlap *o, struct wait *w)
 			wait_set_holder(w, o->holder[i].thread, o->holder[i].cell);
 }
 
+/* True if nobody knows whether a holder runs. */
+static bool unwatched(const struct overlap_holder *h)
+{
+	return h != NULL && !h->running.armed && h->running.first.ticks == 0;
+}
+
 /* A lock that was initialised again meanwhile has no waiters. */
 void waited_leave(const struct thread *t, struct overlap *o)
 {
@@ -140,6 +146,16 @@ static bool was_left(const struct thread *t, const struct waits *s, const struct
 	       here + SIGNAL_FRAME_LEAST > s->frame;
 }
 
+/* Notes a holder of which nobody knows whether it runs. */
+static void note_unwatched(struct waits *s, const struct overlap_holder *h, uint64_t now)
+{
+	s->unwatched = 0;
+	if (!unwatched(h))
+		return;
+	s->unwatched = h->cell;
+	s->lasted = h->running.since != 0 && now > h->running.since ? now - h->running.since : 0;
+}
+
 struct overlap *waited_join(struct thread *t, const void *address, struct wait *w, uint32_t n,
 			    waited_find *find)
 {
@@ -177,6 +193,7 @@ static void begin(struct thread *t, const void *address, struct wait *w, waited_
 		return;
 	o = waited_join(t, address, w, 1, find);
 	if (o != NULL) {
+		note_unwatched(s, overlap_holder(o, w->facts.holder, w->holder_cell), w->start);
 		overlap_look(o, &s->view, w->start);
 		s->lock = w->lock;
 		s->frame = (uintptr_t)w;
@@ -189,6 +206,29 @@ void waited_begin(struct thread *t, const void *address, struct wait *w, waited_
 	uint8_t busy = busy_enter(t);
 
 	begin(t, address, w, find);
+	busy_leave(t, busy);
+}
+
+void waited_look(struct thread *t, const struct wait *w)
+{
+	struct bucket *b = bucket_of(w->lock);
+	uint8_t busy = busy_enter(t);
+	struct overlap_holder *h;
+	struct running running;
+	struct overlap *o;
+	bool unknown = t->waits != NULL && t->waits->lock == w->lock && w->holder_cell != 0 &&
+		       t->waits->unwatched == w->holder_cell;
+
+	if (unknown)
+		running_prepare();
+	if (unknown && running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, &running) &&
+	    pilock_lock(&b->word, t->tid)) {
+		o = books_of(b, w->lock);
+		h = o != NULL ? overlap_holder(o, w->facts.holder, w->holder_cell) : NULL;
+		if (unwatched(h))
+			h->running = running;
+		pilock_unlock(&b->word, t->tid);
+	}
 	busy_leave(t, busy);
 }
 
@@ -263,32 +303,47 @@ void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t no
 {
 	struct bucket *b = bucket_of(use.lock);
 	uint8_t busy = busy_enter(t);
+	struct overlap_holder *h;
+	struct running running;
 	struct overlap *o;
 
 	if (t->waits && t->waits->lock == use.lock) /* a handler has jumped out of the wait for it */
 		give_up(t, t->waits);
+	running_begin(t, use.cell, now, &running);
 	if (pilock_lock(&b->word, t->tid)) {
 		o = books_of(b, use.lock);
 		if (o != NULL)
 			overlap_acquired(o, t->ref, use.cell, side == SIDE_EXCLUSIVE, now);
+		h = o != NULL ? overlap_holder(o, t->ref, use.cell) : NULL;
+		if (h != NULL)
+			h->running = running;
 		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);
 }
 
-void waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now)
+uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now,
+			 struct running *ret)
 {
 	struct bucket *b = bucket_of(lock);
 	uint8_t busy = busy_enter(t);
+	const struct overlap_holder *h;
+	uint32_t waiters = 0;
 	struct overlap *o;
 
 	if (pilock_lock(&b->word, t->tid)) {
 		o = books_of(b, lock);
+		h = o != NULL ? overlap_holder(o, thread, cell) : NULL;
+		if (h != NULL) {
+			waiters = o->waiters;
+			*ret = h->running;
+		}
 		if (o != NULL)
 			overlap_released(o, thread, cell, now);
 		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);
+	return waiters;
 }
 
 bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w)

@@ -23,6 +23,8 @@ struct waits {
 	struct wait ended; /* the wait that the parts are of; lock 0: none */
 	struct overlap_view view;
 	struct overlap_part parts[OVERLAP_ACCOUNTS + 1];
+	uint32_t unwatched; /* the cell of a holder of which nobody knows whether it runs; 0: none */
+	uint64_t lasted;    /* so has its hold */
 };
 
 /* Enters all present holders of a lock in its books, and one in *w. */
@@ -30,6 +32,8 @@ typedef void waited_find(struct thread *t, const void *address, struct wait *w, 
 
 /* A wait begins. find: called when nobody waited before. Gives *w the first holder that is known. */
 void waited_begin(struct thread *t, const void *address, struct wait *w, waited_find *find);
+/* After it began: looks at the clocks of the holder, if nobody did and it is worth while. */
+void waited_look(struct thread *t, const struct wait *w);
 /* It ended. Gives *w the holder that blocked it longest, unless nobody did. */
 void waited_end(struct thread *t, struct wait *w);
 /* The facts of a wait that ended are complete now: its parts are booked with them. */
@@ -39,9 +43,11 @@ void waited_thread_ends(struct thread *t);
 /* A wait for which there are no books has ended: it was for one hold, and for some time for nobody. */
 void waited_charge(struct thread *t, struct wait *w, uint32_t thread, uint32_t cell, uint64_t blocked,
 		   uint64_t handoff);
-/* The calling thread got a lock, or lets go of it, while others wait. */
+/* The calling thread got a lock, or a thread lets go of it, while others wait. Returns how many wait, if the
+ * hold was known, whose watch is given then. */
 void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now);
-void waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now);
+uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now,
+			 struct running *ret);
 
 /* For signalled.c. Only between waited_lock(), which may fail, and waited_unlock(); the caller is busy. */
 bool waited_lock(const struct thread *t, uint32_t lock);

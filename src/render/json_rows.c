@@ -44,6 +44,11 @@ static json_t *groups(struct json_out *j, const struct report_row *row, const st
 		json_set_count(j, o, "count", g[i].count);
 		json_set_count(j, o, ns_name, g[i].ns);
 		json_set_count(j, o, "max_ns", g[i].max_ns);
+		if (g[i].known_ns) {
+			json_set_count(j, o, "running_known_ns", g[i].known_ns);
+			json_set_count(j, o, "preempted_ns", g[i].preempted_ns);
+			json_set_count(j, o, "slept_ns", g[i].slept_ns);
+		}
 		if (kind_has(row->kind, TRAIT_SIDES))
 			json_set(j, o, "side", json_text(side_name(g[i].side)));
 		json_set(j, o, "stack", json_stack(j, g[i].stack));

@@ -59,6 +59,21 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 		fputs(" (perhaps several, one after another, at this address)", t->f);
 }
 
+/* For how much of the wait the holder did not run, where that matters. */
+static void running_print(const struct text_out *t, const struct report_group *g)
+{
+	const struct {
+		uint64_t ns;
+		const char *text;
+	} parts[] = { { g->slept_ns, "asleep in system calls" }, { g->preempted_ns, "preempted" } };
+	char share[NUMBER_SIZE];
+
+	for (size_t i = 0; i < 2; i++)
+		if (g->known_ns != 0 && parts[i].ns >= g->known_ns / 10)
+			fprintf(t->f, "; %s of that %s",
+				number_share(share, (double)parts[i].ns, (double)g->known_ns), parts[i].text);
+}
+
 static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g,
 			size_t n, bool holders)
 {
@@ -89,8 +104,10 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 			continue;
 		if (holders && g[i].stack)
 			fputs(row->kind == KIND_BARRIER ? " came last" : " held it", t->f);
-		fprintf(t->f, " (%s, max %s)\n", number_count(times, g[i].count),
-			number_ns(max, g[i].max_ns));
+		fprintf(t->f, " (%s, max %s", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
+		if (holders)
+			running_print(t, &g[i]);
+		fputs(")\n", t->f);
 	}
 	if (n > limit) {
 		uint64_t rest = 0;

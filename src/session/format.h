@@ -23,6 +23,7 @@
 #include "src/session/allocs.h"
 #include "src/session/events.h"
 #include "src/session/histogram.h"
+#include "src/session/holds.h"
 #include "src/session/kinds.h"
 #include "src/session/outside.h"
 #include "src/session/threads.h"

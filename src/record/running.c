@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Was the holder running? See running.h. Runs in the profiled process. */
+#include "src/record/running.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <time.h>
+
+#include "src/record/internal.h"
+#include "src/record/procinfo.h"
+#include "src/record/raw.h"
+
+#define RUNNING_CHANCE 64u /* a power of two */
+#define RUNNING_OFTEN 8u   /* the chance in place of that where one hold in so many is switched out */
+#define LOOK_SHARE 64u     /* a hold is looked at if it takes so many times what a look takes */
+#define UNUSUAL 8u         /* times the usual is unusually long */
+#define YOUNG 2u           /* acquisitions of a cell until its average says anything */
+#define FORK_PATIENCE 400u /* of so many short sleeps */
+
+/* A critical section of no length, which no instruction lies in: what the kernel finds in our pointer. It looks
+ * for the signature before the address to go to, and kills if it is not there. */
+static const struct {
+	uint32_t signature, landing;
+} nowhere = { ARCH_RSEQ_SIGNATURE, 0 };
+
+static struct {
+	uint32_t version, flags;
+	uint64_t start, length, abort;
+} __attribute__((aligned(32))) section;
+
+static ptrdiff_t area;      /* distance of a thread's rseq area from its thread pointer */
+static bool area_known;     /* there is one */
+static bool works;          /* and the kernel does what we need */
+static uint8_t prepared;    /* running_prepare() was here */
+static uint64_t long_ticks; /* holds that take longer on average are looked at */
+
+/* The place of the pointer in the calling thread's area. */
+static volatile uintptr_t *own_pointer(void)
+{
+	return (volatile uintptr_t *)((char *)__builtin_thread_pointer() + area + 8);
+}
+
+void running_start(void)
+{
+	const ptrdiff_t *offset = dlsym(RTLD_DEFAULT, "__rseq_offset");
+	const unsigned int *size = dlsym(RTLD_DEFAULT, "__rseq_size");
+
+	/* Under valgrind the kernel does not know the threads that the program sees. */
+	if (ARCH_RSEQ_SIGNATURE == 0 || !ARCH_LITTLE_ENDIAN || offset == NULL || size == NULL || *size == 0 ||
+	    recorder.valgrind)
+		return;
+	area = *offset;
+	section.start = section.abort = (uintptr_t)&nowhere.landing;
+	area_known = true;
+}
+
+/*
+ * Reading a thread's file takes a descriptor for a moment, which no child is to have. So a fork waits for those
+ * who read.
+ */
+static uint32_t readers, forking;
+
+void running_before_fork(void)
+{
+	const long moment[2] = { 0, 50000 };
+
+	__atomic_store_n(&forking, 1, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < FORK_PATIENCE && __atomic_load_n(&readers, __ATOMIC_SEQ_CST) != 0; i++)
+		raw_sleep(moment);
+}
+
+void running_after_fork(void)
+{
+	__atomic_store_n(&forking, 0, __ATOMIC_SEQ_CST);
+}
+
+static uint64_t delay_of(uint32_t tid)
+{
+	uint64_t ns = DELAY_UNKNOWN;
+
+	__atomic_fetch_add(&readers, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&forking, __ATOMIC_SEQ_CST) && !procinfo_thread_delay(tid, &ns))
+		ns = DELAY_UNKNOWN;
+	__atomic_fetch_sub(&readers, 1, __ATOMIC_SEQ_CST);
+	return ns;
+}
+
+/* The clock of a thread's processor time, as the kernel numbers them. */
+static clockid_t clock_of(uint32_t tid)
+{
+	return (clockid_t)(~tid << 3 | 6u);
+}
+
+static bool take_look(uint32_t tid, struct look *ret)
+{
+	struct timespec cpu;
+
+	if (recorder.confined || clock_gettime(clock_of(tid), &cpu) != 0)
+		return false;
+	*ret = (struct look){
+		.ticks = clock_now(),
+		.wall_ns = ticks_monotonic_ns(),
+		.cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec,
+		.delay_ns = delay_of(tid),
+	};
+	return true;
+}
+
+/* Tries whether the kernel clears the pointer of a thread that sleeps. Some only do where it is preempted. */
+static bool kernel_clears(void)
+{
+	const long shortest[2] = { 0, 1 };
+	volatile uintptr_t *p = own_pointer();
+	bool cleared;
+
+	if (*p != 0)
+		return false;
+	*p = (uintptr_t)&section;
+	raw_sleep(shortest);
+	cleared = *p == 0;
+	if (*p == (uintptr_t)&section)
+		*p = 0;
+	return cleared;
+}
+
+void running_prepare(void)
+{
+	struct look l;
+	uint64_t before;
+
+	if (likely(prepared) || recorder.confined || __atomic_exchange_n(&prepared, 1, __ATOMIC_RELAXED))
+		return;
+	if (area_known && kernel_clears())
+		works = true;
+	take_look(thread_self->tid, &l);
+	before = clock_now();
+	if (take_look(thread_self->tid, &l))
+		__atomic_store_n(&long_ticks, LOOK_SHARE * (clock_now() - before), __ATOMIC_RELAXED);
+}
+
+/* Counts it if the thread was switched out since, and sets the pointer again if nobody else uses it. True: it
+ * is set. */
+static bool arm(struct thread *t)
+{
+	volatile uintptr_t *p = own_pointer();
+	uintptr_t now = *p;
+
+	if (now != (uintptr_t)&section) {
+		t->switches++;
+		if (now != 0)
+			return false; /* a section of the program's own */
+		*p = (uintptr_t)&section;
+	}
+	return true;
+}
+
+/*
+ * The weight of a look at a hold of a cell; 0: none is worth while. lasted: ticks so far. Unusually long ones are few and are
+ * looked at all, as the holder has probably lost the processor. The cell may be another thread's.
+ */
+static uint32_t look_weight(struct thread *t, const struct cell *c, uint64_t lasted, uint32_t chance)
+{
+	uint64_t acquired = __atomic_load_n(&c->acquired, __ATOMIC_RELAXED), usual;
+
+	if (long_ticks == 0)
+		return 0;
+	usual = acquired != 0 ? c->hold_total / acquired : 0;
+	if (acquired <= YOUNG || usual >= long_ticks || lasted > UNUSUAL * usual + long_ticks / UNUSUAL)
+		return 1;
+	return ++t->looks * 0x9e3779b1u < UINT32_MAX / chance ? chance : 0;
+}
+
+static uint32_t ran_hash(const void *slot)
+{
+	return ((const struct hold_rec *)REF_POINTER(*(const uint32_t *)slot))->cell * 0x9e3779b1u;
+}
+
+static const struct hash_shape ran_table = { sizeof(uint32_t), 32, 2, false, ran_hash };
+
+/* The record of a cell's holds; made if it is new. */
+static struct hold_rec *known_of(struct thread *t, uint32_t cell)
+{
+	uint32_t hash = cell * 0x9e3779b1u, ref;
+	struct hold_rec *h;
+
+	for (uint32_t i = hash; (ref = hash_ref(t->hold_recs.now, i)) != 0; i++) {
+		h = REF_POINTER(ref);
+		if (h->cell == cell)
+			return h;
+	}
+	if (!hashtable_reserve(&t->hold_recs, &ran_table, t->tid))
+		return NULL;
+	h = arena_take(&t->hold_recs_arena, CHUNK_HOLDS, sizeof(*h), t->ref, t->tid);
+	if (h == NULL)
+		return NULL;
+	h->cell = cell;
+	arena_publish(&t->hold_recs_arena);
+	*(uint32_t *)hashtable_place(&t->hold_recs, &ran_table, hash) = POINTER_REF(h);
+	return h;
+}
+
+/* True if holds of a cell are often switched out. */
+static bool often_switched(const struct hold_rec *h)
+{
+	return h->switched >= h->ran_count / RUNNING_OFTEN;
+}
+
+void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret)
+{
+	const struct hold_rec *h = works ? known_of(t, cell) : NULL;
+	uint32_t chance = h != NULL && often_switched(h) ? RUNNING_OFTEN : RUNNING_CHANCE;
+	int saved = errno;
+
+	*ret = (struct running){ .since = now, .weight = look_weight(t, REF_POINTER(cell), 0, chance) };
+	if (ret->weight != 0 && take_look(t->tid, &ret->first))
+		ret->since = ret->first.ticks;
+	if (works && arm(t)) {
+		ret->armed = true;
+		ret->switches = t->switches;
+	}
+	errno = saved;
+}
+
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, struct running *ret)
+{
+	int saved = errno;
+	bool done;
+
+	*ret = (struct running){ .weight = look_weight(t, REF_POINTER(cell), lasted, RUNNING_CHANCE) };
+	done = ret->weight != 0 && take_look(((struct thread_rec *)REF_POINTER(holder))->tid, &ret->first);
+	ret->since = ret->first.ticks;
+	errno = saved;
+	return done;
+}
+
+/* The parts of a hold, in ticks. */
+struct parts {
+	uint64_t whole, preempted, slept;
+};
+
+/* part of whole, as ticks of a hold */
+static uint64_t share(uint64_t ticks, uint64_t part, uint64_t whole)
+{
+	return part >= whole ? ticks : (uint64_t)((double)ticks * (double)part / (double)whole);
+}
+
+/* Between two looks. False: not known. */
+static bool parts_between(const struct look *a, const struct look *b, struct parts *ret)
+{
+	uint64_t wall = b->wall_ns - a->wall_ns, cpu = b->cpu_ns - a->cpu_ns, off, delay;
+
+	if (b->wall_ns <= a->wall_ns || a->delay_ns == DELAY_UNKNOWN || b->delay_ns == DELAY_UNKNOWN)
+		return false;
+	off = cpu < wall ? wall - cpu : 0;
+	delay = b->delay_ns - a->delay_ns;
+	delay = delay < off ? delay : off;
+	ret->preempted = share(ret->whole, delay, wall);
+	ret->slept = share(ret->whole, off - delay, wall);
+	return true;
+}
+
+/*
+ * A hold that was switched out and that no look began. It usually takes as long as others of the cell that ran all
+ * the time; the rest it did not run. Where that is rare, the thread's clocks tell why: for how long it waited for a
+ * processor since it was last looked at is the most that it can have done so now. Else holds that were looked at do.
+ */
+static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts *p)
+{
+	uint64_t usual = h->ran_count != 0 ? h->ran / h->ran_count : 0;
+	uint64_t off = p->whole > usual ? p->whole - usual : 0,
+		 looked = h->looked_preempted + h->looked_slept;
+	struct parts since = { 0 };
+	struct look now;
+
+	if (h->ran_count == 0)
+		return false;
+	if (off < long_ticks || often_switched(h)) {
+		p->preempted = share(off, h->looked_preempted, looked);
+		p->slept = off - p->preempted;
+		return looked != 0;
+	}
+	if (!take_look(t->tid, &now))
+		return false;
+	since.whole = now.ticks - t->looked.ticks;
+	if (t->looked.ticks == 0 || !parts_between(&t->looked, &now, &since))
+		return false;
+	t->looked = now;
+	off = off < since.preempted + since.slept ? off : since.preempted + since.slept;
+	p->preempted = since.preempted < off ? since.preempted : off;
+	p->slept = off - p->preempted;
+	return true;
+}
+
+/* How a hold went. False: not known. */
+static bool judge(struct thread *t, struct hold_rec *h, const struct running *r, struct parts *ret)
+{
+	struct look now;
+
+	if (r->armed && arm(t) && t->switches == r->switches)
+		return true; /* it ran all the time */
+	h->switched++;
+	if (r->first.ticks == 0)
+		return r->armed && parts_guess(t, h, ret);
+	if (!take_look(t->tid, &now))
+		return false;
+	t->looked = now;
+	if (!parts_between(&r->first, &now, ret))
+		return false;
+	h->looked_preempted += ret->preempted;
+	h->looked_slept += ret->slept;
+	return true;
+}
+
+void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now)
+{
+	uint64_t times = waiters != 0 ? waiters : 1;
+	struct parts p = { .whole = now > r->since ? now - r->since : 0 };
+	struct hold_rec *h;
+	int saved = errno;
+
+	h = r->armed || r->first.ticks != 0 ? known_of(t, cell) : NULL;
+	if (h != NULL && judge(t, h, r, &p)) {
+		if (!r->armed)
+			times *= r->weight;
+		h->watched += p.whole * times;
+		h->preempted += p.preempted * times;
+		h->slept += p.slept * times;
+		h->ran += p.whole - p.preempted - p.slept;
+		h->ran_count++;
+	}
+	errno = saved;
+}

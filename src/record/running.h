@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Was the holder running? A hold that others wait for is computed, or its thread lost the processor, or it
+ * slept. Here is how much of each. Called by holds.c and waited.c, on the thread that holds or on one that is
+ * about to wait for it; takes no lock.
+ *
+ * The kernel clears a pointer in the thread's restartable-sequence area (rseq) when it takes the processor
+ * from the thread. It is set when a hold begins that others wait for. If it is still there at the end, the
+ * holder ran all the time, and no system call was needed to know. Else two looks at the thread's clocks tell: processor time
+ * against real time, and for how long it waited for a processor. A look costs system calls, so only holds are looked
+ * at that are much longer, and of the others one in RUNNING_CHANCE, which stands for that many.
+ */
+#ifndef MUTRACE_RECORD_RUNNING_H
+#define MUTRACE_RECORD_RUNNING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct thread;
+
+/* A thread's clocks at one moment. */
+struct look {
+	uint64_t ticks; /* 0: there was no look */
+	uint64_t wall_ns, cpu_ns;
+	uint64_t delay_ns; /* for so long it has waited for a processor; DELAY_UNKNOWN */
+};
+#define DELAY_UNKNOWN UINT64_MAX
+
+/* How the watch over a hold began. */
+struct running {
+	struct look first;
+	uint64_t since;    /* ticks */
+	uint32_t weight;   /* of the look: it stands for so many holds */
+	uint32_t switches; /* armed: the thread's count then */
+	bool armed;        /* the kernel tells whether it is switched out */
+};
+
+/* At start, before there is a second thread: finds the C library's area of a thread. */
+void running_start(void);
+/* Before a thread waits: once a process, tries what the kernel does, which takes a short sleep. */
+void running_prepare(void);
+/* Around a fork: no descriptor of ours is open meanwhile. */
+void running_before_fork(void);
+void running_after_fork(void);
+
+/* The calling thread begins a hold of a cell (a ref) that others wait for. */
+void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret);
+/* The calling thread is about to wait for another's hold, which has lasted for some ticks. False: it is not
+ * worth a look. */
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, struct running *ret);
+/* The calling thread's hold ends. waiters: how many wait for it. May make system calls, and touches the
+ * image. */
+void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now);
+
+#endif

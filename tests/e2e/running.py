@@ -1,0 +1,61 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Was the holder running? The parts of what was blocked during which the holder had no processor, and slept,
+against a program that keeps its own books (tests/workloads/running.c). With the C library's
+restartable-sequence area and without."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+build = os.environ.get("top_builddir", ".")
+mutrace = os.environ.get("MUTRACE", os.path.join(build, "mutrace"))
+program = os.path.join(build, "tests/workloads/running")
+
+
+def points(us):
+    """Of a hundred that a share may be off. Of short holds not all are looked at."""
+    return 10 if us > 100 else 15
+
+
+# what, microseconds, with and without the area: without it few of the short holds are looked at
+LOADS = [(what, 2000, rseq) for what in ("nap", "burn", "both", "crowded") for rseq in (1, 0)]
+LOADS += [(what, 30, 1) for what in ("nap", "burn", "crowded")]
+
+
+def run(directory, what, us, rseq):
+    path = os.path.join(directory, "json")
+    environment = dict(os.environ, GLIBC_TUNABLES=f"glibc.pthread.rseq={rseq}")
+    result = subprocess.run([mutrace, f"--json={path}", program, what, str(us)], env=environment,
+                            capture_output=True, text=True)
+    if result.returncode == 77:
+        print("skipped: the kernel does not count how long threads wait for a processor")
+        sys.exit(77)
+    truth = {name: float(ns) for name, ns in map(str.split, result.stdout.splitlines())}
+    with open(path) as f:
+        lock = next(l for l in json.load(f)["processes"][0]["locks"] if l["name"] == "lock")
+    holder = next(h for h in lock["holders"] if h["stack"][0]["function"] == "hold")
+    wrong, said = [], []
+    for part in ("preempted", "slept"):
+        seen = 100 * holder[f"{part}_ns"] / holder["running_known_ns"]
+        right = 100 * truth[part] / truth["whole"]
+        said.append(f"{part} {seen:.1f} % ({right:.1f})")
+        if abs(seen - right) > points(us):
+            wrong.append(part)
+    if holder["running_known_ns"] > holder["blocked_ns"]:
+        wrong.append("known_ns")
+    if 100 * truth["slept"] / truth["whole"] > 50 and us > 100 and "asleep" not in result.stderr:
+        wrong.append("the text")
+    print(what, us, "rseq" if rseq else "no rseq", ", ".join(said),
+          "WRONG: " + ", ".join(wrong) if wrong else "")
+    return not wrong
+
+
+def main():
+    with tempfile.TemporaryDirectory() as directory:
+        results = [run(directory, *load) for load in LOADS]
+    return 0 if all(results) else 1
+
+
+sys.exit(main())
