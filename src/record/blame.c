@@ -213,15 +213,6 @@ void wait_signal(struct thread *t, struct use cond, bool all)
 		      find_own_or_other);
 }
 
-static uint64_t ticks_of(uint64_t ns)
-{
-	const struct clock_sync *c = &recorder.header->sync;
-	uint64_t passed = ticks_monotonic_ns() - c->first_ns;
-
-	return passed == 0 ? ns
-			   : (uint64_t)((double)(clock_now() - c->first_ticks) / (double)passed * (double)ns);
-}
-
 /* The last entry of a thread's held stack that a cell had, also of a hold that has ended. */
 static const struct held *last_hold(const struct thread_rec *r, uint32_t cell)
 {
@@ -273,7 +264,7 @@ bool wait_part(struct thread *t, struct wait *w, const struct wait_over *over, s
 	waits_settle(t);
 	found = signalled_back(t, w, over->left, over->signalled, ret);
 	if (over->late_ns != 0)
-		found = late_part(t, w, ticks_of(over->late_ns), ret);
+		found = late_part(t, w, clock_ticks(over->late_ns), ret);
 	if (!found)
 		return false;
 	ret->facts.wait_stack = w->facts.wait_stack;

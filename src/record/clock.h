@@ -16,6 +16,8 @@ static inline uint64_t clock_now(void)
 	return ticks_monotonic_ns();
 }
 
+/* Nanoseconds in ticks, as long as the process has run for a moment. */
+uint64_t clock_ticks(uint64_t ns);
 /* Renews the image's pair of clock readings. */
 void clock_sync(void);
 

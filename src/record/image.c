@@ -39,6 +39,16 @@ static void fill_header(struct image_header *h, const struct image_header *paren
 	__atomic_store_n(&h->state, IMAGE_RUNNING, __ATOMIC_RELEASE);
 }
 
+uint64_t clock_ticks(uint64_t ns)
+{
+	const struct clock_sync *c = &recorder.header->sync;
+	uint64_t passed = ticks_monotonic_ns() - c->first_ns;
+
+	if (passed == 0)
+		return ns;
+	return (uint64_t)((double)(clock_now() - c->first_ticks) / (double)passed * (double)ns);
+}
+
 void clock_sync(void)
 {
 	struct image_header *h = recorder.header;

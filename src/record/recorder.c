@@ -19,10 +19,10 @@
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 #include "src/record/sessionfile.h"
+#include "src/record/signalled.h"
 #include "src/record/spare.h"
 #include "src/record/stacks.h"
 #include "src/record/valgrind.h"
-#include "src/record/signalled.h"
 #include "src/record/waited.h"
 
 #define INHERITED_MAX 64u

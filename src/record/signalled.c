@@ -2,6 +2,7 @@
 /* Signals on their way, see signalled.h. Runs in the profiled process. Called by blame.c. */
 #include "src/record/signalled.h"
 
+#include "src/record/clock.h"
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
 #include "src/record/waited.h"
@@ -128,6 +129,25 @@ void signalled_now(struct thread *t, uint32_t cond, bool all, const void *addres
 	busy_leave(t, busy);
 }
 
+#define WAKING_NS 50000
+
+/*
+ * How long a waiter wakes up, in ticks: the shortest time from a signal to the waiter's return so far, or what
+ * is usual. A mutex that is held for no longer after the signal keeps nobody out. back: one more such time.
+ */
+static uint64_t waking(uint64_t back)
+{
+	static uint64_t least;
+	uint64_t before = __atomic_load_n(&least, __ATOMIC_RELAXED);
+
+	if (before == 0)
+		before = clock_ticks(WAKING_NS);
+	if (back < before)
+		before = back;
+	__atomic_store_n(&least, before, __ATOMIC_RELAXED);
+	return before;
+}
+
 /* A thread that is back takes the oldest signal. To the sums it does not matter which signal woke it. */
 static bool take_signal(struct thread *t, const struct wait *w, uint32_t waiters, bool signalled,
 			struct wait *mutex)
@@ -144,7 +164,7 @@ static bool take_signal(struct thread *t, const struct wait *w, uint32_t waiters
 	if (signalled && *at) {
 		mutex->start = (*at)->at;
 		mutex->ticks = w->start + w->ticks - mutex->start;
-		found = waited_share(t, o, &(*at)->view, mutex);
+		found = waited_share(t, o, &(*at)->view, mutex, waking(mutex->ticks));
 		signal_answer(t, o, at);
 		left--;
 	}

@@ -346,7 +346,8 @@ uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint3
 	return waiters;
 }
 
-bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w)
+bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w,
+		  uint64_t least)
 {
 	struct waits *s = waits_of(t);
 	uint64_t unseen = 0;
@@ -355,7 +356,7 @@ bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view
 		return false;
 	s->n_parts = overlap_parts(o, view, w->start + w->ticks, s->parts, &unseen);
 	conclude(s, w, unseen);
-	if (s->handoff > w->ticks / 2)
+	if (w->ticks - s->handoff <= least || s->handoff > w->ticks / 2)
 		s->ended.lock = 0;
 	return s->ended.lock != 0;
 }

@@ -122,8 +122,8 @@ int main(void)
 		run_alone(named, "late");
 	pthread_mutex_lock(&work_lock);
 	there = 1;
-	pthread_cond_signal(&work);
 	pthread_mutex_unlock(&work_lock);
+	pthread_cond_signal(&work); /* with the mutex held it might have to wait for that too */
 	pthread_join(idle, NULL);
 	return 0;
 }
