@@ -14,6 +14,7 @@
 #include "src/record/watch.h"
 #endif
 #include "wrappers/confine.h"
+#include "wrappers/futex.h"
 #include "wrappers/real.h"
 #include "wrappers/sched.h"
 
@@ -24,7 +25,11 @@ static enum watched watched_as(long number, long operation)
 {
 	uint32_t watch = recorder.config.watch;
 
-	if (number != SYS_futex)
+	if (number == SYS_futex_wait || number == SYS_futex_waitv)
+		operation = FUTEX_WAIT;
+	else if (number == SYS_futex_wake || number == SYS_futex_requeue)
+		operation = FUTEX_WAKE;
+	else if (!futex_is(number))
 		return watch >> WATCH_CLASS_files & 1 ? WATCHED_syscall : WATCHED_MAX;
 	switch (operation & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
@@ -51,8 +56,10 @@ static inline long call(long number, const long a[6], struct site site)
 			watch_end(&w);
 		return r;
 	}
+#else
+	if (futex_is(number))
+		return futex_call(number, a, site);
 #endif
-	(void)site;
 	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 

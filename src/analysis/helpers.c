@@ -22,6 +22,9 @@ static const char *const on_top[] = {
 	"___pthread_*",
 	"__lll_lock_wait*",
 	"__futex_*",
+	"futex",
+	"futex_*",
+	"sys_futex*",
 	"sem_wait*",
 	"sem_post*",
 	"sem_timedwait*",
@@ -85,6 +88,13 @@ static const char *const on_top[] = {
 	"std::__1::__libcpp_mutex_*",
 	"std::__1::__libcpp_condvar_*",
 	"std::__1::recursive_mutex::*",
+	/* Rust; its standard library is told by rust_library() */
+	"parking_lot::*",
+	"<parking_lot::*",
+	"parking_lot_core::*",
+	"<parking_lot_core::*",
+	"lock_api::*",
+	"<lock_api::*",
 	/* libraries that wrap locks */
 	"g_mutex_*",
 	"g_rec_mutex_*",
@@ -92,7 +102,9 @@ static const char *const on_top[] = {
 	"g_cond_*",
 	"g_static_mutex_*",
 	"g_private_*",
-	"g_once_init_*",
+	"g_once_*",
+	"g_bit_*lock*",
+	"g_pointer_bit_*lock*",
 	"SDL_LockMutex*",
 	"SDL_UnlockMutex*",
 	"SDL_mutexP",
@@ -174,6 +186,7 @@ static const char *const at_bottom[] = {
 	"__nptl_*",
 	"g_thread_proxy",
 	"decltype(*std::thread::_Invoker<*",
+	"__rust_try",
 };
 
 /* The caller of main() or of a thread's function: it and all outside of it go, with names or without. */
@@ -252,14 +265,29 @@ static bool library_nameless(const struct report_frame *f)
 		strncmp(name, "libpthread.so", 13) == 0);
 }
 
+/* Functions of Rust's standard library. C++ has such namespaces too, but names with parameters. */
+static bool rust_library(const struct report_frame *f)
+{
+	static const char *const crates[] = { "std::",   "core::",   "alloc::",      "<std::",
+					      "<core::", "<alloc::", "<&dyn core::", "<fn(" };
+	size_t length = f->function ? strlen(f->function) : 0;
+
+	if (length == 0 || strchr("])", f->function[length - 1]))
+		return false;
+	for (size_t i = 0; i < sizeof(crates) / sizeof(crates[0]); i++)
+		if (strncmp(f->function, crates[i], strlen(crates[i])) == 0)
+			return report_function_length(f->function) == length;
+	return false;
+}
+
 static bool helper_on_top(const struct report_options *o, const struct report_frame *f)
 {
 	const char *function = f->function;
 	size_t i;
 
 	if (!function)
-		return false;
-	if (library_header(f))
+		return library_nameless(f);
+	if (library_header(f) || rust_library(f))
 		return true;
 	if (matches(on_top, sizeof(on_top) / sizeof(on_top[0]), function))
 		return true;
@@ -277,7 +305,7 @@ static bool helper_starts(const char *function)
 
 static bool helper_at_bottom(const struct report_frame *f)
 {
-	if (library_header(f) || library_nameless(f))
+	if (library_header(f) || library_nameless(f) || rust_library(f))
 		return true;
 	return f->function && matches(at_bottom, sizeof(at_bottom) / sizeof(at_bottom[0]), f->function);
 }
@@ -295,6 +323,10 @@ void helpers_trim(const struct report_options *o, const struct report_frame *con
 		from++;
 	if (from == n || helper_at_bottom(frames[from]))
 		from = *first; /* nothing of the user's in it */
+	/* Rust's program has a main() of its own, which the C library's main() calls in the end. */
+	if (n > from + 2 && frames[n - 1]->function && strcmp(frames[n - 1]->function, "main") == 0 &&
+	    rust_library(frames[n - 2]))
+		n--;
 	while (n > from + 1 && helper_at_bottom(frames[n - 1]))
 		n--;
 	*first = from;

@@ -186,6 +186,9 @@ int identities_places(struct identities *n, const struct model_process *p, uint3
 
 		if (l->created_stack != MODEL_NONE || c->stack == MODEL_NONE)
 			continue;
+		/* who only wakes does not use a lock */
+		if (kind_has(l->kind, TRAIT_WAITS_ONLY) && c->contended == 0)
+			continue;
 		r = place_find(n, build, l->kind, NAMED_BY_FIRST_USE, c->stack, &place);
 		if (r < 0)
 			return r;

@@ -95,7 +95,7 @@ struct row_map {
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_count(struct report_private *v, struct report_process *e, struct row_map *map);
 /* roles.c */
-int roles_make(struct report_process *e, struct row_map *map);
+int roles_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int risks_make(struct report_process *e, struct row_map *map);
 int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
@@ -126,6 +126,10 @@ void inversions_free(struct inversions *x);
 
 /* allocs.c: what matrace recorded */
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);
+
+/* runtimes.c: what a futex is, by the names of the functions that wait for it */
+enum futex_role { FUTEX_ROLE_UNKNOWN, FUTEX_ROLE_LOCK, FUTEX_ROLE_WORK };
+enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack);
 
 /* suppress.c */
 int suppress_load(struct report_private *v, struct report *r);

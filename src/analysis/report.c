@@ -217,7 +217,7 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	if (r == 0)
 		r = rows_count(v, e, &map);
 	if (r == 0)
-		r = roles_make(e, &map);
+		r = roles_make(v, e, &map);
 	if (r == 0)
 		r = blame_make(v, e, &map);
 	if (r == 0)

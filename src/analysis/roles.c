@@ -3,7 +3,8 @@
  * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness,
  * not contention: it counts neither in the headline nor in a lock's share. Conditions always are such
  * places. A semaphore is one unless the threads that wait for it are those that post it: then it is used
- * as a lock. Runs in mutrace. Called by report.c when the rows are counted.
+ * as a lock. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
+ * value: a queue's word changes each time. Runs in mutrace. Called by report.c when the rows are counted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -40,11 +41,50 @@ static int use_add(struct uses *u, uint32_t row, size_t process, const struct mo
 	return 0;
 }
 
-int roles_make(struct report_process *e, struct row_map *map)
+/* A row of futexes: facts beside its counters. */
+struct futexes {
+	int64_t vary; /* how many more have a value that varies than one that does not */
+	bool named;
+	enum futex_role role; /* by the names of functions that wait */
+};
+
+static void futexes_look(struct report_private *v, const struct report_process *e, const struct row_map *map,
+			 struct futexes *rows)
+{
+	for (size_t i = 0; i < e->n_processes; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (size_t k = 0; k < p->n_locks; k++) {
+			struct futexes *f = &rows[map->rows[i][k]];
+
+			if (p->locks[k].kind != KIND_FUTEX)
+				continue;
+			f->vary += p->locks[k].type >= FUTEX_VARIES ? 1 : -1;
+			if (!f->named)
+				f->role = runtimes_futex_role(v, p->locks[k].first_stack);
+			f->named = true;
+		}
+	}
+}
+
+/* acquired: the acquisitions after which the thread woke others. */
+static bool futex_is_work(const struct report_row *row, const struct futexes *f)
+{
+	const struct counters *c = &row->side[SIDE_EXCLUSIVE];
+
+	if (row->protocol == PROTOCOL_INHERIT)
+		return false;
+	if (f->role != FUTEX_ROLE_UNKNOWN)
+		return f->role == FUTEX_ROLE_WORK;
+	return f->vary > 0 || c->acquired == 0 || c->acquired < c->contended / 2;
+}
+
+int roles_make(struct report_private *v, struct report_process *e, struct row_map *map)
 {
 	struct uses u = { 0 };
 	uint64_t *own = calloc(map->n_all + 1, sizeof(*own)); /* posts by threads that had it, of each row */
-	int r = own ? 0 : -ENOMEM;
+	struct futexes *futexes = calloc(map->n_all + 1, sizeof(*futexes));
+	int r = own && futexes ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
@@ -56,15 +96,21 @@ int roles_make(struct report_process *e, struct row_map *map)
 	for (size_t i = 0; i < u.n && r == 0; i++)
 		own[u.list[i].row] +=
 			u.list[i].posts < u.list[i].acquired ? u.list[i].posts : u.list[i].acquired;
+	if (r == 0)
+		futexes_look(v, e, map, futexes);
 	for (size_t i = 0; i < map->n_all && r == 0; i++) {
 		struct report_row *row = &map->all[i];
 		uint64_t posts = row->side[SIDE_EXCLUSIVE].posts;
 
 		row->work = kind_has(row->kind, TRAIT_SIGNALS) ||
-			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts);
+			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts) ||
+			    (row->kind == KIND_FUTEX && futex_is_work(row, &futexes[i]));
+		if (kind_has(row->kind, TRAIT_WAITS_ONLY)) /* how many there were is not known */
+			row->side[SIDE_EXCLUSIVE].acquired = row->side[SIDE_SHARED].acquired = 0;
 	}
 	table_free(&u.numbers);
 	free(u.list);
 	free(own);
+	free(futexes);
 	return r;
 }

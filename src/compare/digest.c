@@ -169,9 +169,11 @@ static void raise_to(double *value, double other)
 static void side_take(struct digest_lock *l, const json_t *side, bool work)
 {
 	const json_t *wait = json_object_get(side, "wait_ns"), *hold = json_object_get(side, "hold_ns");
-	double acquired = number_of(side, "acquired");
+	bool known = !json_is_null(json_object_get(side, "acquired"));
+	/* of some locks only the acquisitions that wait are known, and the holds after these */
+	double acquired = number_of(side, known ? "acquired" : "contended");
 
-	l->value[FIGURE_ACQUIRED] += acquired;
+	l->value[FIGURE_ACQUIRED] += known ? acquired : 0;
 	l->value[FIGURE_CONTENDED] += number_of(side, "contended");
 	if (work)
 		return;

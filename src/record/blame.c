@@ -102,9 +102,9 @@ static void find_holders(struct thread *t, const void *address, struct wait *w, 
 
 	if (owner != 0 && owner != t->ref)
 		h = held_of(REF_POINTER(owner), (uintptr_t)address, w->lock);
-	if (h != NULL && (l->kind != KIND_RWLOCK || !(h->flags & HELD_SHARED)))
+	if (h != NULL && (!kind_has(l->kind, TRAIT_SIDES) || !(h->flags & HELD_SHARED)))
 		found(w, books, owner, h);
-	else if (l->kind == KIND_RWLOCK)
+	else if (kind_has(l->kind, TRAIT_SIDES))
 		find_readers(t, address, w, books);
 	if (books != NULL && w->facts.holder == 0 && object_owner(address, l->kind) != 0)
 		overlap_unseen(books, w->start);

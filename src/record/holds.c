@@ -295,6 +295,45 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 	}
 }
 
+bool hold_drop(struct thread *t, const void *address, struct held *ret)
+{
+	uint8_t busy = busy_enter(t);
+	struct held *h = hold_find(t, address);
+	struct running running; /* it was no hold */
+
+	if (h != NULL) {
+		if (h->flags & (HELD_WANTED | HELD_WATCHED))
+			waited_released(t, h->lock, t->ref, h->cell, clock_now(), &running);
+		*ret = *h;
+		close_gap(t, h);
+	}
+	busy_leave(t, busy);
+	return h != NULL;
+}
+
+bool hold_retract(struct thread *t, const void *address, uint64_t *ret_wait)
+{
+	struct held dropped;
+	struct call_slot *s;
+	struct cell *c;
+
+	if (!hold_drop(t, address, &dropped))
+		return false;
+	uint8_t busy = busy_enter(t);
+
+	c = REF_POINTER(dropped.cell);
+	c->acquired--;
+	if (dropped.flags & HELD_WAITED) {
+		c->contended--;
+		*ret_wait = dropped.wait;
+	}
+	s = cache_find(address, c->site, (uint32_t)c->side << 1);
+	if (s != NULL && s->cell == dropped.cell)
+		s->acquired = (uint32_t)c->acquired;
+	busy_leave(t, busy);
+	return true;
+}
+
 struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock)
 {
 	uint32_t n = __atomic_load_n(&r->held_capacity, __ATOMIC_RELAXED);

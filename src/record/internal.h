@@ -64,6 +64,11 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
 void locks_reset(void);
 
 /* holds.c */
+/* Takes an entry off the stack without a release, and gives it. False: there was none. */
+bool hold_drop(struct thread *t, const void *address, struct held *ret);
+/* The same for a lock that was not acquired after all: takes back what hold_begin() counted, and gives the wait in
+ * ticks. */
+bool hold_retract(struct thread *t, const void *address, uint64_t *ret_wait);
 /* The entry of a lock in another thread's stack. It may vanish at any time; reading what it points to is
  * harmless. */
 struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock);

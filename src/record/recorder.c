@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "src/unwind/probe.h"
+#include "src/record/episodes.h"
 #include "src/record/image.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
@@ -69,6 +70,7 @@ void recorder_thread_ended(struct thread *t)
 	if (t != thread_self || recorder.state != RECORDER_ON)
 		return;
 	entering = 1; /* for good: nothing tells of a second end */
+	episodes_thread_ends(t);
 	waits_settle(t);
 	waited_thread_ends(t);
 	thread_end(t);
@@ -148,6 +150,7 @@ static void child_start(void)
 	locks_reset();
 	waited_reset();
 	signalled_reset();
+	episodes_reset();
 	threads_reset();
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */

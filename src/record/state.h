@@ -100,7 +100,8 @@ struct thread {
 	struct look looked; /* the last look of its own */
 	uint32_t switches;  /* seen */
 	uint32_t looks;
-	struct waits *waits; /* see waited.h; NULL: it has never waited */
+	struct waits *waits;       /* see waited.h; NULL: it has never waited */
+	struct episodes *episodes; /* see episodes.h; NULL: it has never waited for a futex */
 	struct record_list records[RECORD_LISTS];
 	uint32_t stand_ins
 		[1u << STAND_INS_LOG]; /* refs of locks that stand for others of their origin, see edges.c */
@@ -113,6 +114,7 @@ struct thread {
 	int exit_rounds;            /* rounds of thread-specific data destructors seen */
 	struct frame_node *walked;  /* innermost frame of the last stack that was recognised, */
 	uint32_t walked_generation; /* valid as long as no frame was forgotten since */
+	uint8_t silent;             /* inside a lock's function that is recorded: its futexes are not */
 	uint8_t capturing;          /* inside libunwind: dl_iterate_phdr answers from our list */
 	uint32_t policy_looks;      /* slow paths until the policy is read again */
 

@@ -74,7 +74,7 @@ static void spare_put(const struct thread *t, struct overlap *o)
 /* An acquisition is not told if it is another process's, or one that did not wait and is not recorded. */
 static bool doubtful(const struct thread *t, const struct lock_rec *l)
 {
-	return t->mode == MODE_CONTENDED || l->flags & LOCK_PSHARED;
+	return t->mode == MODE_CONTENDED || l->flags & LOCK_PSHARED || kind_has(l->kind, TRAIT_WAITS_ONLY);
 }
 
 static struct waits *waits_of(struct thread *t)
@@ -371,6 +371,23 @@ void waited_charge(struct thread *t, struct wait *w, uint32_t thread, uint32_t c
 		s->n_parts = 1;
 		s->parts[0] = (struct overlap_part){ .cell = cell, .thread = thread, .ticks = blocked };
 		conclude(s, w, w->ticks - blocked - handoff);
+	}
+	busy_leave(t, busy);
+}
+
+void waited_was_held(struct thread *t, struct use use, uint64_t now)
+{
+	struct bucket *b = bucket_of(use.lock);
+	uint8_t busy = busy_enter(t);
+	struct overlap *o;
+
+	if (pilock_lock(&b->word, t->tid)) {
+		o = books_of(b, use.lock);
+		if (o != NULL && o->n_holders == 0)
+			overlap_acquired(o, t->ref, use.cell, true, o->at);
+		if (o != NULL)
+			overlap_released(o, t->ref, use.cell, now);
+		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);
 }

@@ -64,6 +64,8 @@ void waited_leave(const struct thread *t, struct overlap *o);
 bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w,
 		  uint64_t least);
 
+/* The same of a lock that the calling thread was not seen to take: it is charged since the last event that is known. */
+void waited_was_held(struct thread *t, struct use use, uint64_t now);
 /* In a forked child: nobody waits. */
 void waited_reset(void);
 

@@ -79,7 +79,7 @@ static void titles(FILE *out)
 static void counters_put(FILE *out, const struct counters *c, enum lock_kind kind, unsigned int column)
 {
 	for (unsigned int i; (i = counter_in(column)) < COUNTERS; column++) {
-		if (counter_of(i, kind))
+		if (counter_of(i, kind) && (i != COUNTER_acquired || !kind_has(kind, TRAIT_WAITS_ONLY)))
 			number(out, c->all[i]);
 		else
 			fputc(',', out);

@@ -19,9 +19,14 @@ static void side(struct json_out *j, json_t *o, const struct report_row *row, en
 {
 	const struct counters *c = &row->side[which];
 
-	for (unsigned int i = 0; i < COUNTERS; i++)
-		if (counter_infos[i].name && counter_of(i, row->kind))
+	for (unsigned int i = 0; i < COUNTERS; i++) {
+		if (!counter_infos[i].name || !counter_of(i, row->kind))
+			continue;
+		if (i == COUNTER_acquired && kind_has(row->kind, TRAIT_WAITS_ONLY))
+			json_set(j, o, counter_infos[i].name, json_null());
+		else
 			json_set_count(j, o, counter_infos[i].name, c->all[i]);
+	}
 	json_set(j, o, "wait_ns", durations(j, &c->wait));
 	if (kind_has(row->kind, TRAIT_HOLDS))
 		json_set(j, o, "hold_ns", durations(j, &c->hold));
@@ -225,10 +230,12 @@ static json_t *unfinished(struct json_out *j, const struct report_row *row)
 
 json_t *json_lock(struct json_out *j, const struct report_row *row)
 {
+	bool wakers = row->work && kind_has(row->kind, TRAIT_WAITS_ONLY);
 	json_t *o = json_object();
 
 	row_head(j, o, row);
 	json_set(j, o, "kind", json_text(kind_name(row->kind)));
+	json_set(j, o, "made_by", json_text(kind_maker(row->kind)));
 	if (row->kind == KIND_MUTEX) {
 		json_set(j, o, "type", json_text(mutex_type(row->type)));
 		json_set(j, o, "protocol", json_text(protocol(row->protocol)));
@@ -254,7 +261,9 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 	json_set(j, o, "first_used_at", json_stack(j, row->first_used_at));
 	json_set(j, o, "unfinished", unfinished(j, row));
 	json_set(j, o, "waiters", groups(j, row, row->waiters, row->n_waiters, "wait_ns"));
-	json_set(j, o, "holders", groups(j, row, row->holders, row->n_holders, "blocked_ns"));
+	json_set(j, o, "holders", groups(j, row, row->holders, wakers ? 0 : row->n_holders, "blocked_ns"));
+	if (wakers)
+		json_set(j, o, "woken_by", groups(j, row, row->holders, row->n_holders, "wait_ns"));
 	json_set(j, o, "users", groups(j, row, row->users, row->n_users, "hold_ns"));
 	json_set(j, o, "waiting_now", waiting(j, row));
 	json_set_bool(j, o, "inversion_risk", row->risk);

@@ -40,31 +40,48 @@ void text_flags_cell(char *out, const struct line *l, unsigned int counter)
 		 rwlock ? (r->type < 3 ? "rwW"[r->type] : '?') : '.');
 }
 
+/* The meanings of letters, by their place in the cell. */
+static const struct {
+	size_t at;
+	char letter;
+	const char *meaning;
+} meanings[] = {
+#define KIND(number, id, name, maker, noun, letter, traits) { 0, letter, noun },
+#include "src/session/kinds.def"
+#undef KIND
+	{ 1, 'x', "destroyed" },
+	{ 1, '!', "misused or inconsistent" },
+	{ 1, '~', "perhaps several, one after another" },
+	{ 2, 'R', "used by a realtime thread" },
+	{ 3, 'r', "recursive" },
+	{ 3, 'e', "error-checking" },
+	{ 3, 'a', "adaptive" },
+	{ 4, 'i', "priority inherited" },
+	{ 4, 'p', "priority protected" },
+	{ 5, 'r', "prefers readers" },
+	{ 5, 'w', "prefers writers" },
+	{ 5, 'W', "prefers writers, not recursive" },
+};
+
+#define MEANINGS (sizeof(meanings) / sizeof(meanings[0]))
+
+/* Marks the letters of a cell. Kinds of one name have one letter, and the first of them stands for all. */
+static void letters_mark(const char *cell, bool seen[MEANINGS])
+{
+	bool kind = false;
+
+	for (size_t i = 0; i < MEANINGS && strlen(cell) == 6; i++) {
+		if (cell[meanings[i].at] != meanings[i].letter || (meanings[i].at == 0 && kind))
+			continue;
+		seen[i] = true;
+		kind |= meanings[i].at == 0;
+	}
+}
+
 /* Explains the letters in sight, and no others. */
 void text_flags_legend(const struct text_out *t, const struct line *lines, size_t n)
 {
-	static const struct {
-		size_t at;
-		char letter;
-		const char *meaning;
-	} meanings[] = {
-#define KIND(number, id, name, noun, letter, traits) { 0, letter, noun },
-#include "src/session/kinds.def"
-#undef KIND
-		{ 1, 'x', "destroyed" },
-		{ 1, '!', "misused or inconsistent" },
-		{ 1, '~', "perhaps several, one after another" },
-		{ 2, 'R', "used by a realtime thread" },
-		{ 3, 'r', "recursive" },
-		{ 3, 'e', "error-checking" },
-		{ 3, 'a', "adaptive" },
-		{ 4, 'i', "priority inherited" },
-		{ 4, 'p', "priority protected" },
-		{ 5, 'r', "prefers readers" },
-		{ 5, 'w', "prefers writers" },
-		{ 5, 'W', "prefers writers, not recursive" },
-	};
-	bool seen[sizeof(meanings) / sizeof(meanings[0])] = { false };
+	bool seen[MEANINGS] = { false };
 	const char *places[] = { "object", "state", "use", "type", "protocol", "rwlock" };
 	size_t i, j, column = 2, said = SIZE_MAX;
 	char cell[CELL_SIZE];
@@ -72,14 +89,11 @@ void text_flags_legend(const struct text_out *t, const struct line *lines, size_
 
 	for (j = 0; j < n; j++) {
 		text_flags_cell(cell, &lines[j], 0);
-		for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
-			if (strlen(cell) == 6 && cell[meanings[i].at] == meanings[i].letter)
-				seen[i] = true;
-		}
+		letters_mark(cell, seen);
 	}
 	fputs("  Flags:", t->f);
 	column = 8;
-	for (i = 0; i < sizeof(meanings) / sizeof(meanings[0]); i++) {
+	for (i = 0; i < MEANINGS; i++) {
 		if (!seen[i])
 			continue;
 		length = (size_t)snprintf(cell, sizeof(cell), "%s%s%s%c %s",

@@ -95,11 +95,15 @@ static void concentration(const struct report_process *e, char *out, size_t size
 void text_counts(const struct text_out *t, const struct report_process *e)
 {
 	char locks[NUMBER_SIZE], acquired[NUMBER_SIZE], contended[NUMBER_SIZE], share[NUMBER_SIZE], few[80];
-	uint64_t n = 0;
+	uint64_t n = 0, waits_only = 0;
 	size_t i;
 
-	for (i = 0; i < e->n_locks; i++)
-		n += e->locks[i].work ? 0 : e->locks[i].instances;
+	for (i = 0; i < e->n_locks; i++) {
+		uint64_t instances = e->locks[i].work ? 0 : e->locks[i].instances;
+
+		n += instances;
+		waits_only += kind_has(e->locks[i].kind, TRAIT_WAITS_ONLY) ? instances : 0;
+	}
 	concentration(e, few, sizeof(few));
 	if (e->first->config.contended_only)
 		text_line(t,
@@ -108,6 +112,14 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 			  number_count(locks, n), n == 1 ? "" : "s",
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
 			  few);
+	else if (waits_only)
+		text_line(t,
+			  "%s lock%s, %s contended acquisition%s; others are not seen of the %s that the "
+			  "program "
+			  "builds itself.%s",
+			  number_count(locks, n), n == 1 ? "" : "s",
+			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
+			  number_count(acquired, waits_only), few);
 	else
 		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n),
 			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),

@@ -174,6 +174,11 @@ void text_work(const struct text_out *t, const struct report_process *e)
 			number_ns(wait, rows[i]->side[0].cost_ns),
 			number_count(threads, rows[i]->side[0].threads),
 			rows[i]->side[0].threads == 1 ? "" : "s");
+		if (kind_has(rows[i]->kind, TRAIT_WAITS_ONLY) && rows[i]->n_holders > 0 &&
+		    rows[i]->holders[0].stack) {
+			fputs(", woken by ", t->f);
+			text_frame(t, &rows[i]->holders[0].stack->frames[0]);
+		}
 	}
 	if (n > WORK_SHOWN)
 		fprintf(t->f, "; %zu more", n - WORK_SHOWN);

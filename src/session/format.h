@@ -202,6 +202,11 @@ enum rwlock_type {
 	RWLOCK_PREFER_WRITER_NONRECURSIVE = 2
 };
 
+/* Of a futex: how much the values that waits expect vary, from 0, as they do in queues and conditions. */
+#define FUTEX_VARIES 3u
+#define FUTEX_VARIES_MOST 15u
+#define FUTEX_CONDITION 255u /* its waiters were moved to another word */
+
 #define LOCK_ADDRESS_DEAD 1u /* bit of lock_rec.address */
 
 /* lock_rec.flags: what it is */
@@ -234,7 +239,7 @@ enum rwlock_type {
 struct lock_rec {
 	uint64_t address; /* of the live instance; of the last one, with LOCK_ADDRESS_DEAD, if none lives */
 	uint8_t kind;     /* enum lock_kind */
-	uint8_t type;     /* enum mutex_type or rwlock_type */
+	uint8_t type;     /* enum mutex_type or rwlock_type; of a futex FUTEX_* */
 	uint8_t protocol; /* enum lock_protocol */
 	uint8_t flags;
 	uint32_t state;

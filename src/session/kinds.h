@@ -10,12 +10,12 @@
 #include <string.h>
 
 enum lock_kind {
-#define KIND(number, id, name, noun, letter, traits) KIND_##id = number,
+#define KIND(number, id, name, maker, noun, letter, traits) KIND_##id = number,
 #include "src/session/kinds.def"
 #undef KIND
 	KIND_MAX /* one more than the last */
 };
-#define KIND(number, id, name, noun, letter, traits) \
+#define KIND(number, id, name, maker, noun, letter, traits) \
 	_Static_assert((number) > 0 && (number) < KIND_MAX, "kinds.def has the numbers in ascending order");
 #include "src/session/kinds.def"
 #undef KIND
@@ -31,13 +31,15 @@ enum kind_trait {
 	TRAIT_SIGNALS = 0x10,
 	/* lock_rec.waiters is the number of threads that wait now. */
 	TRAIT_WAITERS = 0x20,
+	/* Only acquisitions that wait are seen: a cell's "acquired" are those after which the release was seen. */
+	TRAIT_WAITS_ONLY = 0x40,
 };
 
 /* Any number may be asked for: what is no kind has no traits. */
 static inline bool kind_has(unsigned int kind, enum kind_trait trait)
 {
 	switch (kind) {
-#define KIND(number, id, name, noun, letter, traits) \
+#define KIND(number, id, name, maker, noun, letter, traits) \
 	case number: \
 		return ((traits)&trait) != 0;
 #include "src/session/kinds.def"
@@ -50,7 +52,7 @@ static inline bool kind_has(unsigned int kind, enum kind_trait trait)
 static inline const char *kind_name(unsigned int kind)
 {
 	switch (kind) {
-#define KIND(number, id, name, noun, letter, traits) \
+#define KIND(number, id, name, maker, noun, letter, traits) \
 	case number: \
 		return name;
 #include "src/session/kinds.def"
@@ -59,11 +61,24 @@ static inline const char *kind_name(unsigned int kind)
 	}
 }
 
+/* Whose lock it is: made_by in reports. "unknown" for what is no kind. */
+static inline const char *kind_maker(unsigned int kind)
+{
+	switch (kind) {
+#define KIND(number, id, name, maker, noun, letter, traits) \
+	case number: \
+		return maker;
+#include "src/session/kinds.def"
+#undef KIND
+	default: return "unknown";
+	}
+}
+
 /* '?' for what is no kind. */
 static inline char kind_letter(unsigned int kind)
 {
 	switch (kind) {
-#define KIND(number, id, name, noun, letter, traits) \
+#define KIND(number, id, name, maker, noun, letter, traits) \
 	case number: \
 		return letter;
 #include "src/session/kinds.def"
@@ -72,10 +87,10 @@ static inline char kind_letter(unsigned int kind)
 	}
 }
 
-/* The kind of a name, 0 if there is none. */
+/* The first kind of a name, 0 if there is none. */
 static inline unsigned int kind_named(const char *text)
 {
-#define KIND(number, id, name, noun, letter, traits) \
+#define KIND(number, id, name, maker, noun, letter, traits) \
 	if (strcmp(text, name) == 0) \
 		return number;
 #include "src/session/kinds.def"

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Runtimes that build locks on futexes: the names of their functions tell what a wait in one of them is for.
+ * Of a stripped one the numbers have to tell (roles.c). Runs in mutrace. Called by roles.c.
+ */
+#include <fnmatch.h>
+
+#include "src/analysis/private.h"
+
+#define FRAMES_LOOKED_AT 10u
+
+/* Patterns of fnmatch() for demangled names. */
+static const struct {
+	const char *pattern;
+	enum futex_role role;
+} functions[] = {
+	/* Rust's standard library, parking_lot */
+	{ "*std::sys*::mutex::*", FUTEX_ROLE_LOCK },
+	{ "*std::sys*::rwlock::*", FUTEX_ROLE_LOCK },
+	{ "*std::sys*::once::*", FUTEX_ROLE_LOCK },
+	{ "*std::sys*::condvar::*", FUTEX_ROLE_WORK },
+	{ "*std::sys*::thread_park*", FUTEX_ROLE_WORK },
+	{ "*std::sync::mp*::*", FUTEX_ROLE_WORK },
+	{ "*std::thread::park*", FUTEX_ROLE_WORK },
+	{ "*parking_lot_core::thread_parker*", FUTEX_ROLE_WORK },
+	{ "*parking_lot::raw_mutex*", FUTEX_ROLE_LOCK },
+	{ "*parking_lot::raw_rwlock*", FUTEX_ROLE_LOCK },
+	{ "*parking_lot::once*", FUTEX_ROLE_LOCK },
+	{ "*parking_lot::condvar*", FUTEX_ROLE_WORK },
+	/* GLib */
+	{ "g_mutex_lock*", FUTEX_ROLE_LOCK },
+	{ "g_bit_lock*", FUTEX_ROLE_LOCK },
+	{ "g_pointer_bit_lock*", FUTEX_ROLE_LOCK },
+	{ "g_once_*", FUTEX_ROLE_LOCK },
+	{ "g_cond_wait*", FUTEX_ROLE_WORK },
+	/* Qt */
+	{ "QBasicMutex::lock*", FUTEX_ROLE_LOCK },
+	{ "QMutex::lock*", FUTEX_ROLE_LOCK },
+	{ "QSemaphore::*", FUTEX_ROLE_WORK },
+	/* abseil, which parks threads for both */
+	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK },
+	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK },
+	{ "absl::*CondVar::*", FUTEX_ROLE_WORK },
+	{ "absl::*Mutex::Await*", FUTEX_ROLE_WORK },
+};
+
+static enum futex_role function_role(const char *function)
+{
+	for (size_t i = 0; function && i < sizeof(functions) / sizeof(functions[0]); i++)
+		if (fnmatch(functions[i].pattern, function, 0) == 0)
+			return functions[i].role;
+	return FUTEX_ROLE_UNKNOWN;
+}
+
+/* A condition's function may wait for its mutex, and a lock may park its thread. Either way it is the lock that is
+ * waited for. */
+enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack)
+{
+	uint32_t frames[FRAMES_MAX];
+	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(v->model, stack, frames);
+	enum futex_role role = FUTEX_ROLE_UNKNOWN;
+
+	for (size_t i = 0; i < n && i < FRAMES_LOOKED_AT && role != FUTEX_ROLE_LOCK; i++) {
+		const struct frame_names *names = symbols_frame(v, frames[i]);
+
+		for (size_t k = 0; names && k < names->n && role != FUTEX_ROLE_LOCK; k++) {
+			enum futex_role said = function_role(names->frames[k].function);
+
+			role = said != FUTEX_ROLE_UNKNOWN ? said : role;
+		}
+	}
+	return role;
+}

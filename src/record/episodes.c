@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Locks that programs build on futexes, see episodes.h. Runs in the profiled process. */
+#include "src/record/episodes.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "src/record/internal.h"
+#include "src/record/memory.h"
+#include "src/record/use.h"
+#include "src/record/waited.h"
+
+#define LIKE_MOST 8u
+#define MISSED_LITE 4u
+/* A thread that was woken and did not get the lock waits again at once. Whoever comes later has had it. */
+#define GAP_NS 20000u
+
+uint32_t futex_waiting[1u << FUTEX_WAITING_LOG];
+
+/* The value that was expected last on a word, by a hash of it. Several threads write: it is a hint. */
+static struct {
+	uintptr_t address;
+	uint32_t expected;
+} last_expected[1u << FUTEX_WAITING_LOG];
+
+/* In a lock's word all waiters expect the same value, in a queue's or a condition's each another one. */
+static void expects(struct lock_rec *l, const struct futex_word *word)
+{
+	size_t i = (size_t)(futex_waiting_at(word->address) - futex_waiting);
+	bool same = last_expected[i].expected == word->expected;
+
+	if (word->inherits)
+		l->protocol = PROTOCOL_INHERIT;
+	if (word->condition)
+		l->type = FUTEX_CONDITION;
+	if (!word->compares)
+		return;
+	if (last_expected[i].address == (uintptr_t)word->address && l->type != FUTEX_CONDITION) {
+		if (same && l->type > 0)
+			l->type--;
+		else if (!same && l->type < FUTEX_VARIES_MOST)
+			l->type++;
+	}
+	last_expected[i].address = (uintptr_t)word->address;
+	last_expected[i].expected = word->expected;
+}
+
+static struct episode *episode_make(struct thread *t, const void *address, struct use use)
+{
+	struct episode *e = episode_of(t, address);
+
+	if (t->episodes == NULL)
+		t->episodes = memory_piece(sizeof(*t->episodes), t->tid);
+	if (t->episodes == NULL)
+		return NULL;
+	if (e == NULL)
+		e = &t->episodes->list[t->episodes->next++ % EPISODES];
+	if (e->address != (uintptr_t)address || e->use.lock != use.lock)
+		*e = (struct episode){ .address = (uintptr_t)address };
+	e->use = use;
+	return e;
+}
+
+static uint64_t gap_ticks(void)
+{
+	static uint64_t ticks;
+
+	if (ticks == 0) { /* several may find it out at once */
+		const struct clock_sync *s = &recorder.header->sync;
+		uint64_t ns = s->last_ns - s->first_ns, passed = s->last_ticks - s->first_ticks;
+
+		if (!recorder.counter)
+			return GAP_NS;
+		if (ns < 1000000) /* the clocks were not compared for long enough yet: 3 GHz */
+			return GAP_NS * 3;
+		ticks = (uint64_t)((double)GAP_NS * (double)passed / (double)ns);
+	}
+	return ticks;
+}
+
+/* True if a wait that begins belongs to the episode that another one began. */
+static bool goes_on(const struct episode *e, uint64_t now)
+{
+	return e != NULL && e->left != 0 && (e->like_mutex || now - e->left < gap_ticks());
+}
+
+bool episode_lite_begin(struct thread *t, const void *address, struct site site, uint64_t *ret_since)
+{
+	const struct episode *e = episode_of(t, address);
+	struct thread_rec *r = t->rec;
+	const struct lock_rec *l;
+
+	if (e == NULL || e->missed < MISSED_LITE || e->ip != site.ip || t->top >= t->held_first)
+		return false;
+	l = REF_POINTER(e->use.lock);
+	if (__atomic_load_n(&l->address, __ATOMIC_RELAXED) != e->address)
+		return false;
+	r->waiting_stack = r->waiting_holder = 0;
+	r->waiting_since = *ret_since = clock_now();
+	r->waiting_site = site.ip;
+	r->waiting_side = SIDE_EXCLUSIVE;
+	__atomic_store_n(&r->waiting_lock, e->use.lock, __ATOMIC_RELEASE);
+	return true;
+}
+
+void episode_lite_end(struct thread *t, const void *address, uint64_t since, int error)
+{
+	struct episode *e = episode_of(t, address); /* a handler may have moved it */
+	bool counted;
+
+	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
+	if (e == NULL)
+		return;
+	counted = e->counted && goes_on(e, since);
+	use_cell(e->use)->contended += !counted;
+	e->counted = true;
+	e->left = since;
+	if (error == EAGAIN)
+		return;
+	e->left = clock_now();
+	e->missed = 0;
+}
+
+/* The thread seemed to have got the lock, but waits again: that was no acquisition. */
+static void retract(struct thread *t, struct episode *e, struct futex_wait *w)
+{
+	if (!hold_retract(t, w->word.address, &w->before))
+		return;
+	w->goes_on = true;
+	if (e != NULL) {
+		e->counted = false;
+		if (e->like_mutex > 0)
+			e->like_mutex--;
+	}
+}
+
+bool episode_wait_begin(struct thread *t, struct futex_word word, struct site site, struct futex_wait *w)
+{
+	struct episode *e = episode_of(t, word.address);
+	uint64_t now = clock_now();
+
+	*w = (struct futex_wait){ .word = word };
+	w->goes_on = goes_on(e, now);
+	w->use = recorder_use(t, word.address, KIND_FUTEX, SIDE_EXCLUSIVE, site);
+	if (w->use.cell == 0)
+		return false;
+	expects(use_lock(w->use), &word);
+	e = episode_make(t, word.address, w->use);
+	if (e != NULL)
+		e->ip = site.ip;
+	if (t->top >= t->held_first)
+		retract(t, e, w);
+	wait_begin(t, w->use, word.address, SIDE_EXCLUSIVE, site, &w->wait);
+	__atomic_fetch_add(futex_waiting_at(word.address), 1, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+/* The wait is over and did not fail: the thread has the lock, as far as can be told. */
+static void got(struct thread *t, struct futex_wait *w, const struct episode *e)
+{
+	uint64_t end = w->wait.start + w->wait.ticks;
+	bool counted = w->goes_on && e != NULL && e->counted;
+
+	if (w->word.inherits || (e != NULL && e->like_mutex && !w->word.condition)) {
+		w->wait.ticks += w->before;
+		w->wait.start = end - w->wait.ticks;
+		use_cell(w->use)->contended -= counted; /* hold_begin() counts it */
+		hold_begin(t, w->use, w->word.address, SIDE_EXCLUSIVE, &w->wait);
+		return;
+	}
+	use_cell(w->use)->contended += !counted;
+	wait_book(t, &w->wait, false);
+}
+
+void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
+{
+	struct episode *e = episode_of(t, w->word.address); /* a handler may have moved it */
+
+	__atomic_fetch_sub(futex_waiting_at(w->word.address), 1, __ATOMIC_RELAXED);
+	wait_end(t, &w->wait);
+	switch (error) {
+	case 0:
+	case EAGAIN:
+	case EINTR: got(t, w, e); break;
+	case ETIMEDOUT: wait_book(t, &w->wait, true); break;
+	default: return; /* it was no wait */
+	}
+	if (e == NULL)
+		return;
+	e->left = clock_now(); /* what was done here is not the program's delay */
+	e->missed = error == EAGAIN && e->missed < MISSED_LITE ? e->missed + 1 : 0;
+	e->counted = error != ETIMEDOUT || (w->goes_on && e->counted);
+}
+
+/* This thread lets go of what it got by waiting. */
+static void release_own(struct thread *t, const void *address, struct site site, struct futex_release *r)
+{
+	struct episode *e = episode_of(t, address);
+	struct held *h = t->top >= t->held_first ? hold_find(t, address) : NULL;
+
+	if (h != NULL) {
+		r->ended = hold_end(t, h, site, &r->closed, &r->now);
+	} else if (e != NULL && e->left != 0) {
+		struct cell *c = use_cell(e->use);
+
+		r->now = clock_now();
+		c->acquired++;
+		hot_book(c, r->now > e->left ? r->now - e->left : 0);
+	}
+	if (e == NULL || e->left == 0)
+		return;
+	e->left = 0;
+	if (e->like_mutex < LIKE_MOST)
+		e->like_mutex++;
+}
+
+/* Others wait for what this thread lets go of: it is their holder. */
+static void release_to_others(struct thread *t, struct futex_word word, struct site site,
+			      const struct futex_release *r)
+{
+	uint32_t lock = recorder_find(t, word.address, KIND_FUTEX), stack;
+	struct lock_rec *l;
+	struct cell *c;
+	struct use use;
+
+	if (lock == 0) /* another word with the same hash */
+		return;
+	l = REF_POINTER(lock);
+	if (word.condition)
+		l->type = FUTEX_CONDITION;
+	if (r->ended) /* hold_end() has told them */
+		return;
+	use = recorder_use(t, word.address, KIND_FUTEX, SIDE_EXCLUSIVE, site);
+	if (use.cell == 0)
+		return;
+	c = use_cell(use);
+	stack = stacks_capture(t, site);
+	if (stack != 0)
+		__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
+	hot_own(t, l, c, use.cell);
+	if (__atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0)
+		waited_was_held(t, use, clock_now());
+}
+
+void episode_release(struct thread *t, struct futex_word word, struct site site, struct futex_release *r)
+{
+	r->ended = false;
+	release_own(t, word.address, site, r);
+	if (__atomic_load_n(futex_waiting_at(word.address), __ATOMIC_SEQ_CST) != 0)
+		release_to_others(t, word, site, r);
+}
+
+void episode_released(struct thread *t, const struct futex_release *r)
+{
+	if (r->ended)
+		hold_book(t, &r->closed, r->now);
+}
+
+void episodes_thread_ends(struct thread *t)
+{
+	struct held closed;
+
+	for (uint32_t i = 0; t->episodes != NULL && i < EPISODES; i++) {
+		const struct episode *e = &t->episodes->list[i];
+
+		if (e->address != 0 && e->left != 0 && hold_drop(t, (const void *)e->address, &closed))
+			hold_book(t, &closed, closed.since);
+	}
+	if (t->episodes != NULL)
+		memset(t->episodes, 0, sizeof(*t->episodes));
+}
+
+void episodes_reset(void)
+{
+	memset(futex_waiting, 0, sizeof(futex_waiting));
+}

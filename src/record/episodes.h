@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Locks that programs build on futexes. Only calls that sleep or wake are seen. An episode is one contended
+ * acquisition: all waits by one thread on one word, up to that thread's next wake on it. What lies between
+ * is its hold.
+ *
+ * A mutex's word has such episodes: whoever waited wakes when it lets go. A thread that only waits there, as
+ * for work or with readers of a rwlock, never does. Its waits are booked one by one and it is not noted as a
+ * holder. So each thread learns of each word which of the two it is (episode.like).
+ *
+ * A thread that wakes while others wait is noted as their holder, with its stack, also where it was not seen
+ * to take the lock. Called by wrappers/futex.c. Takes no lock but those of the functions that it calls.
+ * Handlers of signals may come in anywhere; an episode that one of them changes is counted a little wrong.
+ */
+#ifndef MUTRACE_RECORD_EPISODES_H
+#define MUTRACE_RECORD_EPISODES_H
+
+#include "src/record/recorder.h"
+
+#define EPISODES 8u /* words that a thread remembers */
+
+struct episode {
+	uintptr_t address; /* 0: free */
+	uintptr_t ip;      /* of the last waiting call */
+	struct use use;
+	uint64_t left;      /* when its last wait returned; 0: it is over */
+	uint8_t like_mutex; /* how sure it is that this thread wakes after it has waited; 0: it does not */
+	bool counted;       /* as a contended acquisition */
+	uint8_t missed;     /* so many waits in a row found another value, and did not sleep */
+};
+
+struct episodes {
+	struct episode list[EPISODES];
+	uint32_t next; /* to be replaced */
+};
+
+/* A futex word as a call names it. */
+struct futex_word {
+	const void *address;
+	uint32_t expected; /* by a wait */
+	bool compares;     /* it expects a value */
+	bool inherits;     /* a priority-inheriting mutex, by the kernel's rules */
+	bool condition;    /* its waiters may be moved to another word */
+};
+
+/* A waiting call that is going on. Lives on the stack of a wrapper. */
+struct futex_wait {
+	struct futex_word word;
+	struct use use;
+	struct wait wait;
+	uint64_t before; /* ticks that this episode has waited already */
+	bool goes_on;    /* the episode began with an earlier wait */
+};
+
+/* Before and after the call. False: it is not recorded. error: 0 or what it failed with. */
+bool episode_wait_begin(struct thread *t, struct futex_word word, struct site site, struct futex_wait *w);
+void episode_wait_end(struct thread *t, struct futex_wait *w, int error);
+
+/*
+ * The same for a word that this thread has found changed several times, without sleeping: it probably will not
+ * this time. Nobody is told of the wait, but readers see it. False: it is not such a word. *ret_since: when it
+ * began.
+ */
+bool episode_lite_begin(struct thread *t, const void *address, struct site site, uint64_t *ret_since);
+void episode_lite_end(struct thread *t, const void *address, uint64_t since, int error);
+
+/* Threads that wait, by a hash of the word: at least as many as wait there. */
+#define FUTEX_WAITING_LOG 8u
+extern uint32_t futex_waiting[1u << FUTEX_WAITING_LOG];
+
+static inline uint32_t *futex_waiting_at(const void *address)
+{
+	return &futex_waiting[(uint32_t)((uintptr_t)address >> 2) * 0x9e3779b1u >> (32 - FUTEX_WAITING_LOG)];
+}
+
+/* The thread's episode on a word, or NULL. */
+static inline struct episode *episode_of(const struct thread *t, const void *address)
+{
+	struct episodes *s = t->episodes;
+
+	for (uint32_t i = 0; s != NULL && i < EPISODES; i++)
+		if (s->list[i].address == (uintptr_t)address)
+			return &s->list[i];
+	return NULL;
+}
+
+/* True if a wake on a word is no news: nobody waits there, and this thread has not waited. */
+static inline bool episode_no_news(const struct thread *t, const void *address)
+{
+	const struct episode *e;
+
+	if (__atomic_load_n(futex_waiting_at(address), __ATOMIC_RELAXED) != 0)
+		return false;
+	e = episode_of(t, address);
+	return e == NULL || e->left == 0;
+}
+
+/* A waking call that is going on. */
+struct futex_release {
+	struct held closed;
+	uint64_t now;
+	bool ended; /* closed is to be booked */
+};
+
+/* Before and after a call that wakes those who wait on a word: the thread lets go of it. */
+void episode_release(struct thread *t, struct futex_word word, struct site site, struct futex_release *r);
+void episode_released(struct thread *t, const struct futex_release *r);
+
+/* The thread ends: what it waited for last is booked, without a hold. */
+void episodes_thread_ends(struct thread *t);
+/* In a forked child: nobody waits. */
+void episodes_reset(void);
+
+#endif

@@ -1,0 +1,49 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Locks that a program builds itself on futexes: contended acquisitions are exact, waiter and holder are named
+# to the line, and queues and parked threads are no contention.
+. "$(dirname "$0")/lib.sh"
+
+source=tests/workloads/futexes.c
+waits=$(line_of $source "WAITS HERE")
+wakes=$(line_of $source "WAKES HERE")
+
+for load in mutex bitset pi op new; do
+	"$mutrace" --json="$work/json" "$workloads/futexes" $load >"$work/out" 2>"$work/err"
+	got=$?
+	[ $load = new ] && [ $got = 77 ] && continue # an older kernel
+	[ $got = 0 ] || fail "$load: exit status $got"
+	check_json "$work/json" \
+		'p["lost_events"] == 0 and len(p["locks"]) == 1' \
+		"lock('${load}_word')['kind'] == lock('${load}_word')['made_by'] == 'futex'" \
+		"lock('${load}_word')['role'] == 'lock' and lock('${load}_word')['acquired'] is None" \
+		"lock('${load}_word')['contended'] == 200" \
+		"lock('${load}_word')['wait_ns']['total'] >= 200 * 500000" \
+		"lock('${load}_word')['blocked_ns'] >= 0.5 * lock('${load}_word')['cost_ns']" \
+		"len(lock('${load}_word')['waiters']) == len(lock('${load}_word')['holders']) == 1" \
+		"functions(lock('${load}_word')['waiters'][0]['stack'])[:2] == ['${load}_lock', 'waiter']" \
+		"lock('${load}_word')['waiters'][0]['stack'][1]['line'] == $waits" \
+		"functions(lock('${load}_word')['holders'][0]['stack'])[:2] == ['${load}_unlock', 'holder']" \
+		"lock('${load}_word')['holders'][0]['stack'][1]['line'] == $wakes" \
+		"0 < lock('${load}_word')['hold_ns']['max'] < 500000000"
+done
+
+# Waits for work, and who gave it.
+for load in queue park cond; do
+	expect 0 "$mutrace" --json="$work/json" "$workloads/futexes" $load
+	check_json "$work/json" \
+		'p["lost_events"] == 0 and p["headline"]["lock_wait_ns"] == 0' \
+		"lock('${load}_word')['role'] == 'work' and lock('${load}_word')['waits'] == 200" \
+		"lock('${load}_word')['holders'] == [] and len(lock('${load}_word')['woken_by']) == 1" \
+		"'holder' in functions(lock('${load}_word')['woken_by'][0]['stack'])" \
+		"'waiter' in functions(lock('${load}_word')['waiters'][0]['stack'])"
+	says "Waiting for work (no contention): ${load}_word"
+	says ", woken by "
+done
+
+# A real fight, of which the program itself knows how often it had to wait.
+expect 0 "$mutrace" --json="$work/json" --csv="$work/csv" "$workloads/futexes" storm
+truth=$(sed -n 's/^contended //p' "$work/out")
+check_json "$work/json" "lock('storm_word')['role'] == 'lock' and lock('storm_word')['contended'] == $truth"
+says "contended acquisitions; others are not seen of the 1 that the program builds itself"
+grep -q '"storm_word",futex,,[^,]*,[^,]*,[0-9]*,1,,'"$truth," "$work/csv" || fail "the line in CSV"

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Locks and queues that a program builds itself on futexes, with a known load each: ROUNDS waits for a
+ * holder, while the waiter is seen asleep. "storm" is a mutex that four threads really fight for; they count
+ * how often.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "handshake.h"
+
+#ifndef FUTEX2_PRIVATE
+#define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
+#endif
+#ifndef FUTEX2_SIZE_U32
+#define FUTEX2_SIZE_U32 2
+#endif
+#define ROUNDS 200
+#define NOINLINE __attribute__((noinline, noclone))
+
+static atomic_uint mutex_word, bitset_word, pi_word, op_word, new_word, queue_word, park_word, cond_word,
+	storm_word;
+static atomic_int held, going, done, waiter_tid;
+
+static long futex(atomic_uint *word, int op, unsigned int value, void *more, void *word2, unsigned int value3)
+{
+	return syscall(SYS_futex, word, op, value, more, word2, value3);
+}
+
+/* Drepper's third: 0 free, 1 taken, 2 taken and perhaps waited for. */
+static bool take(atomic_uint *word, unsigned int to)
+{
+	unsigned int free = 0;
+
+	return atomic_compare_exchange_strong(word, &free, to);
+}
+
+#define MUTEX(name, wait, wake) \
+	static NOINLINE void name##_lock(void) \
+	{ \
+		if (take(&name##_word, 1)) \
+			return; \
+		while (atomic_exchange(&name##_word, 2) != 0) \
+			wait; \
+	} \
+	static NOINLINE void name##_unlock(void) \
+	{ \
+		if (atomic_exchange(&name##_word, 0) == 2) \
+			wake; \
+		__asm__ volatile(""); /* the frame stays */ \
+	}
+
+MUTEX(mutex, futex(&mutex_word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0),
+      futex(&mutex_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0))
+MUTEX(bitset, futex(&bitset_word, FUTEX_WAIT_BITSET, 2, NULL, NULL, 4),
+      futex(&bitset_word, FUTEX_WAKE_BITSET, 1, NULL, NULL, 4))
+MUTEX(op, futex(&op_word, FUTEX_WAIT, 2, NULL, NULL, 0),
+      futex(&new_word, FUTEX_WAKE_OP, 1, (void *)1, &op_word, FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)))
+MUTEX(new, syscall(455, &new_word, 2, ~0u, FUTEX2_SIZE_U32 | FUTEX2_PRIVATE, NULL, 0),
+      syscall(454, &new_word, ~0u, 1, FUTEX2_SIZE_U32 | FUTEX2_PRIVATE))
+MUTEX(storm, futex(&storm_word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0),
+      futex(&storm_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0))
+
+static NOINLINE void pi_lock(void)
+{
+	if (!take(&pi_word, (unsigned int)own_tid()))
+		futex(&pi_word, FUTEX_LOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+static NOINLINE void pi_unlock(void)
+{
+	unsigned int mine = (unsigned int)own_tid();
+
+	if (!atomic_compare_exchange_strong(&pi_word, &mine, 0))
+		futex(&pi_word, FUTEX_UNLOCK_PI_PRIVATE, 0, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+/* A thread waits for work, and another has it. */
+static NOINLINE void queue_take(void)
+{
+	unsigned int seen = atomic_load(&queue_word);
+
+	atomic_fetch_add(&going, 1);
+	futex(&queue_word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+static NOINLINE void queue_put(void)
+{
+	atomic_fetch_add(&queue_word, 1);
+	futex(&queue_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+static NOINLINE void park(void)
+{
+	atomic_fetch_add(&going, 1);
+	while (!atomic_exchange(&park_word, 0))
+		futex(&park_word, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+}
+
+static NOINLINE void unpark(void)
+{
+	atomic_store(&park_word, 1);
+	futex(&park_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+static NOINLINE void cond_wait(void)
+{
+	unsigned int seen = atomic_load(&cond_word);
+
+	atomic_fetch_add(&going, 1);
+	futex(&cond_word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+	mutex_lock();
+	mutex_unlock();
+}
+
+static NOINLINE void cond_signal(void)
+{
+	unsigned int now = atomic_fetch_add(&cond_word, 1) + 1;
+
+	futex(&cond_word, FUTEX_CMP_REQUEUE_PRIVATE, 1, (void *)1, &mutex_word, now);
+	__asm__ volatile("");
+}
+
+struct load {
+	const char *name;
+	void (*wait)(void), (*after)(void);  /* the waiter's */
+	void (*before)(void), (*wake)(void); /* the holder's; before NULL: it only wakes */
+};
+
+static const struct load loads[] = {
+	{ "mutex", mutex_lock, mutex_unlock, mutex_lock, mutex_unlock },
+	{ "bitset", bitset_lock, bitset_unlock, bitset_lock, bitset_unlock },
+	{ "pi", pi_lock, pi_unlock, pi_lock, pi_unlock },
+	{ "op", op_lock, op_unlock, op_lock, op_unlock },
+	{ "new", new_lock, new_unlock, new_lock, new_unlock },
+	{ "queue", queue_take, NULL, NULL, queue_put },
+	{ "park", park, NULL, NULL, unpark },
+	{ "cond", cond_wait, NULL, NULL, cond_signal },
+};
+
+static NOINLINE void *waiter(void *data)
+{
+	const struct load *l = data;
+
+	atomic_store(&waiter_tid, own_tid());
+	for (int i = 0; i < ROUNDS; i++) {
+		if (l->before) {
+			await_step(&held, i + 1);
+			atomic_store(&going, i + 1);
+		}
+		l->wait(); /* WAITS HERE */
+		if (l->after)
+			l->after();
+		atomic_store(&done, i + 1);
+	}
+	return NULL;
+}
+
+static NOINLINE void holder(const struct load *l)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		if (l->before)
+			l->before();
+		atomic_store(&held, i + 1);
+		await_step(&going, i + 1);
+		await_asleep(atomic_load(&waiter_tid));
+		sleep_us(500);
+		l->wake(); /* WAKES HERE */
+		await_step(&done, i + 1);
+	}
+}
+
+static atomic_long contended;
+
+static void *storm(void *data)
+{
+	for (int i = 0; i < 4000; i++) {
+		if (!take(&storm_word, 1)) {
+			atomic_fetch_add(&contended, 1);
+			while (atomic_exchange(&storm_word, 2) != 0)
+				futex(&storm_word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+		}
+		if (i % 16 == (int)(intptr_t)data)
+			sleep_us(20);
+		storm_unlock();
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	pthread_t thread[4];
+
+	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+		if (strcmp(name, loads[i].name) != 0)
+			continue;
+		if (strcmp(name, "new") == 0 && syscall(454, &new_word, ~0u, 1, FUTEX2_SIZE_U32) < 0)
+			return 77; /* an older kernel */
+		pthread_create(&thread[0], NULL, waiter, (void *)&loads[i]);
+		await_step(&waiter_tid, 1);
+		holder(&loads[i]);
+		pthread_join(thread[0], NULL);
+		return 0;
+	}
+	if (strcmp(name, "storm") != 0)
+		return 2;
+	storm_lock();
+	storm_unlock();
+	for (intptr_t i = 0; i < 4; i++)
+		pthread_create(&thread[i], NULL, storm, (void *)i);
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	printf("contended %ld\n", atomic_load(&contended));
+	return 0;
+}

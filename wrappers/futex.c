@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Futex calls by syscall(): the locks of Rust, GLib, Qt 6, C++20 and of whoever builds his own. What a call
+ * means is told here; episodes.h says what is made of it. A call that neither sleeps nor wakes anybody must
+ * cost next to nothing. Nothing that the arguments point to is read: the kernel says EFAULT where we would
+ * crash.
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdint.h>
+
+#include "src/record/episodes.h"
+#include "wrappers/futex.h"
+#include "wrappers/real.h"
+
+enum what { NEITHER, WAITS, WAKES };
+
+/* A call, and the word that it is about. */
+struct plan {
+	enum what what;
+	struct futex_word word;
+	const void *also; /* a second word that it may wake */
+};
+
+static struct plan plan_futex(const long a[6])
+{
+	const void *word = (const void *)a[0];
+
+	switch (a[1] & FUTEX_CMD_MASK) {
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+		return (struct plan){ WAITS,
+				      { .address = word, .expected = (uint32_t)a[2], .compares = true },
+				      NULL };
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2: return (struct plan){ WAITS, { .address = word, .inherits = true }, NULL };
+	case FUTEX_WAIT_REQUEUE_PI:
+		return (struct plan){ WAITS, { .address = word, .condition = true }, NULL };
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET: return (struct plan){ WAKES, { .address = word }, NULL };
+	case FUTEX_WAKE_OP: return (struct plan){ WAKES, { .address = word }, (const void *)a[4] };
+	case FUTEX_UNLOCK_PI: return (struct plan){ WAKES, { .address = word, .inherits = true }, NULL };
+	case FUTEX_REQUEUE:
+	case FUTEX_CMP_REQUEUE:
+	case FUTEX_CMP_REQUEUE_PI:
+		return (struct plan){ WAKES, { .address = word, .condition = true }, NULL };
+	default: return (struct plan){ NEITHER, { .address = NULL }, NULL };
+	}
+}
+
+static struct plan plan_of(long number, const long a[6])
+{
+	const void *word = (const void *)a[0];
+
+	switch (number) {
+	case SYS_futex_wait:
+		return (struct plan){ WAITS,
+				      { .address = word, .expected = (uint32_t)a[1], .compares = true },
+				      NULL };
+	case SYS_futex_wake: return (struct plan){ WAKES, { .address = word }, NULL };
+	/* Both name their words in an array. It stands for the words: whose wait is for several, waits for work. */
+	case SYS_futex_waitv: return (struct plan){ WAITS, { .address = word, .condition = true }, NULL };
+	case SYS_futex_requeue: return (struct plan){ NEITHER, { .address = NULL }, NULL };
+	default: return plan_futex(a);
+	}
+}
+
+static inline long call(long number, const long a[6])
+{
+	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+static COLD long waits(struct thread *t, const struct plan *p, long number, const long a[6], struct site site)
+{
+	struct futex_wait w;
+	int saved = errno, error;
+	long r;
+
+	if (!episode_wait_begin(t, p->word, site, &w))
+		return call(number, a);
+	errno = saved;
+	r = call(number, a);
+	error = errno;
+	episode_wait_end(t, &w, r < 0 ? error : 0);
+	errno = error;
+	return r;
+}
+
+static COLD long wakes(struct thread *t, const struct plan *p, long number, const long a[6], struct site site)
+{
+	struct futex_release release, second;
+	int saved = errno;
+	long r;
+
+	episode_release(t, p->word, site, &release);
+	if (p->also != NULL)
+		episode_release(t, (struct futex_word){ .address = p->also }, site, &second);
+	errno = saved;
+	r = call(number, a);
+	saved = errno;
+	episode_released(t, &release);
+	if (p->also != NULL)
+		episode_released(t, &second);
+	errno = saved;
+	return r;
+}
+
+/* Calls no function that might change errno. */
+static long waits_lite(struct thread *t, const void *word, uint64_t since, long number, const long a[6])
+{
+	long r = call(number, a);
+
+	episode_lite_end(t, word, since, r < 0 ? errno : 0);
+	return r;
+}
+
+static COLD long recorded(struct thread *t, long number, const long a[6], struct site site)
+{
+	struct plan p = plan_of(number, a);
+
+	switch (p.what) {
+	case WAKES: return wakes(t, &p, number, a, site);
+	case WAITS: return waits(t, &p, number, a, site);
+	default: return call(number, a);
+	}
+}
+
+/* The commonest calls are told here, before more is found out about them. */
+long futex_call(long number, const long a[6], struct site site)
+{
+	const void *word = (const void *)a[0];
+	struct thread *t;
+	uint64_t since;
+
+	t = recorder_enter_quickly();
+	if (t == NULL || t->silent)
+		return call(number, a);
+	if (number != SYS_futex)
+		return recorded(t, number, a, site);
+	switch (a[1] & FUTEX_CMD_MASK) {
+	case FUTEX_WAKE:
+	case FUTEX_WAKE_BITSET:
+		if (t->top < t->held_first && episode_no_news(t, word))
+			return call(number, a);
+		break;
+	case FUTEX_WAIT:
+	case FUTEX_WAIT_BITSET:
+		if (episode_lite_begin(t, word, site, &since))
+			return waits_lite(t, word, since, number, a);
+		break;
+	default: break;
+	}
+	return recorded(t, number, a, site);
+}
