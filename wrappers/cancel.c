@@ -2,10 +2,18 @@
 /* Ends of waits by cancellation, see cancel.h. Runs in the cancelled thread, as a clean-up handler. */
 #include "wrappers/cancel.h"
 
+#include "src/record/events.h"
+
 void cancellable_reopen(const struct cancellable *c, const struct wait *w)
 {
-	if (c->mutex_use.cell != 0)
-		hold_begin(c->thread, c->mutex_use, c->mutex, SIDE_EXCLUSIVE, w);
+	struct held *h;
+
+	if (c->mutex_use.cell == 0)
+		return;
+	hold_begin(c->thread, c->mutex_use, c->mutex, SIDE_EXCLUSIVE, w);
+	h = hold_find(c->thread, c->mutex);
+	if (h != NULL)
+		events_want(h);
 }
 
 void cancellable_unwound(void *data)

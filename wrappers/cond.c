@@ -8,6 +8,7 @@
 
 #include <errno.h>
 
+#include "src/record/events.h"
 #include "wrappers/acquire.h"
 #include "wrappers/cancel.h"
 #include "wrappers/real.h"
@@ -56,6 +57,7 @@ static void mutex_released(struct cancellable *x, struct site site)
 		recorder_misuse(t, x->use.lock, STATE_TWO_MUTEXES, site);
 	if (h->recursion != 0) /* the C library releases one level of several: it stays held */
 		return;
+	events_want(h);
 	if (hold_end(t, h, site, &closed, &now)) {
 		x->mutex_use = (struct use){ closed.cell, closed.lock };
 		hold_book(t, &closed, now);
@@ -110,8 +112,10 @@ int cond_signal_at(int (*call)(pthread_cond_t *), pthread_cond_t *c, bool broadc
 	if (use.cell != 0) {
 		heard = __atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0;
 		use_signalled(use, broadcast, heard);
-		if (heard)
+		if (heard) {
+			events_done(t, EVENT_SIGNAL, use, broadcast ? EVENT_BROADCAST : 0);
 			wait_signal(t, use, broadcast);
+		}
 	}
 	return call(c);
 }

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <sys/types.h>
 
+#include "src/record/events.h"
 #include "wrappers/acquire.h"
 #include "wrappers/cancel.h"
 #include "wrappers/real.h"
@@ -107,8 +108,11 @@ EXPORT int sem_post(sem_t *s)
 	if (t != NULL) {
 		/* Before the post: afterwards the semaphore may be gone. */
 		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
-		if (use.cell != 0)
+		if (use.cell != 0) {
 			use_posted(use);
+			if (__atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0)
+				events_done(t, EVENT_POST, use, 0);
+		}
 	}
 	return REAL(sem_post)(s);
 }

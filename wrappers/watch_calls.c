@@ -56,6 +56,28 @@
 		return result; \
 	} while (0)
 
+/* ---- whose originals libmutrace.so has as well ---- */
+
+EXPORT int pthread_join(pthread_t id, void **out)
+{
+	WATCHED_CALL(pthread_join, REAL(pthread_join)(id, out));
+}
+
+EXPORT int pthread_timedjoin_np(pthread_t id, void **out, const struct timespec *until)
+{
+	WATCHED_CALL(pthread_timedjoin_np, REAL(pthread_timedjoin_np)(id, out, until));
+}
+
+EXPORT int pthread_clockjoin_np(pthread_t id, void **out, clockid_t clock, const struct timespec *until)
+{
+	WATCHED_CALL(pthread_clockjoin_np, REAL(pthread_clockjoin_np)(id, out, clock, until));
+}
+
+EXPORT int thrd_join(thrd_t id, int *out)
+{
+	WATCHED_CALL(thrd_join, REAL(thrd_join)(id, out));
+}
+
 /* ---- one more argument, perhaps; what was not given is passed on as it stands there ---- */
 
 static mode_t last_mode(va_list a)
@@ -318,16 +340,4 @@ EXPORT int epoll_wait(int fd, struct epoll_event *events, int n, int ms)
 EXPORT int epoll_pwait(int fd, struct epoll_event *events, int n, int ms, const sigset_t *set)
 {
 	WATCHED_WAIT(epoll_pwait, ms != 0, REAL(epoll_pwait)(fd, events, n, ms, set));
-}
-
-/* ---- threads: the originals are known for mutrace, too ---- */
-
-EXPORT int pthread_join(pthread_t id, void **out)
-{
-	WATCHED_CALL(pthread_join, REAL(pthread_join)(id, out));
-}
-
-EXPORT int thrd_join(thrd_t id, int *out)
-{
-	WATCHED_CALL(thrd_join, REAL(thrd_join)(id, out));
 }

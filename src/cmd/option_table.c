@@ -107,6 +107,9 @@ const struct option_spec option_specs[] = {
 	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_SIZE,
 	  AT(config.max_bytes), 1 << 20, UINT64_MAX,
 	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },
+	{ GROUP_RECORD, 0, "events", "SIZE", FOR_RUN | FOR_CHECK, ARG_SIZE, AT(config.events), 0, UINT64_MAX,
+	  "keep the last SIZE bytes of events of each process, to tell what fixing a lock would gain; "
+	  "64M if not given, 0 for none" },
 	{ GROUP_RECORD, 0, "no-follow", NULL, FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_FLAG, AT(no_follow), 0, 0,
 	  "do not wait for children that outlive the program" },
 	{ GROUP_RECORD, 0, "hash-size", "N", FOR_RUN, ARG_IGNORED, 0, 0, 0,

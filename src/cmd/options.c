@@ -250,6 +250,7 @@ static void set_usual(struct options *o, enum command_bit command)
 	render_options_init(&o->render, &o->report);
 	outputs_init(o->outputs);
 	o->config.frames = FRAMES_DEFAULT;
+	o->config.events = EVENTS_DEFAULT;
 	o->repeat = 1;
 	o->command = command;
 	o->render.tool = say_name();

@@ -119,6 +119,7 @@ static int fill(struct sessiondir *s)
 	if (s->file < 0 || fchmod(s->file, 0600) < 0)
 		return -errno;
 	directory_hold(s->file);
+	s->content.config.events = directory_room_for_events(s->path, s->content.config.events);
 	if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < SESSION_FILE_SIZE)
 		return -EFBIG; /* to try it would raise SIGXFSZ */
 	r = -posix_fallocate(s->file, 0, SESSION_FILE_SIZE);

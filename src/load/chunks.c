@@ -180,6 +180,7 @@ int chunks_each(struct image *im, uint32_t type, size_t item_size, chunk_item ta
 		    now.item_size == c->item_size && (now.used > c->used || now.first != c->stream)) {
 			c->used = now.used;
 			c->stream = now.first;
+			c->thread = now.thread;
 		}
 		if (c->used > UINT32_MAX - 1 - number)
 			return -EOVERFLOW;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Events: what happened to each thread, in the order of its time. A thread that has no room left writes over its oldest
- * chunk, also while we read: then that chunk is passed by. Runs in mutrace. Called by items.c and resolve.c.
+ * Events: what happened to each thread, in the order of its time. Where there is no room left the oldest chunk
+ * is written over, also while we read: then that chunk is passed by. Runs in mutrace. Called by items.c and resolve.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static bool unchanged(const struct image *im, const struct image_chunk *c)
 	struct chunk now;
 
 	return file_read(im->fd, &now, sizeof(now), c->offset) == (int64_t)sizeof(now) &&
-	       now.first == c->stream && now.used >= c->used;
+	       now.first == c->stream && now.thread == c->thread && now.used >= c->used;
 }
 
 int events_read(struct image *im)

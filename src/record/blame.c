@@ -2,8 +2,9 @@
 /*
  * A wait that is going on: when it began, and who holds the lock. The holder is looked for at the beginning,
  * in the held stacks of the other threads, and again at the end. Called by wrappers around a call that
- * blocks; takes no lock. A wait for a thread's end is shown to readers only.
+ * blocks; takes no lock.
  */
+#include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/signalled.h"
 
@@ -130,6 +131,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	if (recorder.config.track_rt)
 		thread_policy_changed(t);
 	waits_settle(t);
+	events_before_wait(t, use, w->start);
 	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_HOLDS))
 		waited_begin(t, address, w, find_holders);
 	waited_look(t, w);
@@ -152,23 +154,6 @@ void wait_timed(struct thread *t)
 	t->rec->waiting_flags = WAITING_TIMED;
 }
 
-void thread_joins(struct thread *t, pthread_t id, struct site site)
-{
-	uint8_t busy = busy_enter(t);
-	struct thread_rec *r = t->rec;
-
-	r->waiting_stack = stacks_capture(t, site);
-	r->waiting_site = site.ip;
-	r->waiting_since = clock_now();
-	__atomic_store_n(&r->joining, (uint64_t)id, __ATOMIC_RELEASE);
-	busy_leave(t, busy);
-}
-
-void thread_joined(struct thread *t)
-{
-	__atomic_store_n(&t->rec->joining, 0, __ATOMIC_RELEASE);
-}
-
 /* Completes the facts of a wait that ended. */
 static void conclude(struct thread *t, struct wait *w, uint32_t holder_before)
 {
@@ -187,6 +172,7 @@ void wait_end(struct thread *t, struct wait *w)
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
 	waited_end(t, w);
+	events_waited(t, w);
 	conclude(t, w, holder);
 }
 
@@ -269,6 +255,7 @@ bool wait_part(struct thread *t, struct wait *w, const struct wait_over *over, s
 		return false;
 	ret->facts.wait_stack = w->facts.wait_stack;
 	w->ticks -= ret->ticks;
+	events_wait_parted(t, w, ret);
 	conclude(t, ret, 0);
 	return true;
 }

@@ -165,6 +165,7 @@ static void fill(struct session_file *s)
 	s->start_ns = ticks_monotonic_ns();
 	procinfo_boot_id(s->boot_id);
 	s->config.frames = FRAMES_DEFAULT;
+	s->config.events = EVENTS_DEFAULT;
 	s->config.report_at_exit = 1;
 	s->config.watch = recorder.watch_by_hand;
 	strcpy(s->version, PACKAGE_VERSION);
@@ -204,6 +205,7 @@ int byhand_make_session(char *path, size_t size)
 		return r;
 	if (ends_otherwise(path, o.output))
 		byhand_say("the session is kept in ", path, NULL);
+	s.config.events = directory_room_for_events(path, s.config.events);
 	r = write_file(path, SESSION_FILE, &s, sizeof(s), SESSION_FILE_SIZE);
 	if (r == 0)
 		r = write_options(path, &o);

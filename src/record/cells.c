@@ -6,16 +6,9 @@
  */
 #include <string.h>
 
+#include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
-
-/* Locks made together stand together, with room between for further cells of theirs. */
-static uint32_t lock_hash(uint32_t lock)
-{
-	uint32_t number = lock * REF_UNIT / (uint32_t)sizeof(struct lock_rec);
-
-	return (uint32_t)((number / 64 * 0x9e3779b97f4a7c15ull) >> 32) + number % 64 * 2;
-}
 
 static uint32_t cell_hash(const void *slot)
 {
@@ -74,6 +67,7 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 		arena_publish(&t->cells_arena);
 		*(uint32_t *)hashtable_place(&t->cells, &cell_table, lock_hash(lock)) = POINTER_REF(found);
 		cache_grow(t);
+		events_cell_made(t, POINTER_REF(found));
 	} else {
 		count_thread(t, found, lock_known);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* A thread's edges: its ended waits, by lock, waiter's stack and holder's stack. They belong to the thread;
  * nothing here takes a lock. */
+#include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/modules.h"
 #include "src/record/waited.h"
@@ -161,6 +162,8 @@ void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 	uint8_t busy = busy_enter(t);
 
 	book(t, w, timed_out);
+	if (timed_out)
+		events_gave_up(t, w);
 	busy_leave(t, busy);
 	waits_settle(t);
 }

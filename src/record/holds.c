@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/waited.h"
 
@@ -279,6 +280,7 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 {
 	struct cell *c = REF_POINTER(h->cell);
 
+	events_hold(t, h, now);
 	if (h->flags & HELD_COUNTED)
 		cell_catch_up(c, h->acquired);
 	if (!(h->flags & HELD_UNTIMED))

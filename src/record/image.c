@@ -67,6 +67,8 @@ static void take_over(const struct mapping *image)
 			: recorder.config.sample_hold > 1 ? MODE_SAMPLED
 			: recorder.counter                ? MODE_EXACT
 							  : MODE_EXACT_BY_CALL;
+	recorder.events = recorder.config.events != 0 && recorder.config.watch == 0 &&
+			  recorder.mode != MODE_CONTENDED && recorder.mode != MODE_SAMPLED;
 }
 
 int image_attach(bool make)

@@ -99,6 +99,14 @@ static inline uint32_t wait_hold_stack(uint32_t cell)
 void waits_settle(struct thread *t);
 
 /* cells.c */
+/* The place of a lock's cells in a thread's table. Locks made together stand together, with room between for
+ * further cells of theirs. */
+static inline uint32_t lock_hash(uint32_t lock)
+{
+	uint32_t number = lock * REF_UNIT / (uint32_t)sizeof(struct lock_rec);
+
+	return (uint32_t)((number / 64 * 0x9e3779b97f4a7c15ull) >> 32) + number % 64 * 2;
+}
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);
 /* Takes back the count of a cell whose first acquisition has just been booked. */
 void cells_uncount(struct thread *t, struct use use, const void *address);
@@ -117,6 +125,8 @@ void threads_find_tid(void);
 void life_end(struct thread *t);
 /* The processor time of all threads that live, for the end of the process. */
 void threads_time(void);
+/* The thread of a handle, or the last one that had it; NULL unknown. */
+struct thread *thread_of(pthread_t handle);
 /* Stops the recording of all threads. */
 void threads_stop(void);
 

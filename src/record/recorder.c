@@ -14,6 +14,7 @@
 
 #include "src/unwind/probe.h"
 #include "src/record/episodes.h"
+#include "src/record/events.h"
 #include "src/record/image.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
@@ -151,6 +152,7 @@ static void child_start(void)
 	waited_reset();
 	signalled_reset();
 	episodes_reset();
+	events_reset();
 	threads_reset();
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */
@@ -250,6 +252,8 @@ struct thread *recorder_thread_prepare(void)
 	if (recorder.state != RECORDER_ON)
 		return NULL;
 	t = thread_prepare();
+	if (t != NULL && thread_self->mode != MODE_OFF)
+		events_created(thread_self, t);
 	errno = saved;
 	return t;
 }

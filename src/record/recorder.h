@@ -140,9 +140,16 @@ void thread_begin(struct thread *t);          /* the recorder's part of it */
 void thread_end(struct thread *t);            /* in the ending thread, last thing */
 /* A thread, by its pthread_t, has got a name. */
 void thread_named(pthread_t id, const char *name);
-/* The calling thread begins to wait for the end of another, by its pthread_t; or it waits no more. */
-void thread_joins(struct thread *t, pthread_t id, struct site site);
+/* A wait for the end of another thread. Lives on the stack of a wrapper. */
+struct join {
+	uint64_t start;
+	uint32_t stack;
+	uint32_t joined, generation; /* ref of the thread's record, 0 unknown */
+};
+/* The calling thread begins to wait for the end of another, by its pthread_t; it waits no more; it has joined it. */
+void thread_joins(struct thread *t, pthread_t id, struct site site, struct join *ret);
 void thread_joined(struct thread *t);
+void join_done(struct thread *t, pthread_t id, struct join *j);
 void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */
 /* The policy of another thread has changed, or of a thread that is not known. Each looks for itself at its
  * next call. */

@@ -50,6 +50,25 @@ struct arena {
 	uint32_t next_bytes; /* size of the next chunk */
 };
 
+/* A cell whose holds are summed between events, see events.h. */
+struct event_sum {
+	uint32_t cell;     /* ref */
+	uint32_t within;   /* the lock that was held around it, 0 none */
+	uint32_t acquired; /* lower half of the cell's, as far as events tell of its holds, */
+	uint64_t held;     /* and their ticks */
+};
+#define EVENT_SUMS 16u
+
+/* A thread's events. */
+struct thread_events {
+	struct chunk *chunk; /* NULL: none yet */
+	uint32_t left;       /* events that still fit */
+	uint64_t number;     /* of the chunk's first event among all of the thread's */
+	uint32_t n_sums, turn;
+	uint64_t end; /* of the last event, ticks */
+	struct event_sum sums[EVENT_SUMS];
+};
+
 /* See hashtable.h. */
 struct hashtable {
 	struct hash_slots *now; /* NULL: none yet */
@@ -102,6 +121,7 @@ struct thread {
 	uint32_t looks;
 	struct waits *waits;       /* see waited.h; NULL: it has never waited */
 	struct episodes *episodes; /* see episodes.h; NULL: it has never waited for a futex */
+	struct thread_events events;
 	struct record_list records[RECORD_LISTS];
 	uint32_t stand_ins
 		[1u << STAND_INS_LOG]; /* refs of locks that stand for others of their origin, see edges.c */
@@ -190,6 +210,7 @@ struct recorder {
 	uint8_t full;       /* 1: the session has no room for anything new */
 	uint8_t child_confined; /* 1: a vfork child has confined itself, in our memory; it must not even be asked who it is */
 	uint8_t valgrind; /* 1: under valgrind */
+	uint8_t events;   /* 1: events are recorded */
 	uint8_t confined; /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
 	struct session_config config;

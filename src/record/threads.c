@@ -10,6 +10,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
@@ -150,8 +151,10 @@ struct thread *thread_prepare(void)
 	struct thread *t;
 
 	t = take(self->tid ? self->tid : own_tid());
-	if (t != NULL)
+	if (t != NULL) {
+		t->rec->self = 0; /* it has none until it runs */
 		inherit(t, self);
+	}
 	return t;
 }
 
@@ -293,6 +296,7 @@ static void begin(struct thread *t)
 	thread_own = (struct thread_own){ t, t->cache, t->cache_mask };
 	signal_fence();
 	t->mode = recorder.mode;
+	events_started(t);
 	busy_leave(t, 0);
 	errno = saved;
 }
@@ -345,6 +349,7 @@ void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
 	t->rec->cpu_ns = procinfo_thread_time(t->tid);
+	events_ended(t);
 	t->mode = MODE_OFF;
 	thread_is_none();
 	t->rec->end_ticks = clock_now();
@@ -388,6 +393,21 @@ struct thread *thread_attach(void)
 		main_stack();
 	begin(t);
 	return t;
+}
+
+struct thread *thread_of(pthread_t handle)
+{
+	uint32_t n = thread_count();
+	struct thread *found = NULL;
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct thread *t = thread_at(i);
+
+		if (t != NULL && t->rec != NULL && t->rec->self == (uint64_t)handle &&
+		    (found == NULL || t->rec->start_ticks > found->rec->start_ticks))
+			found = t;
+	}
+	return found;
 }
 
 void threads_stop(void)

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -208,4 +209,17 @@ bool directory_is_empty(int dir)
 
 	each_entry(dir, "", is_itself, &empty);
 	return empty;
+}
+
+#define EVENTS_PART 8 /* of the room */
+
+uint64_t directory_room_for_events(const char *path, uint64_t wanted)
+{
+	struct statvfs fs;
+	uint64_t room;
+
+	if (statvfs(path, &fs) != 0)
+		return wanted;
+	room = (uint64_t)fs.f_bavail * fs.f_frsize / EVENTS_PART;
+	return wanted < room ? wanted : room;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #define DIRECTORY_NAME "mutrace-" /* names of unnamed sessions begin so */
@@ -46,5 +47,9 @@ bool directory_hold_alone(int session_file);
 void directory_remove_files(int session_dir);
 /* True if there is nothing in a directory. */
 bool directory_is_empty(int dir);
+
+/* Bytes of events that a session in this place may have, of `wanted`: where there is little room, the rest is for
+ * counters. */
+uint64_t directory_room_for_events(const char *path, uint64_t wanted);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Events and phases as they are in a session: the chunks CHUNK_EVENTS and CHUNK_PHASES, see format.h, which includes
  * this. A thread's events stand in chunks of its own; struct chunk's "first" says which comes first, and how many were
- * written over. Who takes a chunk again sets "used" to 0, then "first".
+ * written over. Who takes a chunk again, which may be another thread, sets "used" to 0, then "first" and "thread".
  */
 #ifndef MUTRACE_SESSION_EVENTS_H
 #define MUTRACE_SESSION_EVENTS_H
@@ -30,9 +30,10 @@ struct event {
 };
 
 enum event_type {
-	EVENT_WAIT = 1,   /* a wait that ended; other: who released */
-	EVENT_HOLD = 2,   /* a hold that began with or ended a wait, or within which there is another event */
-	EVENT_SUM = 3,    /* what a heavily used lock was held since the event before */
+	EVENT_WAIT = 1, /* a wait that ended; other: who released */
+	EVENT_HOLD = 2, /* a hold that began with or ended a wait, or within which there is another event */
+	EVENT_SUM =
+		3, /* what a contended lock was held since the event before, in holds that are no events */
 	EVENT_SIGNAL = 4, /* of a condition that somebody waited for */
 	EVENT_POST = 5,   /* of a semaphore that somebody waited for */
 	EVENT_BARRIER = 6,
@@ -42,6 +43,12 @@ enum event_type {
 	EVENT_EXIT = 10, /* begin: the thread's processor time in ns */
 	EVENT_MAX
 };
+
+/* event.flags. Of CREATE and JOIN: the lower half of the generation of "other"; of BARRIER: how many threads make a
+ * round, 0 unknown. */
+#define EVENT_TIMED_OUT 0x1u /* WAIT: it was given up */
+#define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */
+#define EVENT_BROADCAST 0x1u /* SIGNAL */
 
 /* A span of the program's time that it gave a name. 64 bytes. */
 struct phase_rec {

@@ -41,6 +41,7 @@
 #define REF_UNIT 8u
 #define CHUNK_ALIGN 4096u /* every chunk starts on such a boundary and is a multiple of it long */
 #define FRAMES_DEFAULT 16u
+#define EVENTS_DEFAULT (64ull << 20) /* bytes */
 #define FRAMES_MAX 128u
 
 enum clock_kind {
@@ -68,7 +69,8 @@ struct session_config {
 	uint32_t watch;     /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
 	uint32_t after_ms;  /* matrace: what happens earlier after the start of a process is not recorded */
 	uint32_t keep;      /* 1: the user asked for the session by name (-o), so nobody removes it */
-	uint32_t reserved[3];
+	uint32_t reserved;
+	uint64_t events; /* most bytes of events in an image; 0: none are recorded */
 };
 
 #define SESSION_FILE_SIZE 4096u
@@ -187,8 +189,8 @@ struct chunk { /* 64 bytes; the items follow */
 	uint32_t item_size;
 	uint32_t used;   /* items in use; an item is complete before it is counted */
 	uint32_t thread; /* ref of the thread_rec whose arena this is, 0 shared */
-	uint32_t reserved;
-	uint64_t first; /* CHUNK_EVENTS: number of the first item among all of the thread's, from 0 */
+	uint32_t next;   /* CHUNK_EVENTS: the recorder's business */
+	uint64_t first;  /* CHUNK_EVENTS: number of the first item among all of the thread's, from 0 */
 	uint32_t reserved_too[4];
 };
 /* A reader that finds no chunk at a CHUNK_ALIGN boundary below "used" (its writer was killed while
@@ -359,6 +361,7 @@ struct held {
 #define HELD_SCALED 0x20u /* sampled: counts for sample_hold holds */
 #define HELD_COUNTED 0x40u
 #define HELD_WATCHED 0x80u /* it began while others waited; see waited.h */
+#define HELD_EVENT 0x100u  /* there is an event within it, so that it will be one */
 
 /*
  * Stacks are paths in a tree whose root is the innermost frame: a stack id is the ref of the node of its

@@ -41,7 +41,7 @@ done <orders
 expect 0 "$mutrace" --all -d -r --trap --contended-only --no-follow --per-instance --hash-size=99 --max=1 \
 	--frames=3 \
 	--locked-min=1 --owner-changed-min=1 --contended-min=1 --wait-min=1 --sample-hold=10 \
-	--session-size=4M \
+	--session-size=4M --events=1M \
 	--helper='my_lock*' --sysroot=/ true
 
 # Its section COUNTERS has those of the table, with their meanings, and no others.

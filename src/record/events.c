@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Events, see events.h. Called by blame.c, holds.c, threads.c, joins.c and wrappers. */
+#include "src/record/events.h"
+
+#include "src/record/clock.h"
+#include "src/record/internal.h"
+#include "src/record/pilock.h"
+
+#define CHUNK_FIRST CHUNK_ALIGN /* of a thread; each has one, whatever the budget says */
+#define CHUNK_LATER (8 * CHUNK_ALIGN)
+#define SESSION_PART 4 /* of a session with a limit, so much is for events */
+/* Holds that were less than this part of the time between two events wait for the next sum. */
+#define SUM_LEAST 64
+
+/* Chunks that are full, the oldest first. Zeros but for "taken" mean: none. */
+static struct {
+	uint32_t word;
+	uint32_t oldest, newest; /* refs; linked by struct chunk's "next" */
+	uint64_t taken;          /* bytes of all chunks */
+} full;
+
+void events_reset(void)
+{
+	full.word = full.oldest = full.newest = 0;
+	full.taken = 0;
+}
+
+static bool can_grow(void)
+{
+	return !recorder.full && !recorder.confined;
+}
+
+static bool within_budget(uint32_t bytes)
+{
+	uint64_t budget = recorder.config.events, all = recorder.config.max_bytes;
+
+	if (all != 0 && budget > all / SESSION_PART)
+		budget = all / SESSION_PART;
+	return full.taken + bytes <= budget && can_grow();
+}
+
+static void full_put(struct chunk *c)
+{
+	c->next = 0;
+	if (full.newest != 0)
+		((struct chunk *)REF_POINTER(full.newest))->next = POINTER_REF(c);
+	else
+		full.oldest = POINTER_REF(c);
+	full.newest = POINTER_REF(c);
+}
+
+static struct chunk *full_take(void)
+{
+	struct chunk *c = full.oldest != 0 ? REF_POINTER(full.oldest) : NULL;
+
+	if (c) {
+		full.oldest = c->next;
+		if (full.oldest == 0)
+			full.newest = 0;
+	}
+	return c;
+}
+
+/* Makes a chunk the thread's. A reader that is in the middle of it sees that it changed. */
+static void take_over(struct thread *t, struct chunk *c)
+{
+	__atomic_store_n(&c->used, 0, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	c->first = t->events.number;
+	__atomic_store_n(&c->thread, t->ref, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* Room for more events: a new chunk, or the one that was filled longest ago. False: there is none. */
+static bool more(struct thread *t)
+{
+	struct chunk *had = t->events.chunk, *c = NULL;
+	uint32_t bytes = had ? CHUNK_LATER : CHUNK_FIRST;
+
+	if (!pilock_lock(&full.word, t->tid))
+		return false;
+	if (within_budget(bytes) || (!had && full.oldest == 0 && can_grow())) {
+		c = image_chunk(CHUNK_EVENTS, sizeof(struct event), bytes, t->ref, t->tid);
+		full.taken += c ? bytes : 0;
+	}
+	if (had)
+		full_put(had);
+	if (!c)
+		c = full_take();
+	pilock_unlock(&full.word, t->tid);
+	t->events.number += had ? had->used : 0;
+	t->events.chunk = c;
+	if (!c)
+		return false;
+	take_over(t, c);
+	t->events.left = (uint32_t)((c->size - sizeof(*c)) / sizeof(struct event));
+	return true;
+}
+
+static struct event *place(struct thread *t)
+{
+	struct chunk *c;
+
+	if (unlikely(t->events.left == 0) && !more(t))
+		return NULL;
+	t->events.left--;
+	c = t->events.chunk;
+	return (struct event *)(c + 1) + c->used;
+}
+
+static void publish(struct thread *t)
+{
+	struct chunk *c = t->events.chunk;
+
+	__atomic_store_n(&c->used, c->used + 1, __ATOMIC_RELEASE);
+}
+
+void events_want(struct held *h)
+{
+	if (recorder.events && !(h->flags & HELD_EVENT)) /* waiters write there, too */
+		__atomic_fetch_or(&h->flags, HELD_EVENT, __ATOMIC_RELAXED);
+}
+
+/* All holds that an event lies in become events. Those below a marked one are marked. */
+static void mark_held(struct thread *t)
+{
+	for (struct held *h = t->top; h >= t->held_first && !(h->flags & HELD_EVENT); h--)
+		events_want(h);
+}
+
+/* The sums of a cell; NULL: it has none yet. */
+static struct event_sum *sum_find(struct thread *t, uint32_t cell)
+{
+	for (uint32_t i = 0; i < t->events.n_sums; i++)
+		if (t->events.sums[i].cell == cell)
+			return &t->events.sums[i];
+	return NULL;
+}
+
+/* The lock that is held innermost, but for one that is about to be acquired or was just released. */
+static uint32_t innermost(const struct thread *t, uint32_t but)
+{
+	for (const struct held *h = t->top; h >= t->held_first; h--)
+		if (h->address != 0 && h->lock != but)
+			return h->lock;
+	return 0;
+}
+
+/* From now on the holds of a cell are summed. Those that came before count to the first sum, unless the table
+ * has been full: then they may be counted already. */
+static struct event_sum *sum_add(struct thread *t, uint32_t cell, uint32_t within)
+{
+	const struct cell *c = REF_POINTER(cell);
+	struct thread_events *e = &t->events;
+	struct event_sum *s = &e->sums[e->n_sums < EVENT_SUMS ? e->n_sums++ : e->turn++ % EVENT_SUMS];
+
+	*s = (struct event_sum){ .cell = cell, .within = within };
+	if (e->turn != 0) {
+		s->acquired = (uint32_t)c->acquired;
+		s->held = c->hold_total;
+	}
+	return s;
+}
+
+/* The sums of a cell. If they are new, those of the thread's other cells of the lock begin, too: contention at
+ * one call site makes the holds of all of them matter. */
+static struct event_sum *sum_use(struct thread *t, uint32_t cell)
+{
+	struct event_sum *s = sum_find(t, cell);
+	uint32_t lock = ((const struct cell *)REF_POINTER(cell))->lock, ref;
+
+	if (s)
+		return s;
+	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++)
+		if (ref != cell && ((const struct cell *)REF_POINTER(ref))->lock == lock && !sum_find(t, ref))
+			sum_add(t, ref, 0);
+	return sum_add(t, cell, innermost(t, lock));
+}
+
+void events_cell_made(struct thread *t, uint32_t cell)
+{
+	uint32_t lock = ((const struct cell *)REF_POINTER(cell))->lock;
+
+	for (uint32_t i = 0; i < t->events.n_sums; i++)
+		if (((const struct cell *)REF_POINTER(t->events.sums[i].cell))->lock == lock) {
+			sum_add(t, cell, innermost(t, lock));
+			return;
+		}
+}
+
+/* True if a cell does not have an acquisition yet, see struct held. */
+static bool behind(const struct cell *c, uint32_t acquired)
+{
+	return (int32_t)(acquired - (uint32_t)c->acquired) > 0;
+}
+
+/* Writes what the sums' cells were held since the last event. */
+static void sums_write(struct thread *t, uint64_t now)
+{
+	uint64_t pending = t->rec->pending, since = now - t->events.end;
+
+	for (uint32_t i = 0; i < t->events.n_sums; i++) {
+		struct event_sum *s = &t->events.sums[i];
+		const struct cell *c = REF_POINTER(s->cell);
+		bool late = pending >> 32 == s->cell; /* its last hold is not booked yet */
+		uint64_t held = c->hold_total + (late ? (uint32_t)pending : 0);
+		uint32_t acquired = (uint32_t)c->acquired + (late && behind(c, t->rec->pending_acquired));
+		int64_t ticks = (int64_t)(held - s->held);
+		int32_t holds = (int32_t)(acquired - s->acquired);
+		struct event *e;
+
+		if (ticks <= 0 || (uint64_t)ticks < since / SUM_LEAST || !(e = place(t)))
+			continue;
+		*e = (struct event){
+			.held = (uint64_t)ticks,
+			.holds = holds > 0 ? (uint32_t)holds : 1,
+			.within = s->within,
+			.lock = c->lock,
+			.stack = c->stack,
+			.type = EVENT_SUM,
+			.side = c->side,
+		};
+		publish(t);
+		s->held = held;
+		s->acquired = acquired;
+	}
+}
+
+static void write(struct thread *t, const struct event *e)
+{
+	struct event *at = place(t);
+
+	if (!at)
+		return;
+	*at = *e;
+	publish(t);
+	t->events.end = e->end;
+}
+
+static bool is_scratch(uint32_t lock) /* of the calibration */
+{
+	return lock < CHUNK_ALIGN / REF_UNIT;
+}
+
+void events_before_wait(struct thread *t, struct use use, uint64_t now)
+{
+	uint8_t busy;
+
+	if (!recorder.events || is_scratch(use.lock))
+		return;
+	busy = busy_enter(t);
+	if (use.cell != 0 && kind_has(use_lock(use)->kind, TRAIT_HOLDS))
+		sum_use(t, use.cell);
+	sums_write(t, now);
+	busy_leave(t, busy);
+}
+
+void events_waited(struct thread *t, const struct wait *w)
+{
+	const struct lock_rec *l = REF_POINTER(w->lock);
+	bool barrier = l->kind == KIND_BARRIER;
+	uint8_t busy;
+
+	if (!recorder.events || is_scratch(w->lock))
+		return;
+	busy = busy_enter(t);
+	mark_held(t);
+	write(t, &(struct event){
+			 .begin = w->start,
+			 .end = w->start + w->ticks,
+			 .lock = w->lock,
+			 .other = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED),
+			 .stack = w->facts.wait_stack,
+			 .type = barrier ? EVENT_BARRIER : EVENT_WAIT,
+			 .side = w->side,
+			 .flags = barrier && l->other <= UINT16_MAX ? (uint16_t)l->other : 0,
+		 });
+	busy_leave(t, busy);
+}
+
+/* The event of a wait, one of the last two; NULL: it is there no more. */
+static struct event *find_wait(struct thread *t, const struct wait *w)
+{
+	struct chunk *c = t->events.chunk;
+	uint32_t n = recorder.events && c ? c->used : 0;
+
+	for (uint32_t i = n; i > 0 && i + 2 > n; i--) {
+		struct event *e = (struct event *)(c + 1) + (i - 1);
+
+		if (e->type == EVENT_WAIT && e->lock == w->lock && e->begin == w->start)
+			return e;
+	}
+	return NULL;
+}
+
+void events_gave_up(struct thread *t, const struct wait *w)
+{
+	struct event *e = find_wait(t, w);
+
+	if (e)
+		e->flags |= EVENT_TIMED_OUT;
+}
+
+void events_wait_parted(struct thread *t, const struct wait *w, const struct wait *rest)
+{
+	struct event *e = find_wait(t, w);
+
+	if (e)
+		e->end = w->start + w->ticks;
+	events_waited(t, rest);
+}
+
+void events_hold_ended(struct thread *t, const struct held *h, uint64_t now)
+{
+	const struct cell *c = REF_POINTER(h->cell);
+	struct event_sum *s;
+	uint8_t busy;
+
+	if (now == 0) /* it was not timed */
+		return;
+	busy = busy_enter(t);
+	s = sum_use(t, h->cell);
+	s->acquired++; /* it is counted already, and will be booked when this is done */
+	sums_write(t, h->since);
+	s->held += now - h->since;
+	mark_held(t);
+	write(t, &(struct event){
+			 .begin = h->since,
+			 .end = now,
+			 .lock = h->lock,
+			 .stack = c->stack,
+			 .type = EVENT_HOLD,
+			 .side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
+			 .flags = h->flags & HELD_WAITED ? EVENT_WAITED : 0,
+		 });
+	busy_leave(t, busy);
+}
+
+/* An event that took no time. */
+static void moment(struct thread *t, struct event *e)
+{
+	uint8_t busy;
+
+	if (!recorder.events)
+		return;
+	busy = busy_enter(t);
+	if (e->end == 0)
+		e->begin = e->end = clock_now();
+	sums_write(t, e->end);
+	mark_held(t);
+	write(t, e);
+	busy_leave(t, busy);
+}
+
+void events_done(struct thread *t, enum event_type type, struct use use, uint16_t flags)
+{
+	moment(t, &(struct event){ .lock = use.lock,
+				   .stack = use_cell(use)->stack,
+				   .type = (uint8_t)type,
+				   .flags = flags });
+}
+
+void events_created(struct thread *t, const struct thread *created)
+{
+	moment(t, &(struct event){ .other = created->ref,
+				   .type = EVENT_CREATE,
+				   .flags = (uint16_t)(created->rec->generation + 1) });
+}
+
+void events_started(struct thread *t)
+{
+	moment(t, &(struct event){
+			  .begin = t->rec->start_ticks, .end = t->rec->start_ticks, .type = EVENT_START });
+}
+
+void events_joined(struct thread *t, uint64_t begin, uint32_t stack, uint32_t other, uint32_t generation)
+{
+	moment(t, &(struct event){ .begin = begin,
+				   .end = clock_now(),
+				   .other = other,
+				   .stack = stack,
+				   .type = EVENT_JOIN,
+				   .flags = (uint16_t)generation });
+}
+
+void events_ended(struct thread *t)
+{
+	moment(t, &(struct event){ .begin = t->rec->cpu_ns, .end = clock_now(), .type = EVENT_EXIT });
+}
