@@ -15,6 +15,7 @@ enum group_kind { GROUP_WAITERS, GROUP_HOLDERS, GROUP_USERS };
 struct group_build {
 	uint32_t row;
 	enum group_kind kind;
+	uint32_t number; /* before they are sorted */
 	struct report_group group;
 };
 
@@ -26,6 +27,7 @@ struct groups {
 	struct table
 		taken; /* of the present process: (lock, call site) -> a stack that took the lock there */
 	struct inversions inversions;
+	struct pairs pairs;
 	struct table ran; /* (row and side, hold site) -> number in sums */
 	struct ran_sum {  /* of holds */
 		uint64_t watched, preempted, slept;
@@ -134,7 +136,9 @@ static int holder_stack(struct report_private *v, struct groups *g, const struct
 	return table_put(&g->holders, e->hold_stack, e->hold_site, stack);
 }
 
-static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const struct report_group *add)
+/* ret: the number of the group, or NULL. */
+static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const struct report_group *add,
+		     uint32_t *ret)
 {
 	uint64_t key = (uint64_t)row << 3 | (uint64_t)add->side << 2 | kind;
 	const struct report_stack *stack = add->stack;
@@ -149,6 +153,7 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 		g->list[g->n++] = (struct group_build){
 			.row = row,
 			.kind = kind,
+			.number = number,
 			.group = { .stack = stack, .side = add->side },
 		};
 	}
@@ -163,11 +168,14 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 		group->max_ns = add->max_ns;
 	if (add->tid)
 		group->tid = add->tid;
+	if (ret)
+		*ret = number;
 	return 0;
 }
 
 static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, enum lock_side side,
-			  const struct report_stack *stack, const struct model_edge *e, uint32_t tid)
+			  const struct report_stack *stack, const struct model_edge *e, uint32_t tid,
+			  uint32_t *ret)
 {
 	bool holder = kind == GROUP_HOLDERS;
 	struct report_group add = {
@@ -184,7 +192,7 @@ static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, 
 
 	if (holder)
 		ran_apply(g, row, e, &add);
-	return group_add(g, row, kind, &add);
+	return group_add(g, row, kind, &add, ret);
 }
 
 /* The holder, and for how long it held it: the stack of the first time through a call stands for all. */
@@ -210,13 +218,41 @@ static int cell_add_group(struct report_private *v, struct groups *g, const stru
 			return r;
 	}
 	add.stack = symbols_stack(v, stack);
-	return group_add(g, row, GROUP_USERS, &add);
+	return group_add(g, row, GROUP_USERS, &add, NULL);
+}
+
+/* The waiter and the holder of an edge, and the pair that they are. */
+static int edge_groups(struct report_private *v, struct groups *g, const struct model_process *p,
+		       const struct model_edge *e, uint32_t row)
+{
+	uint32_t stack, waiter, holder;
+	int r;
+
+	r = edge_add_group(g, row, GROUP_WAITERS, e->side, symbols_stack(v, e->wait_stack), e,
+			   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid, &waiter);
+	if (r < 0)
+		return r;
+	r = holder_stack(v, g, e, &stack);
+	if (r < 0)
+		return r;
+	if (e->inverted) {
+		r = inversions_add(&g->inversions, row, p, e, symbols_stack(v, e->wait_stack),
+				   symbols_stack(v, stack));
+		if (r < 0)
+			return r;
+	}
+	if (stack == MODEL_NONE && e->holder == MODEL_NONE && !kind_has(p->locks[e->lock].kind, TRAIT_HOLDER))
+		return 0;
+	r = edge_add_group(g, row, GROUP_HOLDERS, e->holder_side, symbols_stack(v, stack), e,
+			   e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid, &holder);
+	if (r < 0)
+		return r;
+	return pairs_add(&g->pairs, row, waiter, symbols_stack(v, stack) ? holder : TABLE_NONE, e);
 }
 
 static int process_groups(struct report_private *v, struct groups *g, const struct model_process *p,
 			  const uint32_t *rows)
 {
-	uint32_t stack;
 	size_t i;
 	int r;
 
@@ -231,28 +267,10 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 	}
 	for (i = 0; i < p->n_edges; i++) {
 		const struct model_edge *e = &p->edges[i];
-		uint32_t row = rows[e->lock];
 
 		if (e->count == 0 && e->parts == 0 && e->unfinished == 0)
 			continue;
-		r = edge_add_group(g, row, GROUP_WAITERS, e->side, symbols_stack(v, e->wait_stack), e,
-				   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid);
-		if (r < 0)
-			return r;
-		r = holder_stack(v, g, e, &stack);
-		if (r < 0)
-			return r;
-		if (e->inverted) {
-			r = inversions_add(&g->inversions, row, p, e, symbols_stack(v, e->wait_stack),
-					   symbols_stack(v, stack));
-			if (r < 0)
-				return r;
-		}
-		if (stack == MODEL_NONE && e->holder == MODEL_NONE &&
-		    !kind_has(p->locks[e->lock].kind, TRAIT_HOLDER))
-			continue;
-		r = edge_add_group(g, row, GROUP_HOLDERS, e->holder_side, symbols_stack(v, stack), e,
-				   e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid);
+		r = edge_groups(v, g, p, e, rows[e->lock]);
 		if (r < 0)
 			return r;
 	}
@@ -283,24 +301,17 @@ static int group_compare(const void *a, const void *b)
 	return 0;
 }
 
-int blame_make(struct report_private *v, struct report_process *e, struct row_map *map)
+/* Gives the groups and the pairs to their rows, in order. */
+static int groups_place(struct report_private *v, struct groups *g, struct row_map *map)
 {
-	struct groups g = { 0 };
-	struct report_group *out;
-	size_t i;
-	int r = 0;
+	struct report_group *out = pool_take(&v->pool, (g->n + 1) * sizeof(*out));
+	struct report_group **at = calloc(g->n + 1, sizeof(struct report_group *));
+	int r = out && at ? 0 : -ENOMEM;
 
-	for (i = 0; i < e->n_processes && r == 0; i++)
-		r = process_groups(v, &g, e->processes[i], map->rows[i]);
-	out = r == 0 ? pool_take(&v->pool, (g.n + 1) * sizeof(*out)) : NULL;
-	if (!out) {
-		r = -ENOMEM;
-		goto out;
-	}
-	if (g.n)
-		qsort(g.list, g.n, sizeof(*g.list), group_compare);
-	for (i = 0; i < g.n; i++) {
-		struct report_row *row = &map->all[g.list[i].row];
+	if (g->n)
+		qsort(g->list, g->n, sizeof(*g->list), group_compare);
+	for (size_t i = 0; i < g->n && r == 0; i++) {
+		struct report_row *row = &map->all[g->list[i].row];
 		const struct {
 			struct report_group **first;
 			size_t *n;
@@ -310,16 +321,32 @@ int blame_make(struct report_private *v, struct report_process *e, struct row_ma
 			[GROUP_USERS] = { &row->users, &row->n_users },
 		};
 
-		out[i] = g.list[i].group;
-		if (!*lists[g.list[i].kind].first)
-			*lists[g.list[i].kind].first = &out[i];
-		*lists[g.list[i].kind].n += 1;
+		out[i] = g->list[i].group;
+		at[g->list[i].number] = &out[i];
+		if (!*lists[g->list[i].kind].first)
+			*lists[g->list[i].kind].first = &out[i];
+		*lists[g->list[i].kind].n += 1;
 	}
-out:
+	if (r == 0)
+		r = pairs_place(v, &g->pairs, map, at);
+	free(at);
+	return r;
+}
+
+int blame_make(struct report_private *v, struct report_process *e, struct row_map *map)
+{
+	struct groups g = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < e->n_processes && r == 0; i++)
+		r = process_groups(v, &g, e->processes[i], map->rows[i]);
+	if (r == 0)
+		r = groups_place(v, &g, map);
 	if (r == 0)
 		r = inversions_place(v, &g.inversions, map);
 	else
 		inversions_free(&g.inversions);
+	pairs_free(&g.pairs);
 	table_free(&g.numbers);
 	table_free(&g.holders);
 	table_free(&g.taken);

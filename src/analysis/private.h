@@ -124,6 +124,19 @@ int inversions_add(struct inversions *x, uint32_t row, const struct model_proces
 int inversions_place(struct report_private *v, struct inversions *x, struct row_map *map);
 void inversions_free(struct inversions *x);
 
+/* pairs.c. Waiters and whom they waited for, collected by blame_make(). */
+struct pairs {
+	struct table numbers;
+	struct pair_build *list;
+	size_t n, capacity;
+};
+/* Adds what an edge says of a pair. waiter, holder: numbers of groups; holder TABLE_NONE: not known. */
+int pairs_add(struct pairs *x, uint32_t row, uint32_t waiter, uint32_t holder, const struct model_edge *e);
+/* Gives them to their rows. groups: where the groups are now, by their numbers. */
+int pairs_place(struct report_private *v, struct pairs *x, struct row_map *map,
+		struct report_group *const *groups);
+void pairs_free(struct pairs *x);
+
 /* allocs.c: what matrace recorded */
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);
 

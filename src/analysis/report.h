@@ -102,6 +102,12 @@ struct report_group {
 	uint64_t known_ns, preempted_ns, slept_ns;
 };
 
+/* Waits from one stack as far as one other was to blame. */
+struct report_pair {
+	const struct report_group *waiter, *holder; /* of the row's; holder NULL: not known */
+	uint64_t count, ns;
+};
+
 struct report_wait { /* a thread that waits now */
 	uint32_t pid, tid;
 	const char *thread_name;
@@ -149,6 +155,8 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	struct report_group *waiters, *holders; /* sorted by time */
 	struct report_group *users;             /* who took it: times are holds; sorted by time */
 	size_t n_waiters, n_holders, n_users;
+	struct report_pair *pairs; /* of waiters and holders, longest first */
+	size_t n_pairs;
 	struct report_wait **waiting;
 	size_t n_waiting;
 	uint64_t inversions, inversion_ns, inversion_max_ns; /* realtime threads that waited for lower ones */

@@ -191,26 +191,36 @@ static void side_take(struct digest_lock *l, const json_t *side, bool work)
 	raise_to(&l->value[FIGURE_HOLD_MAX], number_of(hold, "max"));
 }
 
-static int places_take(struct digest *d, struct digest_lock *l, const json_t *lock)
+/* The place of most time, of all processes that have the lock. */
+static int place_of_most(struct digest *d, struct digest_place *place, const json_t *lock, const char *groups,
+			 const char *time)
 {
 	double most;
-	const json_t *stack;
-	int r = 0;
+	const json_t *stack = greatest(json_object_get(lock, groups), time, &most);
+	int r;
 
-	stack = greatest(json_object_get(lock, "holders"), "blocked_ns", &most);
-	if (stack && !l->holder.stack)
-		r = place_take(d, &l->holder, stack);
-	stack = greatest(json_object_get(lock, "waiters"), "wait_ns", &most);
-	if (r == 0 && stack && !l->waiter.stack)
-		r = place_take(d, &l->waiter, stack);
-	stack = greatest(json_object_get(lock, "users"), "hold_ns", &most);
-	if (!stack)
-		stack = json_object_get(lock, "first_used_at");
+	if (!stack || (place->stack && most <= place->ns))
+		return 0;
+	r = place_take(d, place, stack);
+	place->ns = most;
+	return r;
+}
+
+static int places_take(struct digest *d, struct digest_lock *l, const json_t *lock)
+{
+	const json_t *stack;
+	int r = place_of_most(d, &l->holder, lock, "holders", "blocked_ns");
+
+	if (r == 0)
+		r = place_of_most(d, &l->waiter, lock, "waiters", "wait_ns");
+	if (r == 0)
+		r = place_of_most(d, &l->user, lock, "users", "hold_ns");
+	if (r < 0 || l->user.stack)
+		return r;
+	stack = json_object_get(lock, "first_used_at");
 	if (json_array_size(stack) == 0)
 		stack = json_object_get(lock, "created_at");
-	if (r == 0 && !l->user.stack)
-		r = place_take(d, &l->user, stack);
-	return r;
+	return place_take(d, &l->user, stack);
 }
 
 static int lock_take(struct digest *d, struct table *numbers, struct strings *identities, const json_t *lock)

@@ -21,6 +21,7 @@ struct digest_place {
 	const char *stack; /* "audit bank.c:64 < worker bank.c:120"; NULL unknown */
 	const char *file;  /* of the innermost frame, as the debug information has it; NULL unknown */
 	unsigned int line;
+	double ns; /* that it accounts for, while a run is being added up */
 };
 
 struct digest_lock {

@@ -62,6 +62,27 @@ static json_t *groups(struct json_out *j, const struct report_row *row, const st
 	return a;
 }
 
+/* Indices in the lists of waiters and holders. */
+static json_t *pairs(struct json_out *j, const struct report_row *row)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < row->n_pairs; i++) {
+		const struct report_pair *p = &row->pairs[i];
+		json_t *o = json_object();
+
+		json_set_count(j, o, "waiter", (uint64_t)(p->waiter - row->waiters));
+		if (p->holder)
+			json_set_count(j, o, "holder", (uint64_t)(p->holder - row->holders));
+		else
+			json_set(j, o, "holder", json_null());
+		json_set_count(j, o, "count", p->count);
+		json_set_count(j, o, "wait_ns", p->ns);
+		json_append(j, a, o);
+	}
+	return a;
+}
+
 static json_t *waiting(struct json_out *j, const struct report_row *row)
 {
 	json_t *a = json_array();
@@ -265,6 +286,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 	if (wakers)
 		json_set(j, o, "woken_by", groups(j, row, row->holders, row->n_holders, "wait_ns"));
 	json_set(j, o, "users", groups(j, row, row->users, row->n_users, "hold_ns"));
+	json_set(j, o, "pairs", pairs(j, row));
 	json_set(j, o, "waiting_now", waiting(j, row));
 	json_set_bool(j, o, "inversion_risk", row->risk);
 	if (row->inversions) {

@@ -119,6 +119,52 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 	}
 }
 
+#define PAIRS_SHOWN 3
+#define PAIR_LEAST 0.05 /* of what was blocked */
+#define PAIR_DIFFERS 0.1
+
+static void place_print(const struct text_out *t, const struct report_stack *s)
+{
+	if (t->o->debug_info)
+		text_frame(t, &s->frames[0]);
+	else
+		text_stack(t, s, "");
+}
+
+/*
+ * Pairs that the lists of waiters and holders do not tell: those of which the holder has another part of the
+ * waiter's wait than of all.
+ */
+static void pairs_print(const struct text_out *t, const struct report_row *row)
+{
+	char share[NUMBER_SIZE];
+	double all = 0;
+	size_t shown = 0;
+
+	for (size_t i = 0; i < row->n_pairs; i++)
+		all += (double)row->pairs[i].ns;
+	for (size_t i = 0; i < row->n_pairs && shown < PAIRS_SHOWN; i++) {
+		const struct report_pair *p = &row->pairs[i];
+		double blocked = 0;
+
+		if ((double)p->ns < PAIR_LEAST * all)
+			break;
+
+		for (size_t k = 0; k < row->n_pairs; k++)
+			if (row->pairs[k].waiter == p->waiter)
+				blocked += (double)row->pairs[k].ns;
+		if (!p->holder || !p->waiter->stack ||
+		    (double)p->ns / blocked < (double)p->holder->ns / all + PAIR_DIFFERS)
+			continue;
+		fprintf(t->f, "    %-7s %7s  ", shown++ ? "" : "pairs",
+			number_share(share, (double)p->ns, all));
+		place_print(t, p->waiter->stack);
+		fputs(" waited for ", t->f);
+		place_print(t, p->holder->stack);
+		fputc('\n', t->f);
+	}
+}
+
 /* The parts of the wait that are nobody's fault, or whose is not known, where they matter. */
 static void rest_print(const struct text_out *t, const struct report_row *row)
 {
@@ -186,6 +232,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 		}
 		group_print(t, row, row->waiters, row->n_waiters, false);
 		group_print(t, row, row->holders, row->n_holders, true);
+		pairs_print(t, row);
 		rest_print(t, row);
 		if (e->n_processes > 1 && row->wait_max_in)
 			spread_print(t, e, row);

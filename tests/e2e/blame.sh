@@ -31,6 +31,18 @@ check_json "$work/json" \
 	'[functions(w["stack"])[0] for w in lock("meeting")["waiters"]] == ["be_in_time"]' \
 	"[h['stack'][0]['line'] for h in lock('meeting')['holders']] == [$(line_of $source "LATE HERE")]"
 
+# Whom each of them waited for.
+check_json "$work/json" \
+	'[globals().__setitem__("name", lambda l, who, i: functions(l[who][i]["stack"])[0])]' \
+	'[globals().__setitem__("pair", lambda l, x: (name(l, "waiters", x["waiter"]), name(l, "holders", x["holder"]), x["count"]))]' \
+	'[globals().__setitem__("pairs", lambda n: sorted(pair(lock(n), x) for x in lock(n)["pairs"] if x["wait_ns"]))]' \
+	'pairs("busy_lock") == [("customer", "hurry", 300)]' \
+	'[x for x in pairs("table_lock") if x[0] == "look"] == [("look", "rewrite", 10)]' \
+	'[x for x in pairs("table_lock") if x[0] == "rewrite"] == [("rewrite", "browse", 10), ("rewrite", "study", 10)]' \
+	'all(sum(x["wait_ns"] for x in l["pairs"]) == sum(h["blocked_ns"] for h in l["holders"]) for l in p["locks"])'
+sed -n '/^  Lock .*: table_lock/,/^$/p' "$work/err" | grep -qE '(pairs| ) +[0-9]+ %  look .*waited for rewrite ' ||
+	fail "the report does not say whom look() waited for"
+
 head -n 5 "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
 head -n 14 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " ||
 	fail "hoard is not blamed at the top"
@@ -38,3 +50,8 @@ head -n 14 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " ||
 # In contention's own order the other lock comes first.
 expect 0 "$mutrace" --mutex-order=n-contended "$workloads/blame"
 grep -qE '^ +1 +busy_lock ' "$work/err" || fail "--mutex-order=n-contended"
+
+# An annotation lands on the holder's line, not on that of the thread that waited.
+expect 1 "$mutrace" check --limit=costly_lock:wait-max=1ms --github=notes -- "$workloads/blame"
+grep -qE "^::error file=[^,]*blame\.c,line=$hoards,.*costly_lock: .*; hoard blame\.c:$hoards" notes ||
+	fail "the annotation is not at the holder's line"
