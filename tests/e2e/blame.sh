@@ -40,7 +40,8 @@ check_json "$work/json" \
 	'[x for x in pairs("table_lock") if x[0] == "look"] == [("look", "rewrite", 10)]' \
 	'[x for x in pairs("table_lock") if x[0] == "rewrite"] == [("rewrite", "browse", 10), ("rewrite", "study", 10)]' \
 	'all(sum(x["wait_ns"] for x in l["pairs"]) == sum(h["blocked_ns"] for h in l["holders"]) for l in p["locks"])'
-sed -n '/^  Lock .*: table_lock/,/^$/p' "$work/err" | grep -qE '(pairs| ) +[0-9]+ %  look .*waited for rewrite ' ||
+sed -n '/^  Lock .*: table_lock/,/^$/p' "$work/err" |
+	grep -qE '(pairs| ) +[0-9]+ %  look .*waited for rewrite ' ||
 	fail "the report does not say whom look() waited for"
 
 head -n 5 "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
