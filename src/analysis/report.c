@@ -137,6 +137,17 @@ static uint64_t overhead(const struct model_process *p)
 	return ns < 1e18 ? (uint64_t)ns : 0;
 }
 
+static void times_add(struct report_process *e, const struct model_thread *t)
+{
+	/* the counts are another's word, of an image that may be damaged */
+	if (!t->times_known || t->times.run_ns > 2 * t->life_ns || t->times.queued_ns > 2 * t->life_ns)
+		return;
+	e->times.run_ns += t->times.run_ns;
+	e->times.queued_ns += t->times.queued_ns;
+	e->times.slices += t->times.slices;
+	e->times_of_ns += t->life_ns;
+}
+
 static void head_make(struct report_process *e)
 {
 	const struct model_process *first = e->first;
@@ -154,6 +165,7 @@ static void head_make(struct report_process *e)
 		for (j = 0; j < p->n_threads; j++) {
 			e->thread_time_ns += p->threads[j].life_ns;
 			e->threads += p->threads[j].generation > 1 ? p->threads[j].generation : 1;
+			times_add(e, &p->threads[j]);
 		}
 		for (j = 0; j < LOSS_MAX; j++) {
 			if (j == LOSS_STACK) {

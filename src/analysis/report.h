@@ -205,7 +205,9 @@ struct report_process { /* one process image, or several of one program */
 	const char *program;
 	uint64_t start_ns, runtime_ns, thread_time_ns; /* runtime: of the longest */
 	uint64_t threads;
-	bool complete; /* all ended in an orderly way and nothing is missing */
+	struct thread_times times; /* of the threads of which the kernel's counts are known ... */
+	uint64_t times_of_ns;      /* ... and how long these lived */
+	bool complete;             /* all ended in an orderly way and nothing is missing */
 	uint64_t lost_events;
 	uint64_t lost[LOSS_MAX]; /* of which, by reason */
 	uint64_t stacks_missed;  /* not captured, the events are counted */

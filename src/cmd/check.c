@@ -133,6 +133,10 @@ static void notes(const struct check *c)
 	if (c->run->unnamed != 0)
 		say("note: %zu lock%s known by address only and not compared", c->run->unnamed,
 		    c->run->unnamed == 1 ? " is" : "s are");
+	if (c->baseline && c->baseline->old)
+		say("note: the baseline is of an older mutrace and lacks figures that are not judged "
+		    "therefore; "
+		    "--write-baseline renews it");
 	for (size_t i = 0; i < c->limits.n; i++)
 		if (!c->limits.rules[i].matched && !c->limits.rules[i].total)
 			say("note: no lock matches %s", c->limits.rules[i].where);
@@ -176,7 +180,7 @@ static int judge(struct check *c, FILE *out)
 		goto finish;
 	if (c->options->github && github_write(c, &v) < 0)
 		goto finish;
-	status = v.n == 0 ? EXIT_SUCCESS : STATUS_OVER;
+	status = v.over ? STATUS_OVER : v.unsure ? (int)c->options->noisy_status : EXIT_SUCCESS;
 finish:
 	verdict_free(&v);
 	return status;

@@ -49,6 +49,8 @@ const struct option_spec option_specs[] = {
 	  "a limit, [SCOPE:]FIGURE=VALUE such as cache_*:hold-p99=50us; may be given again" },
 	{ GROUP_JUDGE, 0, "repeat", "N", FOR_CHECK, ARG_UINT, AT(repeat), 1, 1000,
 	  "run the program N times and judge the medians" },
+	{ GROUP_JUDGE, 0, "noisy-status", "STATUS", FOR_CHECK, ARG_UINT, AT(noisy_status), 0, 255,
+	  "exit with STATUS, not 0, where it is too noisy to judge" },
 	{ GROUP_JUDGE, 0, "pass-status", NULL, FOR_CHECK, ARG_FLAG, AT(pass_status), 0, 0,
 	  "a program that fails: exit as it did, not with 2" },
 	{ GROUP_WHAT, 0, "live", NULL, FOR_WATCH, ARG_FLAG, AT(live), 0, 0,

@@ -46,6 +46,7 @@ struct options {
 	unsigned int repeat;
 	const char *write_baseline, *junit, *github;
 	bool pass_status;
+	unsigned int noisy_status; /* of check where all that is over is too noisy to judge */
 	/* matrace */
 	struct string_list suppressions; /* report.suppressions */
 	const char *rt_threads;

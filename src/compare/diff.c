@@ -25,15 +25,16 @@
 static const char *const change_names[CHANGE_MAX] = { "worse", "better", "new", "gone", "same" };
 
 /* True if figure f of b is more than that of a, beyond chance. */
-static bool exceeds(const struct digest_lock *a, const struct digest_lock *b, int f)
+static bool exceeds(const struct figures *a, const struct figures *b, int f)
 {
 	const struct figure_spec *spec = &figure_specs[f];
 
-	if (spec->factor == 0 || (f >= FIGURE_HOLD_SHARE && !b->held))
+	if (spec->factor == 0 || !figure_known(a, f) || !figure_known(b, f))
 		return false;
 	if (spec->needs_use && (a->value[FIGURE_ACQUIRED] < FEW || b->value[FIGURE_ACQUIRED] < FEW))
 		return false;
-	return b->value[f] > a->value[f] * spec->factor + spec->slack && b->low[f] > a->high[f];
+	/* what lost processors explain is no change */
+	return b->likely[f] > a->likely[f] * spec->factor + spec->slack && b->low[f] > a->high[f];
 }
 
 static void lock_judge(struct diff_lock *l)
@@ -45,8 +46,8 @@ static void lock_judge(struct diff_lock *l)
 		return;
 	}
 	for (int f = 0; f < FIGURE_MAX; f++) {
-		worse |= (unsigned int)exceeds(l->base, l->now, f) << f;
-		better |= (unsigned int)exceeds(l->now, l->base, f) << f;
+		worse |= (unsigned int)exceeds(&l->base->figures, &l->now->figures, f) << f;
+		better |= (unsigned int)exceeds(&l->now->figures, &l->base->figures, f) << f;
 	}
 	l->change = worse ? CHANGE_WORSE : better ? CHANGE_BETTER : CHANGE_SAME;
 	l->why = worse ? worse : better;
@@ -54,8 +55,8 @@ static void lock_judge(struct diff_lock *l)
 
 static double wait_change(const struct diff_lock *l)
 {
-	return (l->now ? l->now->value[FIGURE_WAIT_SHARE] : 0) -
-	       (l->base ? l->base->value[FIGURE_WAIT_SHARE] : 0);
+	return (l->now ? l->now->figures.value[FIGURE_WAIT_SHARE] : 0) -
+	       (l->base ? l->base->figures.value[FIGURE_WAIT_SHARE] : 0);
 }
 
 static int lock_compare(const void *a, const void *b)
@@ -118,12 +119,11 @@ static void cell(char out[2 * NUMBER_SIZE + 8], const struct digest_lock *base, 
 		 enum figure f)
 {
 	char from[NUMBER_SIZE] = "-", to[NUMBER_SIZE] = "-";
-	bool hold = f >= FIGURE_HOLD_SHARE;
 
-	if (base && (!hold || base->held))
-		figure_text(from, figure_specs[f].unit, base->value[f]);
-	if (now && (!hold || now->held))
-		figure_text(to, figure_specs[f].unit, now->value[f]);
+	if (base && figure_known(&base->figures, f))
+		figure_text(from, figure_specs[f].unit, base->figures.value[f]);
+	if (now && figure_known(&now->figures, f))
+		figure_text(to, figure_specs[f].unit, now->figures.value[f]);
 	snprintf(out, 2 * NUMBER_SIZE + 8, "%s -> %s", from, to);
 }
 
@@ -187,8 +187,8 @@ static void reasons_print(FILE *out, const struct diff *d)
 		for (int f = 0; f < FIGURE_MAX; f++) {
 			if (l->why >> f & 1)
 				fprintf(out, ", %s %s -> %s", figure_specs[f].name,
-					figure_text(from, figure_specs[f].unit, l->base->value[f]),
-					figure_text(to, figure_specs[f].unit, l->now->value[f]));
+					figure_text(from, figure_specs[f].unit, l->base->figures.value[f]),
+					figure_text(to, figure_specs[f].unit, l->now->figures.value[f]));
 		}
 		fputc('\n', out);
 		if (l->now->waiter.stack)
@@ -204,8 +204,8 @@ static void one_total(FILE *out, const struct diff *d, enum figure f, const char
 {
 	char from[NUMBER_SIZE], to[NUMBER_SIZE];
 
-	fprintf(out, "%s %s -> %s", title, figure_text(from, figure_specs[f].unit, d->base->total[f]),
-		figure_text(to, figure_specs[f].unit, d->now->total[f]));
+	fprintf(out, "%s %s -> %s", title, figure_text(from, figure_specs[f].unit, d->base->total.value[f]),
+		figure_text(to, figure_specs[f].unit, d->now->total.value[f]));
 }
 
 void diff_text(FILE *out, const struct diff *d, bool all)
@@ -230,21 +230,24 @@ static json_t *number(enum figure_unit unit, double value)
 	return unit == UNIT_SHARE ? json_real(value) : json_integer((json_int_t)figure_whole(value));
 }
 
-static json_t *figures(const double *base, const double *now, bool total, bool held)
+static void pair_set(json_t *pair, const char *key, const struct figures *of, int f)
+{
+	if (of && figure_known(of, f))
+		json_object_set_new(pair, key, number(figure_specs[f].unit, of->value[f]));
+}
+
+static json_t *figures_json(const struct figures *base, const struct figures *now)
 {
 	json_t *o = json_object();
 
 	for (int f = 0; f < FIGURE_MAX; f++) {
-		json_t *pair;
+		json_t *pair = json_object();
 
-		if (total ? !figure_of_total(f) : !held && f >= FIGURE_HOLD_SHARE)
-			continue;
-		pair = json_object();
-		if (base)
-			json_object_set_new(pair, "base", number(figure_specs[f].unit, base[f]));
-		if (now)
-			json_object_set_new(pair, "new", number(figure_specs[f].unit, now[f]));
-		json_object_set_new(o, figure_specs[f].name, pair);
+		pair_set(pair, "base", base, f);
+		pair_set(pair, "new", now, f);
+		if (json_object_size(pair) != 0)
+			json_object_set(o, figure_specs[f].name, pair);
+		json_decref(pair);
 	}
 	return o;
 }
@@ -263,8 +266,8 @@ static json_t *lock_json(const struct diff_lock *l)
 			json_array_append_new(why, json_string(figure_specs[f].name));
 	json_object_set_new(o, "because", why);
 	json_object_set_new(o, "figures",
-			    figures(l->base ? l->base->value : NULL, l->now ? l->now->value : NULL, false,
-				    head->held));
+			    figures_json(l->base ? &l->base->figures : NULL,
+					 l->now ? &l->now->figures : NULL));
 	if (head->waiter.stack)
 		json_object_set_new(o, "waiter", json_string(head->waiter.stack));
 	if (head->holder.stack)
@@ -284,7 +287,7 @@ int diff_json(FILE *out, const struct diff *d)
 	json_object_set_new(runs, "base", json_integer(d->base->runs));
 	json_object_set_new(runs, "new", json_integer(d->now->runs));
 	json_object_set_new(o, "runs", runs);
-	json_object_set_new(o, "total", figures(d->base->total, d->now->total, true, false));
+	json_object_set_new(o, "total", figures_json(&d->base->total, &d->now->total));
 	for (size_t i = 0; i < d->n; i++)
 		if (json_array_append_new(locks, lock_json(&d->locks[i])) < 0)
 			goto out;

@@ -15,6 +15,8 @@
 
 #include "src/base/pool.h"
 #include "src/compare/figures.h"
+#include "src/compare/noise.h"
+#include "src/session/kinds.h"
 
 /* A place in the user's code that a line about a lock ends with. */
 struct digest_place {
@@ -26,27 +28,25 @@ struct digest_place {
 
 struct digest_lock {
 	const char *identity, *name, *kind, *module; /* module: without directories, NULL unknown */
-	bool held;                                   /* is of a kind that is held: has the hold figures */
-	double value[FIGURE_MAX];
-	double low[FIGURE_MAX], high[FIGURE_MAX]; /* over the runs */
+	struct figures figures;
 	struct digest_place holder, waiter,
-		user; /* who made others wait, who waited, who held it longest or used it first */
-	/* while a run is being added up */
-	double waits, wait_total, hold_total, weight;
+		user;       /* who made others wait, who waited, who held it longest or used it first */
+	struct noise noise; /* while a run is being added up; see noise.h */
 };
 
 struct digest {
 	struct pool pool;
 	struct digest_lock *locks; /* sorted by identity */
 	size_t n, capacity;
-	double total[FIGURE_MAX], total_low[FIGURE_MAX],
-		total_high[FIGURE_MAX]; /* of all locks; hold figures are 0 */
+	struct figures total; /* of all locks; those that figure_of_total() names */
 	double thread_time;
+	double run_ns, queued_ns; /* that threads had a processor, and waited for one; 0 unknown */
 	unsigned int runs;
 	const char *program;  /* NULL: none */
 	size_t unnamed;       /* locks left out because only their address is known */
 	uint64_t lost;        /* events */
 	bool incomplete;      /* a process was killed or still ran */
+	bool old;             /* of an older format, that lacks figures */
 	const char *deadlock; /* "DEADLOCK in bank: ...", of the first process that was in one; NULL: none */
 };
 
@@ -70,6 +70,19 @@ int baseline_write(const struct digest *d, const char *path, char *error);
 
 /* For the files of this folder. */
 struct digest_lock *digest_add(struct digest *d, const char *identity);
+/* A member; 0 if there is none, or none that can be. */
+double digest_number(const json_t *object, const char *key);
+/* NULL if there is none. */
+const char *digest_text(const json_t *object, const char *key);
+/* A copy that lasts as long as d; NULL of NULL, or without memory. */
+const char *digest_keep(struct digest *d, const char *text);
+/* The figures that a kind of lock has, as bits. */
+unsigned int digest_figures(enum lock_kind kind);
+/* places.c: whose code, from a lock of a report. 0 or -ENOMEM. The first deadlock of a process, in words. */
+int digest_places(struct digest *d, struct digest_lock *l, const json_t *lock);
+void digest_deadlock(struct digest *d, const json_t *process);
+/* As digest_from_json(), of a baseline. */
+int baseline_read(struct digest *d, const json_t *document, const char *name, char *error);
 /* Gives out what was made, sorted; or frees it and returns r, if that is negative. */
 int digest_end(struct digest *d, int r, struct digest **ret);
 

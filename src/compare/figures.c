@@ -15,6 +15,14 @@ const struct figure_spec figure_specs[FIGURE_MAX] = {
 #undef X
 };
 
+void figures_plain(struct figures *f)
+{
+	memcpy(f->low, f->value, sizeof(f->low));
+	memcpy(f->high, f->value, sizeof(f->high));
+	memcpy(f->likely, f->value, sizeof(f->likely));
+	memcpy(f->sure, f->value, sizeof(f->sure));
+}
+
 int figure_find(const char *name)
 {
 	for (int i = 0; i < FIGURE_MAX; i++)

@@ -15,8 +15,10 @@ struct finding {                        /* a figure over its limit */
 	const struct digest_lock *lock; /* NULL: the total */
 	enum figure figure;
 	double value, limit, base;
-	bool relative;                    /* the limit comes from the baseline, which has base */
-	bool added;                       /* a lock that the baseline does not have */
+	double sure;   /* of the value, what lost processors cannot explain */
+	bool unsure;   /* they may explain it, or not every run has it: too noisy to judge */
+	bool relative; /* the limit comes from the baseline, which has base */
+	bool added;    /* a lock that the baseline does not have */
 	const struct digest_place *place; /* guilty of it; NULL unknown */
 };
 
@@ -24,7 +26,9 @@ struct verdict {
 	const struct digest *run, *baseline; /* baseline may be NULL */
 	struct finding *findings;            /* by lock, as in run */
 	size_t n, capacity;
-	size_t failed_locks;
+	size_t over, unsure;               /* of the findings */
+	size_t failed_locks, unsure_locks; /* with one that is over; with none but unsure ones */
+	size_t explained;                  /* figures that are over only because of lost processors */
 };
 
 /* 0 or -ENOMEM. To be freed by verdict_free() in any case. */
@@ -35,6 +39,8 @@ void verdict_free(struct verdict *v);
 /* One finding in words, without its stack: "hold-p50 20 us, limit 5 us (baseline 1 us)". */
 void finding_print(FILE *out, const struct finding *f);
 
+/* How many locks there are, and how many of them are what. One line without its end. */
+void verdict_summary(FILE *out, const struct verdict *v);
 /* One line each for what failed, a line for all at the end. */
 void verdict_text(FILE *out, const struct verdict *v);
 /* GitHub workflow commands, one a finding, at the guilty line. */

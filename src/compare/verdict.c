@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The verdict, in text, JUnit XML (libxml2) and GitHub's annotations; see judge.h. */
-#include <errno.h>
-#include <libxml/xmlwriter.h>
+/* The verdict as text and as GitHub's annotations; see judge.h. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "src/compare/judge.h"
-#include "src/load/model.h"
 #include "src/render/clean.h"
 
 #define NAME_SIZE 1024
@@ -33,26 +30,50 @@ void finding_print(FILE *out, const struct finding *f)
 		fprintf(out, " (baseline %s)", figure_text(base, spec->unit, f->base));
 }
 
-void verdict_text(FILE *out, const struct verdict *v)
+/* The lock, what is over, and whose code. */
+static void line_print(FILE *out, const struct finding *f)
 {
 	char name[NAME_SIZE];
 
-	for (size_t i = 0; i < v->n; i++) {
-		const struct finding *f = &v->findings[i];
+	fprintf(out, "%s: ", lock_name(name, f));
+	finding_print(out, f);
+	if (f->place)
+		fprintf(out, "; %s", f->place->stack);
+}
 
-		fprintf(out, "mutrace check: FAILED %s: ", lock_name(name, f));
-		finding_print(out, f);
-		if (f->place)
-			fprintf(out, "; %s", f->place->stack);
-		fputc('\n', out);
-	}
-	if (v->n == 0)
-		fprintf(out, "mutrace check: in order, %zu lock%s", v->run->n, v->run->n == 1 ? "" : "s");
+void verdict_summary(FILE *out, const struct verdict *v)
+{
+	size_t n = v->run->n;
+	char share[NUMBER_SIZE];
+
+	if (v->over == 0)
+		fprintf(out, "%s, %zu lock%s", v->unsure ? "nothing certain" : "in order", n,
+			n == 1 ? "" : "s");
 	else
-		fprintf(out, "mutrace check: %zu of %zu lock%s over a limit%s", v->failed_locks, v->run->n,
-			v->run->n == 1 ? "" : "s", v->findings[0].lock ? "" : ", and all together");
+		fprintf(out, "%zu of %zu lock%s over a limit%s", v->failed_locks, n, n == 1 ? "" : "s",
+			v->findings[0].lock || v->findings[0].unsure ? "" : ", and all together");
+	if (v->unsure)
+		fprintf(out, ", %zu figure%s too noisy to judge", v->unsure, v->unsure == 1 ? "" : "s");
+	if (v->unsure + v->explained && v->run->queued_ns > 0)
+		fprintf(out, " (threads ready to run had no processor for %s of the time)",
+			number_share(share, v->run->queued_ns, v->run->queued_ns + v->run->run_ns));
 	if (v->run->runs > 1)
 		fprintf(out, ", medians of %u runs", v->run->runs);
+}
+
+void verdict_text(FILE *out, const struct verdict *v)
+{
+	for (int unsure = 0; unsure < 2; unsure++) {
+		for (size_t i = 0; i < v->n; i++) {
+			if (v->findings[i].unsure != unsure)
+				continue;
+			fprintf(out, "mutrace check: %s ", unsure ? "too noisy to judge" : "FAILED");
+			line_print(out, &v->findings[i]);
+			fputc('\n', out);
+		}
+	}
+	fputs("mutrace check: ", out);
+	verdict_summary(out, v);
 	fputc('\n', out);
 }
 
@@ -86,8 +107,8 @@ static const char *relative(const char *file)
 
 void verdict_github(FILE *out, const struct verdict *v)
 {
-	char name[NAME_SIZE], *text;
 	size_t size;
+	char *text;
 
 	for (size_t i = 0; i < v->n; i++) {
 		const struct finding *f = &v->findings[i];
@@ -95,12 +116,9 @@ void verdict_github(FILE *out, const struct verdict *v)
 
 		if (!line)
 			return;
-		fprintf(line, "%s: ", lock_name(name, f));
-		finding_print(line, f);
-		if (f->place)
-			fprintf(line, "; %s", f->place->stack);
+		line_print(line, f);
 		fclose(line);
-		fputs("::error ", out);
+		fputs(f->unsure ? "::warning " : "::error ", out);
 		if (f->place && f->place->file) {
 			char file[NAME_SIZE];
 
@@ -110,115 +128,10 @@ void verdict_github(FILE *out, const struct verdict *v)
 			fprintf(out, ",line=%u,", f->place->line);
 		}
 		fputs("title=", out);
-		escape(out, "mutrace: over the limit", true);
+		escape(out, f->unsure ? "mutrace: too noisy to judge" : "mutrace: over the limit", true);
 		fputs("::", out);
 		escape(out, text, false);
 		fputc('\n', out);
 		free(text);
 	}
-}
-
-static void attribute(xmlTextWriter *w, const char *name, const char *value)
-{
-	char clean[2 * NAME_SIZE];
-
-	clean_text(clean, sizeof(clean), value); /* what XML may not hold at all is gone then */
-	xmlTextWriterWriteAttribute(w, BAD_CAST name, BAD_CAST clean);
-}
-
-static void number_attribute(xmlTextWriter *w, const char *name, size_t value)
-{
-	xmlTextWriterWriteFormatAttribute(w, BAD_CAST name, "%zu", value);
-}
-
-static void case_failure(xmlTextWriter *w, const struct finding *f, size_t n)
-{
-	char *text = NULL, *end;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-
-	if (!out)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		finding_print(out, &f[i]);
-		if (f[i].place)
-			fprintf(out, "; %s", f[i].place->stack);
-		fputc('\n', out);
-	}
-	if (fclose(out) == 0 && (end = strchr(text, '\n'))) {
-		xmlTextWriterStartElement(w, BAD_CAST "failure");
-		*end = '\0';
-		attribute(w, "message", text);
-		*end = '\n';
-		xmlTextWriterWriteString(w, BAD_CAST text);
-		xmlTextWriterEndElement(w);
-	}
-	free(text);
-}
-
-static void case_write(xmlTextWriter *w, const char *group, const char *name, const struct finding *f,
-		       size_t n)
-{
-	xmlTextWriterStartElement(w, BAD_CAST "testcase");
-	attribute(w, "classname", group);
-	attribute(w, "name", name);
-	if (n)
-		case_failure(w, f, n);
-	xmlTextWriterEndElement(w);
-}
-
-static void cases_write(xmlTextWriter *w, const struct verdict *v)
-{
-	size_t at = 0, n;
-
-	for (n = 0; at + n < v->n && !v->findings[at + n].lock;)
-		n++;
-	case_write(w, "mutrace", "all locks", v->findings, n);
-	at += n;
-	for (size_t i = 0; i < v->run->n; i++) {
-		const struct digest_lock *l = &v->run->locks[i];
-
-		for (n = 0; at + n < v->n && v->findings[at + n].lock == l;)
-			n++;
-		case_write(w, l->identity, l->name, n ? &v->findings[at] : NULL, n);
-		at += n;
-	}
-}
-
-int verdict_junit(const char *path, const struct verdict *v, const char *trouble, char *error)
-{
-	xmlTextWriter *w = xmlNewTextWriterFilename(path, 0);
-	size_t failures = trouble ? 0 : v->failed_locks + (v->n > 0 && !v->findings[0].lock);
-	int r;
-
-	if (!w) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written", path);
-		return -EIO;
-	}
-	xmlTextWriterSetIndent(w, 1);
-	xmlTextWriterStartDocument(w, NULL, "UTF-8", NULL);
-	xmlTextWriterStartElement(w, BAD_CAST "testsuites");
-	xmlTextWriterStartElement(w, BAD_CAST "testsuite");
-	attribute(w, "name", "mutrace check");
-	number_attribute(w, "tests", trouble ? 1 : v->run->n + 1);
-	number_attribute(w, "failures", failures);
-	number_attribute(w, "errors", trouble ? 1 : 0);
-	if (trouble) {
-		xmlTextWriterStartElement(w, BAD_CAST "testcase");
-		attribute(w, "classname", "mutrace");
-		attribute(w, "name", "all locks");
-		xmlTextWriterStartElement(w, BAD_CAST "error");
-		attribute(w, "message", trouble);
-		xmlTextWriterEndElement(w);
-		xmlTextWriterEndElement(w);
-	} else {
-		cases_write(w, v);
-	}
-	r = xmlTextWriterEndDocument(w);
-	xmlFreeTextWriter(w);
-	if (r < 0) {
-		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written", path);
-		return -EIO;
-	}
-	return 0;
 }

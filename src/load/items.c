@@ -40,6 +40,8 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 		.start_ns = t->start_ticks,
 		.end_ns = t->end_ticks,
 		.life_ns = t->past_ticks,
+		.times = t->times,
+		.times_known = t->times_known == t->generation,
 		.ended = t->end_ticks != 0,
 		.realtime = t->realtime != 0,
 		.policy = (int)t->policy,

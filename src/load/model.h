@@ -68,6 +68,8 @@ struct model_thread {
 	uint64_t start_ns,
 		end_ns;   /* of the present one, on the process's time line; end: of the process if alive */
 	uint64_t life_ns; /* of all that used the record */
+	struct thread_times times;
+	bool times_known; /* of all of them */
 	bool ended, realtime;
 	int policy, priority;
 	struct alloc_totals totals; /* matrace: while it was not realtime */

@@ -199,6 +199,7 @@ uint64_t procinfo_thread_time(uint32_t tid)
 }
 
 #define TASK_PATH 48
+#define FORK_PATIENCE 400u /* of so many short sleeps */
 
 /* The path of a file that tells of a thread of this process. */
 static void task_path(char path[TASK_PATH], uint32_t tid, const char *file)
@@ -238,25 +239,46 @@ long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2])
 	return number;
 }
 
-/* Three numbers: ns on a processor, ns waited for one, times that it was given one. All are 0 where the kernel does
- * not count. */
-bool procinfo_thread_delay(uint32_t tid, uint64_t *ret_ns)
+/*
+ * Reading a thread's file takes a descriptor for a moment, which no child is to have. So a fork waits for those
+ * who read.
+ */
+static uint32_t readers, forking;
+
+void procinfo_before_fork(void)
 {
-	char path[TASK_PATH], text[64];
-	uint64_t v[3] = { 0 };
-	int field = 0;
-	ssize_t n;
+	const long moment[2] = { 0, 50000 };
+
+	__atomic_store_n(&forking, 1, __ATOMIC_SEQ_CST);
+	for (unsigned int i = 0; i < FORK_PATIENCE && __atomic_load_n(&readers, __ATOMIC_SEQ_CST) != 0; i++)
+		raw_sleep(moment);
+}
+
+void procinfo_after_fork(void)
+{
+	__atomic_store_n(&forking, 0, __ATOMIC_SEQ_CST);
+}
+
+bool procinfo_thread_times(uint32_t tid, struct thread_times *ret)
+{
+	char path[TASK_PATH], text[64]; /* three numbers */
+	uint64_t number[3] = { 0 };
+	unsigned int n = 0;
+	ssize_t size = 0;
 
 	task_path(path, tid, "/schedstat");
-	n = read_file(path, text, sizeof(text) - 1);
-	for (ssize_t i = 0; i < n && field < 3; i++) {
-		if (text[i] >= '0' && text[i] <= '9')
-			v[field] = v[field] * 10 + (uint64_t)(text[i] - '0');
+	__atomic_fetch_add(&readers, 1, __ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&forking, __ATOMIC_SEQ_CST))
+		size = read_file(path, text, sizeof(text));
+	__atomic_fetch_sub(&readers, 1, __ATOMIC_SEQ_CST);
+	for (ssize_t i = 0; i < size && n < 3; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			n++;
 		else
-			field++;
+			number[n] = number[n] * 10 + (uint64_t)(text[i] - '0');
 	}
-	*ret_ns = v[1];
-	return v[2] != 0;
+	*ret = (struct thread_times){ number[0], number[1], number[2] };
+	return n == 3;
 }
 
 uint64_t procinfo_thread_faults(uint32_t tid)

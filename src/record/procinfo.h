@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "src/session/threads.h"
+
 /* Field 22 of /proc/self/stat, 0 if unknown. */
 uint64_t procinfo_start_time(void);
 /* Inode number of this process's PID namespace, 0 if unknown. errno stays. */
@@ -26,8 +28,11 @@ uint64_t procinfo_thread_faults(uint32_t tid);
 #define PROCINFO_RUNS (-1L)
 #define PROCINFO_UNKNOWN (-2L)
 long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2]);
-/* For how long a thread of this process has waited for a processor while it could have run. False: unknown. */
-bool procinfo_thread_delay(uint32_t tid, uint64_t *ret_ns);
+/* The processor time of a thread of this process so far, and its time in the queue. False if unknown. */
+bool procinfo_thread_times(uint32_t tid, struct thread_times *ret);
+/* Around a fork, in the parent, and in the child after it: nobody reads files of threads meanwhile. */
+void procinfo_before_fork(void);
+void procinfo_after_fork(void);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
 /* The processor time of a thread of this process so far, 0 if unknown. errno stays. */

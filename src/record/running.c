@@ -15,7 +15,6 @@
 #define LOOK_SHARE 64u     /* a hold is looked at if it takes so many times what a look takes */
 #define UNUSUAL 8u         /* times the usual is unusually long */
 #define YOUNG 2u           /* acquisitions of a cell until its average says anything */
-#define FORK_PATIENCE 400u /* of so many short sleeps */
 
 /* A critical section of no length, which no instruction lies in: what the kernel finds in our pointer. It looks
  * for the signature before the address to go to, and kills if it is not there. */
@@ -54,35 +53,12 @@ void running_start(void)
 	area_known = true;
 }
 
-/*
- * Reading a thread's file takes a descriptor for a moment, which no child is to have. So a fork waits for those
- * who read.
- */
-static uint32_t readers, forking;
-
-void running_before_fork(void)
-{
-	const long moment[2] = { 0, 50000 };
-
-	__atomic_store_n(&forking, 1, __ATOMIC_SEQ_CST);
-	for (unsigned int i = 0; i < FORK_PATIENCE && __atomic_load_n(&readers, __ATOMIC_SEQ_CST) != 0; i++)
-		raw_sleep(moment);
-}
-
-void running_after_fork(void)
-{
-	__atomic_store_n(&forking, 0, __ATOMIC_SEQ_CST);
-}
-
 static uint64_t delay_of(uint32_t tid)
 {
-	uint64_t ns = DELAY_UNKNOWN;
+	struct thread_times times;
 
-	__atomic_fetch_add(&readers, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&forking, __ATOMIC_SEQ_CST) && !procinfo_thread_delay(tid, &ns))
-		ns = DELAY_UNKNOWN;
-	__atomic_fetch_sub(&readers, 1, __ATOMIC_SEQ_CST);
-	return ns;
+	/* all are 0 where the kernel does not count */
+	return procinfo_thread_times(tid, &times) && times.slices != 0 ? times.queued_ns : DELAY_UNKNOWN;
 }
 
 /* The clock of a thread's processor time, as the kernel numbers them. */

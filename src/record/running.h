@@ -39,9 +39,6 @@ struct running {
 void running_start(void);
 /* Before a thread waits: once a process, tries what the kernel does, which takes a short sleep. */
 void running_prepare(void);
-/* Around a fork: no descriptor of ours is open meanwhile. */
-void running_before_fork(void);
-void running_after_fork(void);
 
 /* The calling thread begins a hold of a cell (a ref) that others wait for. */
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret);

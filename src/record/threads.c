@@ -331,6 +331,20 @@ void thread_named(pthread_t id, const char *name)
 	}
 }
 
+/* Adds what the thread has had of the processors to its record; or takes it away, where that was before it
+ * had the record. */
+static void times_count(struct thread_rec *r, bool end)
+{
+	struct thread_times now;
+
+	if (r->times_known >= r->generation || !procinfo_thread_times(r->tid, &now))
+		return;
+	r->times.run_ns += end ? now.run_ns : -now.run_ns;
+	r->times.queued_ns += end ? now.queued_ns : -now.queued_ns;
+	r->times.slices += end ? now.slices : -now.slices;
+	r->times_known += end;
+}
+
 void threads_time(void)
 {
 	uint32_t n = thread_count();
@@ -340,8 +354,10 @@ void threads_time(void)
 
 		if (t == NULL)
 			return;
-		if (t->rec->end_ticks == 0)
-			t->rec->cpu_ns = procinfo_thread_time(t->rec->tid);
+		if (t->rec->end_ticks != 0)
+			continue;
+		t->rec->cpu_ns = procinfo_thread_time(t->rec->tid);
+		times_count(t->rec, true);
 	}
 }
 
@@ -350,6 +366,7 @@ void thread_end(struct thread *t)
 	procinfo_thread_name(t->tid, t->rec->name);
 	t->rec->cpu_ns = procinfo_thread_time(t->tid);
 	events_ended(t);
+	times_count(t->rec, true);
 	t->mode = MODE_OFF;
 	thread_is_none();
 	t->rec->end_ticks = clock_now();
@@ -392,6 +409,7 @@ struct thread *thread_attach(void)
 	if (own_stack.bytes == 0)
 		main_stack();
 	begin(t);
+	times_count(t->rec, false);
 	return t;
 }
 

@@ -108,6 +108,14 @@ static void process_head(struct json_out *j, const struct report_process *e)
 		json_close(j);
 	}
 	json_emit(j, "threads", json_count(e->threads));
+	if (e->times_of_ns) {
+		json_open_object(j, "processors");
+		json_emit(j, "thread_time_ns", json_count(e->times_of_ns));
+		json_emit(j, "run_ns", json_count(e->times.run_ns));
+		json_emit(j, "queued_ns", json_count(e->times.queued_ns));
+		json_emit(j, "slices", json_count(e->times.slices));
+		json_close(j);
+	}
 	json_emit(j, "complete", json_boolean(e->complete));
 	json_emit(j, "end", json_text(end_name(e->first->end)));
 	json_emit(j, "lost_events", json_count(e->lost_events));

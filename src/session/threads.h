@@ -26,6 +26,12 @@ struct life_rec {
 };
 #define LIVES 4 /* the last one has an empty name once there are more */
 
+/* The counts of the kernel for threads until their end, or that of the process. */
+struct thread_times {
+	uint64_t run_ns, queued_ns; /* on a processor; ready to run, and waiting for one */
+	uint64_t slices;            /* times that they were given a processor */
+};
+
 /* A thread, or a succession of threads of which each began after its predecessor ended. */
 struct thread_rec {
 	uint32_t tid;         /* kernel's, of the present or last one */
@@ -65,6 +71,9 @@ struct thread_rec {
 	uint64_t self;    /* its pthread_t */
 	uint64_t joining; /* the pthread_t whose end it waits for, since waiting_since; 0: none */
 	struct life_rec lives[LIVES];
+	struct thread_times times; /* of all threads that had the record */
+	uint32_t times_known;      /* of how many: less than "generation" means that some are missing */
+	uint32_t reserved_too;
 };
 #define WAITING_TIMED 0x01u /* it gives up after some time */
 

@@ -161,3 +161,62 @@ expect 0 "$mutrace" check --write-baseline=two.json report.json
 cmp one.json two.json || fail "a baseline depends on more than the run"
 expect 0 "$mutrace" check --write-baseline=two.json one.json
 cmp one.json two.json || fail "a baseline of a baseline"
+
+# A noisy machine. made NAME WAIT HOLD QUEUED: a report of 1 s with 4 threads that ran 400 ms, waited WAIT
+# ms for the lock, held it 1000 times for HOLD ms together, and were ready to run without a processor for
+# QUEUED ms ("": not known).
+made() {
+	/usr/bin/python3 - "$@" <<'PY'
+import json, sys
+name, wait, hold, queued = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+ms = 1000000
+durations = lambda total, p50: {"total": int(total * ms), "avg": 0, "max": 0, "p50": p50, "p95": p50, "p99": p50}
+lock = {"identity": "mutex:bank:m", "name": "m", "kind": "mutex", "acquired": 1000, "contended": 50, "waits": 50, "threads": 4,
+        "wait_ns": durations(wait, 1000), "hold_ns": durations(hold, 20000), "blocked_ns": int(wait * ms), "handoff_ns": 0,
+        "created_at": [{"function": "make", "file": "bank.c", "line": 7}]}
+process = {"program": "bank", "thread_time_ns": 4000 * ms, "locks": [lock]}
+if queued:
+    process["processors"] = {"thread_time_ns": 4000 * ms, "run_ns": 400 * ms, "queued_ns": int(float(queued) * ms),
+                             "slices": 100}
+json.dump({"format": 2, "processes": [process]}, open(name, "w"))
+PY
+}
+noise() { # STATUS WHAT: of noisy.json against the two quiet ones
+	expect "$1" "$mutrace" check --baseline=quiet.json --junit=noisy.xml --github=noisy.txt noisy.json
+	grep -q "$2" out || fail "$2"
+}
+made quiet.json 10 20 1
+made noisy.json 500 60 ''
+noise 1 'FAILED m: wait-share is 12 %, limit 5 % (baseline 0.2 %); make bank.c:7' # nothing is known of processors
+made noisy.json 500 60 1
+noise 1 'FAILED m: wait-share' # they were there
+made noisy.json 300 60 2000
+noise 0 'in order, 1 lock (threads ready to run had no processor for 83 % of the time)'
+made noisy.json 500 60 2000
+noise 0 'too noisy to judge m: wait-share is 12 %'
+grep -q '^::warning title=' noisy.txt && ! grep -q '^::error' noisy.txt || fail "the annotation of what is too noisy"
+grep -q 'skipped="2"' noisy.xml && grep -q '<skipped message="too noisy to judge: ' noisy.xml || fail "the skipped case"
+expect 7 "$mutrace" check --noisy-status=7 --baseline=quiet.json noisy.json
+made noisy.json 3900 60 2000
+noise 1 'FAILED m: wait-share' # more than lost processors explain
+made noisy.json 10 900 2000
+noise 1 'FAILED m: hold-avg' # it was asleep meanwhile
+# Runs of the baseline differ, and this is no change; nor is one to be sure of that only some runs have.
+made one.json 100 20 1
+made two.json 480 20 1
+made three.json 900 20 1
+expect 0 "$mutrace" check --baseline=one.json --baseline=two.json --baseline=three.json noisy.json three.json three.json
+expect 1 "$mutrace" check --baseline=one.json three.json
+expect 0 "$mutrace" check --baseline=one.json --baseline=quiet.json one.json three.json three.json
+grep -q "too noisy to judge m: wait-share" out || fail "a change that one run does not have"
+# A baseline of old lacks figures: those that it has are judged, and it is said.
+sed -e 's/"mutrace-baseline": 2/"mutrace-baseline": 1/' base.json >old.json
+expect 0 "$mutrace" check --limits=luck.yaml --baseline=old.json session
+says "of an older mutrace and lacks figures"
+sed -i 's/"acquired": 400/"acquired": 1/' old.json
+printf 'rules:\n  - hold-p50: off\n    acquired: {slack: 10}\n' >limits.yaml
+expect 1 "$mutrace" check --limits=limits.yaml --baseline=old.json session
+sed -e 's/"mutrace-baseline": 2/"mutrace-baseline": 3/' base.json >future.json
+not_checked "is a baseline of format 3" --baseline=future.json session
+check_json report.json 'p["processors"]["run_ns"] > 0' 'p["processors"]["slices"] >= 3' \
+	'p["processors"]["thread_time_ns"] <= p["thread_time_ns"]'

@@ -86,18 +86,17 @@ static void suppress(const char *path)
 static void judge(struct limits *limits)
 {
 	struct digest_lock locks[] = {
-		{ .identity = "bank:accounts",
-		  .name = "accounts",
-		  .kind = "mutex",
-		  .module = "bank",
-		  .held = true },
+		{ .identity = "bank:accounts", .name = "accounts", .kind = "mutex", .module = "bank" },
 		{ .identity = "bank:rates", .name = "rates", .kind = "cond" },
 	};
 	struct digest run = { .locks = locks, .n = 2, .runs = 1 };
 	struct verdict v;
 
 	for (int i = 0; i < FIGURE_MAX; i++)
-		locks[0].value[i] = run.total[i] = 1e6;
+		locks[0].figures.value[i] = run.total.value[i] = 1e6;
+	locks[0].figures.known = run.total.known = digest_figures(KIND_RWLOCK);
+	figures_plain(&locks[0].figures);
+	figures_plain(&run.total);
 	if (verdict_make(&v, &run, &run, limits) < 0)
 		abort();
 	verdict_text(fuzz_text_open(), &v);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Threads that lose their processor, and what that adds to a lock's figures, see noise.h.
+ *
+ * A thread that is ready to run waits in the queue of a processor. The kernel tells for how long, all
+ * threads together (queued_ns), but not where they were. Threads lose their processor anywhere, so the part
+ * of this time that falls into the holds of a lock is the part that these holds have of all that the
+ * threads did, give or take what chance does to a number of events of some length. While a holder is in the
+ * queue, each other thread that uses the lock may wait, once. A waiter that was woken waits in a queue
+ * itself. None of this can be more than what was waited in the queues altogether: on a quiet machine that
+ * is next to nothing, and the figures stand as they are.
+ */
+#include "src/compare/noise.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SLICE_LEAST 1e7 /* ns; a processor that is lost may be gone for so long */
+#define CONVOY 4        /* acquisitions that wait where one thread would: those behind it meet it again */
+#define FEW_LOSSES 0.2  /* of the holds: the median does not notice */
+#define TYPICAL 4       /* median holds: what is longer on average is asleep meanwhile, and in no queue */
+#define TAIL 0.005      /* the 99th percentile does not notice */
+
+static double least(double a, double b)
+{
+	return a < b ? a : b;
+}
+
+static double positive(double x)
+{
+	return x > 0 ? x : 0;
+}
+
+void noise_add(struct noise *n, const struct noise_facts *l, const struct processors *p)
+{
+	double queued = p->queued_ns, all = p->run_ns + queued, others = positive(l->threads - 1);
+	double slice, part, chance, run = least(l->hold_total, TYPICAL * l->holds * l->p50);
+
+	n->slept += l->slept;
+	if (n->slowed < 1)
+		n->slowed = 1;
+	if (queued <= 0 || p->run_ns <= 0)
+		return;
+	slice = p->slices > 0 ? queued / p->slices : 0;
+	slice = least(slice > SLICE_LEAST ? slice : SLICE_LEAST, queued);
+	part = queued * least(1, run / all);
+	chance = sqrt(part * slice);
+	for (int most = 0; most < 2; most++) {
+		double lost = least(queued, most ? 2 * (part + slice) + 3 * chance : part + chance);
+		double woken = least(queued, most ? l->waits * slice : least(l->handoff, l->waits * slice));
+		double waited = others * lost > l->preempted ? others * lost : l->preempted;
+
+		n->hold_lost[most] += lost;
+		n->losses[most] += lost / slice;
+		n->wait_lost[most] += least(positive(l->wait_total - l->slept), waited + woken);
+		n->contended[most] += CONVOY * others * lost / slice;
+	}
+	if (slice > n->longest)
+		n->longest = slice;
+	if (all / p->run_ns > n->slowed)
+		n->slowed = all / p->run_ns;
+}
+
+/* The value without what lost processors explain, of a figure that is some sum by a whole. */
+static double without(double sum, double lost, double whole)
+{
+	return whole > 0 ? positive(sum - lost) / whole : 0;
+}
+
+static void apply(const struct noise *n, const double *value, double thread_time, int most, double *to)
+{
+	double losses = n->holds > 0 ? n->losses[most] / n->holds : 0;
+	double longest = (most ? 3 : 1) * n->longest;
+	double awake = 1 - least(1, n->wait_total > 0 ? n->slept / n->wait_total : 0);
+
+	for (int f = 0; f < FIGURE_MAX; f++)
+		to[f] = value[f];
+	/* counts stand as they are */
+	to[FIGURE_CONTENDED_SHARE] =
+		without(value[FIGURE_CONTENDED], n->contended[most], value[FIGURE_ACQUIRED]);
+	to[FIGURE_WAIT_TOTAL] = positive(n->wait_total - n->wait_lost[most]);
+	to[FIGURE_WAIT_SHARE] = without(n->wait_total, n->wait_lost[most], thread_time);
+	to[FIGURE_WAIT_AVG] = without(n->wait_total, n->wait_lost[most], n->waits);
+	to[FIGURE_WAIT_P99] = positive(value[FIGURE_WAIT_P99] - awake * longest);
+	to[FIGURE_WAIT_MAX] = positive(value[FIGURE_WAIT_MAX] - awake * longest);
+	to[FIGURE_HOLD_SHARE] = without(n->hold_total, n->hold_lost[most], thread_time);
+	to[FIGURE_HOLD_AVG] = without(n->hold_total, n->hold_lost[most], n->holds);
+	to[FIGURE_HOLD_MAX] = positive(value[FIGURE_HOLD_MAX] - longest);
+	if (losses > FEW_LOSSES)
+		to[FIGURE_HOLD_P50] = value[FIGURE_HOLD_P50] / n->slowed;
+	if (losses > TAIL)
+		to[FIGURE_HOLD_P99] =
+			least(value[FIGURE_HOLD_P99], positive(value[FIGURE_HOLD_P99] - longest));
+}
+
+void noise_apply(const struct noise *n, struct figures *f, double thread_time)
+{
+	apply(n, f->value, thread_time, 0, f->likely);
+	apply(n, f->value, thread_time, 1, f->sure);
+	memcpy(f->low, f->likely, sizeof(f->low));
+	memcpy(f->high, f->likely, sizeof(f->high));
+}
