@@ -132,7 +132,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 		thread_policy_changed(t);
 	waits_settle(t);
 	events_before_wait(t, use, w->start);
-	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_HOLDS))
+	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_OVERLAP))
 		waited_begin(t, address, w, find_holders);
 	waited_look(t, w);
 	w->facts.wait_stack = stacks_capture(t, site);
@@ -174,6 +174,13 @@ void wait_end(struct thread *t, struct wait *w)
 	waited_end(t, w);
 	events_waited(t, w);
 	conclude(t, w, holder);
+}
+
+void wait_drop(struct thread *t, struct wait *w)
+{
+	w->ticks = 0;
+	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
+	waited_drop(t, w);
 }
 
 /* The mutex that a condition's waiters have, if it is known and of this process alone; else 0. */

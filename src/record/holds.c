@@ -179,7 +179,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		}
 		return;
 	}
-	if (kind_has(l->kind, TRAIT_HOLDS) && __atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0) {
+	if (kind_has(l->kind, TRAIT_OVERLAP) && __atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0) {
 		waited_acquired(t, use, side, now);
 		flags |= HELD_WATCHED;
 	}

@@ -92,6 +92,8 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 void wait_timed(struct thread *t);
 /* After the blocking call. Short, as the lock may be held now. */
 void wait_end(struct thread *t, struct wait *w);
+/* Instead of wait_end(), if it was no wait after all. */
+void wait_drop(struct thread *t, struct wait *w);
 /* The calling thread is about to signal one waiter of a condition, or all: from now on they wait for its
  * mutex. */
 void wait_signal(struct thread *t, struct use cond, bool all);

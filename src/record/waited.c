@@ -279,6 +279,16 @@ void waited_end(struct thread *t, struct wait *w)
 	busy_leave(t, busy);
 }
 
+void waited_drop(struct thread *t, const struct wait *w)
+{
+	struct waits *s = t->waits;
+	uint8_t busy = busy_enter(t);
+
+	if (s && s->lock == w->lock && s->frame == (uintptr_t)w)
+		give_up(t, s);
+	busy_leave(t, busy);
+}
+
 void waited_facts(struct thread *t, const struct wait *w)
 {
 	struct waits *s = t->waits;

@@ -36,6 +36,8 @@ void waited_begin(struct thread *t, const void *address, struct wait *w, waited_
 void waited_look(struct thread *t, const struct wait *w);
 /* It ended. Gives *w the holder that blocked it longest, unless nobody did. */
 void waited_end(struct thread *t, struct wait *w);
+/* It was none. */
+void waited_drop(struct thread *t, const struct wait *w);
 /* The facts of a wait that ended are complete now: its parts are booked with them. */
 void waited_facts(struct thread *t, const struct wait *w);
 /* A thread that ends waits for nothing, though a cancellation may have taken it out of a wait. */

@@ -103,7 +103,10 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 		if (t->o->debug_info)
 			continue;
 		if (holders && g[i].stack)
-			fputs(row->kind == KIND_BARRIER ? " came last" : " held it", t->f);
+			fputs(row->kind == KIND_BARRIER ? " came last"
+			      : row->kind == KIND_ONCE  ? " initialised it"
+							: " held it",
+			      t->f);
 		fprintf(t->f, " (%s, max %s", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
 		if (holders)
 			running_print(t, &g[i]);
@@ -179,7 +182,7 @@ static void rest_print(const struct text_out *t, const struct report_row *row)
 	double whole = (double)(row->side[0].cost_ns + row->side[1].cost_ns);
 	char share[NUMBER_SIZE];
 
-	if (!kind_has(row->kind, TRAIT_HOLDS))
+	if (!kind_has(row->kind, TRAIT_OVERLAP))
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		double part =

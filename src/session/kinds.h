@@ -33,6 +33,8 @@ enum kind_trait {
 	TRAIT_WAITERS = 0x20,
 	/* Only acquisitions that wait are seen: a cell's "acquired" are those after which the release was seen. */
 	TRAIT_WAITS_ONLY = 0x40,
+	/* Waits are charged to whoever held it meanwhile. */
+	TRAIT_OVERLAP = 0x80,
 };
 
 /* Any number may be asked for: what is no kind has no traits. */

@@ -8,6 +8,7 @@ source=tests/workloads/blame.c
 expect 0 "$mutrace" --json="$work/json" "$workloads/blame"
 waits=$(line_of $source "CUSTOMER WAITS")
 hoards=$(line_of $source "HOARD TAKES")
+starts=$(line_of $source "STARTER INITIALISES")
 hurries=$(line_of $source "HURRY TAKES")
 check_json "$work/json" \
 	'lock("busy_lock")["contended"] == 300 and lock("costly_lock")["contended"] == 20' \
@@ -31,6 +32,11 @@ check_json "$work/json" \
 	'[functions(w["stack"])[0] for w in lock("meeting")["waiters"]] == ["be_in_time"]' \
 	"[h['stack'][0]['line'] for h in lock('meeting')['holders']] == [$(line_of $source "LATE HERE")]"
 
+check_json "$work/json" \
+	'lock("once_control")["acquired"] == 2 and lock("once_control")["contended"] == 1' \
+	'[functions(w["stack"])[0] for w in lock("once_control")["waiters"]] == ["needs_it"]' \
+	"[h['stack'][0]['line'] for h in lock('once_control')['holders']] == [$starts]" \
+	'lock("once_control")["blocked_ns"] >= 300000 and lock("once_control")["unknown_ns"] == 0'
 # Whom each of them waited for.
 check_json "$work/json" \
 	'[globals().__setitem__("name", lambda l, who, i: functions(l[who][i]["stack"])[0])]' \
@@ -45,7 +51,7 @@ sed -n '/^  Lock .*: table_lock/,/^$/p' "$work/err" |
 	fail "the report does not say whom look() waited for"
 
 head -n 5 "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
-head -n 14 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " ||
+head -n 16 "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " ||
 	fail "hoard is not blamed at the top"
 
 # In contention's own order the other lock comes first.

@@ -4,7 +4,8 @@
  * costly_lock is contended seldom and costs the most: hoard() holds it while customer() waits, and waits the
  * most of all threads though nothing is wrong with it. All contention is by agreement, so the counts are
  * exact: 300 and 20. Then, ten times, a writer waits for two readers, of which study() is the last to let go,
- * and a reader waits for the writer. In the end one thread comes to a barrier in time and one is late.
+ * and a reader waits for the writer. Then one thread comes to a barrier in time and one is late, and in the
+ * end one initialises what another one needs.
  */
 #include <pthread.h>
 
@@ -153,6 +154,47 @@ static int share_table(void)
 	return 0;
 }
 
+static pthread_once_t once_control = PTHREAD_ONCE_INIT;
+static atomic_int once_step, once_tid;
+
+static void initialise(void)
+{
+	atomic_store(&once_step, 1);
+	await_step(&once_step, 2);
+	await_asleep(atomic_load(&once_tid));
+	sleep_us(300);
+}
+
+static __attribute__((noinline)) void starter(void)
+{
+	pthread_once(&once_control, initialise); /* STARTER INITIALISES */
+}
+
+static __attribute__((noinline)) void needs_it(void)
+{
+	await_step(&once_step, 1);
+	atomic_store(&once_tid, own_tid());
+	atomic_store(&once_step, 2);
+	pthread_once(&once_control, initialise);
+}
+
+static void *needing(void *argument)
+{
+	needs_it();
+	return argument;
+}
+
+static int initialise_once(void)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, needing, NULL) != 0)
+		return 99;
+	starter();
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 int main(void)
 {
 	pthread_t thread;
@@ -165,5 +207,5 @@ int main(void)
 	for (; round < 320; round++)
 		hoard(round);
 	pthread_join(thread, NULL);
-	return share_table();
+	return share_table() || initialise_once();
 }
