@@ -64,6 +64,34 @@ static void mutex_released(struct cancellable *x, struct site site)
 	}
 }
 
+/* The hold of the mutex, if its beginning is known. */
+static const struct held *timed_hold(struct thread *t, const pthread_mutex_t *m)
+{
+	const struct held *h = hold_find(t, m);
+
+	return h != NULL && !(h->flags & HELD_UNTIMED) ? h : NULL;
+}
+
+/* Counts it if the thread was woken, looked, and waits again. */
+static void look_again(const struct cancellable *x)
+{
+	const struct held *h = timed_hold(x->thread, x->mutex);
+
+	if (h != NULL && x->thread->woken_by == x->use.lock && x->thread->woken_since == h->since)
+		use_futile(x->use);
+	x->thread->woken_by = 0;
+}
+
+static void woken(const struct cancellable *x)
+{
+	const struct held *h = timed_hold(x->thread, x->mutex);
+
+	if (h == NULL)
+		return;
+	x->thread->woken_by = x->use.lock;
+	x->thread->woken_since = h->since;
+}
+
 int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mutex_t *m,
 		 const struct request *q, struct site site)
 {
@@ -81,6 +109,7 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 		return call_wait(calls, c, m, q);
 	x.thread = t;
 	clock = clock_of(calls, c, q);
+	look_again(&x);
 	mutex_released(&x, site);
 	cancellable_join(&x);
 	wait_begin(t, x.use, c, SIDE_EXCLUSIVE, site, &x.wait);
@@ -96,6 +125,8 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 		relock.ticks = 0;
 	if (r != ENOTRECOVERABLE)
 		cancellable_reopen(&x, relock.ticks != 0 ? &relock : NULL);
+	if (over.signalled)
+		woken(&x);
 	if (r == 0 || r == ETIMEDOUT || r == EOWNERDEAD)
 		wait_book(t, &x.wait, r == ETIMEDOUT);
 	return r;

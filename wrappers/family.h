@@ -15,6 +15,7 @@
 
 #include <errno.h>
 
+#include "src/record/orders.h"
 #include "src/record/use.h"
 #include "wrappers/acquire.h"
 #include "wrappers/real.h"
@@ -68,6 +69,8 @@ FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use
 	}
 	if (f->relocks != NULL && f->relocks(t, use, lock))
 		recorder_misuse(t, use.lock, STATE_RELOCK, site);
+	if (q->call == CALL_PLAIN)
+		orders_note(t, use, side, site);
 	wait_begin(t, use, lock, side, site, &w);
 	if (q->call != CALL_PLAIN)
 		wait_timed(t);
@@ -110,6 +113,8 @@ FAMILY int family_lock(const struct lock_family *f, void *lock, uint8_t side, co
 	if (use.cell == 0)
 		return f->lock(lock, side, q);
 	if (r == 0) {
+		if (q->call == CALL_PLAIN)
+			orders_note(t, use, side, site);
 		hold_begin(t, use, lock, side, NULL);
 		return 0;
 	}

@@ -137,6 +137,24 @@ int pairs_place(struct report_private *v, struct pairs *x, struct row_map *map,
 		struct report_group *const *groups);
 void pairs_free(struct pairs *x);
 
+/* The names of patterns. Each adds to e->diagnoses; after hang_make(). 0 or -ENOMEM. */
+struct diagnoses {
+	struct report_private *v;
+	struct report_process *e;
+	const struct row_map *map;
+	size_t capacity;
+};
+int diagnoses_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+int diagnosis_add(struct diagnoses *d, enum diagnosis kind, const struct report_row *const *rows, size_t n,
+		  const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* True if waits for a lock take a part of the program's time that is worth a word. */
+bool diagnosis_matters(const struct diagnoses *d, const struct report_row *row);
+/* diagnose_locks.c: among the locks of a row, and neighbours in memory */
+int diagnose_instances(struct diagnoses *d);
+int diagnose_neighbours(struct diagnoses *d);
+/* diagnose_order.c */
+int diagnose_orders(struct diagnoses *d);
+
 /* allocs.c: what matrace recorded */
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);
 

@@ -46,6 +46,7 @@ void report_free(struct report *r)
 		free(e->conditions);
 		free(e->processes);
 		free(e->allocs);
+		free(e->diagnoses);
 	}
 	free(r->processes);
 	free(r->suppressions);
@@ -242,6 +243,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		r = threads_make(v, e, &map);
 	if (r == 0)
 		r = hang_make(v, e, &map);
+	if (r == 0)
+		r = diagnoses_make(v, e, &map);
 	if (r == 0)
 		r = totals_make(e);
 	if (r == 0) {

@@ -181,6 +181,28 @@ struct report_thread {
 	uint64_t blocked_ns;          /* others waited for locks that it held */
 };
 
+enum diagnosis {
+	DIAGNOSIS_DEADLOCK,
+	DIAGNOSIS_LOCK_ORDER,
+	DIAGNOSIS_HOLDER_SLEPT,
+	DIAGNOSIS_HOLDER_PREEMPTED,
+	DIAGNOSIS_CONVOY,
+	DIAGNOSIS_WRITER_STARVATION,
+	DIAGNOSIS_THUNDERING_HERD,
+	DIAGNOSIS_HOT_INSTANCE,
+	DIAGNOSIS_FALSE_SHARING,
+	DIAGNOSIS_MAX
+};
+extern const char *const report_diagnosis_names[DIAGNOSIS_MAX]; /* as JSON has them */
+
+/* A pattern that has a name and a remedy. */
+struct report_diagnosis {
+	enum diagnosis kind;
+	const struct report_row **rows; /* whose it is, the first one most */
+	size_t n_rows;
+	const char *text; /* what is wrong and what helps, one or two sentences */
+};
+
 struct report_alloc { /* matrace: a watched function called by realtime threads from one stack */
 	const char *function;
 	const char *class; /* as --also and JSON call it */
@@ -225,6 +247,8 @@ struct report_process { /* one process image, or several of one program */
 	struct report_cycle *cycles,
 		*timed_cycles; /* deadlocks, and those that end when a wait is given up */
 	size_t n_cycles, n_timed_cycles;
+	struct report_diagnosis *diagnoses;
+	size_t n_diagnoses;
 	struct report_alloc *allocs; /* in order of rank, those that are suppressed last */
 	size_t n_allocs;
 	struct alloc_totals realtime_totals, other_totals; /* of the allocator; suppressed ones included */

@@ -58,7 +58,7 @@ struct image {
 	uint32_t *event_chunks; /* in which chunk each event stands */
 	size_t n_nodes, n_held, n_modules, n_counts;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
-		cap_mappings, cap_events, cap_event_chunks, cap_phases, cap_lives, cap_joins;
+		cap_mappings, cap_events, cap_orders, cap_event_chunks, cap_phases, cap_lives, cap_joins;
 	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
 		cap_edge_sites;
 	uint64_t taken;  /* ticks when reading began */
@@ -94,6 +94,9 @@ int items_resolve(struct image *im);
 /* Events: as in items_read() and items_resolve(), of which they are parts. */
 int events_read(struct image *im);
 int events_resolve(struct image *im);
+/* orders.c: the same for the orders of locks. */
+int orders_read(struct image *im);
+int orders_resolve(struct image *im);
 /* The lock in use, or the stack, that a ref means; MODEL_NONE if none. */
 uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);

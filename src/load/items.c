@@ -235,6 +235,7 @@ static int cell_take(struct image *im, const struct image_chunk *c, const void *
 #define COUNTER(member, source, merge, ...) COPY_##source(member)
 #include "src/session/counters.def"
 #undef COUNTER
+		.futile = r->futile,
 		.release_stack = r->release_stack,
 		.threads = r->flags & CELL_FIRST_OF_THREAD ? r->threads : 0,
 		.generation = r->generation,
@@ -418,6 +419,9 @@ int items_read(struct image *im)
 	if (r < 0)
 		return r;
 	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
+	if (r < 0)
+		return r;
+	r = orders_read(im);
 	if (r < 0)
 		return r;
 	r = events_read(im);

@@ -38,6 +38,7 @@ void process_clear(struct model_process *p)
 	free(p->allocs);
 	free(p->events);
 	free(p->phases);
+	free(p->orders);
 	free(p->lives);
 	memset(p, 0, sizeof(*p));
 }

@@ -124,6 +124,7 @@ struct model_cell {
 	/* holds that others waited for: their time times those who waited; of which without a processor, and asleep */
 	uint64_t watched, preempted, slept;
 	uint32_t hist[HIST_BUCKETS]; /* in ticks, see process.ns_per_tick */
+	uint64_t futile;             /* condition variable */
 	uint32_t release_stack;
 	uint32_t threads;    /* already 0 where another cell counts them */
 	uint32_t generation; /* of the thread that used it last */
@@ -167,6 +168,17 @@ struct model_event {
 	uint32_t holds, within;              /* EVENT_SUM: how often; the lock around it */
 	uint8_t type, side;
 	uint16_t flags;
+};
+
+/* A thread asked for a lock while it held another. */
+struct model_order {
+	uint32_t held, taken; /* locks */
+	uint32_t held_stack, taken_stack;
+	uint32_t thread, generation; /* that did it first */
+	bool several;                /* later threads of the record did it, too */
+	uint8_t held_side, taken_side;
+	uint8_t n_gates;
+	uint32_t gate[ORDER_GATES]; /* locks that it held besides each time; MODEL_NONE: none */
 };
 
 struct model_phase {
@@ -221,6 +233,8 @@ struct model_process {
 	struct model_alloc *allocs;
 	struct model_event *events; /* by thread, and within one in the order of its time */
 	struct model_phase *phases;
+	struct model_order *orders;
+	size_t n_orders;
 	struct model_life *lives;
 	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases,
 		n_lives;

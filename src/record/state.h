@@ -116,8 +116,12 @@ struct thread {
 	struct hashtable edges;
 	struct hashtable hold_recs; /* of cells, see running.c */
 	struct arena hold_recs_arena;
-	struct look looked; /* the last look of its own */
-	uint32_t switches;  /* seen */
+	struct look looked;      /* the last look of its own */
+	struct hashtable orders; /* pairs of locks, see orders.c */
+	struct arena orders_arena;
+	uint32_t woken_by;    /* the condition that it was signalled by last, */
+	uint64_t woken_since; /* and since when it has held the mutex after that, in ticks */
+	uint32_t switches;    /* seen */
 	uint32_t looks;
 	struct waits *waits;       /* see waited.h; NULL: it has never waited */
 	struct episodes *episodes; /* see episodes.h; NULL: it has never waited for a futex */

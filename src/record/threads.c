@@ -289,6 +289,7 @@ static void begin(struct thread *t)
 	t->watch_slot = 0;
 	t->fault_site = NULL;
 	t->looked.ticks = 0;
+	t->woken_by = 0;
 	r->generation++;
 	procinfo_thread_name(t->tid, r->name);
 	thread_policy_changed(t);

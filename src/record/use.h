@@ -47,6 +47,14 @@ static inline void use_signalled(struct use use, bool broadcast, bool heard)
 	c->unheard += !heard;
 }
 
+/* A thread that was woken waits again at once. */
+static inline void use_futile(struct use use)
+{
+	struct cell *c = use_cell(use);
+
+	c->futile += c->futile != UINT32_MAX;
+}
+
 /* The last thread to come to a barrier. */
 static inline void use_came_last(struct use use)
 {

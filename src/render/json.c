@@ -82,6 +82,24 @@ static json_t *cycles(struct json_out *j, const struct report_cycle *list, size_
 	return a;
 }
 
+static json_t *diagnoses(struct json_out *j, const struct report_process *e)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < e->n_diagnoses; i++) {
+		const struct report_diagnosis *d = &e->diagnoses[i];
+		json_t *o = json_object(), *locks = json_array();
+
+		json_set(j, o, "kind", json_text(report_diagnosis_names[d->kind]));
+		for (size_t k = 0; k < d->n_rows; k++)
+			json_append(j, locks, json_count(d->rows[k]->id));
+		json_set(j, o, "locks", locks);
+		json_set(j, o, "text", json_text(d->text));
+		json_append(j, a, o);
+	}
+	return a;
+}
+
 static void process_head(struct json_out *j, const struct report_process *e)
 {
 	json_t *arguments = json_array(), *settings = json_object();
@@ -132,6 +150,8 @@ static void process_head(struct json_out *j, const struct report_process *e)
 		json_emit(j, "deadlocks", cycles(j, e->cycles, e->n_cycles));
 	if (e->n_timed_cycles)
 		json_emit(j, "timed_circles", cycles(j, e->timed_cycles, e->n_timed_cycles));
+	if (!e->first->config.watch)
+		json_emit(j, "diagnoses", diagnoses(j, e));
 }
 
 /* JSON's thread_list. What is not known is left out. */

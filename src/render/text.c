@@ -38,6 +38,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_threads(t, e);
 	text_condition_table(t, e);
 	text_condition_details(t, e);
+	text_diagnoses(t, e);
 	text_misuse(t, e);
 	text_inversions(t, e);
 	text_waiting(t, e);

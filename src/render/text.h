@@ -50,7 +50,13 @@ void text_waiting(const struct text_out *t, const struct report_process *e);
 /* text_parts.c */
 void text_lock_details(const struct text_out *t, const struct report_process *e);
 void text_condition_details(const struct text_out *t, const struct report_process *e);
+/* True if text_lock_details() shows a lock. */
+bool text_has_paragraph(const struct text_out *t, const struct report_process *e,
+			const struct report_row *row);
 void text_misuse(const struct text_out *t, const struct report_process *e);
+/* text_diagnoses.c: patterns of a lock, in its paragraph; those of locks that have none */
+void text_notes(const struct text_out *t, const struct report_process *e, const struct report_row *row);
+void text_diagnoses(const struct text_out *t, const struct report_process *e);
 /* text_realtime.c: in a line at the top, and one by one */
 void text_inversions_head(const struct text_out *t, const struct report_process *e);
 void text_inversions(const struct text_out *t, const struct report_process *e);

@@ -209,7 +209,27 @@ static void spread_print(const struct text_out *t, const struct report_process *
 	fputc('\n', t->f);
 }
 
-/* For locks that nobody waited for, the table says enough. */
+/* For locks that nobody waited for, the table says enough. done: how many came before. */
+static bool wants_paragraph(const struct text_out *t, const struct report_row *row, size_t done)
+{
+	return row->shown && (t->o->debug_info || (done < DETAILS_SHOWN && row->n_waiters != 0));
+}
+
+bool text_has_paragraph(const struct text_out *t, const struct report_process *e,
+			const struct report_row *row)
+{
+	size_t done = 0;
+
+	for (size_t i = 0; i < e->n_locks; i++) {
+		if (!wants_paragraph(t, &e->locks[i], done))
+			continue;
+		if (&e->locks[i] == row)
+			return true;
+		done++;
+	}
+	return false;
+}
+
 void text_lock_details(const struct text_out *t, const struct report_process *e)
 {
 	size_t i, done = 0;
@@ -218,7 +238,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 	for (i = 0; i < e->n_locks; i++) {
 		const struct report_row *row = &e->locks[i];
 
-		if (!row->shown || (!t->o->debug_info && (done >= DETAILS_SHOWN || row->n_waiters == 0)))
+		if (!wants_paragraph(t, row, done))
 			continue;
 		text_name(name, row);
 		fprintf(t->f, "\n  %sLock %u: %s%s, ", t->bold, row->rank, name, t->plain);
@@ -237,6 +257,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 		group_print(t, row, row->holders, row->n_holders, true);
 		pairs_print(t, row);
 		rest_print(t, row);
+		text_notes(t, e, row);
 		if (e->n_processes > 1 && row->wait_max_in)
 			spread_print(t, e, row);
 		done++;

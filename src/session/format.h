@@ -25,6 +25,7 @@
 #include "src/session/histogram.h"
 #include "src/session/holds.h"
 #include "src/session/kinds.h"
+#include "src/session/orders.h"
 #include "src/session/outside.h"
 #include "src/session/threads.h"
 
@@ -283,9 +284,12 @@ struct cell {
 		uint64_t hold_max; /* ticks; of kinds with TRAIT_HOLDS */
 		uint64_t unheard;  /* condition variable: signals and broadcasts nobody waited for */
 	};
-	uint32_t lock;               /* ref of struct lock_rec */
-	uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
-	uint32_t stack;              /* stack id of the first acquisition through this call site */
+	uint32_t lock; /* ref of struct lock_rec */
+	union {
+		uint32_t hist[HIST_BUCKETS]; /* of holds; halved as a whole when one overflows */
+		uint32_t futile; /* condition variable: waits that were not over when they ended */
+	};
+	uint32_t stack; /* stack id of the first acquisition through this call site */
 #define COUNTER(member, source, merge, ...) COUNTER_FIELD_##source(member)
 #include "src/session/counters.def" /* those with source CELL */
 #undef COUNTER

@@ -16,7 +16,7 @@ program = os.path.join(build, "tests/workloads/running")
 
 def points(us):
     """Of a hundred that a share may be off. Of short holds not all are looked at."""
-    return 10 if us > 100 else 15
+    return 10 if us > 100 else 20
 
 
 # what, microseconds, with and without the area: without it few of the short holds are looked at
@@ -34,7 +34,8 @@ def run(directory, what, us, rseq):
         sys.exit(77)
     truth = {name: float(ns) for name, ns in map(str.split, result.stdout.splitlines())}
     with open(path) as f:
-        lock = next(l for l in json.load(f)["processes"][0]["locks"] if l["name"] == "lock")
+        process = json.load(f)["processes"][0]
+    lock = next(l for l in process["locks"] if l["name"] == "lock")
     holder = next(h for h in lock["holders"] if h["stack"][0]["function"] == "hold")
     wrong, said = [], []
     for part in ("preempted", "slept"):
@@ -47,6 +48,11 @@ def run(directory, what, us, rseq):
         wrong.append("known_ns")
     if 100 * truth["slept"] / truth["whole"] > 50 and us > 100 and "asleep" not in result.stderr:
         wrong.append("the text")
+    named = {d["kind"] for d in process["diagnoses"]}
+    for part in ("preempted", "slept"):
+        right = 100 * truth[part] / truth["whole"]
+        if abs(right - 25) > points(us) and (f"holder-{part}" in named) != (right > 25):
+            wrong.append(f"named {named}")
     print(what, us, "rseq" if rseq else "no rseq", ", ".join(said),
           "WRONG: " + ", ".join(wrong) if wrong else "")
     return not wrong
