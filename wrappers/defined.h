@@ -12,7 +12,11 @@
 
 /* True if an object defines a name, or cannot be asked. */
 bool defined_in(const struct link_map *map, const char *name);
-/* The same of any object that was loaded after this library, where RTLD_NEXT looks. */
+/* The address of a function that an object defines, by its base and its dynamic section; NULL: it does not. */
+void *defined_address(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *name);
+/* The same in the first object that was loaded after this library. */
+void *defined_address_next(const char *name);
+/* True if any object defines a name that was loaded after this library, where RTLD_NEXT looks. */
 bool defined_next(const char *name);
 
 #endif

@@ -23,7 +23,8 @@
 
 struct lock_family {
 	uint8_t kind;
-	bool robust; /* EOWNERDEAD says that it is held now, and that its last owner died */
+	bool nameless; /* the object does not tell its owner */
+	bool robust;   /* EOWNERDEAD says that it is held now, and that its last owner died */
 	/* the originals; side is SIDE_EXCLUSIVE for all but rwlocks */
 	int (*lock)(void *lock, uint8_t side, const struct request *q);
 	int (*trylock)(void *lock, uint8_t side);
@@ -156,7 +157,7 @@ FAMILY int family_unlock_unknown(const struct lock_family *f, struct thread *t, 
 	uint32_t known = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, lock, f->kind);
 	int r;
 
-	if (known != 0 && owner != t->tid)
+	if (known != 0 && owner != t->tid && !f->nameless)
 		recorder_misuse(t, known, STATE_UNLOCK_NOT_HELD, site);
 	r = f->unlock(lock);
 	if (known != 0 && r == 0 && owner != t->tid && hold_end_foreign(t, lock, known))
@@ -184,6 +185,50 @@ FAMILY int family_unlock(const struct lock_family *f, void *lock, struct site si
 	r = f->unlock(lock);
 	hold_book(t, &closed, now);
 	return r;
+}
+
+/*
+ * The hot paths of families that have no more to them than a try and a release: the plain case, and false if it
+ * is not that.
+ */
+FAMILY bool family_lock_hot(const struct lock_family *f, void *lock, struct site site)
+{
+	struct thread *t = thread_self;
+	struct call_slot *slot;
+	bool done, counted = true;
+
+	if (!hot_open_any(t))
+		return false;
+	hot_enter(t);
+	slot = hot_find(t, lock, site.ip, SIDE_EXCLUSIVE);
+	done = likely(slot != NULL) && likely(f->trylock(lock, SIDE_EXCLUSIVE) == 0);
+	if (done)
+		counted = hot_count(t, slot, lock, SIDE_EXCLUSIVE);
+	hot_leave(t);
+	if (unlikely(!counted))
+		hold_begin_late(t, lock, f->kind, SIDE_EXCLUSIVE, site);
+	return done;
+}
+
+FAMILY bool family_unlock_hot(const struct lock_family *f, void *lock)
+{
+	struct thread *t = thread_self;
+	struct held *h;
+	uint64_t now;
+
+	if (!hot_open(t, MODE_EXACT))
+		return false;
+	hot_enter(t);
+	h = hot_held(t, lock, HELD_COUNTED, 0);
+	if (likely(h != NULL)) {
+		h->address = 0;
+		now = ticks_counter();
+		f->unlock(lock);
+		hot_book_counted(t, h->cell, h->acquired, now - h->since);
+		hot_released(t, h);
+	}
+	hot_leave(t);
+	return h != NULL;
 }
 
 #endif

@@ -133,7 +133,7 @@ long futex_call(long number, const long a[6], struct site site)
 	uint64_t since;
 
 	t = recorder_enter_quickly();
-	if (t == NULL || t->silent)
+	if (t == NULL || unlikely(silent_is(t, (uintptr_t)__builtin_frame_address(0))))
 		return call(number, a);
 	if (number != SYS_futex)
 		return recorded(t, number, a, site);

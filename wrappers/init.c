@@ -5,6 +5,7 @@
 #include "src/record/byhand.h"
 #include "src/record/recorder.h"
 #include "src/session/format.h"
+#include "wrappers/families.h"
 #include "wrappers/keys.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
@@ -17,6 +18,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 		keys_setup();
 		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
 		mutex_calibrate();
+		families_start();
 	}
 	byhand_start();
 }

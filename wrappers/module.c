@@ -7,11 +7,19 @@
  * dlopen() and dlmopen() are watched for libraries that do not find our functions: with RTLD_DEEPBIND they find
  * the C library's first, in a namespace of their own they have a C library of their own. The report says so. The
  * loader searches along the run path of the object that calls, which it knows by the return address. So both
- * must leave to the original by a jump: nothing may follow the call, and it needs an optimising compiler.
+ * must leave to the original by a jump: nothing may follow the call, and it needs an optimising compiler. So must
+ * dlsym(), which looks in the objects that come after the caller's; it is where a program first hears of a library
+ * that it has just loaded, and so the time to redirect its calls.
  */
 #include <dlfcn.h>
 
 #include "src/record/recorder.h"
+#ifndef MATRACE
+#include "wrappers/families.h"
+#else
+#define families_look()
+#define families_changing()
+#endif
 #include "wrappers/real.h"
 
 EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
@@ -29,6 +37,7 @@ EXPORT int dlclose(void *handle)
 
 	real_need();
 	r = REAL(dlclose)(handle);
+	families_changing();
 	if (r == 0 && (t = recorder_enter()) != NULL)
 		stacks_modules_changed(t);
 	return r;
@@ -39,7 +48,17 @@ EXPORT void *dlopen(const char *file, int flags)
 	real_need();
 	if (flags & RTLD_DEEPBIND && !(flags & RTLD_NOLOAD))
 		recorder_unseen_library(file);
+	families_look();
+	families_changing();
 	return REAL(dlopen)(file, flags);
+}
+
+/* A sanitizer asks before anything of the program is ready: no more is found out than is needed. */
+EXPORT void *dlsym(void *handle, const char *name)
+{
+	real_need_dlsym();
+	families_look();
+	return REAL(dlsym)(handle, name);
 }
 
 EXPORT void *dlmopen(Lmid_t namespace, const char *file, int flags)
@@ -47,5 +66,7 @@ EXPORT void *dlmopen(Lmid_t namespace, const char *file, int flags)
 	real_need();
 	if ((namespace != LM_ID_BASE || flags & RTLD_DEEPBIND) && !(flags & RTLD_NOLOAD))
 		recorder_unseen_library(file);
+	families_look();
+	families_changing();
 	return REAL(dlmopen)(namespace, file, flags);
 }

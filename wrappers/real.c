@@ -43,9 +43,15 @@ static void *find_next(const char *name, const char *version)
 
 	if (!defined_next(name))
 		return NULL;
-	f = dlsym(RTLD_NEXT, name);
+	f = REAL(dlsym)(RTLD_NEXT, name);
 	of_version = version != NULL ? dlvsym(RTLD_NEXT, name, version) : NULL;
 	return of_version != NULL && same_object(f, of_version) ? of_version : f;
+}
+
+/* By dlsym() we would find our own. */
+void real_resolve_dlsym(void)
+{
+	*(void **)&real.dlsym = defined_address_next("dlsym");
 }
 
 /* Should a lookup allocate after all, and the allocator call a wrapper, then that one goes on with the next
@@ -54,6 +60,7 @@ void real_resolve(void)
 {
 	static __thread size_t done __attribute__((tls_model("initial-exec")));
 
+	real_need_dlsym();
 	while (done < sizeof(functions) / sizeof(functions[0])) {
 		size_t i = done++;
 		void *f = find_next(functions[i].name, functions[i].version);
@@ -74,6 +81,6 @@ void real_resolve_more(void *library)
 		void **f = (void **)((char *)&real + functions[i].offset);
 
 		if (*f == NULL && defined_in(map, functions[i].name))
-			*f = dlsym(library, functions[i].name);
+			*f = REAL(dlsym)(library, functions[i].name);
 	}
 }

@@ -50,6 +50,13 @@ void real_resolve(void);
 /* Those that were not found, in a library that was loaded later. */
 void real_resolve_more(void *library);
 
+void real_resolve_dlsym(void);
+static inline void real_need_dlsym(void)
+{
+	if (__builtin_expect(!real.dlsym, 0))
+		real_resolve_dlsym();
+}
+
 static inline void real_need(void)
 {
 	if (__builtin_expect(!real.resolved, 0))

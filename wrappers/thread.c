@@ -7,6 +7,9 @@
 #include "wrappers/thread.h"
 #ifdef MATRACE
 #include "src/record/watch.h"
+#define families_look()
+#else
+#include "wrappers/families.h"
 #endif
 
 static void ended(void *thread)
@@ -85,6 +88,7 @@ static int create(pthread_t *id, const pthread_attr_t *a, void *(*start)(void *)
 	int r;
 
 	real_need();
+	families_look();
 	t = recorder_thread_prepare();
 	if (t == NULL)
 		return REAL(pthread_create)(id, a, start, argument);
@@ -103,6 +107,7 @@ static int create_c11(thrd_t *id, thrd_start_t start, void *argument)
 	int r;
 
 	real_need();
+	families_look();
 	t = recorder_thread_prepare();
 	if (t == NULL)
 		return REAL(thrd_create)(id, start, argument);

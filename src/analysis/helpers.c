@@ -187,6 +187,7 @@ static const char *const at_bottom[] = {
 	"g_thread_proxy",
 	"decltype(*std::thread::_Invoker<*",
 	"__rust_try",
+	"__kmp_*",
 };
 
 /* The caller of main() or of a thread's function: it and all outside of it go, with names or without. */
@@ -253,7 +254,7 @@ static bool library_header(const struct report_frame *f)
 	return f->file && strstr(f->file, "/include/") && strstr(f->file, "/c++/");
 }
 
-/* Functions without a name in libraries that start threads: libstdc++ and GLib keep theirs to themselves,
+/* Functions without a name in libraries that start threads or have locks: they keep theirs to themselves,
  * and the C library may not be there (--sysroot). */
 static bool library_nameless(const struct report_frame *f)
 {
@@ -262,7 +263,8 @@ static bool library_nameless(const struct report_frame *f)
 	return !f->function && name &&
 	       (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||
 		strncmp(name, "libglib-2.0.so", 14) == 0 || strncmp(name, "libc.so", 7) == 0 ||
-		strncmp(name, "libpthread.so", 13) == 0);
+		strncmp(name, "libpthread.so", 13) == 0 || strncmp(name, "libgomp", 7) == 0 ||
+		strncmp(name, "libomp.so", 9) == 0);
 }
 
 /* Functions of Rust's standard library. C++ has such namespaces too, but names with parameters. */

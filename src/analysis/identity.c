@@ -242,6 +242,18 @@ static int places_number(struct identities *n)
 	return 0;
 }
 
+/* The name of a critical section, by that of the variable that compilers make for it. */
+static const char *critical_name(struct report_private *v, const char *variable)
+{
+	static const char prefix[] = ".gomp_critical_user_";
+	const char *end, *name = variable + sizeof(prefix) - 1;
+
+	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0)
+		return variable;
+	end = strstr(name, ".var"); /* clang's */
+	return end == name ? "critical" : end ? pool_printf(&v->pool, "%.*s", (int)(end - name), name) : name;
+}
+
 static int variable_name(struct identities *n, const struct model_process *p, const struct model_lock *l,
 			 struct lock_name *ret)
 {
@@ -259,6 +271,10 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	r = symbols_variable(v, p, l->address, &module, &name, &offset, &file, &line);
 	if (r < 0)
 		return -ENOENT;
+	if (l->kind == KIND_OMP_CRITICAL)
+		name = critical_name(v, name);
+	if (!name)
+		return -ENOMEM;
 	m = &v->model->modules[module];
 	if (offset)
 		snprintf(plus, sizeof(plus), "+0x%llx", (unsigned long long)offset);

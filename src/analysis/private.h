@@ -161,6 +161,8 @@ int allocs_make(struct report_private *v, struct report *r, struct report_proces
 /* runtimes.c: what a futex is, by the names of the functions that wait for it */
 enum futex_role { FUTEX_ROLE_UNKNOWN, FUTEX_ROLE_LOCK, FUTEX_ROLE_WORK };
 enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack);
+/* Whose lock it is, as JSON has it. */
+const char *runtimes_maker(const struct model *m, const struct model_lock *l);
 
 /* suppress.c */
 int suppress_load(struct report_private *v, struct report *r);

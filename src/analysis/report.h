@@ -140,6 +140,7 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 		*via; /* which caller tells it from others of this name, NULL: there are none, or none does */
 	enum named_by named_by;
 	enum lock_kind kind;
+	const char *made_by;           /* as JSON has it */
 	uint8_t type, protocol, flags; /* of the first one; see session/format.h */
 	uint32_t state;                /* of all, or-ed; STATE_DEAD only if all are */
 	uint64_t address;              /* of the last one */

@@ -47,6 +47,7 @@ static int row_new(struct report_private *v, struct row_map *map, const struct m
 		.file = name->file,
 		.line = name->line,
 		.kind = l->kind,
+		.made_by = runtimes_maker(v->model, l),
 		.type = l->type,
 		.protocol = l->protocol,
 		.flags = (uint8_t)(l->flags & ~LOCK_FOLD),

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Runtimes that build locks on futexes: the names of their functions tell what a wait in one of them is for.
- * Of a stripped one the numbers have to tell (roles.c). Runs in mutrace. Called by roles.c.
+ * Of a stripped one the numbers have to tell (roles.c). And libraries whose own locks are the C library's or
+ * futexes underneath. Runs in mutrace. Called by roles.c and rows.c.
  */
 #include <fnmatch.h>
+#include <string.h>
 
 #include "src/analysis/private.h"
 
@@ -70,4 +72,37 @@ enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack)
 		}
 	}
 	return role;
+}
+
+/* Libraries, by the beginnings of their files' names. */
+static const struct {
+	const char *file, *maker;
+	bool futexes; /* only these are its own: its other locks are those of whoever calls it */
+} libraries[] = {
+	{ "libglib-2.0.so", "glib", false }, { "libQt5Core.so", "qt", false },
+	{ "libQt6Core.so", "qt", false },    { "libabsl_", "abseil", false },
+	{ "libtbb.so", "tbb", false },       { "libstdc++.so", "c++", true },
+	{ "libc++.so", "c++", true },
+};
+
+const char *runtimes_maker(const struct model *m, const struct model_lock *l)
+{
+	uint32_t frames[FRAMES_MAX],
+		stack = l->created_stack != MODEL_NONE ? l->created_stack : l->first_stack;
+	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(m, stack, frames), i = 0;
+	const char *maker = kind_maker(l->kind), *file;
+
+	if (strcmp(maker, "pthread") != 0 && strcmp(maker, "futex") != 0)
+		return maker;
+	while (i < n &&
+	       (m->frames[frames[i]].module == MODEL_NONE || m->modules[m->frames[frames[i]].module].ours))
+		i++;
+	if (i == n)
+		return maker;
+	file = m->modules[m->frames[frames[i]].module].name;
+	for (size_t k = 0; k < sizeof(libraries) / sizeof(libraries[0]); k++)
+		if (strncmp(file, libraries[k].file, strlen(libraries[k].file)) == 0 &&
+		    (!libraries[k].futexes || l->kind == KIND_FUTEX))
+			return libraries[k].maker;
+	return maker;
 }

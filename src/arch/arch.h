@@ -6,6 +6,9 @@
  *
  * A file defines
  *   ARCH_ELF_MACHINE        machine number of programs that it runs (elf.h)
+ *   ARCH_RELOC_ABSOLUTE, ARCH_RELOC_GLOB_DAT, ARCH_RELOC_JUMP_SLOT
+ *                           types of relocations that put a function's address into a slot (elf.h); undefined:
+ *                           no function is redirected
  *   ARCH_SITE_SLOT          where the return address of the present function stands on the stack, or NULL
  *   ARCH_COUNTER            1 if arch_counter() exists
  *   arch_counter()          the machine's counter; async-signal-safe

@@ -6,6 +6,9 @@
 #include "src/arch/x86.h"
 
 #define ARCH_ELF_MACHINE EM_386
+#define ARCH_RELOC_ABSOLUTE 1u
+#define ARCH_RELOC_GLOB_DAT 6u
+#define ARCH_RELOC_JUMP_SLOT 7u
 #define ARCH_OLD_VERSION "GLIBC_2.0"
 
 /* The sixth argument goes into the frame pointer, which no constraint can name. */

@@ -6,6 +6,9 @@
 #include "src/arch/x86.h"
 
 #define ARCH_ELF_MACHINE EM_X86_64
+#define ARCH_RELOC_ABSOLUTE 1u
+#define ARCH_RELOC_GLOB_DAT 6u
+#define ARCH_RELOC_JUMP_SLOT 7u
 #define ARCH_OLD_VERSION "GLIBC_2.2.5"
 
 static inline long arch_syscall(long number, long a, long b, long c, long d, long e, long f)

@@ -26,9 +26,13 @@ static struct {
 /* In a lock's word all waiters expect the same value, in a queue's or a condition's each another one. */
 static void expects(struct lock_rec *l, const struct futex_word *word)
 {
-	size_t i = (size_t)(futex_waiting_at(word->address) - futex_waiting);
-	bool same = last_expected[i].expected == word->expected;
+	size_t i;
+	bool same;
 
+	if (l->kind != KIND_FUTEX)
+		return;
+	i = (size_t)(futex_waiting_at(word->address) - futex_waiting);
+	same = last_expected[i].expected == word->expected;
 	if (word->inherits)
 		l->protocol = PROTOCOL_INHERIT;
 	if (word->condition)
@@ -43,6 +47,16 @@ static void expects(struct lock_rec *l, const struct futex_word *word)
 	}
 	last_expected[i].address = (uintptr_t)word->address;
 	last_expected[i].expected = word->expected;
+}
+
+/* The kind of a lock at a futex word: the library's that it belongs to may call the kernel where no wrapper sees
+ * it. */
+static uint8_t kind_of(uint32_t lock)
+{
+	const struct lock_rec *l = REF_POINTER(lock);
+
+	return lock != 0 && kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES) ? l->kind
+											      : KIND_FUTEX;
 }
 
 static struct episode *episode_make(struct thread *t, const void *address, struct use use)
@@ -141,7 +155,8 @@ bool episode_wait_begin(struct thread *t, struct futex_word word, struct site si
 
 	*w = (struct futex_wait){ .word = word };
 	w->goes_on = goes_on(e, now);
-	w->use = recorder_use(t, word.address, KIND_FUTEX, SIDE_EXCLUSIVE, site);
+	w->use =
+		recorder_use(t, word.address, kind_of(recorder_alive(t, word.address)), SIDE_EXCLUSIVE, site);
 	if (w->use.cell == 0)
 		return false;
 	expects(use_lock(w->use), &word);
@@ -161,7 +176,8 @@ static void got(struct thread *t, struct futex_wait *w, const struct episode *e)
 	uint64_t end = w->wait.start + w->wait.ticks;
 	bool counted = w->goes_on && e != NULL && e->counted;
 
-	if (w->word.inherits || (e != NULL && e->like_mutex && !w->word.condition)) {
+	if (w->word.inherits || use_lock(w->use)->kind != KIND_FUTEX ||
+	    (e != NULL && e->like_mutex && !w->word.condition)) {
 		w->wait.ticks += w->before;
 		w->wait.start = end - w->wait.ticks;
 		use_cell(w->use)->contended -= counted; /* hold_begin() counts it */
@@ -218,7 +234,7 @@ static void release_own(struct thread *t, const void *address, struct site site,
 static void release_to_others(struct thread *t, struct futex_word word, struct site site,
 			      const struct futex_release *r)
 {
-	uint32_t lock = recorder_find(t, word.address, KIND_FUTEX), stack;
+	uint32_t lock = recorder_alive(t, word.address), stack;
 	struct lock_rec *l;
 	struct cell *c;
 	struct use use;
@@ -226,11 +242,11 @@ static void release_to_others(struct thread *t, struct futex_word word, struct s
 	if (lock == 0) /* another word with the same hash */
 		return;
 	l = REF_POINTER(lock);
-	if (word.condition)
+	if (word.condition && l->kind == KIND_FUTEX)
 		l->type = FUTEX_CONDITION;
 	if (r->ended) /* hold_end() has told them */
 		return;
-	use = recorder_use(t, word.address, KIND_FUTEX, SIDE_EXCLUSIVE, site);
+	use = recorder_use(t, word.address, l->kind, SIDE_EXCLUSIVE, site);
 	if (use.cell == 0)
 		return;
 	c = use_cell(use);

@@ -149,7 +149,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 	uint32_t flags = side == SIDE_SHARED ? HELD_SHARED : 0;
 	uint64_t now;
 
-	if (l->kind == KIND_MUTEX && l->type == MUTEX_RECURSIVE) {
+	if ((l->kind == KIND_MUTEX && l->type == MUTEX_RECURSIVE) || kind_has(l->kind, TRAIT_NESTS)) {
 		h = hold_find(t, address);
 		if (h != NULL) {
 			h->recursion++;

@@ -57,7 +57,8 @@ static inline uint32_t lock_origin(const struct lock_rec *l)
 /* True if acquiring a lock needs more than the plain path. */
 static inline bool lock_needs_care(const struct lock_rec *l)
 {
-	return l->kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST);
+	return (l->kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST)) ||
+	       kind_has(l->kind, TRAIT_NESTS);
 }
 /* Claims a lock for a thread, before its first use of it through some call site. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);

@@ -223,6 +223,14 @@ uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind)
 													 : 0;
 }
 
+uint32_t recorder_alive(struct thread *t, const void *address)
+{
+	uint32_t ref = address_find(t, (uintptr_t)address);
+	const struct lock_rec *l = ref ? REF_POINTER(ref) : NULL;
+
+	return l != NULL && !lock_is_dead(l) && lock_address(l) == (uintptr_t)address ? ref : 0;
+}
+
 uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind)
 {
 	uint32_t ref = address_find(t, (uintptr_t)address);

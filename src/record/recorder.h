@@ -42,6 +42,8 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site);
 /* The lock record of an address if it is known and alive, else 0. */
 uint32_t recorder_find(struct thread *t, const void *address, uint8_t kind);
+/* The same of any kind. */
+uint32_t recorder_alive(struct thread *t, const void *address);
 /* As recorder_find(), also a dead one. */
 uint32_t recorder_find_any(struct thread *t, const void *address, uint8_t kind);
 #define GLIBC_MUTEX_ROBUST 16 /* bit of __kind, see objects.c */

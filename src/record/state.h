@@ -132,13 +132,14 @@ struct thread {
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
-	size_t stack_size;   /* as the program asked for, 0 the default */
+	size_t stack_size; /* as the program asked for, 0 the default */
+	uintptr_t
+		silent; /* frame of a lock's function that is recorded: futex calls below are not; 0: none */
 	uintptr_t stack_low; /* where the stack lies, see stack_end_of() */
 	size_t stack_bytes;
 	int exit_rounds;            /* rounds of thread-specific data destructors seen */
 	struct frame_node *walked;  /* innermost frame of the last stack that was recognised, */
 	uint32_t walked_generation; /* valid as long as no frame was forgotten since */
-	uint8_t silent;             /* inside a lock's function that is recorded: its futexes are not */
 	uint8_t capturing;          /* inside libunwind: dl_iterate_phdr answers from our list */
 	uint32_t policy_looks;      /* slow paths until the policy is read again */
 
@@ -195,6 +196,34 @@ static inline void busy_leave(struct thread *t, uint8_t before)
 static inline uintptr_t stack_end_of(const struct thread *t, uintptr_t here)
 {
 	return likely(here - t->stack_low < t->stack_bytes) ? t->stack_low + t->stack_bytes : 0;
+}
+
+/*
+ * Around the original of a function that is recorded, and that may wait by a futex call. A handler may leave it by
+ * a jump, so the frame tells whether a call is made below it.
+ */
+static inline uintptr_t silent_enter(struct thread *t)
+{
+	uintptr_t before = t->silent;
+
+	t->silent = (uintptr_t)__builtin_frame_address(0);
+	return before;
+}
+
+static inline void silent_leave(struct thread *t, uintptr_t before)
+{
+	t->silent = before;
+}
+
+static inline bool silent_is(struct thread *t, uintptr_t here)
+{
+	if (likely(t->silent == 0))
+		return false;
+	if (here < t->silent)
+		return true;
+	if (stack_end_of(t, here) != 0)
+		t->silent = 0;
+	return false;
 }
 
 enum recorder_state {

@@ -256,7 +256,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 
 	row_head(j, o, row);
 	json_set(j, o, "kind", json_text(kind_name(row->kind)));
-	json_set(j, o, "made_by", json_text(kind_maker(row->kind)));
+	json_set(j, o, "made_by", json_text(row->made_by));
 	if (row->kind == KIND_MUTEX) {
 		json_set(j, o, "type", json_text(mutex_type(row->type)));
 		json_set(j, o, "protocol", json_text(protocol(row->protocol)));

@@ -28,7 +28,7 @@ static void kind_print(const struct text_out *t, const struct report_row *row)
 	else if (row->kind == KIND_RWLOCK && row->type < 3)
 		fprintf(t->f, "rwlock%s", prefers[row->type]);
 	else
-		fputs(kind_name(row->kind), t->f);
+		fputs(kind_noun(row->kind), t->f);
 	if (row->flags & LOCK_PSHARED)
 		fputs(", shared between processes", t->f);
 }
@@ -103,9 +103,9 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 		if (t->o->debug_info)
 			continue;
 		if (holders && g[i].stack)
-			fputs(row->kind == KIND_BARRIER ? " came last"
-			      : row->kind == KIND_ONCE  ? " initialised it"
-							: " held it",
+			fputs(kind_letter(row->kind) == kind_letter(KIND_BARRIER) ? " came last"
+			      : kind_letter(row->kind) == kind_letter(KIND_ONCE)  ? " initialised it"
+										  : " held it",
 			      t->f);
 		fprintf(t->f, " (%s, max %s", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
 		if (holders)

@@ -35,6 +35,8 @@ enum kind_trait {
 	TRAIT_WAITS_ONLY = 0x40,
 	/* Waits are charged to whoever held it meanwhile. */
 	TRAIT_OVERLAP = 0x80,
+	/* The thread that holds it may acquire it again, and releases it as often. */
+	TRAIT_NESTS = 0x100,
 };
 
 /* Any number may be asked for: what is no kind has no traits. */
@@ -73,6 +75,19 @@ static inline const char *kind_maker(unsigned int kind)
 #include "src/session/kinds.def"
 #undef KIND
 	default: return "unknown";
+	}
+}
+
+/* In texts: whose lock it is, and what. "lock" for what is no kind. */
+static inline const char *kind_noun(unsigned int kind)
+{
+	switch (kind) {
+#define KIND(number, id, name, maker, noun, letter, traits) \
+	case number: \
+		return noun;
+#include "src/session/kinds.def"
+#undef KIND
+	default: return "lock";
 	}
 }
 

@@ -13,7 +13,8 @@ allowed() {
 	src/session) echo "src/arch/arch.h" ;;
 	src/record) echo "src/arch src/session src/unwind/capture.h src/unwind/probe.h" \
 		"wrappers/real.h" ;;
-	wrappers) echo "src/arch/arch.h src/record src/session include" ;;
+	inject) echo "src/arch/arch.h src/record/raw.h wrappers/defined.h" ;;
+	wrappers) echo "inject/redirect.h src/arch/arch.h src/record src/session include" ;;
 	src/unwind) echo "src/arch src/record src/session" ;;
 	src/symbols) echo "" ;;
 	src/base) echo "" ;;
@@ -31,7 +32,7 @@ allowed() {
 }
 
 wrong=0 seen=0
-for file in src/*/*.[ch] wrappers/*.[ch]; do
+for file in src/*/*.[ch] inject/*.[ch] wrappers/*.[ch]; do
 	[ -e "$file" ] || continue
 	folder=$(dirname "$file")
 	permitted=$(allowed "$folder") || {

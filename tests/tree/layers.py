@@ -22,7 +22,9 @@ LET_THROUGH = {
     "record/modules.c": "dl_iterate_phdr",
     "record/outside.c": "prctl",
     "record/procinfo.c": "prctl",
-    "unwind/capture.c": "dlclose dlopen",
+    "record/running.c": "dlsym",
+    "unwind/capture.c": "dlclose dlopen dlsym",
+    "unwind/probe.c": "dlsym",
 }
 
 

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Redirection by value, see redirect.h. Reads objects as the loader left them in memory. */
+#include "inject/redirect.h"
+
+#include <elf.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/arch/arch.h"
+#include "src/record/raw.h"
+#include "wrappers/defined.h"
+
+#ifdef ARCH_RELOC_JUMP_SLOT
+#if UINTPTR_MAX > UINT32_MAX
+#define RELOC_TYPE(info) ELF64_R_TYPE(info)
+#define RELOC_SYMBOL(info) ELF64_R_SYM(info)
+#else
+#define RELOC_TYPE(info) ELF32_R_TYPE(info)
+#define RELOC_SYMBOL(info) ELF32_R_SYM(info)
+#endif
+
+/* All functions of libraries that are loaded, while a scan goes on. */
+struct scan {
+	struct redirect_library *libraries;
+	size_t n;
+	uintptr_t low, high; /* of the originals */
+	uintptr_t page;
+};
+
+/* A loaded object. */
+struct object {
+	uintptr_t base, low, high; /* its memory */
+	const ElfW(Dyn) * dynamic;
+	const ElfW(Sym) * symbols;
+	const char *strings, *soname;
+	uintptr_t relro, relro_end;
+	const ElfW(Phdr) * headers;
+	size_t n_headers;
+};
+
+/* Relocations of one kind; entry is the size of one. */
+struct relocations {
+	uintptr_t at;
+	size_t bytes, entry, skip; /* so many have no symbol */
+};
+
+static uintptr_t pointer(const struct object *o, const ElfW(Dyn) * e)
+{
+	return e->d_un.d_ptr < o->base ? e->d_un.d_ptr + o->base : e->d_un.d_ptr;
+}
+
+/* False: not an object that has symbols, or our own. */
+static bool object_read(const struct dl_phdr_info *info, struct object *o)
+{
+	static char self_marker;
+	uintptr_t self = (uintptr_t)&self_marker, soname = 0;
+
+	*o = (struct object){ .base = info->dlpi_addr,
+			      .low = UINTPTR_MAX,
+			      .headers = info->dlpi_phdr,
+			      .n_headers = info->dlpi_phnum };
+	for (size_t i = 0; i < o->n_headers; i++) {
+		const ElfW(Phdr) *h = &o->headers[i];
+		uintptr_t from = o->base + h->p_vaddr, to = from + h->p_memsz;
+
+		if (h->p_type == PT_LOAD) {
+			o->low = from < o->low ? from : o->low;
+			o->high = to > o->high ? to : o->high;
+		} else if (h->p_type == PT_DYNAMIC) {
+			o->dynamic = (const void *)from;
+		} else if (h->p_type == PT_GNU_RELRO) {
+			o->relro = from;
+			o->relro_end = to;
+		}
+	}
+	if (!o->dynamic || (self >= o->low && self < o->high))
+		return false;
+	for (const ElfW(Dyn) *e = o->dynamic; e->d_tag != DT_NULL; e++) {
+		switch (e->d_tag) {
+		case DT_SYMTAB: o->symbols = (const void *)pointer(o, e); break;
+		case DT_STRTAB: o->strings = (const void *)pointer(o, e); break;
+		case DT_SONAME: soname = e->d_un.d_val; break;
+		default: break;
+		}
+	}
+	o->soname = o->strings ? o->strings + soname : "";
+	return o->symbols && o->strings;
+}
+
+static bool is_library(const struct redirect_library *l, const char *soname)
+{
+	for (size_t i = 0; i < REDIRECT_NAMES && l->soname[i]; i++)
+		if (strncmp(soname, l->soname[i], strlen(l->soname[i])) == 0)
+			return true;
+	return false;
+}
+
+/* Finds the functions of the libraries that this object is. */
+static int find_libraries(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct scan *s = data;
+	struct object o;
+
+	(void)size;
+	if (!object_read(info, &o))
+		return 0;
+	for (size_t i = 0; i < s->n; i++) {
+		struct redirect_library *l = &s->libraries[i];
+
+		if (l->found || !is_library(l, o.soname))
+			continue;
+		for (size_t k = 0; k < l->n; k++) {
+			void *address = defined_address(o.base, o.dynamic, l->functions[k].name);
+			uintptr_t a = (uintptr_t)address;
+
+			__atomic_store_n(l->functions[k].original, address, __ATOMIC_RELEASE);
+			if (!address)
+				continue;
+			l->found = true;
+			s->low = a < s->low ? a : s->low;
+			s->high = a > s->high ? a : s->high;
+		}
+	}
+	return 0;
+}
+
+/* Counts who else defines a name. */
+static int count_definers(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct scan *s = data;
+	struct object o;
+
+	(void)size;
+	if (!object_read(info, &o))
+		return 0;
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
+			struct redirect *r = &s->libraries[i].functions[k];
+
+			r->definers += !!defined_address(o.base, o.dynamic, r->name);
+		}
+	return 0;
+}
+
+static const struct redirect *by_value(const struct scan *s, uintptr_t value)
+{
+	if (value < s->low || value > s->high)
+		return NULL;
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++)
+			if ((uintptr_t)*s->libraries[i].functions[k].original == value)
+				return &s->libraries[i].functions[k];
+	return NULL;
+}
+
+static const struct redirect *by_name(const struct scan *s, const char *name)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
+			const struct redirect *r = &s->libraries[i].functions[k];
+
+			if (r->name[0] == name[0] && *r->original && r->definers == 1 &&
+			    strcmp(r->name, name) == 0)
+				return r;
+		}
+	return NULL;
+}
+
+static bool writable(const struct object *o, uintptr_t slot)
+{
+	for (size_t i = 0; i < o->n_headers; i++) {
+		const ElfW(Phdr) *h = &o->headers[i];
+
+		if (h->p_type == PT_LOAD && h->p_flags & PF_W && slot - o->base - h->p_vaddr < h->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+/* The loader has write-protected the part that it filled in itself. */
+static void write_slot(const struct scan *s, const struct object *o, uintptr_t *slot, void *value)
+{
+	uintptr_t page = (uintptr_t)slot & ~(s->page - 1);
+	bool protected = (uintptr_t)slot >= o->relro && (uintptr_t)slot < (o->relro_end & ~(s->page - 1));
+
+	if (!writable(o, (uintptr_t)slot))
+		return;
+	if (protected && raw_mprotect((void *)page, s->page, PROT_READ | PROT_WRITE) < 0)
+		return;
+	__atomic_store_n(slot, (uintptr_t)value, __ATOMIC_RELEASE);
+	if (protected)
+		raw_mprotect((void *)page, s->page, PROT_READ);
+}
+
+static void redirect_slot(const struct scan *s, const struct object *o, uintptr_t offset, uintptr_t info)
+{
+	uintptr_t *slot = (uintptr_t *)(o->base + offset), value;
+	uint32_t type = RELOC_TYPE(info);
+	const struct redirect *r;
+
+	if (type != ARCH_RELOC_JUMP_SLOT && type != ARCH_RELOC_GLOB_DAT && type != ARCH_RELOC_ABSOLUTE)
+		return;
+	if (RELOC_SYMBOL(info) == 0 || (uintptr_t)slot % sizeof(*slot) != 0)
+		return;
+	value = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	r = by_value(s, value);
+	/* not bound yet: it leads into the object's own table of stubs */
+	if (!r && type == ARCH_RELOC_JUMP_SLOT && value >= o->low && value < o->high &&
+	    o->symbols[RELOC_SYMBOL(info)].st_shndx == SHN_UNDEF)
+		r = by_name(s, o->strings + o->symbols[RELOC_SYMBOL(info)].st_name);
+	if (r)
+		write_slot(s, o, slot, r->ours);
+}
+
+static void redirect_in(const struct scan *s, const struct object *o, struct relocations list)
+{
+	/* both kinds begin with offset and info */
+	for (size_t i = list.skip * list.entry; i + list.entry <= list.bytes; i += list.entry) {
+		const ElfW(Rel) *r = (const void *)(list.at + i);
+
+		redirect_slot(s, o, r->r_offset, r->r_info);
+	}
+}
+
+static int redirect_object(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct relocations with = { .entry = sizeof(ElfW(Rela)) }, without = { .entry = sizeof(ElfW(Rel)) },
+			   stubs = { .entry = sizeof(ElfW(Rel)) };
+	struct scan *s = data;
+	struct object o;
+
+	(void)size;
+	if (!object_read(info, &o))
+		return 0;
+	for (const ElfW(Dyn) *e = o.dynamic; e->d_tag != DT_NULL; e++) {
+		switch (e->d_tag) {
+		case DT_RELA: with.at = pointer(&o, e); break;
+		case DT_RELASZ: with.bytes = e->d_un.d_val; break;
+		case DT_RELACOUNT: with.skip = e->d_un.d_val; break;
+		case DT_RELCOUNT: without.skip = e->d_un.d_val; break;
+		case DT_REL: without.at = pointer(&o, e); break;
+		case DT_RELSZ: without.bytes = e->d_un.d_val; break;
+		case DT_JMPREL: stubs.at = pointer(&o, e); break;
+		case DT_PLTRELSZ: stubs.bytes = e->d_un.d_val; break;
+		case DT_PLTREL:
+			stubs.entry = e->d_un.d_val == DT_RELA ? sizeof(ElfW(Rela)) : sizeof(ElfW(Rel));
+			break;
+		default: break;
+		}
+	}
+	redirect_in(s, &o, with);
+	redirect_in(s, &o, without);
+	redirect_in(s, &o, stubs);
+	return 0;
+}
+
+void redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+{
+	struct scan s = {
+		.libraries = libraries, .n = n, .low = UINTPTR_MAX, .page = (uintptr_t)sysconf(_SC_PAGESIZE)
+	};
+
+	for (size_t i = 0; i < n; i++) {
+		libraries[i].found = false;
+		for (size_t k = 0; k < libraries[i].n; k++)
+			libraries[i].functions[k].definers = 0;
+	}
+	iterate(find_libraries, &s);
+	if (s.high == 0)
+		return;
+	iterate(count_definers, &s);
+	iterate(redirect_object, &s);
+}
+#else
+void redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+{
+	(void)libraries;
+	(void)n;
+	(void)iterate;
+}
+#endif

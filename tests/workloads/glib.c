@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* GLib's locks with a known load, see contend.h. */
+#include <glib.h>
+
+#include "contend.h"
+
+static GMutex accounts;
+static GRecMutex nested;
+static GRWLock rates;
+static GMutex guard;
+static GCond ready;
+static int bits;
+static gboolean flag;
+static const char *what;
+
+static NOINLINE void take(void)
+{
+	if (!strcmp(what, "mutex"))
+		g_mutex_lock(&accounts);
+	else if (!strcmp(what, "nested"))
+		g_rec_mutex_lock(&nested);
+	else if (!strcmp(what, "rwlock"))
+		g_rw_lock_writer_lock(&rates);
+	else if (!strcmp(what, "bit"))
+		g_bit_lock(&bits, 3);
+	__asm__ volatile("");
+}
+
+static NOINLINE void give(void)
+{
+	if (!strcmp(what, "mutex"))
+		g_mutex_unlock(&accounts);
+	else if (!strcmp(what, "nested"))
+		g_rec_mutex_unlock(&nested);
+	else if (!strcmp(what, "rwlock"))
+		g_rw_lock_writer_unlock(&rates);
+	else if (!strcmp(what, "bit"))
+		g_bit_unlock(&bits, 3);
+	__asm__ volatile("");
+}
+
+static NOINLINE void condition(int i)
+{
+	g_mutex_lock(&guard);
+	contend_before(i);
+	while (!flag)
+		g_cond_wait(&ready, &guard);
+	flag = FALSE;
+	g_mutex_unlock(&guard);
+}
+
+static NOINLINE void signal_it(void)
+{
+	g_mutex_lock(&guard);
+	flag = TRUE;
+	g_mutex_unlock(&guard);
+	g_cond_signal(&ready);
+	__asm__ volatile("");
+}
+
+static NOINLINE void *waiter(void *unused)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!strcmp(what, "condition")) {
+			condition(i);
+		} else {
+			contend_before(i);
+			take(); /* WAITS HERE */
+			give();
+		}
+		contend_after(i);
+	}
+	return unused;
+}
+
+static NOINLINE void holder(void)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		if (strcmp(what, "condition"))
+			take(); /* HELD HERE */
+		contend_hold(i, 0);
+		if (strcmp(what, "condition"))
+			give(); /* GIVEN HERE */
+		else
+			signal_it();
+		contend_released(i);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t thread;
+
+	what = argc > 1 ? argv[1] : "mutex";
+	pthread_create(&thread, NULL, waiter, NULL);
+	holder();
+	return pthread_join(thread, NULL);
+}

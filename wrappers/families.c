@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Locks of other libraries: GLib, the OpenMP runtimes, the C++ library. Their functions are redirected in the
+ * objects that are loaded, at start and after others were loaded. dlopen() is left by a jump, so the first call of
+ * dlsym(), dlopen() or pthread_create() after it looks. A thread that looks holds no lock of the recorder.
+ */
+#include "wrappers/families.h"
+
+#include <errno.h>
+
+#include "inject/redirect.h"
+#include "src/record/recorder.h"
+#include "wrappers/real.h"
+
+struct families families;
+bool families_stale;
+
+#define REDIRECT(name) { #name, (void *)ours_##name, (void **)&families.name, 0 },
+static struct redirect glib[] = {
+#define GLIB(type, name, parameters) REDIRECT(name)
+#include "wrappers/families.def"
+};
+static struct redirect openmp[] = {
+#define OPENMP(type, name, parameters) REDIRECT(name)
+#include "wrappers/families.def"
+};
+static struct redirect cxx[] = {
+#define CXX(type, name, parameters) REDIRECT(name)
+#include "wrappers/families.def"
+};
+
+#define LIBRARY(list, ...) \
+	{ \
+		{ __VA_ARGS__ }, list, sizeof(list) / sizeof((list)[0]), false \
+	}
+static struct redirect_library libraries[] = {
+	LIBRARY(glib, "libglib-2.0.so"),
+	LIBRARY(openmp, "libgomp", "libomp.so", "libiomp5.so"),
+	LIBRARY(cxx, "libstdc++.so", "libc++abi.so"),
+};
+
+static uint32_t looking;
+
+static void look(void)
+{
+	int saved = errno;
+
+	if (recorder.state != RECORDER_ON || recorder.confined ||
+	    __atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
+		return;
+	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
+	redirect_scan(libraries, sizeof(libraries) / sizeof(libraries[0]), REAL(dl_iterate_phdr));
+	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
+	errno = saved;
+}
+
+void families_start(void)
+{
+	look();
+}
+
+void families_changing(void)
+{
+	__atomic_store_n(&families_stale, true, __ATOMIC_SEQ_CST);
+}
+
+COLD void families_look_again(void)
+{
+	look();
+}

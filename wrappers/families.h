@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Functions of other libraries that are redirected to ours, see families.c. */
+#ifndef MUTRACE_WRAPPERS_FAMILIES_H
+#define MUTRACE_WRAPPERS_FAMILIES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The originals. NULL as long as the library is not loaded; a function of ours that is called has one. */
+struct families {
+#define GLIB(type, name, parameters) type(*name) parameters;
+#define OPENMP(type, name, parameters) type(*name) parameters;
+#define CXX(type, name, parameters) type(*name) parameters;
+#include "wrappers/families.def"
+};
+extern struct families families;
+#define ORIGINAL(name) families.name
+
+/* Ours, which nobody finds by name. */
+#define GLIB(type, name, parameters) type ours_##name parameters;
+#define OPENMP(type, name, parameters) type ours_##name parameters;
+#define CXX(type, name, parameters) type ours_##name parameters;
+#include "wrappers/families.def"
+
+/* At start: redirects what is loaded. */
+void families_start(void);
+/* An object is about to be loaded or unloaded. */
+void families_changing(void);
+/* At some calls of the program: redirects what was loaded since. */
+void families_look_again(void);
+extern bool families_stale;
+static inline void families_look(void)
+{
+	if (__builtin_expect(families_stale, 0))
+		families_look_again();
+}
+
+#endif
