@@ -112,9 +112,11 @@ static void side_take(struct digest_lock *l, const json_t *side, bool work, stru
 		value[FIGURE_ACQUIRED] += holds;
 	else
 		l->figures.known &= ~(1u << FIGURE_ACQUIRED | 1u << FIGURE_CONTENDED_SHARE);
-	value[FIGURE_CONTENDED] += digest_number(side, "contended");
-	if (work)
+	if (work) {
+		l->figures.known &= 1u << FIGURE_ACQUIRED;
 		return;
+	}
+	value[FIGURE_CONTENDED] += digest_number(side, "contended");
 	facts->holds += holds;
 	facts->waits += digest_number(side, "waits") + digest_number(side, "unfinished_waits");
 	facts->wait_total += digest_number(wait, "total") + digest_number(side, "unfinished_ns");
@@ -127,6 +129,7 @@ static void side_take(struct digest_lock *l, const json_t *side, bool work, stru
 		return;
 	/* a median of two sides is not known; their weighted mean lies between them */
 	facts->p50 += holds * digest_number(hold, "p50");
+	facts->p95 += holds * digest_number(hold, "p95");
 	raise_to(&value[FIGURE_HOLD_P99], digest_number(hold, "p99"));
 	raise_to(&value[FIGURE_HOLD_MAX], digest_number(hold, "max"));
 }
@@ -153,6 +156,7 @@ static void sides_take(struct digest_lock *l, const json_t *lock, const struct p
 	l->noise.hold_total += facts.hold_total;
 	l->noise.p50 += facts.p50;
 	facts.p50 = ratio(facts.p50, facts.holds);
+	facts.p95 = ratio(facts.p95, facts.holds);
 	noise_add(&l->noise, &facts, p);
 }
 

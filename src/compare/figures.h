@@ -35,7 +35,7 @@ enum figure_unit {
 	X(WAIT_P99, "wait-p99", UNIT_NS, 0, 1e6, true, "wait that 99 % keep below") \
 	X(WAIT_MAX, "wait-max", UNIT_NS, 0, 1e7, false, "longest wait") \
 	X(HOLD_SHARE, "hold-share", UNIT_SHARE, 2, 0.10, false, "of the thread time held") \
-	X(HOLD_AVG, "hold-avg", UNIT_NS, 3, 1e4, true, "average hold") \
+	X(HOLD_AVG, "hold-avg", UNIT_NS, 0, 1e4, true, "average hold") \
 	X(HOLD_P50, "hold-p50", UNIT_NS, 3, 2000, true, "median hold") \
 	X(HOLD_P99, "hold-p99", UNIT_NS, 0, 1e5, true, "hold that 99 % keep below") \
 	X(HOLD_MAX, "hold-max", UNIT_NS, 0, 1e7, false, "longest hold")

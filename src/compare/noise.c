@@ -18,7 +18,7 @@
 #define SLICE_LEAST 1e7 /* ns; a processor that is lost may be gone for so long */
 #define CONVOY 4        /* acquisitions that wait where one thread would: those behind it meet it again */
 #define FEW_LOSSES 0.2  /* of the holds: the median does not notice */
-#define TYPICAL 4       /* median holds: what is longer on average is asleep meanwhile, and in no queue */
+#define TYPICAL 4       /* median holds, or what 95 % keep below: who holds it for longer than that sleeps */
 #define TAIL 0.005      /* the 99th percentile does not notice */
 
 static double least(double a, double b)
@@ -34,7 +34,7 @@ static double positive(double x)
 void noise_add(struct noise *n, const struct noise_facts *l, const struct processors *p)
 {
 	double queued = p->queued_ns, all = p->run_ns + queued, others = positive(l->threads - 1);
-	double slice, part, chance, run = least(l->hold_total, TYPICAL * l->holds * l->p50);
+	double slice, part, chance, usual = TYPICAL * l->p50 > l->p95 ? TYPICAL * l->p50 : l->p95;
 
 	n->slept += l->slept;
 	if (n->slowed < 1)
@@ -43,7 +43,7 @@ void noise_add(struct noise *n, const struct noise_facts *l, const struct proces
 		return;
 	slice = p->slices > 0 ? queued / p->slices : 0;
 	slice = least(slice > SLICE_LEAST ? slice : SLICE_LEAST, queued);
-	part = queued * least(1, run / all);
+	part = queued * least(1, least(l->hold_total / all, l->holds * usual / p->run_ns));
 	chance = sqrt(part * slice);
 	for (int most = 0; most < 2; most++) {
 		double lost = least(queued, most ? 2 * (part + slice) + 3 * chance : part + chance);

@@ -31,7 +31,7 @@ struct noise {
 /* A lock's share of one process. */
 struct noise_facts {
 	double holds, waits, wait_total, handoff, hold_total, threads;
-	double p50; /* the median hold */
+	double p50, p95; /* of the holds */
 	double preempted,
 		slept; /* waits while the holder was seen without a processor, or asleep in a call */
 };

@@ -79,7 +79,7 @@ for ((round = 0; round < rounds; round++)); do
 	plant table audit_lock acquired 'audit' hot/regress
 	plant table shards acquired 'table_add' unsplit/regress
 	plant cache table_lock write-acquired 'lookup' "$kinds" cache worse
-	plant journal journal_lock hold-avg 'append' "$kinds" journal worse
+	plant journal journal_lock wait-share 'append' "$kinds" journal worse
 	plant pool queue_lock hold-p50 '(take_job|pool)' "$kinds" pool worse
 	plant crowd crowd_lock hold-p50 'meet' "$kinds" crowd worse
 	keep table base/regress
