@@ -104,6 +104,9 @@ int rows_tell_apart(struct report_private *v, struct report_process *e);
 int threads_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
+/* gain.c */
+int gains_make(struct report_process *e, const struct row_map *map);
+
 void row_map_free(struct row_map *map, size_t n_processes);
 /* The row of a lock, NULL if it has none. After rows_rank(). */
 struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,

@@ -12,6 +12,7 @@
 
 #include "src/analysis/counters.h"
 #include "src/load/model.h"
+#include "src/trace/trace.h"
 
 struct symbolizer;
 
@@ -169,6 +170,8 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	const struct model_process *wait_max_in; /* where it was greatest */
 	const char *wait_max_session;            /* the path of the session that this is of */
 	bool shown;                              /* passes the minima and the limit */
+	bool gain_known;
+	struct trace_range gain[TRACE_CHANGES]; /* what changing it would gain, see report_process.what_if */
 };
 
 /* A thread; or several of one name that had one record, one after another. */
@@ -238,6 +241,9 @@ struct report_process { /* one process image, or several of one program */
 	struct report_row *locks, *conditions; /* in order of rank */
 	size_t n_locks, n_conditions;
 	struct counters total; /* of all locks, both sides */
+	bool what_if_made;     /* the following is known */
+	bool what_if_bound;    /* gains are bounds by counters: nothing is gained, or so much at most */
+	struct trace_result what_if;
 	uint64_t cond_wait_ns;
 	struct report_wait *waits; /* that last now */
 	size_t n_waits;

@@ -369,8 +369,10 @@ void events_created(struct thread *t, const struct thread *created)
 
 void events_started(struct thread *t)
 {
-	moment(t, &(struct event){
-			  .begin = t->rec->start_ticks, .end = t->rec->start_ticks, .type = EVENT_START });
+	moment(t, &(struct event){ .begin = t->rec->start_ticks,
+				   .end = t->rec->start_ticks,
+				   .type = EVENT_START,
+				   .flags = (uint16_t)t->rec->generation });
 }
 
 void events_joined(struct thread *t, uint64_t begin, uint32_t stack, uint32_t other, uint32_t generation)

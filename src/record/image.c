@@ -30,6 +30,7 @@ static void fill_header(struct image_header *h, const struct image_header *paren
 	h->start_ticks = h->sync.first_ticks = clock_now();
 	h->sync.first_ns = ticks_monotonic_ns();
 	h->config = recorder.config;
+	h->cores = procinfo_cores();
 	if (parent != NULL)
 		memcpy(h->boot_id, parent->boot_id, sizeof(h->boot_id));
 	else

@@ -186,6 +186,17 @@ void procinfo_thread_name(uint32_t tid, char name[16])
 		prctl(PR_GET_NAME, name, 0, 0, 0);
 }
 
+uint32_t procinfo_cores(void)
+{
+	uint64_t mask[128] = { 0 }; /* of 8192 processors */
+	uint32_t n = 0;
+	long bytes = raw_affinity(mask, sizeof(mask));
+
+	for (long i = 0; i < bytes / (long)sizeof(*mask); i++)
+		n += (uint32_t)__builtin_popcountll(mask[i]);
+	return n;
+}
+
 uint64_t procinfo_thread_time(uint32_t tid)
 {
 	clockid_t clock = (clockid_t)(~tid << 3 | 6); /* as the kernel numbers the clocks of threads */

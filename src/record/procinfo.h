@@ -35,6 +35,8 @@ void procinfo_before_fork(void);
 void procinfo_after_fork(void);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
+/* How many processors this process may use, 0 unknown. */
+uint32_t procinfo_cores(void);
 /* The processor time of a thread of this process so far, 0 if unknown. errno stays. */
 uint64_t procinfo_thread_time(uint32_t tid);
 

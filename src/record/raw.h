@@ -126,6 +126,12 @@ static inline int raw_sleep(const long span[2])
 	return (int)RAW_CALL(SYS_nanosleep, span, NULL, 0, 0, 0, 0);
 }
 
+/* The processors that this thread may use, a bit each. How many bytes were filled in. */
+static inline long raw_affinity(void *mask, size_t size)
+{
+	return RAW_CALL(SYS_sched_getaffinity, 0, size, mask, 0, 0, 0);
+}
+
 /* until: as the kernel has it, seconds and ns in two words; NULL for ever. */
 static inline int raw_futex(uint32_t *word, int what, uint32_t value, const long until[2])
 {

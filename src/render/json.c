@@ -117,6 +117,8 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "start_realtime_ns", json_count(e->first->start_realtime_ns));
 	json_emit(j, "runtime_ns", json_count(e->runtime_ns));
 	json_emit(j, "thread_time_ns", json_count(e->thread_time_ns));
+	if (e->n_processes == 1 && e->first->cores)
+		json_emit(j, "cores", json_count(e->first->cores));
 	if (!e->first->config.watch) {
 		json_open_object(j, "headline");
 		json_emit(j, "lock_wait_ns", json_count(e->total.cost_ns));
@@ -246,6 +248,7 @@ static void process(struct json_out *j, const struct report_process *e)
 		watched_process(j, e);
 	} else {
 		thread_list(j, e);
+		json_what_if(j, e);
 		rows(j, "locks", e->locks, e->n_locks, json_lock);
 		rows(j, "conditions", e->conditions, e->n_conditions, json_condition);
 	}

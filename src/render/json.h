@@ -39,6 +39,9 @@ void json_set_bool(struct json_out *j, json_t *object, const char *key, bool val
 void json_set_hex(struct json_out *j, json_t *object, const char *key, uint64_t n);
 json_t *json_stack(struct json_out *j, const struct report_stack *s);
 
+/* json_gain.c: JSON's what_if */
+void json_what_if(struct json_out *j, const struct report_process *e);
+
 /* json_rows.c */
 json_t *json_lock(struct json_out *j, const struct report_row *row);
 json_t *json_condition(struct json_out *j, const struct report_row *row);

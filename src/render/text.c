@@ -29,6 +29,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 		text_losses(t, e);
 		return;
 	}
+	text_gain_head(t, e);
 	text_counts(t, e);
 	text_inversions_head(t, e);
 	text_lock_table(t, e);

@@ -143,6 +143,7 @@ static const struct column lock_columns[] = {
 	{ 10, "Max wait", 7, NUMBER, cell_wait_max, 0 },
 	{ 11, "Avg held", 5, NUMBER, cell_hold_average, 0 },
 	{ 12, "Max held", 2, NUMBER, cell_hold_max, 0 },
+	{ 14, GAIN_TITLE, 10, NUMBER, text_gain_cell, 0 },
 	{ UINT_MAX, "Flags", 8, FLAGS, text_flags_cell, 0 },
 };
 

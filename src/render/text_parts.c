@@ -258,6 +258,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 		pairs_print(t, row);
 		rest_print(t, row);
 		text_notes(t, e, row);
+		text_gain_line(t, e, row);
 		if (e->n_processes > 1 && row->wait_max_in)
 			spread_print(t, e, row);
 		done++;

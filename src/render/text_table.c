@@ -193,6 +193,8 @@ static void rows_print(const struct text_out *t, const struct report_process *e,
 			x.n_lines += lines_of(x.lines + x.n_lines, e, &rows[i]);
 	}
 	x.n_columns = text_columns(x.columns, conditions);
+	for (i = 0; i < x.n_columns; i++)
+		x.dropped[i] = !e->what_if_made && strcmp(x.columns[i].title, GAIN_TITLE) == 0;
 	while (x.columns[x.name].content != NAME)
 		x.name++;
 	fputc('\n', t->f);

@@ -17,6 +17,8 @@ struct line {
 	bool second; /* of the two lines of an rwlock */
 };
 
+#define GAIN_TITLE "Gain" /* of the column that is there only if gains are known */
+
 struct column {
 	unsigned int place; /* columns stand in the order of these */
 	const char *title;
@@ -29,6 +31,9 @@ struct column {
 /* text_columns.c: the columns of locks or of conditions, in their order, into columns of COLUMNS_MAX.
  * Returns how many. */
 size_t text_columns(struct column *columns, bool conditions);
+
+/* text_gain.c: what it would gain to have no contention for a lock. */
+void text_gain_cell(char *out, const struct line *l, unsigned int counter);
 
 /* text_flags.c: a lock's letters, and the meaning of those in sight. */
 void text_flags_cell(char *out, const struct line *l, unsigned int counter);

@@ -44,7 +44,7 @@ enum event_type {
 	EVENT_MAX
 };
 
-/* event.flags. Of CREATE and JOIN: the lower half of the generation of "other"; of BARRIER: how many threads make a
+/* event.flags. Of START, CREATE and JOIN: the lower half of the generation of the thread; of BARRIER: how many threads make a
  * round, 0 unknown. */
 #define EVENT_TIMED_OUT 0x1u /* WAIT: it was given up */
 #define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */

@@ -173,6 +173,7 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	/* libraries that were asked for with RTLD_DEEPBIND or in a namespace of their own (atomic), and one */
 	uint32_t unseen_libraries;
 	char unseen_library[OUTSIDE_NAME];
+	uint32_t cores; /* processors that the process could use at its start, 0 unknown */
 };
 
 enum chunk_type {

@@ -19,7 +19,8 @@ allowed() {
 	src/symbols) echo "" ;;
 	src/base) echo "" ;;
 	src/load) echo "src/session src/base" ;;
-	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h" ;;
+	src/trace) echo "src/load/model.h src/session src/base" ;;
+	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h src/trace/trace.h" ;;
 	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
 		"src/symbols/symbolize.h src/base" ;;
 	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/base" ;;

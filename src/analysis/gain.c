@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Estimates of how much fixing a lock would gain: by a replay of the events, or, where there is none to be believed, a bound by counters.
+ * Runs in mutrace. Called by report.c when the rows are ranked.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/analysis/private.h"
+
+#define ROWS_MOST 10
+#define WAIT_LEAST 0.005 /* of the run, that a row must have cost together to be looked at */
+
+/* The rows that are looked at, and their locks. */
+struct candidates {
+	struct report_row *rows[ROWS_MOST];
+	struct trace_set sets[ROWS_MOST];
+	uint32_t *locks; /* of all sets */
+	size_t n;
+};
+
+static void choose(struct report_process *e, struct candidates *c)
+{
+	for (size_t i = 0; i < e->n_locks; i++) {
+		struct report_row *row = &e->locks[i];
+		size_t at = c->n;
+
+		if (row->work || (double)row_wait(row) < WAIT_LEAST * (double)e->runtime_ns)
+			continue;
+		while (at > 0 && row_wait(c->rows[at - 1]) < row_wait(row))
+			at--;
+		if (at == ROWS_MOST)
+			continue;
+		for (size_t k = c->n < ROWS_MOST ? c->n++ : ROWS_MOST - 1; k > at; k--)
+			c->rows[k] = c->rows[k - 1];
+		c->rows[at] = row;
+	}
+}
+
+static int collect(const struct report_process *e, const struct row_map *map, struct candidates *c)
+{
+	size_t n_locks = e->first->n_locks, used = 0;
+
+	c->locks = malloc((n_locks + 1) * sizeof(*c->locks));
+	if (!c->locks)
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n; i++) {
+		c->sets[i].locks = c->locks + used;
+		c->sets[i].contention_only = !kind_has(c->rows[i]->kind, TRAIT_HOLDS);
+		for (size_t k = 0; k < n_locks; k++)
+			if (row_of(e, map, 0, (uint32_t)k) == c->rows[i])
+				c->locks[used++] = (uint32_t)k;
+		c->sets[i].n_locks = (size_t)(c->locks + used - c->sets[i].locks);
+	}
+	return 0;
+}
+
+/* Times that a row, and everything else, cost each thread. */
+struct books {
+	uint64_t *wait, *hold;  /* by thread: of the row */
+	uint64_t longest_other; /* hold time of another lock */
+	double cpu_ns;
+};
+
+static int books_make(const struct model_process *p, const struct trace_set *set, struct books *b)
+{
+	uint8_t *mine = calloc(p->n_locks + 1, 1);
+	uint64_t *held = calloc(p->n_locks + 1, sizeof(*held));
+
+	b->wait = calloc(p->n_threads + 1, sizeof(*b->wait));
+	b->hold = calloc(p->n_threads + 1, sizeof(*b->hold));
+	if (!mine || !held || !b->wait || !b->hold) {
+		free(mine);
+		free(held);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < set->n_locks; i++)
+		mine[set->locks[i]] = 1;
+	for (size_t i = 0; i < p->n_edges; i++)
+		if (mine[p->edges[i].lock])
+			b->wait[p->edges[i].thread] += p->edges[i].wait_total + p->edges[i].unfinished_total;
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct model_cell *c = &p->cells[i];
+
+		if (!kind_has(p->locks[c->lock].kind, TRAIT_HOLDS))
+			continue;
+		if (mine[c->lock])
+			b->hold[c->thread] += c->hold_total;
+		else if (c->side == SIDE_EXCLUSIVE)
+			held[c->lock] += c->hold_total;
+	}
+	for (size_t i = 0; i < p->n_locks; i++)
+		if (held[i] > b->longest_other)
+			b->longest_other = held[i];
+	for (size_t i = 0; i < p->n_threads; i++)
+		b->cpu_ns += (double)p->threads[i].cpu_ns;
+	free(mine);
+	free(held);
+	return 0;
+}
+
+/* The run takes as long as its longest thread without these waits, as the holds of another lock, and as the processors need. */
+static double bound(const struct model_process *p, const struct books *b, enum trace_change change)
+{
+	double longest = (double)b->longest_other, end, share;
+
+	if (p->cores && change != TRACE_NO_HOLD && b->cpu_ns / p->cores > longest)
+		longest = b->cpu_ns / p->cores;
+	for (size_t i = 0; i < p->n_threads; i++) {
+		if (p->threads[i].tid == p->pid && p->n_threads > 1)
+			continue; /* it waits for the others, perhaps without a lock */
+		share = change == TRACE_NO_HOLD ? 1 : change == TRACE_HALF_HOLD ? 0.5 : 0;
+		end = (double)p->threads[i].end_ns - (double)b->wait[i] - share * (double)b->hold[i];
+		longest = end > longest ? end : longest;
+	}
+	return p->runtime_ns && longest < (double)p->runtime_ns ? 1 - longest / (double)p->runtime_ns : 0;
+}
+
+static int bounds_make(struct report_process *e, struct candidates *c)
+{
+	const struct model_process *p = e->first;
+	int r = 0;
+
+	e->what_if_bound = true;
+	for (size_t i = 0; i < c->n && r == 0; i++) {
+		struct books b = { 0 };
+
+		r = books_make(p, &c->sets[i], &b);
+		for (int k = 0; k < TRACE_CHANGES && r == 0; k++)
+			c->sets[i].gain[k] = (struct trace_range){ 0, bound(p, &b, (enum trace_change)k) };
+		c->sets[i].known = r == 0;
+		free(b.wait);
+		free(b.hold);
+	}
+	return r;
+}
+
+int gains_make(struct report_process *e, const struct row_map *map)
+{
+	struct candidates c = { .n = 0 };
+	int r;
+
+	if (e->n_processes != 1 || e->first->config.watch)
+		return 0;
+	choose(e, &c);
+	if (c.n == 0)
+		return 0;
+	r = collect(e, map, &c);
+	if (r == 0)
+		r = trace_what_if(e->first, e->first->cores, c.sets, c.n, &e->what_if);
+	if (r == 0 && e->what_if.refused && e->what_if.metric == TRACE_RUN_TIME)
+		r = bounds_make(e, &c);
+	e->what_if_made = r == 0;
+	for (size_t i = 0; i < c.n && r == 0; i++) {
+		c.rows[i]->gain_known = c.sets[i].known;
+		for (int k = 0; k < TRACE_CHANGES; k++)
+			c.rows[i]->gain[k] = c.sets[i].gain[k];
+	}
+	free(c.locks);
+	return r;
+}

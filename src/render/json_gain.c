@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* JSON's what_if: what fixing a lock would gain. Runs in mutrace. Called by json.c. */
+#include "src/render/json.h"
+
+static void range(struct json_out *j, json_t *to, const char *key, struct trace_range r)
+{
+	json_t *pair = json_array();
+
+	json_append(j, pair, json_real(r.low));
+	json_append(j, pair, json_real(r.high));
+	json_set(j, to, key, pair);
+}
+
+static json_t *lock(struct json_out *j, const struct report_row *row)
+{
+	json_t *o = json_object();
+
+	json_set(j, o, "lock", json_count(row->id));
+	range(j, o, "no_contention", row->gain[TRACE_NO_CONTENTION]);
+	range(j, o, "no_hold", row->gain[TRACE_NO_HOLD]);
+	range(j, o, "half_hold", row->gain[TRACE_HALF_HOLD]);
+	return o;
+}
+
+void json_what_if(struct json_out *j, const struct report_process *e)
+{
+	const struct trace_result *w = &e->what_if;
+
+	if (!e->what_if_made)
+		return;
+	json_open_object(j, "what_if");
+	json_emit(j, "metric", json_text(w->metric == TRACE_THROUGHPUT ? "throughput" : "run_time"));
+	json_emit(j, "method", json_text(e->what_if_bound ? "bound" : "replay"));
+	if (w->error >= 0)
+		json_emit(j, "replay_error", json_real(w->error));
+	json_emit(j, "window_ns", w->window_ns ? json_count(w->window_ns) : json_null());
+	if (w->refused)
+		json_emit(j, "refused", json_text(w->refused));
+	json_open_array(j, "locks");
+	for (size_t i = 0; i < e->n_locks && json_out_error(j) == 0; i++)
+		if (e->locks[i].gain_known)
+			json_emit(j, NULL, lock(j, &e->locks[i]));
+	json_close(j);
+	json_close(j);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Estimates of what fixing a lock would gain, in words: the second line of a process, a cell of the table, a line of a lock's
+ * paragraph. Runs in mutrace. Called by text.c, text_columns.c and text_parts.c.
+ */
+#include <string.h>
+
+#include "src/render/text_table.h"
+
+#define WORTH_SAYING 0.02 /* of the run time or the throughput */
+#define RANGE_LEAST 0.05  /* estimates that differ less are one */
+
+static int percent(double part)
+{
+	double x = part * 100 + (part < 0 ? -0.5 : 0.5);
+
+	return x > -1e6 && x < 1e6 ? (int)x : x < 0 ? -1000000 : 1000000;
+}
+
+/* "20 %", "0 to 20 %", "at most 20 %", "+30 %" */
+static const char *gain_text(char *out, const struct report_process *e, struct trace_range r)
+{
+	int low = percent(r.low), high = percent(r.high);
+	const char *sign = e->what_if.metric == TRACE_THROUGHPUT && high > 0 ? "+" : "";
+
+	if (e->what_if_bound)
+		snprintf(out, NUMBER_SIZE, "<= %d %%", high);
+	else if (r.high - r.low > RANGE_LEAST)
+		snprintf(out, NUMBER_SIZE, "%s%d..%d %%", sign, low, high);
+	else
+		snprintf(out, NUMBER_SIZE, "%s%d %%", sign, percent((r.low + r.high) / 2));
+	return out;
+}
+
+void text_gain_cell(char *out, const struct line *l, unsigned int counter)
+{
+	char number[NUMBER_SIZE];
+
+	(void)counter;
+	if (l->second)
+		out[0] = 0;
+	else
+		snprintf(out, CELL_SIZE, "%s",
+			 l->row->gain_known ? gain_text(number, l->process, l->row->gain[TRACE_NO_CONTENTION])
+					    : "-");
+}
+
+static double middle(const struct report_row *row, enum trace_change change)
+{
+	return (row->gain[change].low + row->gain[change].high) / 2;
+}
+
+/* The row where a change gains most; NULL: none gains enough to be said. */
+static const struct report_row *best(const struct report_process *e, enum trace_change change)
+{
+	const struct report_row *found = NULL;
+
+	for (size_t i = 0; i < e->n_locks; i++) {
+		const struct report_row *row = &e->locks[i];
+
+		if (row->gain_known && middle(row, change) >= WORTH_SAYING &&
+		    (!found || middle(row, change) > middle(found, change)))
+			found = row;
+	}
+	return found;
+}
+
+/* The row that most would take for the one to fix, if that gains nothing. */
+static const struct report_row *decoy(const struct report_process *e, const struct report_row *fix)
+{
+	const struct report_row *first = NULL;
+
+	for (size_t i = 0; i < e->n_locks; i++) {
+		const struct report_row *row = &e->locks[i];
+		uint64_t cost = row->side[0].cost_ns + row->side[1].cost_ns;
+
+		if (!row->work && (!first || cost > first->side[0].cost_ns + first->side[1].cost_ns))
+			first = row;
+	}
+	return first && first != fix && first->gain_known &&
+			       first->gain[TRACE_NO_CONTENTION].high < WORTH_SAYING &&
+			       first->gain[TRACE_HALF_HOLD].high < WORTH_SAYING
+		       ? first
+		       : NULL;
+}
+
+static void say_fix(const struct text_out *t, const struct report_process *e, const struct report_row *fix,
+		    enum trace_change change)
+{
+	const char *how = change == TRACE_NO_CONTENTION ? "without contention" : "with holds half as long";
+	struct trace_range r = fix->gain[change];
+	const struct report_row *other = decoy(e, fix);
+	char time[NUMBER_SIZE], number[NUMBER_SIZE], more[80] = "";
+
+	if (other)
+		snprintf(more, sizeof(more), " Lock %u, with most of the wait, would not.", other->rank);
+	if (e->what_if.metric == TRACE_THROUGHPUT)
+		text_line(t, "fixing lock %u would help: %s about %s of throughput.%s", fix->rank, how,
+			  gain_text(number, e, r), more);
+	else if (r.high - r.low > RANGE_LEAST)
+		text_line(t, "fixing lock %u may help: %s %s less run time.%s", fix->rank, how,
+			  gain_text(number, e, r), more);
+	else
+		text_line(t, "fixing lock %u would help: %s about %s (%s less).%s", fix->rank, how,
+			  number_ns(time, (uint64_t)((1 - middle(fix, change)) * (double)e->runtime_ns)),
+			  gain_text(number, e, r), more);
+}
+
+void text_gain_head(const struct text_out *t, const struct report_process *e)
+{
+	const struct report_row *fix;
+	char number[NUMBER_SIZE];
+
+	if (!e->what_if_made)
+		return;
+	if (e->what_if.refused && !e->what_if_bound) {
+		text_line(t, "what fixing a lock would gain is not known: %s.", e->what_if.refused);
+		return;
+	}
+	fix = best(e, TRACE_NO_CONTENTION);
+	if (e->what_if_bound && fix) {
+		text_line(t,
+			  "fixing lock %u would gain %s of the run time, by its counters (no estimate: %s).",
+			  fix->rank, gain_text(number, e, fix->gain[TRACE_NO_CONTENTION]),
+			  e->what_if.refused);
+	} else if (fix) {
+		say_fix(t, e, fix, TRACE_NO_CONTENTION);
+	} else if ((fix = best(e, TRACE_HALF_HOLD))) {
+		say_fix(t, e, fix, TRACE_HALF_HOLD);
+	} else {
+		text_line(t, "fixing no single lock would make it much faster.");
+	}
+}
+
+void text_gain_line(const struct text_out *t, const struct report_process *e, const struct report_row *row)
+{
+	char a[NUMBER_SIZE], b[NUMBER_SIZE], c[NUMBER_SIZE];
+
+	if (!row->gain_known)
+		return;
+	fprintf(t->f, "    gain     %s without contention", gain_text(a, e, row->gain[TRACE_NO_CONTENTION]));
+	if (kind_has(row->kind, TRAIT_HOLDS))
+		fprintf(t->f, ", %s with holds half as long, %s with none",
+			gain_text(b, e, row->gain[TRACE_HALF_HOLD]),
+			gain_text(c, e, row->gain[TRACE_NO_HOLD]));
+	fprintf(t->f, "%s%s\n",
+		e->what_if.metric == TRACE_THROUGHPUT ? "; of throughput" : " of the run time",
+		e->what_if_bound ? ", by counters" : "");
+}

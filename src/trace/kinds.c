@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Kinds of strands and of runs: threads that only run as long as the others, servers, and what the work of a server is.
+ * Nothing in the events says so; these are guesses. Called by what_if.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/trace/private.h"
+
+#define SITES_MOST 32        /* of a strand */
+#define SITE_PART 10         /* call sites with less than this part of its calls do not matter */
+#define ROUNDS_LEAST 10      /* acquisitions of a strand whose rounds can be told */
+#define END_SLACK_NS 2000000 /* from the end of the others to that of a thread that runs as long as they do */
+#define WORKER_LIFE 0.5      /* of the window */
+#define MAIN_SLEEPS 0.6      /* of the window, in one go */
+#define MAIN_CPU 0.1
+
+/* One strand's lock calls. */
+struct profile {
+	uint64_t kind;   /* from the stacks of most of its lock calls, in whatever order */
+	uint64_t rounds; /* calls */
+};
+
+static uint64_t mix(uint64_t x)
+{
+	x ^= x >> 31;
+	x *= 0x9e3779b97f4a7c15ull;
+	return x ^ x >> 29;
+}
+
+static struct profile profile_of(const struct trace *t, const struct strand *s)
+{
+	struct profile p = { 0 };
+	uint32_t stacks[SITES_MOST], n = 0, k;
+	uint64_t calls[SITES_MOST];
+
+	for (size_t i = s->first; i < s->first + s->n; i++) {
+		const struct op *o = &t->ops[i];
+
+		if (o->type != OP_LOCK)
+			continue;
+		p.rounds += o->weight;
+		for (k = 0; k < n && stacks[k] != o->stack; k++)
+			;
+		if (k == SITES_MOST)
+			continue;
+		if (k == n) {
+			stacks[n] = o->stack;
+			calls[n++] = 0;
+		}
+		calls[k] += o->weight;
+	}
+	for (k = 0; k < n; k++)
+		if (calls[k] >= p.rounds / SITE_PART)
+			p.kind += mix((uint64_t)stacks[k] + 1);
+	return p;
+}
+
+/*
+ * Threads of one kind that end last, each within a round or two of the end of all others: do they only run as
+ * long as the others do? The gain is then estimated both ways.
+ */
+void trace_find_elastic(struct trace *t)
+{
+	struct profile *profiles = calloc(t->n_strands + 1, sizeof(*profiles));
+	uint32_t last = MODEL_NONE;
+	uint64_t others = 0;
+	bool all = true;
+
+	if (!profiles)
+		return;
+	for (uint32_t i = 0; i < t->n_strands; i++) {
+		if (i == t->main)
+			continue;
+		profiles[i] = profile_of(t, &t->strands[i]);
+		if (last == MODEL_NONE || t->strands[i].end > t->strands[last].end)
+			last = i;
+	}
+	for (uint32_t i = 0; i < t->n_strands && last != MODEL_NONE; i++)
+		if (i != t->main && profiles[i].kind != profiles[last].kind && t->strands[i].end > others)
+			others = t->strands[i].end;
+	for (uint32_t i = 0; i < t->n_strands && others != 0; i++) {
+		const struct strand *s = &t->strands[i];
+
+		if (i == t->main || profiles[i].kind != profiles[last].kind)
+			continue;
+		all = all && profiles[i].rounds >= ROUNDS_LEAST && s->end >= others &&
+		      s->end < others + 2 * (s->end - s->begin) / profiles[i].rounds + END_SLACK_NS;
+	}
+	for (uint32_t i = 0; i < t->n_strands && others != 0 && all; i++)
+		t->strands[i].elastic = i != t->main && profiles[i].kind == profiles[last].kind;
+	free(profiles);
+}
+
+/* The longest time for which a strand did nothing but run or sleep. */
+static uint64_t longest_stretch(const struct trace *t, const struct strand *s)
+{
+	uint64_t longest = 0;
+
+	for (size_t i = s->first; i + 1 < s->first + s->n; i++)
+		if (t->ops[i + 1].t0 > t->ops[i].t1 && t->ops[i + 1].t0 - t->ops[i].t1 > longest)
+			longest = t->ops[i + 1].t0 - t->ops[i].t1;
+	return longest;
+}
+
+bool trace_is_server(const struct trace *t)
+{
+	const struct model_process *p = t->process;
+	const struct strand *s;
+
+	if (p->end == PROCESS_ALIVE || p->end == PROCESS_UNKNOWN || p->end == PROCESS_KILLED ||
+	    p->end == PROCESS_ENDED)
+		return true;
+	if (t->main == MODEL_NONE)
+		return false;
+	s = &t->strands[t->main];
+	return s->stuck ||
+	       (s->cpu < MAIN_CPU && (double)longest_stretch(t, s) > MAIN_SLEEPS * (double)t->length);
+}
+
+/* The lock that workers acquire most often while they hold no other. Ties and rare ones do not matter. */
+static bool most_acquired(const struct trace *t, uint64_t *counts, uint32_t *ret)
+{
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < t->n_strands; i++) {
+		const struct strand *s = &t->strands[i];
+		uint32_t depth = 0;
+
+		if (!s->worker)
+			continue;
+		for (size_t k = s->first; k < s->first + s->n; k++) {
+			const struct op *o = &t->ops[k];
+
+			if (o->type == OP_LOCK && depth++ == 0)
+				counts[o->lock] += o->weight;
+			else if (o->type == OP_UNLOCK && depth > 0)
+				depth--;
+		}
+	}
+	for (size_t i = 0; i < t->process->n_locks; i++)
+		if (counts[i] > most) {
+			most = counts[i];
+			*ret = (uint32_t)i;
+		}
+	return most >= ROUNDS_LEAST;
+}
+
+bool trace_find_work(struct trace *t)
+{
+	uint64_t *counts = calloc(t->process->n_locks + 1, sizeof(*counts));
+	bool any = false, found;
+
+	if (!counts)
+		return false;
+	for (uint32_t i = 0; i < t->n_strands; i++) {
+		struct strand *s = &t->strands[i];
+
+		s->worker = i != t->main && (double)(s->end - s->begin) >= WORKER_LIFE * (double)t->length &&
+			    profile_of(t, s).rounds >= ROUNDS_LEAST;
+		any = any || s->worker;
+	}
+	found = any && most_acquired(t, counts, &t->work);
+	free(counts);
+	return found;
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Which signal ended which wait, and how long a waiter takes to run after a release. All operations on one lock are
+ * looked at in the order of time. Called by build.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/trace/private.h"
+
+#define ACTIVE_MOST 4096 /* threads that wait at once and can be matched */
+#define LATENCIES_MOST 65536
+#define LATENCY_USUAL 50000 /* ns, where none was seen */
+
+enum moment_type { WAIT_BEGINS, SIGNALLED, RELEASED, WAIT_ENDS };
+
+struct moment {
+	uint64_t at;
+	uint32_t lock, op;
+	enum moment_type type;
+};
+
+struct matching {
+	struct trace *t;
+	struct moment *moments;
+	size_t n;
+	uint32_t active[ACTIVE_MOST]; /* operations */
+	uint32_t n_active;
+	uint64_t *latencies;
+	size_t n_latencies;
+};
+
+static int moment_compare(const void *a, const void *b)
+{
+	const struct moment *x = a, *y = b;
+
+	if (x->lock != y->lock)
+		return x->lock < y->lock ? -1 : 1;
+	if (x->at != y->at)
+		return x->at < y->at ? -1 : 1;
+	return x->type < y->type ? -1 : x->type > y->type;
+}
+
+static void moment_add(struct matching *m, const struct op *o, enum moment_type type, uint64_t at)
+{
+	m->moments[m->n++] = (struct moment){ at, o->lock, (uint32_t)(o - m->t->ops), type };
+}
+
+static void collect(struct matching *m)
+{
+	for (size_t i = 0; i < m->t->n_ops; i++) {
+		const struct op *o = &m->t->ops[i];
+
+		if (o->type == OP_WAIT) {
+			moment_add(m, o, WAIT_BEGINS, o->t0);
+			moment_add(m, o, WAIT_ENDS, o->t1);
+		} else if (o->type == OP_SIGNAL) {
+			moment_add(m, o, SIGNALLED, o->t0);
+		} else if (o->type == OP_UNLOCK && o->weight == 1) {
+			moment_add(m, o, RELEASED, o->t0);
+		} else if (o->type == OP_LOCK && o->t1 > o->t0) {
+			moment_add(m, o, WAIT_ENDS, o->t1);
+		}
+	}
+}
+
+static void active_remove(struct matching *m, uint32_t op)
+{
+	for (uint32_t i = 0; i < m->n_active; i++)
+		if (m->active[i] == op) {
+			m->active[i] = m->active[--m->n_active];
+			return;
+		}
+}
+
+/* A signal ends the wait that ends first after it, a broadcast all that go on. */
+static void signalled(struct matching *m, struct op *o)
+{
+	bool all = o->arg & EVENT_BROADCAST;
+	uint32_t first = 0;
+
+	o->arg = m->t->n_signals++;
+	for (uint32_t i = 0; i < m->n_active; i++) {
+		if (all)
+			m->t->ops[m->active[i]].arg = o->arg + 1;
+		if (m->t->ops[m->active[i]].t1 < m->t->ops[m->active[first]].t1)
+			first = i;
+	}
+	if (all) {
+		m->n_active = 0;
+	} else if (m->n_active > 0) {
+		m->t->ops[m->active[first]].arg = o->arg + 1;
+		m->active[first] = m->active[--m->n_active];
+	}
+}
+
+static void walk(struct matching *m)
+{
+	const struct op *released = NULL;
+	uint32_t lock = MODEL_NONE;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct moment *x = &m->moments[i];
+		struct op *o = &m->t->ops[x->op];
+
+		if (x->lock != lock) {
+			released = NULL;
+			m->n_active = 0;
+			lock = x->lock;
+		}
+		if (x->type == WAIT_BEGINS && m->n_active < ACTIVE_MOST)
+			m->active[m->n_active++] = x->op;
+		else if (x->type == SIGNALLED)
+			signalled(m, o);
+		else if (x->type == RELEASED)
+			released = o;
+		else if (x->type == WAIT_ENDS && o->type == OP_WAIT)
+			active_remove(m, x->op);
+		else if (x->type == WAIT_ENDS && released && released->t0 > o->t0 &&
+			 m->n_latencies < LATENCIES_MOST)
+			m->latencies[m->n_latencies++] = o->t1 - released->t0;
+	}
+}
+
+static int ns_compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+int trace_match(struct trace *t)
+{
+	struct matching *m = calloc(1, sizeof(*m));
+	int r = -ENOMEM;
+
+	if (!m)
+		return -ENOMEM;
+	m->t = t;
+	m->moments = malloc((2 * t->n_ops + 1) * sizeof(*m->moments));
+	m->latencies = malloc(LATENCIES_MOST * sizeof(*m->latencies));
+	if (m->moments && m->latencies) {
+		collect(m);
+		qsort(m->moments, m->n, sizeof(*m->moments), moment_compare);
+		walk(m);
+		qsort(m->latencies, m->n_latencies, sizeof(*m->latencies), ns_compare);
+		t->wake_ns = m->n_latencies ? m->latencies[m->n_latencies / 4] : LATENCY_USUAL;
+		for (size_t i = 0; i < t->n_ops; i++)
+			if (t->ops[i].type == OP_WAIT && t->ops[i].arg == 0)
+				t->ops[i].type = OP_PAUSE;
+		r = 0;
+	}
+	free(m->moments);
+	free(m->latencies);
+	free(m);
+	return r;
+}

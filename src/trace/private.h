@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Shared by the files of src/trace. Events become strands, the lives of single threads, each a list of operations in the
+ * order of time. Between two operations a strand runs.
+ */
+#ifndef MUTRACE_TRACE_PRIVATE_H
+#define MUTRACE_TRACE_PRIVATE_H
+
+#include "src/trace/trace.h"
+
+enum op_type {
+	OP_START,
+	OP_LOCK,
+	OP_UNLOCK,
+	OP_WAIT,   /* for a signal or a post */
+	OP_SIGNAL, /* or a post */
+	OP_BARRIER,
+	OP_JOIN,
+	OP_CREATE,
+	OP_PAUSE, /* a wait of which it is not known what ended it: lasts as long as it did */
+	OP_EXIT,  /* the thread ended */
+	OP_END,   /* the process ended */
+};
+
+struct op {
+	uint64_t t0, t1; /* ns after the beginning of the window */
+	uint32_t lock, stack;
+	uint32_t arg;    /* WAIT, SIGNAL: number of the signal; BARRIER: threads; CREATE, JOIN: strand */
+	uint32_t weight; /* LOCK: how many acquisitions it stands for */
+	uint32_t order;  /* among operations of one moment */
+	uint8_t type, side;
+};
+
+struct strand {
+	size_t first, n; /* its operations */
+	uint32_t thread, generation;
+	uint64_t begin, end;
+	uint64_t lag; /* from its creation to its first step */
+	double cpu;   /* share of its running time for which it needs a processor */
+	bool created; /* by an operation of another strand */
+	bool ended;   /* its thread ended before the process */
+	bool elastic; /* only runs as long as the others do, perhaps */
+	bool worker;  /* its progress is throughput */
+	bool stuck;   /* its last wait had not ended */
+};
+
+struct trace {
+	const struct model_process *process;
+	unsigned int cores;
+	uint64_t from, length; /* the window: its beginning on the process's time line, its length */
+	bool cut;              /* older events were written over */
+	struct op *ops;
+	size_t n_ops, cap_ops;
+	struct strand *strands;
+	size_t n_strands, cap_strands;
+	uint32_t n_signals;
+	uint32_t main;     /* strand, MODEL_NONE: none */
+	uint32_t sum_most; /* holds that one sum is spread to */
+	uint32_t work;     /* lock whose outermost acquisitions by workers are progress */
+	uint64_t wake_ns;  /* from a release until its waiter runs */
+};
+
+/* build.c. 0 or -ENOMEM. */
+int trace_build(struct trace *t);
+struct op *trace_op_add(struct trace *t);
+/* sums.c: puts the holds of sums into a span of time. */
+int trace_sums(struct trace *t, const struct model_event *sums, size_t n, uint64_t from, uint64_t to);
+/* match.c: which signal ended which wait, and how fast waiters are woken. */
+int trace_match(struct trace *t);
+/* kinds.c: which strands only run as long as the others; what is a server, and what its work is. */
+void trace_find_elastic(struct trace *t);
+bool trace_is_server(const struct trace *t);
+bool trace_find_work(struct trace *t);
+
+/* sim.c: one replay. */
+struct replay {
+	const uint8_t *changed; /* by lock; NULL: none */
+	enum trace_change change;
+	double sleep;    /* scales running time without a processor */
+	bool elastic;    /* nobody waits for the end of elastic strands */
+	bool throughput; /* ends as soon as a worker has done all its work */
+	uint64_t steps_most;
+	/* results */
+	uint64_t end; /* ns; 0: it did not come to an end */
+	uint64_t steps;
+	double work; /* acquisitions */
+};
+int trace_replay(const struct trace *t, struct replay *r);
+
+#endif

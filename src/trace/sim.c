@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One replay: time, processors, and how long threads run between their operations. Every thread has at most one timer or is
+ * in one queue, so memory is bounded by the number of threads. Called by what_if.c.
+ */
+#include "src/trace/sim.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define SLICE_NS 3000000u /* for which a thread has a processor while others wait for one */
+#define SCARCE 0.5        /* of the processors: if threads need less together, they find one */
+
+static bool timer_before(const struct timer *a, const struct timer *b)
+{
+	return a->at != b->at ? a->at < b->at : a->number < b->number;
+}
+
+static void timer_put(struct sim *s, uint32_t actor, uint64_t at)
+{
+	struct timer fresh = { at, s->number++, actor };
+	size_t i = s->n_timers++;
+
+	while (i > 0 && timer_before(&fresh, &s->timers[(i - 1) / 2])) {
+		s->timers[i] = s->timers[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	s->timers[i] = fresh;
+}
+
+static struct timer timer_take(struct sim *s)
+{
+	struct timer first = s->timers[0], last = s->timers[--s->n_timers];
+	size_t i = 0, child;
+
+	while ((child = 2 * i + 1) < s->n_timers) {
+		if (child + 1 < s->n_timers && timer_before(&s->timers[child + 1], &s->timers[child]))
+			child++;
+		if (!timer_before(&s->timers[child], &last))
+			break;
+		s->timers[i] = s->timers[child];
+		i = child;
+	}
+	s->timers[i] = last;
+	return first;
+}
+
+void sim_later(struct sim *s, uint32_t actor, enum act act, uint64_t ns)
+{
+	s->actors[actor].act = act;
+	timer_put(s, actor, s->now + ns);
+}
+
+void sim_wake(struct sim *s, uint32_t actor, enum act act)
+{
+	s->actors[actor].waking = true;
+	sim_later(s, actor, act, s->t->wake_ns);
+}
+
+/* Gives the actor's processor to the next one that is ready. */
+static void cpu_leave(struct sim *s, uint32_t actor)
+{
+	uint32_t next;
+
+	if (!s->actors[actor].on_cpu)
+		return;
+	s->actors[actor].on_cpu = false;
+	next = queue_take(s, &s->ready);
+	if (next == NOBODY) {
+		s->busy--;
+		return;
+	}
+	s->actors[next].on_cpu = true;
+	s->actors[next].slice = SLICE_NS;
+	sim_later(s, next, s->actors[next].act, 0);
+}
+
+/* False: it has to wait for a processor, and then acts. */
+static bool cpu_enter(struct sim *s, uint32_t actor, enum act act)
+{
+	struct actor *a = &s->actors[actor];
+
+	if (!s->scarce || a->on_cpu)
+		return true;
+	if (s->busy < s->t->cores) {
+		s->busy++;
+		a->on_cpu = true;
+		a->slice = SLICE_NS;
+		return true;
+	}
+	a->act = act;
+	queue_put(s, &s->ready, actor);
+	return false;
+}
+
+/* How the running time after the present operation is changed: by the innermost lock that is held. */
+static double factor(const struct sim *s, const struct actor *a)
+{
+	if (a->depth == 0 || !is_changed(s, a->held[a->depth - 1]))
+		return 1;
+	return s->r->change == TRACE_NO_HOLD ? 0 : s->r->change == TRACE_HALF_HOLD ? 0.5 : 1;
+}
+
+/* The present operation is done: to the next one. False: there is none. */
+static bool proceed(struct sim *s, uint32_t actor)
+{
+	const struct strand *st = &s->t->strands[actor];
+	struct actor *a = &s->actors[actor];
+	const struct op *o = op_of(s, actor);
+	double run, f;
+
+	if (a->pos + 1 >= st->n) {
+		a->done = true;
+		if (actor == s->t->main && !s->r->throughput)
+			s->over = true;
+		if (s->r->throughput && st->worker)
+			s->over = true;
+		for (uint32_t j; (j = queue_take(s, &s->joiners[actor])) != NOBODY;)
+			sim_wake(s, j, ACT_PROCEED);
+		return false;
+	}
+	f = factor(s, a);
+	run = o[1].t0 > o->t1 ? (double)(o[1].t0 - o->t1) * f : 0;
+	a->cpu = (uint64_t)(run * st->cpu);
+	a->rest = (uint64_t)(run * (1 - st->cpu) * s->r->sleep);
+	a->pos++;
+	return true;
+}
+
+/* Time passes for an actor, unless others act first. False: a timer brings it back. */
+static bool pass(struct sim *s, uint32_t actor, enum act act, uint64_t ns)
+{
+	if (ns == 0)
+		return true;
+	if (s->n_timers == 0 || s->timers[0].at > s->now + ns) {
+		s->now += ns;
+		return true;
+	}
+	sim_later(s, actor, act, ns);
+	return false;
+}
+
+/* Runs what is left to run before the next operation. False: it goes on later. */
+static bool run_cpu(struct sim *s, uint32_t actor)
+{
+	struct actor *a = &s->actors[actor];
+
+	while (a->cpu > 0) {
+		uint64_t slice;
+
+		if (!s->scarce) {
+			slice = a->cpu + a->rest;
+			a->cpu = a->rest = 0;
+			return pass(s, actor, ACT_STEP, slice);
+		}
+		if (a->on_cpu && a->slice == 0) {
+			if (s->ready.first != NOBODY)
+				cpu_leave(s, actor);
+			else
+				a->slice = SLICE_NS;
+		}
+		if (!cpu_enter(s, actor, ACT_CPU))
+			return false;
+		slice = a->cpu < a->slice ? a->cpu : a->slice;
+		a->cpu -= slice;
+		a->slice -= slice;
+		if (!pass(s, actor, ACT_CPU, slice))
+			return false;
+		if (++s->r->steps > s->r->steps_most)
+			return false;
+	}
+	if (a->rest > 0) {
+		uint64_t rest = a->rest;
+
+		a->rest = 0;
+		cpu_leave(s, actor);
+		return pass(s, actor, ACT_STEP, rest);
+	}
+	return true;
+}
+
+/* The actor acts until it waits, or its time has come to let others act. */
+static void act(struct sim *s, uint32_t actor)
+{
+	struct actor *a = &s->actors[actor];
+	enum act what = a->act;
+
+	if (a->waking && !cpu_enter(s, actor, what))
+		return;
+	a->waking = false;
+	while (!s->over && ++s->r->steps <= s->r->steps_most) {
+		if (what == ACT_CPU && !run_cpu(s, actor))
+			return;
+		if ((what == ACT_CPU || what == ACT_STEP) && !sim_operate(s, actor)) {
+			cpu_leave(s, actor);
+			return;
+		}
+		if (what == ACT_RETRY && !sim_retry(s, actor)) {
+			cpu_leave(s, actor);
+			return;
+		}
+		if (!proceed(s, actor)) {
+			cpu_leave(s, actor);
+			return;
+		}
+		what = ACT_CPU;
+	}
+}
+
+static int sim_setup(struct sim *s)
+{
+	const struct trace *t = s->t;
+	size_t n_locks = t->process->n_locks;
+	double cpu = 0;
+
+	s->actors = calloc(t->n_strands + 1, sizeof(*s->actors));
+	s->locks = malloc((n_locks + 1) * sizeof(*s->locks));
+	s->signals = malloc((t->n_signals + 1) * sizeof(*s->signals));
+	s->signalled = calloc(t->n_signals + 1, 1);
+	s->joiners = malloc((t->n_strands + 1) * sizeof(*s->joiners));
+	s->timers = malloc((t->n_strands + 1) * sizeof(*s->timers));
+	if (!s->actors || !s->locks || !s->signals || !s->signalled || !s->joiners || !s->timers)
+		return -ENOMEM;
+	s->ready = (struct queue){ NOBODY, NOBODY };
+	for (size_t i = 0; i < n_locks; i++)
+		s->locks[i] = (struct sim_lock){ .owner = NOBODY,
+						 .writers_queue = s->ready,
+						 .readers_queue = s->ready };
+	for (size_t i = 0; i < t->n_signals; i++)
+		s->signals[i] = s->ready;
+	for (size_t i = 0; i < t->n_strands; i++) {
+		s->joiners[i] = s->ready;
+		cpu += t->strands[i].cpu;
+	}
+	/* a share has been pressed down where processors were scarce */
+	s->scarce = t->cores != 0 && t->n_strands > t->cores && cpu > t->cores * SCARCE;
+	for (size_t i = 0; i < t->n_strands; i++)
+		if (!t->strands[i].created) {
+			s->actors[i].started = true;
+			sim_later(s, (uint32_t)i, ACT_STEP, t->strands[i].begin);
+		}
+	return 0;
+}
+
+int trace_replay(const struct trace *t, struct replay *r)
+{
+	struct sim s = { .t = t, .r = r };
+	int e = sim_setup(&s);
+
+	r->end = r->steps = 0;
+	r->work = 0;
+	while (e == 0 && !s.over && s.n_timers > 0 && r->steps <= r->steps_most) {
+		struct timer next = timer_take(&s);
+
+		s.now = next.at;
+		act(&s, next.actor);
+	}
+	if (s.over)
+		r->end = s.now;
+	free(s.actors);
+	free(s.locks);
+	free(s.signals);
+	free(s.signalled);
+	free(s.joiners);
+	free(s.timers);
+	return e;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* A replay while it runs: shared by sim.c, which moves time on, and locks.c, where threads wait for each other. */
+#ifndef MUTRACE_TRACE_SIM_H
+#define MUTRACE_TRACE_SIM_H
+
+#include "src/trace/private.h"
+
+#define NOBODY UINT32_MAX
+#define HELD_MOST 16 /* locks that a thread holds at once, of which the innermost are looked at */
+
+/* In this order threads act: the next thing that one does once its time has come, or it has a processor. */
+enum act { ACT_STEP, ACT_PROCEED, ACT_RETRY, ACT_CPU };
+
+/* A strand that is replayed. */
+struct actor {
+	uint32_t pos;  /* operation */
+	uint32_t next; /* in whatever queue it is */
+	enum act act;
+	bool on_cpu, started, done;
+	bool waking;        /* it is on its way to a lock whose release has woken it */
+	uint64_t cpu, rest; /* ns to run, and then to pass without a processor, until the next operation */
+	uint64_t slice;
+	uint32_t depth;
+	uint32_t held[HELD_MOST];
+};
+
+struct queue {
+	uint32_t first, last;
+};
+
+struct sim_lock {
+	uint32_t owner, readers;
+	uint32_t arrived; /* barrier */
+	struct queue writers_queue, readers_queue;
+};
+
+struct timer {
+	uint64_t at, number;
+	uint32_t actor;
+};
+
+struct sim {
+	const struct trace *t;
+	struct replay *r;
+	uint64_t now, number;
+	struct actor *actors;
+	struct sim_lock *locks;
+	struct queue *signals; /* waits for each */
+	uint8_t *signalled;
+	struct queue *joiners; /* by strand */
+	struct timer *timers;
+	size_t n_timers;
+	unsigned int busy; /* processors */
+	bool scarce;       /* there may be fewer processors than threads that run */
+	struct queue ready;
+	bool over;
+};
+
+static inline void queue_put(struct sim *s, struct queue *q, uint32_t actor)
+{
+	s->actors[actor].next = NOBODY;
+	if (q->first == NOBODY)
+		q->first = actor;
+	else
+		s->actors[q->last].next = actor;
+	q->last = actor;
+}
+
+static inline uint32_t queue_take(struct sim *s, struct queue *q)
+{
+	uint32_t actor = q->first;
+
+	if (actor != NOBODY)
+		q->first = s->actors[actor].next;
+	return actor;
+}
+
+static inline const struct op *op_of(const struct sim *s, uint32_t actor)
+{
+	return &s->t->ops[s->t->strands[actor].first + s->actors[actor].pos];
+}
+
+static inline bool is_changed(const struct sim *s, uint32_t lock)
+{
+	return s->r->changed && lock != MODEL_NONE && s->r->changed[lock];
+}
+
+static inline bool is_free(const struct sim *s, uint32_t lock)
+{
+	return s->r->change == TRACE_NO_CONTENTION && is_changed(s, lock);
+}
+
+/* sim.c: the actor acts after so many ns. */
+void sim_later(struct sim *s, uint32_t actor, enum act act, uint64_t ns);
+void sim_wake(struct sim *s, uint32_t actor, enum act act);
+
+/* locks.c: does the actor's present operation. False: it waits, and will be woken. */
+bool sim_operate(struct sim *s, uint32_t actor);
+/* A woken thread tries to get its lock again. The same. */
+bool sim_retry(struct sim *s, uint32_t actor);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Holds of which only the sum is known become holds of mean length, spread evenly over the time in which they were, those
+ * within others inside them. Called by build.c.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/trace/private.h"
+
+#define SUMS_MOST 64 /* of one span; a thread writes no more */
+#define FULL 0.98    /* so much of a span may be holds */
+
+/* Holds of one sum, as they are placed. */
+struct piece {
+	const struct model_event *sum;
+	uint32_t n;
+	double length; /* ns, of one */
+	uint32_t done; /* inner ones: how many were placed */
+};
+
+struct turn {
+	double at; /* 0..1 */
+	uint32_t piece;
+};
+
+static int turn_compare(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int hold_add(struct trace *t, const struct piece *p, double from, double length)
+{
+	for (int i = 0; i < 2; i++) {
+		struct op *o = trace_op_add(t);
+
+		if (!o)
+			return -ENOMEM;
+		o->type = i == 0 ? OP_LOCK : OP_UNLOCK;
+		o->t0 = o->t1 = (uint64_t)(i == 0 ? from : from + length);
+		o->lock = p->sum->lock;
+		o->side = p->sum->side;
+		o->stack = p->sum->stack;
+		o->weight = i == 0 ? p->sum->holds / p->n : 0; /* such a release woke nobody, see match.c */
+		o->order = (uint32_t)i;
+	}
+	return 0;
+}
+
+/* The holds that are inside of number `done` of an outer sum's. */
+static int inner_add(struct trace *t, struct piece *pieces, size_t n, const struct piece *outer, double from,
+		     double length)
+{
+	double left = length * FULL, at = from;
+
+	for (size_t i = 0; i < n; i++) {
+		struct piece *p = &pieces[i];
+		uint32_t until;
+
+		if (p == outer || p->sum->within != outer->sum->lock)
+			continue;
+		until = (uint32_t)((uint64_t)p->n * (outer->done + 1) / outer->n);
+		for (; p->done < until && left > 0; p->done++) {
+			double one = p->length < left ? p->length : left;
+
+			if (hold_add(t, p, at, one) < 0)
+				return -ENOMEM;
+			at += one;
+			left -= one;
+		}
+	}
+	return 0;
+}
+
+static bool is_inner(const struct piece *pieces, size_t n, const struct piece *p)
+{
+	for (size_t i = 0; i < n; i++)
+		if (&pieces[i] != p && pieces[i].sum->lock == p->sum->within &&
+		    pieces[i].sum->within != p->sum->lock)
+			return true;
+	return false;
+}
+
+int trace_sums(struct trace *t, const struct model_event *sums, size_t n_sums, uint64_t from, uint64_t to)
+{
+	struct piece pieces[SUMS_MOST];
+	struct turn *turns;
+	double held = 0, gap, at = (double)from, span = to > from ? (double)(to - from) : 0, scale = 1;
+	size_t n = 0, n_turns = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n_sums && n < SUMS_MOST; i++)
+		if (sums[i].lock != MODEL_NONE && sums[i].holds != 0) {
+			uint32_t most = sums[i].holds < t->sum_most ? sums[i].holds : t->sum_most;
+
+			pieces[n++] = (struct piece){ &sums[i], most, (double)sums[i].span_ns / most, 0 };
+		}
+	turns = malloc((n + 1) * t->sum_most * sizeof(*turns));
+	if (!turns)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (is_inner(pieces, n, &pieces[i]))
+			continue;
+		held += (double)pieces[i].sum->span_ns;
+		for (uint32_t q = 0; q < pieces[i].n; q++)
+			turns[n_turns++] = (struct turn){ (q + .5) / pieces[i].n, (uint32_t)i };
+	}
+	if (held > span * FULL && held > 0)
+		scale = span * FULL / held;
+	gap = (span - held * scale) / (double)(n_turns + 1);
+	qsort(turns, n_turns, sizeof(*turns), turn_compare);
+	for (size_t i = 0; i < n_turns && r == 0; i++) {
+		struct piece *p = &pieces[turns[i].piece];
+		double length = p->length * scale;
+
+		at += gap;
+		r = hold_add(t, p, at, length);
+		if (r == 0)
+			r = inner_add(t, pieces, n, p, at, length);
+		p->done++;
+		at += length;
+	}
+	free(turns);
+	return r;
+}

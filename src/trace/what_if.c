@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Replays a run as it was, and with locks changed, see trace.h. An estimate is given only if the unchanged replay takes as
+ * long as the run did. Called by src/analysis/gain.c.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "src/trace/private.h"
+
+#define ERROR_MOST 0.05
+#define STEPS_ALL 24000000 /* of all replays of a process; about two seconds */
+#define STEPS_OF_OP 8      /* one replay is given up after so many steps for each operation */
+#define TURN_NS 500000
+#define TURNS_MOST 4000000
+#define FITS 7
+
+struct what_if {
+	struct trace t;
+	uint64_t steps_left;
+	double sleep;
+	double base[2]; /* of the unchanged replay; [1]: nobody waits for elastic strands */
+	bool elastic;
+};
+
+/* Operations, and the turns that threads take on the processors. */
+static uint64_t steps_most(const struct trace *t)
+{
+	uint64_t turns = t->length / TURN_NS * (t->cores + 1);
+
+	return t->n_ops * STEPS_OF_OP + (turns < TURNS_MOST ? turns : TURNS_MOST);
+}
+
+/* A replay, and its measure: run time in ns, or acquisitions by ns. 0: it did not come to an end. */
+static int measure(struct what_if *w, const uint8_t *changed, enum trace_change change, bool elastic,
+		   bool throughput, double *ret)
+{
+	struct replay r = { .changed = changed,
+			    .change = change,
+			    .sleep = w->sleep,
+			    .elastic = elastic,
+			    .throughput = throughput,
+			    .steps_most = steps_most(&w->t) };
+	int e = trace_replay(&w->t, &r);
+
+	w->steps_left -= r.steps < w->steps_left ? r.steps : w->steps_left;
+	if (!throughput)
+		*ret = (double)r.end;
+	else
+		*ret = r.end ? r.work / (double)r.end : 0;
+	return e;
+}
+
+/*
+ * Running time without a processor is sleep, or it is time that a thread was ready and had none. Where the
+ * processors are what is scarce the replay makes the latter itself. So as much is taken away as makes the
+ * replay as long as the run.
+ */
+static int fit_sleep(struct what_if *w)
+{
+	double low = 0, high = 1, base, cpu = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < w->t.n_strands; i++)
+		cpu += w->t.strands[i].cpu;
+	if (w->base[0] <= 1.02 * (double)w->t.length || w->t.cores == 0 || cpu < w->t.cores * 0.5)
+		return 0;
+	for (int i = 0; i < FITS && r == 0; i++) {
+		w->sleep = (low + high) / 2;
+		r = measure(w, NULL, 0, false, false, &base);
+		if (base > (double)w->t.length)
+			high = w->sleep;
+		else
+			low = w->sleep;
+	}
+	w->sleep = low;
+	return r == 0 ? measure(w, NULL, 0, false, false, &w->base[0]) : r;
+}
+
+static double recorded_rate(const struct what_if *w)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < w->t.n_strands; i++) {
+		const struct strand *s = &w->t.strands[i];
+		uint32_t depth = 0;
+
+		for (size_t k = s->first; s->worker && k < s->first + s->n; k++) {
+			const struct op *o = &w->t.ops[k];
+
+			if (o->type == OP_LOCK && depth++ == 0 && o->lock == w->t.work)
+				n += o->weight;
+			else if (o->type == OP_UNLOCK && depth > 0)
+				depth--;
+		}
+	}
+	return w->t.length ? (double)n / (double)w->t.length : 0;
+}
+
+/* The unchanged replays, and why no others can be believed. */
+static int check(struct what_if *w, struct trace_result *ret)
+{
+	bool server = ret->metric == TRACE_THROUGHPUT;
+	double truth = server ? recorded_rate(w) : (double)w->t.length;
+	int r = measure(w, NULL, 0, false, server, &w->base[0]);
+
+	if (r == 0 && !server)
+		r = fit_sleep(w);
+	for (size_t i = 0; i < w->t.n_strands; i++)
+		w->elastic = w->elastic || (w->t.strands[i].elastic && !server);
+	if (r == 0 && w->elastic)
+		r = measure(w, NULL, 0, true, false, &w->base[1]);
+	if (r < 0)
+		return r;
+	if (w->base[0] <= 0 || truth <= 0 || (w->elastic && w->base[1] <= 0)) {
+		ret->refused = "the replay of the unchanged run does not come to an end";
+		return 0;
+	}
+	ret->error = fabs(w->base[0] / truth - 1);
+	if (ret->error > ERROR_MOST)
+		ret->refused = "the replay of the unchanged run takes another time than the run";
+	return 0;
+}
+
+static void range_add(struct trace_range *range, double gain, bool first)
+{
+	if (first || gain < range->low)
+		range->low = gain;
+	if (first || gain > range->high)
+		range->high = gain;
+}
+
+static int one_change(struct what_if *w, const uint8_t *changed, enum trace_change change,
+		      const struct trace_result *result, struct trace_set *set)
+{
+	bool server = result->metric == TRACE_THROUGHPUT;
+	double now;
+
+	for (int elastic = 0; elastic <= (w->elastic ? 1 : 0); elastic++) {
+		int r = measure(w, changed, change, elastic, server, &now);
+
+		if (r < 0)
+			return r;
+		if (now <= 0) {
+			set->known = false;
+			return 0;
+		}
+		range_add(&set->gain[change], server ? now / w->base[0] - 1 : 1 - now / w->base[elastic],
+			  elastic == 0);
+	}
+	return 0;
+}
+
+static int one_set(struct what_if *w, const struct trace_result *result, struct trace_set *set)
+{
+	uint8_t *changed = calloc(w->t.process->n_locks + 1, 1);
+	int r = changed ? 0 : -ENOMEM;
+
+	set->known = true;
+	for (size_t i = 0; r == 0 && i < set->n_locks; i++)
+		changed[set->locks[i]] = 1;
+	for (int change = 0; change < TRACE_CHANGES && r == 0 && set->known; change++) {
+		if (change != TRACE_NO_CONTENTION && set->contention_only)
+			set->gain[change] = set->gain[TRACE_NO_CONTENTION];
+		else
+			r = one_change(w, changed, change, result, set);
+	}
+	free(changed);
+	return r;
+}
+
+static int run(struct what_if *w, struct trace_set *sets, size_t n_sets, struct trace_result *ret)
+{
+	int r = trace_build(&w->t);
+
+	if (r < 0)
+		return r;
+	ret->window_ns = w->t.cut ? w->t.length : 0;
+	if (trace_is_server(&w->t)) {
+		ret->metric = TRACE_THROUGHPUT;
+		if (!trace_find_work(&w->t)) {
+			ret->refused = "the run does not end by itself, and no work that its threads repeat "
+				       "was found";
+			return 0;
+		}
+	} else if (w->t.main == MODEL_NONE) {
+		ret->refused = "what the main thread did is not known";
+		return 0;
+	} else {
+		trace_find_elastic(&w->t);
+	}
+	r = check(w, ret);
+	for (size_t i = 0; i < n_sets && r == 0 && !ret->refused; i++) {
+		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * (w->elastic ? 2 : 1);
+
+		if (i > 0 && cost > w->steps_left)
+			break;
+		r = one_set(w, ret, &sets[i]);
+	}
+	return r;
+}
+
+int trace_what_if(const struct model_process *p, unsigned int cores, struct trace_set *sets, size_t n_sets,
+		  struct trace_result *ret)
+{
+	struct what_if w = { .t = { .process = p, .cores = cores, .main = MODEL_NONE, .work = MODEL_NONE },
+			     .steps_left = STEPS_ALL,
+			     .sleep = 1 };
+	int r = 0;
+
+	*ret = (struct trace_result){ .error = -1 };
+	if (p->n_events == 0)
+		ret->refused = "no events were recorded";
+	else
+		r = run(&w, sets, n_sets, ret);
+	free(w.t.ops);
+	free(w.t.strands);
+	return r;
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Programs whose locks can really be changed, so that it is known how much that gains:
+ *     gain CASE [LOCK=CHANGE]...
+ * as in "gain offpath B=0.5". A change is a number, by which the time for which the lock is held is
+ * multiplied (without that of locks within), or "split": the lock is taken away and the work stays. Prints the
+ * run time in seconds; "server" how often its threads went round. Most sleep instead of work, as that takes
+ * the same time on every machine.
+ */
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+struct lock {
+	pthread_mutex_t mutex;
+	char name;
+	bool split;
+	double factor;
+};
+
+static struct lock a = { .mutex = PTHREAD_MUTEX_INITIALIZER, .name = 'A', .factor = 1 };
+static struct lock b = { .mutex = PTHREAD_MUTEX_INITIALIZER, .name = 'B', .factor = 1 };
+static pthread_rwlock_t rw = PTHREAD_RWLOCK_INITIALIZER;
+static pthread_barrier_t barrier;
+static sem_t jobs;
+static atomic_int done, left, rounds;
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void rest(double ms)
+{
+	struct timespec t = { (time_t)(ms / 1000), (long)((ms - 1000 * (double)(time_t)(ms / 1000)) * 1e6) };
+
+	if (ms > 0)
+		nanosleep(&t, NULL);
+}
+
+/* Uses the processor, for a time that is not measured: the same work each time. */
+static void burn(double ms)
+{
+	uint64_t x = 88172645463325252ull;
+
+	for (uint64_t i = (uint64_t)(ms * 200000); i > 0; i--) {
+		x ^= x << 13;
+		x ^= x >> 7;
+		x ^= x << 17;
+	}
+	__asm__ volatile("" ::"r"((uint32_t)x)); /* so that it is worked out */
+}
+
+static void enter(struct lock *l)
+{
+	if (!l->split)
+		pthread_mutex_lock(&l->mutex);
+}
+
+static void leave(struct lock *l)
+{
+	if (!l->split)
+		pthread_mutex_unlock(&l->mutex);
+}
+
+static __attribute__((noinline)) void in_lock(struct lock *l, double ms)
+{
+	enter(l);
+	rest(ms * l->factor);
+	leave(l);
+}
+
+static void threads(int n, void *(*f)(void *))
+{
+	pthread_t t[16];
+
+	for (long i = 0; i < n; i++)
+		pthread_create(&t[i], NULL, f, (void *)i);
+	for (int i = 0; i < n; i++)
+		pthread_join(t[i], NULL);
+}
+
+/* Four helpers wait much for A and are done early; two workers with B decide when the run ends. */
+static void *offpath(void *p)
+{
+	long i = (long)p;
+
+	for (int k = 0; i < 4 && k < 30; k++) {
+		in_lock(&a, 4);
+		rest(.5);
+	}
+	for (int k = 0; i >= 4 && k < 75; k++) {
+		in_lock(&b, 4);
+		rest(6 + (double)((k * 7 + i * 3) % 5));
+	}
+	return NULL;
+}
+
+/* One lock that is busy all the time. */
+static void *convoy(void *p)
+{
+	(void)p;
+	for (int k = 0; k < 40; k++) {
+		in_lock(&a, 3);
+		rest(6);
+	}
+	return NULL;
+}
+
+/* B is taken within A by four threads, and alone by two. */
+static void *nested(void *p)
+{
+	long i = (long)p;
+
+	for (int k = 0; i < 4 && k < 35; k++) {
+		enter(&a);
+		rest(1.5 * a.factor);
+		in_lock(&b, 2);
+		leave(&a);
+		rest(7);
+	}
+	for (int k = 0; i >= 4 && k < 70; k++) {
+		in_lock(&b, 2);
+		rest(4);
+	}
+	return NULL;
+}
+
+/* Phases. The thread with most work takes no lock; the others wait for A. */
+static void *apart(void *p)
+{
+	for (int k = 0; k < 15; k++) {
+		if ((long)p == 0)
+			rest(45);
+		for (int j = 0; (long)p != 0 && j < 3; j++) {
+			in_lock(&a, 4);
+			rest(1);
+		}
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+/* Phases. The thread with most work waits for A, too. */
+static void *uneven(void *p)
+{
+	for (int k = 0; k < 15; k++) {
+		for (int j = 0; j < 3; j++) {
+			in_lock(&a, 3);
+			rest((long)p == 0 ? 9 : 1);
+		}
+		pthread_barrier_wait(&barrier);
+	}
+	return NULL;
+}
+
+/* Readers, and a writer that goes on until they are done. */
+static void *readers(void *p)
+{
+	bool writes = (long)p == 5;
+
+	for (int k = 0; writes ? atomic_load(&done) < 5 : k < 75; k++) {
+		if (!a.split && writes)
+			pthread_rwlock_wrlock(&rw);
+		else if (!a.split)
+			pthread_rwlock_rdlock(&rw);
+		rest((writes ? 6 : 1) * a.factor);
+		if (!a.split)
+			pthread_rwlock_unlock(&rw);
+		rest(writes ? 6 : 4);
+	}
+	atomic_fetch_add(&done, 1);
+	return NULL;
+}
+
+/* Workers take turns at waiting for a job, with A held: what others wait there is idleness. */
+static void *idle(void *p)
+{
+	(void)p;
+	for (;;) {
+		int job;
+
+		enter(&a);
+		sem_wait(&jobs);
+		job = atomic_fetch_sub(&left, 1);
+		leave(&a);
+		if (job <= 0)
+			return NULL;
+		rest(15);
+		in_lock(&b, 3);
+	}
+}
+
+static void idle_run(void)
+{
+	pthread_t t[6];
+
+	atomic_store(&left, 75);
+	for (int i = 0; i < 6; i++)
+		pthread_create(&t[i], NULL, idle, NULL);
+	for (int i = 0; i < 81; i++) {
+		if (i < 75)
+			rest(10);
+		sem_post(&jobs);
+	}
+	for (int i = 0; i < 6; i++)
+		pthread_join(t[i], NULL);
+}
+
+/* Much wait for A, but processors are what is scarce. */
+static void *cpu(void *p)
+{
+	(void)p;
+	for (int k = 0; k < 80; k++) {
+		enter(&a);
+		burn(a.factor);
+		leave(&a);
+		burn(3);
+	}
+	return NULL;
+}
+
+/* Eight workers as long as the main thread sleeps. */
+static void *server(void *p)
+{
+	(void)p;
+	while (!atomic_load(&done)) {
+		in_lock(&a, 2);
+		rest(4);
+		atomic_fetch_add(&rounds, 1);
+	}
+	return NULL;
+}
+
+static void server_run(void)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 8; i++)
+		pthread_create(&t, NULL, server, NULL);
+	rest(1000);
+	printf("%d\n", atomic_load(&rounds));
+	fflush(stdout);
+}
+
+static void change(const char *text)
+{
+	struct lock *l = text[0] == a.name ? &a : &b;
+
+	if (text[0] == '\0' || text[1] != '=')
+		exit(99);
+	l->split = strcmp(text + 2, "split") == 0;
+	l->factor = l->split ? 1 : atof(text + 2);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void *(*run)(void *);
+		int threads;
+	} cases[] = {
+		{ "offpath", offpath, 6 }, { "convoy", convoy, 6 }, { "nested", nested, 6 },
+		{ "apart", apart, 4 },     { "uneven", uneven, 4 }, { "readers", readers, 6 },
+		{ "idle", NULL, 0 },       { "cpu", cpu, 4 },       { "server", NULL, 0 },
+	};
+	double begin;
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (int i = 2; i < argc; i++)
+		change(argv[i]);
+	pthread_barrier_init(&barrier, NULL, 4);
+	sem_init(&jobs, 0, 0);
+	begin = now();
+	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (strcmp(argv[1], cases[i].name) != 0)
+			continue;
+		if (cases[i].run)
+			threads(cases[i].threads, cases[i].run);
+		else if (strcmp(argv[1], "idle") == 0)
+			idle_run();
+		else
+			server_run();
+		if (strcmp(argv[1], "server") != 0)
+			printf("%.4f\n", now() - begin);
+		return 0;
+	}
+	return 99;
+}
