@@ -312,13 +312,16 @@ static bool helper_at_bottom(const struct report_frame *f)
 	return f->function && matches(at_bottom, sizeof(at_bottom) / sizeof(at_bottom[0]), f->function);
 }
 
-void helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
+bool helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
 		  size_t *end)
 {
 	size_t from = *first, n = *end, i;
+	bool whole;
 
 	for (i = from; i < n && !helper_starts(frames[i]->function); i++)
 		;
+	whole = i < n ||
+		(n > from && frames[n - 1]->function && strcmp(frames[n - 1]->function, "main") == 0);
 	if (i > from)
 		n = i;
 	while (from < n && helper_on_top(o, frames[from]))
@@ -333,4 +336,5 @@ void helpers_trim(const struct report_options *o, const struct report_frame *con
 		n--;
 	*first = from;
 	*end = n;
+	return whole;
 }

@@ -6,8 +6,9 @@
 
 #include "src/analysis/report.h"
 
-/* Narrows frames *first to *end (behind the last) down to those that are the user's; at least one stays. */
-void helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
+/* Narrows frames *first to *end (behind the last) down to those that are the user's; at least one stays. True if they
+ * reach to the start of the thread. */
+bool helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
 		  size_t *end);
 
 #endif

@@ -33,6 +33,8 @@ struct report_private {
 	struct progress progress;
 	struct symbolizer *symbolizer; /* NULL: files are not to be opened */
 	int *module_numbers;           /* the symbolizer's, by model module; -1 not registered */
+	bool *programs;                /* by model module: it is a program, not a library */
+	uint32_t depth_recorded;       /* stacks that are as deep may be cut */
 	struct frame_names *frames;    /* by model frame */
 	size_t n_frames;
 	struct table stacks; /* model stack -> number in named */

@@ -214,8 +214,10 @@ static void others_name(struct report_process *e, const struct row_map *map)
 				continue;
 			row = row_of(e, map, i, (uint32_t)j);
 			other = row_of(e, map, i, p->locks[j].other);
-			if (row && other)
+			if (row && other) {
 				row->other = other->name;
+				row->other_label = other->label;
+			}
 		}
 	}
 }

@@ -63,6 +63,8 @@ uint64_t report_wait_max(const struct report_row *row, enum lock_side side);
 const char *report_watch_class(unsigned int class);
 /* Length of a demangled function's name without its parameters. */
 size_t report_function_length(const char *function);
+/* The name as people say it, without parameters, types and long template arguments. Cut to size. */
+void report_function_short(char *out, size_t size, const char *function);
 
 /* One frame as shown; strings are the report's. NULL or 0 where unknown. */
 struct report_frame {
@@ -73,6 +75,7 @@ struct report_frame {
 	const char *module; /* path */
 	uint64_t offset;    /* in the module */
 	bool inlined;
+	bool program; /* of the program itself, not of a library */
 };
 
 /* A named stack, innermost first, trimmed: neither our own frames nor lock helpers on top, no thread
@@ -80,6 +83,7 @@ struct report_frame {
 struct report_stack {
 	const struct report_frame *frames;
 	size_t n;
+	bool cut; /* more was there than was recorded (--frames) */
 };
 
 /* A realtime thread waited for one of lower priority: all such waits of one pair of stacks and priorities. */
@@ -137,8 +141,8 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	const char *identity;
 	const char *name;
 	const struct report_stack *place; /* that it is named after, NULL: none */
-	const char
-		*via; /* which caller tells it from others of this name, NULL: there are none, or none does */
+	const char *suffix;               /* of an instance's name, NULL: none */
+	const char *label;                /* the name that no other row of the entry has, for people */
 	enum named_by named_by;
 	enum lock_kind kind;
 	const char *made_by;           /* as JSON has it */
@@ -153,7 +157,7 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	bool work;               /* threads wait there for work: no contention */
 	struct counters side[2]; /* by enum lock_side; SIDE_EXCLUSIVE for all but rwlocks */
 	const struct report_stack *created_at, *first_used_at, *misused_at; /* NULL unknown */
-	const char *other;                      /* a condition: name of its mutex, NULL unknown */
+	const char *other, *other_label;        /* a condition: name and label of its mutex, NULL unknown */
 	struct report_group *waiters, *holders; /* sorted by time */
 	struct report_group *users;             /* who took it: times are holds; sorted by time */
 	size_t n_waiters, n_holders, n_users;

@@ -56,9 +56,10 @@ static int row_new(struct report_private *v, struct row_map *map, const struct m
 		.first_used_at = symbols_stack(v, l->first_stack),
 	};
 	if (v->options->per_instance && name->named_by != NAMED_BY_VARIABLE) {
-		row->name = l->flags & LOCK_FOLD ? pool_printf(&v->pool, "%s, all others", name->name)
-						 : pool_printf(&v->pool, "%s at 0x%llx", name->name,
-							       (unsigned long long)l->address);
+		row->suffix = l->flags & LOCK_FOLD
+				      ? ", all others"
+				      : pool_printf(&v->pool, " at 0x%llx", (unsigned long long)l->address);
+		row->name = row->suffix ? pool_printf(&v->pool, "%s%s", name->name, row->suffix) : NULL;
 		if (!row->name)
 			return -ENOMEM;
 	}

@@ -56,8 +56,19 @@ int symbols_open(struct report_private *v, bool foreign)
 
 	v->n_frames = v->model->n_frames;
 	v->frames = calloc(v->n_frames ? v->n_frames : 1, sizeof(*v->frames));
+	v->programs = calloc(v->model->n_modules + 1, sizeof(*v->programs));
+	v->depth_recorded = UINT32_MAX;
+	for (i = 0; v->programs && i < v->model->n_processes; i++) {
+		const struct model_process *p = &v->model->processes[i];
+
+		for (size_t k = 0; k < p->n_mappings; k++)
+			if (p->mappings[k].main)
+				v->programs[p->mappings[k].module] = true;
+		if (p->config.frames > 1 && p->config.frames < v->depth_recorded)
+			v->depth_recorded = p->config.frames;
+	}
 	v->module_numbers = malloc((v->model->n_modules + 1) * sizeof(*v->module_numbers));
-	if (!v->frames || !v->module_numbers)
+	if (!v->frames || !v->programs || !v->module_numbers)
 		return -ENOMEM;
 	for (i = 0; i < v->model->n_modules; i++)
 		v->module_numbers[i] = -1;
@@ -90,6 +101,7 @@ void symbols_close(struct report_private *v)
 {
 	symbolizer_free(v->symbolizer);
 	free(v->module_numbers);
+	free(v->programs);
 	free(v->frames);
 	free(v->named);
 	free(v->by_content);
@@ -149,6 +161,7 @@ const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame
 		out[i].address = f->address + (m ? m->base : 0);
 		out[i].offset = f->address;
 		out[i].module = m && m->path[0] ? m->path : NULL;
+		out[i].program = f->module != MODEL_NONE && v->programs[f->module];
 		if (i >= n)
 			continue;
 		out[i].function =
@@ -194,9 +207,9 @@ static uint32_t content_number(struct report_private *v, const struct report_fra
 
 /* The one stack with these frames. */
 static const struct report_stack *content_stack(struct report_private *v,
-						const struct report_frame *const *frames, size_t n)
+						const struct report_frame *const *frames, size_t n, bool cut)
 {
-	uint32_t node = TABLE_NONE, next, number;
+	uint32_t node = cut ? TABLE_NONE - 1 : TABLE_NONE, next, number;
 	struct report_frame *copy;
 	struct report_stack *s;
 	size_t i;
@@ -216,7 +229,7 @@ static const struct report_stack *content_stack(struct report_private *v,
 		}
 		node = next;
 	}
-	if (node == TABLE_NONE)
+	if (n == 0)
 		return NULL;
 	if (v->by_content[node])
 		return v->by_content[node];
@@ -228,6 +241,7 @@ static const struct report_stack *content_stack(struct report_private *v,
 		copy[i] = *frames[i];
 	s->frames = copy;
 	s->n = n;
+	s->cut = cut;
 	v->by_content[node] = s;
 	return s;
 }
@@ -237,6 +251,7 @@ static const struct report_stack *stack_make(struct report_private *v, uint32_t 
 	const struct report_frame *all[CONTENT_FRAMES_MAX];
 	uint32_t frames[FRAMES_MAX];
 	size_t n = 0, count, first = 0, i, j;
+	bool whole;
 
 	count = model_stack_frames(v->model, stack, frames);
 	for (i = 0; i < count; i++) {
@@ -251,8 +266,10 @@ static const struct report_stack *stack_make(struct report_private *v, uint32_t 
 		for (j = 0; j < names->n && n < CONTENT_FRAMES_MAX; j++)
 			all[n++] = &names->frames[j];
 	}
-	helpers_trim(v->options, all, &first, &n);
-	return n ? content_stack(v, all + first, n - first) : NULL;
+	whole = helpers_trim(v->options, all, &first, &n);
+	return n ? content_stack(v, all + first, n - first,
+				 !whole && !v->model->nodes[stack].end && count >= v->depth_recorded)
+		 : NULL;
 }
 
 const struct report_stack *symbols_stack(struct report_private *v, uint32_t stack)

@@ -75,6 +75,7 @@ static const struct option options[] = {
 	{ "cond-order", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "suppress", 0, MATRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "debug-info", 'd', BOTH, KIND_SHOW, true, 0, 0, 0 },
+	{ "links", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "helper", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "sysroot", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "live", 0, MATRACE, KIND_NO_SENSE, false, 0, 0, 0 },

@@ -136,6 +136,8 @@ static uint32_t frames_enter(struct thread *t, const struct captured_frame *fram
 	for (size_t i = 0; i < count; i++) {
 		struct frame_node *outer = node_enter(n, &frames[i], t->tid);
 
+		if (n != NULL && i >= recorder.config.frames)
+			n->flags |= FRAME_ON;
 		if (outer == NULL)
 			break;
 		if (i > 0)
@@ -147,24 +149,52 @@ static uint32_t frames_enter(struct thread *t, const struct captured_frame *fram
 	return n != NULL ? POINTER_REF(n) : 0;
 }
 
+/* The first of the frames that is the program's own, or how many there are. */
+static size_t program_first(const struct captured_frame *frames, size_t count, uint32_t tid)
+{
+	for (size_t i = 0; i < count; i++) {
+		uint32_t module = modules_find(frames[i].ip, tid, NULL);
+
+		if (module != 0 && ((const struct module_rec *)REF_POINTER(module))->flags & MODULE_MAIN)
+			return i;
+	}
+	return count;
+}
+
+/* How many frames lead to the program's first one; all if there is none. */
+static size_t frames_needed(const struct captured_frame *frames, size_t count, uint32_t tid, bool *end)
+{
+	size_t first = program_first(frames, count, tid);
+
+	if (first + 1 >= count)
+		return count;
+	*end = false;
+	return first + 1;
+}
+
 /* Unwinds and enters the whole stack; on the recorder's own stack, with unwind_lock held. */
 static void unwind(void *data)
 {
 	struct capture_work *w = data;
 	struct captured_frame frames[FRAMES_MAX];
 	size_t count, max = recorder.config.frames;
-	bool end = false, learnt;
+	bool end = false, learnt, deeper;
 
 	ownstack_alternate_away(&w->alternate);
 	w->t->capturing = 1;
-	do { /* again if the stack ended in an object that was not on our list yet */
+	do { /* again if the stack ended in an object that was not on our list yet, or within libraries */
 		count = capture_frames(frames, max, w->site.ip, &end);
 		learnt = false;
 		if (count > 0 && count < max)
 			modules_find(frames[count - 1].ip, w->t->tid, &learnt);
 		else if (count == 0)
 			modules_find(w->site.ip, w->t->tid, &learnt);
-	} while (learnt);
+		deeper = !learnt && count == max && !end && max > 1 && max < FRAMES_PROGRAM &&
+			 program_first(frames, count, w->t->tid) == count;
+		max = deeper ? FRAMES_PROGRAM : max;
+	} while (learnt || deeper);
+	if (max != recorder.config.frames) /* as far as the program's first frame */
+		count = frames_needed(frames, count, w->t->tid, &end);
 	w->t->capturing = 0;
 	if (count > 0 && w->site.slot != NULL && frames[0].slot != (uintptr_t)w->site.slot)
 		frames[0].slot = 0; /* not where the fast walk would begin */
@@ -207,7 +237,7 @@ static inline uint32_t walk(struct thread *t, struct site site)
 		struct frame_node *outer;
 		uint32_t likely_outer;
 
-		if (n->flags & FRAME_END || n->depth >= recorder.config.frames)
+		if (n->flags & FRAME_END || (n->depth >= recorder.config.frames && !(n->flags & FRAME_ON)))
 			return POINTER_REF(n);
 		if (n->caller_distance <= 0)
 			return 0;

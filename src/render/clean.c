@@ -91,6 +91,14 @@ char *clean_utf8(char *out, size_t size, const char *in)
 
 void clean_function(char *out, size_t size, const char *function)
 {
+	char name[512];
+
+	report_function_short(name, sizeof(name), function);
+	clean_text(out, size, name);
+}
+
+void clean_function_long(char *out, size_t size, const char *function)
+{
 	size_t n = report_function_length(function);
 	char cut[512];
 

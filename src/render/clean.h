@@ -16,7 +16,9 @@ size_t clean_text(char *out, size_t size, const char *in);
 /* Copies text as valid UTF-8, other bytes replaced by U+FFFD. Returns out; cut to size. */
 char *clean_utf8(char *out, size_t size, const char *in);
 
-/* A function's name without its parameters; demangled names are long. Into out, cleaned. */
+/* A function's name as people say it, see report_function_short(). Into out, cleaned. */
 void clean_function(char *out, size_t size, const char *function);
+/* The same with all but its parameters, for tools. */
+void clean_function_long(char *out, size_t size, const char *function);
 
 #endif

@@ -28,7 +28,7 @@ static void frame(FILE *out, const struct report_frame *f)
 	char clean[NAME_SIZE], module[NAME_SIZE / 2];
 
 	if (f->function) {
-		clean_function(clean, sizeof(clean), f->function);
+		clean_function_long(clean, sizeof(clean), f->function);
 	} else {
 		clean_text(module, sizeof(module), f->module ? path_name(f->module) : "?");
 		snprintf(clean, sizeof(clean), "%s+0x%llx", module, (unsigned long long)f->offset);

@@ -87,7 +87,7 @@ static uint64_t function_id(struct builder *b, const struct report_frame *f)
 	}
 	pprof__function__init(out);
 	out->id = id;
-	clean_function(clean, sizeof(clean), f->function);
+	clean_function_long(clean, sizeof(clean), f->function);
 	out->name = text_number(b, clean);
 	out->system_name = name;
 	out->filename = file;

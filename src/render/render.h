@@ -18,7 +18,11 @@ struct render_options {
 	bool debug_info;                     /* -d: modules, addresses and all frames in the text */
 	enum report_time time;               /* of stacks, in formats that have one */
 	unsigned int width;                  /* columns of the terminal, 0: as wide as it gets */
+	unsigned int wrap;                   /* columns that paragraphs keep to, 0: as wide as they get */
 	bool color;
+	const char
+		*link_format; /* of places: "none", "file", "vscode", or a URL with {path}, {line}, {host} */
+	const char *links;    /* the URL, where the stream's terminal may know links; NULL: none */
 };
 
 struct renderer {

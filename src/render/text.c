@@ -186,9 +186,12 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 
 static int text_render(FILE *out, const struct report *r, const struct render_options *o)
 {
-	struct text_out t = { .f = out, .o = o, .bold = "", .red = "", .plain = "" };
+	struct text_out t = { .o = o, .bold = "", .red = "", .plain = "" };
 	size_t i, full = o->report->all ? r->n_processes : ENTRIES_FULL;
 
+	t.f = text_wrap(out, o->debug_info ? 0 : o->wrap);
+	if (!t.f)
+		return -ENOMEM;
 	if (o->color) {
 		t.bold = "\033[1m";
 		t.red = "\033[1;31m";
@@ -200,7 +203,7 @@ static int text_render(FILE *out, const struct report *r, const struct render_op
 		if (entry_empty(&r->processes[i]) && i > 0)
 			break;
 		if (i)
-			fputc('\n', out);
+			fputc('\n', t.f);
 		entry_print(&t, &r->processes[i]);
 	}
 	lines_print(&t, r, i);
@@ -208,7 +211,7 @@ static int text_render(FILE *out, const struct report *r, const struct render_op
 	outside_print(&t, r->model);
 	unseen_print(&t, r->model);
 	notes_print(&t, r);
-	if (fflush(out) != 0 || ferror(out))
+	if (fclose(t.f) != 0 || fflush(out) != 0 || ferror(out))
 		return errno ? -errno : -EIO;
 	return 0;
 }

@@ -15,16 +15,20 @@ struct text_out {
 	const char *bold, *red, *plain; /* escapes, empty without colour */
 };
 
+/*
+ * text_wrap.c: a stream on which lines that are wider go on in the next one; width 0: none do. NULL without memory. At the
+ * beginning of a line TEXT_TABLE says that it is to be left as it is; where TEXT_HANG stands the lines that it goes on in begin.
+ */
+FILE *text_wrap(FILE *out, unsigned int width);
+#define TEXT_TABLE '\001'
+#define TEXT_HANG '\002'
+
 /* text_lines.c: what the others write with. */
 /* The name of the command, ": ", and the text, as a line. */
 void text_line(const struct text_out *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The program's name without directories, cleaned, into out of NAME_SIZE. */
 const char *text_program(char *out, const struct report_process *e);
-/* "transfer bank.c:88 < worker bank.c:120"; with -d each frame on a line of its own. */
-void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent);
-/* The first frame only. */
-void text_frame(const struct text_out *t, const struct report_frame *f);
-/* A row's name, with the caller that tells it from others of that name; into out of NAME_SIZE. */
+/* A row's label; into out of NAME_SIZE. */
 const char *text_name(char *out, const struct report_row *row);
 /* "worker (4712)" */
 const char *text_thread(char *out, uint32_t tid, const char *name);
@@ -32,6 +36,22 @@ const char *text_thread(char *out, uint32_t tid, const char *name);
 const char *text_tool(const struct text_out *t);
 /* Which events were not recorded, and why; nothing if all were. */
 void text_losses(const struct text_out *t, const struct report_process *e);
+
+/* text_stacks.c */
+/* "transfer bank.c:88 < worker bank.c:120"; with -d each frame on a line of its own. */
+void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent);
+/* The first frame only. */
+void text_frame(const struct text_out *t, const struct report_frame *f);
+/* So much of a stack tells it from others that are printed beside it. Begin with zeros. */
+struct stack_apart {
+	size_t frames; /* so many at least; 0: as usual */
+	bool whole;    /* frames with offsets and template arguments */
+};
+/* Adds to *ret what tells a from b. Both may be NULL. */
+void text_stacks_compare(const struct text_out *t, const struct report_stack *a, const struct report_stack *b,
+			 struct stack_apart *ret);
+void text_stack_apart(const struct text_out *t, const struct report_stack *s, const char *indent,
+		      const struct stack_apart *apart);
 
 /* text_head.c: above and below the tables of a process */
 void text_head(const struct text_out *t, const struct report_process *e);

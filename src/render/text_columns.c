@@ -37,10 +37,10 @@ static void cell_name(char *out, const struct line *l, unsigned int counter)
 	/* a variable has one instance in each image, which is no news */
 	if (l->row->instances > 1 && !l->second &&
 	    (l->row->named_by != NAMED_BY_VARIABLE || l->process->n_processes == 1))
-		snprintf(out, CELL_SIZE, "%.200s x%llu%s", clean, (unsigned long long)l->row->instances,
+		snprintf(out, CELL_SIZE, "%.400s x%llu%s", clean, (unsigned long long)l->row->instances,
 			 tail);
 	else
-		snprintf(out, CELL_SIZE, "%.200s%s", clean, tail);
+		snprintf(out, CELL_SIZE, "%.400s%s", clean, tail);
 }
 
 static void cell_kind(char *out, const struct line *l, unsigned int counter)

@@ -182,10 +182,11 @@ void text_foot(const struct text_out *t, const struct report_process *e)
 	text_losses(t, e);
 	if (e->overhead_ns)
 		text_line(t, "profiling cost %s%s of the thread time (estimate). %s event%s lost.",
-			  number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns)[0] == '<'
-				  ? ""
-				  : "about ",
-			  share, number_count(number, e->lost_events), e->lost_events == 1 ? "" : "s");
+			  e->overhead_ns < e->thread_time_ns / 1000 ? "less than " : "about ",
+			  e->overhead_ns < e->thread_time_ns / 1000
+				  ? "0.1 %"
+				  : number_share(share, (double)e->overhead_ns, (double)e->thread_time_ns),
+			  number_count(number, e->lost_events), e->lost_events == 1 ? "" : "s");
 	else
 		text_line(t, "%s event%s lost.", number_count(number, e->lost_events),
 			  e->lost_events == 1 ? "" : "s");

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "src/base/path.h"
-#include "src/render/frame.h"
 #include "src/render/text.h"
 
 const char *text_tool(const struct text_out *t)
@@ -42,57 +41,6 @@ const char *text_program(char *out, const struct report_process *e)
 	return out;
 }
 
-void text_frame(const struct text_out *t, const struct report_frame *f)
-{
-	frame_print(t->f, &(const struct frame_words){ .function = f->function,
-						       .file = f->file,
-						       .module = f->module,
-						       .line = f->line,
-						       .offset = f->offset,
-						       .address = f->address });
-}
-
-/* All there is to know of a frame, as -d wants it. */
-static void frame_long(const struct text_out *t, const struct report_frame *f)
-{
-	char name[NAME_SIZE];
-
-	fprintf(t->f, "0x%016" PRIx64 " ", f->address);
-	clean_text(name, sizeof(name), f->function ? f->function : "?");
-	fputs(name, t->f);
-	if (f->inlined)
-		fputs(" (inlined)", t->f);
-	if (f->file) {
-		clean_text(name, sizeof(name), f->file);
-		fprintf(t->f, " %s:%u", name, f->line);
-	}
-	if (f->module) {
-		clean_text(name, sizeof(name), f->module);
-		fprintf(t->f, " (%s+0x%" PRIx64 ")", name, f->offset);
-	}
-	fputc('\n', t->f);
-}
-
-void text_stack(const struct text_out *t, const struct report_stack *s, const char *indent)
-{
-	size_t shown = t->o->frames ? t->o->frames : 1, i;
-
-	for (i = 0; i < s->n; i++) {
-		if (t->o->debug_info) {
-			fputs(indent, t->f);
-			frame_long(t, &s->frames[i]);
-			continue;
-		}
-		if (i == shown) {
-			fputs(" < ..", t->f);
-			break;
-		}
-		if (i)
-			fputs(" < ", t->f);
-		text_frame(t, &s->frames[i]);
-	}
-}
-
 const char *text_thread(char *out, uint32_t tid, const char *name)
 {
 	char clean[NAME_SIZE];
@@ -110,14 +58,7 @@ const char *text_thread(char *out, uint32_t tid, const char *name)
 
 const char *text_name(char *out, const struct report_row *row)
 {
-	size_t n;
-
-	clean_text(out, 200, row->name);
-	if (row->via) {
-		n = strlen(out);
-		n += (size_t)snprintf(out + n, NAME_SIZE - n, " < ");
-		clean_text(out + n, 200, row->via);
-	}
+	clean_text(out, NAME_SIZE, row->label);
 	return out;
 }
 

@@ -84,22 +84,26 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 	for (i = 0; i < n; i++)
 		sum += g[i].ns;
 	for (i = 0; i < n && i < limit; i++) {
+		struct stack_apart apart = { 0 };
 		const char *side = !kind_has(row->kind, TRAIT_SIDES) ? ""
 				   : g[i].side == SIDE_SHARED        ? "rd "
 								     : "wr ";
 
-		fprintf(t->f, "    %-7s %7s  %s",
+		for (size_t k = 0; k < n && k < limit; k++)
+			if (k != i && g[k].side == g[i].side)
+				text_stacks_compare(t, g[i].stack, g[k].stack, &apart);
+		fprintf(t->f, "    %-7s %7s  %s%c",
 			i         ? ""
 			: holders ? "because"
 				  : "waited",
-			number_share(share, (double)g[i].ns, (double)sum), side);
+			number_share(share, (double)g[i].ns, (double)sum), side, TEXT_HANG);
 		if (t->o->debug_info)
 			fprintf(t->f, "%s times, at most %s\n", number_count(times, g[i].count),
 				number_ns(max, g[i].max_ns));
 		if (!g[i].stack)
 			fputs(holders ? "the holder is not known" : "place not known", t->f);
 		else
-			text_stack(t, g[i].stack, "                     ");
+			text_stack_apart(t, g[i].stack, "                     ", &apart);
 		if (t->o->debug_info)
 			continue;
 		if (holders && g[i].stack)
@@ -189,8 +193,8 @@ static void rest_print(const struct text_out *t, const struct report_row *row)
 			(double)(row->side[0].all[parts[i].counter] + row->side[1].all[parts[i].counter]);
 
 		if (part >= whole / 20 && part > 0)
-			fprintf(t->f, "    %s %7s  %s\n", parts[i].word, number_share(share, part, whole),
-				parts[i].text);
+			fprintf(t->f, "    %s %7s  %c%s\n", parts[i].word, number_share(share, part, whole),
+				TEXT_HANG, parts[i].text);
 	}
 }
 
@@ -279,7 +283,7 @@ void text_condition_details(const struct text_out *t, const struct report_proces
 		text_name(name, row);
 		fprintf(t->f, "\n  %sCondition %u: %s%s", t->bold, row->rank, name, t->plain);
 		if (row->other) {
-			clean_text(name, 200, row->other);
+			clean_text(name, 200, row->other_label);
 			fprintf(t->f, ", used with %s", name);
 		}
 		origin_print(t, row);

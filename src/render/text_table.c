@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The two tables of the text report: lines for locks or conditions, columns as wide as they must be;
- * where a terminal is too narrow, names are cut and the least important columns go. Runs in mutrace.
+ * where a terminal is too narrow, the least important columns go and names are cut, but not so that two read alike. Runs in mutrace.
  * Called by text.c.
  */
 #include <stdlib.h>
@@ -9,8 +9,9 @@
 
 #include "src/render/text_table.h"
 
-#define NAME_LEAST 20 /* characters of a name that must be left before columns go */
-#define NAME_MOST 60
+#define NAME_LEAST 32 /* characters of a name that must be left before columns go, if it has so many */
+#define NAME_MOST 100
+#define LINES_COMPARED 500 /* of more lines names are not cut */
 
 struct table_text {
 	struct column columns[COLUMNS_MAX];
@@ -46,48 +47,6 @@ static size_t width_total(const struct table_text *x)
 	return sum - 2;
 }
 
-static void widths_find(struct table_text *x)
-{
-	char cell[CELL_SIZE];
-	size_t i, j, n;
-
-	for (i = 0; i < x->n_columns; i++) {
-		x->width[i] = characters(x->columns[i].title);
-		for (j = 0; j < x->n_lines; j++) {
-			x->columns[i].cell(cell, &x->lines[j], x->columns[i].counter);
-			n = characters(cell);
-			if (n > x->width[i])
-				x->width[i] = n;
-		}
-	}
-	if (x->width[x->name] > NAME_MOST)
-		x->width[x->name] = NAME_MOST;
-}
-
-/* Shortens names first, then gives up columns, the least important one first. */
-static void widths_fit(struct table_text *x, size_t width)
-{
-	size_t name = x->width[x->name], least = name < NAME_LEAST ? name : NAME_LEAST, total, i, drop;
-
-	if (width == 0)
-		return;
-	x->width[x->name] = least;
-	while (width_total(x) > width) {
-		drop = 0;
-		for (i = 0; i < x->n_columns; i++) {
-			if (x->columns[i].importance && !x->dropped[i] &&
-			    (drop == 0 || x->columns[i].importance < x->columns[drop].importance))
-				drop = i;
-		}
-		if (drop == 0)
-			break;
-		x->dropped[drop] = true;
-	}
-	total = width_total(x);
-	if (total < width)
-		x->width[x->name] = least + (width - total) < name ? least + (width - total) : name;
-}
-
 /* Cuts in the middle: the ends of a name tell most. */
 static void cut(char *cell, size_t width)
 {
@@ -104,6 +63,84 @@ static void cut(char *cell, size_t width)
 		;
 	memmove(from + 2, to, strlen(to) + 1);
 	from[0] = from[1] = '.';
+}
+
+static int string_compare(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* True if names that are cut to a width are all different. Both lines of an rwlock end in what tells them apart. */
+static bool cut_apart(const struct table_text *x, char **cells, size_t width)
+{
+	bool apart = true;
+
+	for (size_t j = 0; j < x->n_lines; j++) {
+		x->columns[x->name].cell(cells[j], &x->lines[j], x->columns[x->name].counter);
+		cut(cells[j], width);
+	}
+	qsort(cells, x->n_lines, sizeof(*cells), string_compare);
+	for (size_t j = 1; j < x->n_lines && apart; j++)
+		apart = strcmp(cells[j], cells[j - 1]) != 0;
+	return apart;
+}
+
+/* The least width from `least` on in which names can be told apart; the whole width if that is none. */
+static size_t name_least(const struct table_text *x, size_t least)
+{
+	char **cells = malloc((x->n_lines + 1) * sizeof(*cells)), *room = malloc(x->n_lines * CELL_SIZE + 1);
+	size_t whole = x->width[x->name], width = least < whole ? least : whole;
+
+	for (size_t j = 0; cells && room && j < x->n_lines; j++)
+		cells[j] = room + j * CELL_SIZE;
+	while (cells && room && x->n_lines <= LINES_COMPARED && width < whole && !cut_apart(x, cells, width))
+		width++;
+	if (!cells || !room || x->n_lines > LINES_COMPARED)
+		width = whole;
+	free(cells);
+	free(room);
+	return width;
+}
+
+static void widths_find(struct table_text *x)
+{
+	char cell[CELL_SIZE];
+	size_t i, j, n;
+
+	for (i = 0; i < x->n_columns; i++) {
+		x->width[i] = characters(x->columns[i].title);
+		for (j = 0; j < x->n_lines; j++) {
+			x->columns[i].cell(cell, &x->lines[j], x->columns[i].counter);
+			n = characters(cell);
+			if (n > x->width[i])
+				x->width[i] = n;
+		}
+	}
+	x->width[x->name] = name_least(x, NAME_MOST);
+}
+
+/* Shortens names first, then gives up columns, the least important one first. */
+static void widths_fit(struct table_text *x, size_t width)
+{
+	size_t name = x->width[x->name], least, total, i, drop;
+
+	if (width == 0)
+		return;
+	x->width[x->name] = least = name_least(x, NAME_LEAST);
+	while (width_total(x) > width) {
+		drop = 0;
+		for (i = 0; i < x->n_columns; i++) {
+			if (x->columns[i].importance && !x->dropped[i] &&
+			    (drop == 0 || x->columns[i].importance < x->columns[drop].importance))
+				drop = i;
+		}
+		if (drop == 0)
+			break;
+		x->dropped[drop] = true;
+	}
+	total = width_total(x);
+	if (total < width)
+		x->width[x->name] = least + (width - total) < name ? least + (width - total) : name;
 }
 
 /* blanks: those before the cell, which are written only if something follows. */
@@ -126,13 +163,14 @@ static void table_print(const struct text_out *t, struct table_text *x)
 
 	widths_find(x);
 	widths_fit(x, t->o->width);
-	fputs(t->bold, t->f);
+	fprintf(t->f, "%c%s", TEXT_TABLE, t->bold);
 	for (i = 0; i < x->n_columns; i++) {
 		if (!x->dropped[i])
 			cell_print(t->f, x->columns[i].title, x->width[i], is_left(&x->columns[i]), &blanks);
 	}
 	fprintf(t->f, "%s\n", t->plain);
 	for (j = 0; j < x->n_lines; j++) {
+		fputc(TEXT_TABLE, t->f);
 		for (blanks = 0, i = 0; i < x->n_columns; i++) {
 			if (x->dropped[i])
 				continue;

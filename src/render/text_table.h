@@ -6,7 +6,7 @@
 
 #include "src/render/text.h"
 
-#define CELL_SIZE 256
+#define CELL_SIZE 512
 #define COLUMNS_MAX 24
 
 /* One line of a table: a lock, or one side of an rwlock. */

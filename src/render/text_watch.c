@@ -54,6 +54,8 @@ static void row(const struct text_out *t, unsigned int rank, const struct report
 	bool timed = a->total_ns != 0 &&
 		     a->count != 0; /* a damaged session can make the sum of counts come out as 0 */
 
+	if (!narrow(t))
+		fputc(TEXT_TABLE, t->f);
 	fprintf(t->f, "%4u  %-*s %9s %10s %9s %9s %9s %3u", rank, function, a->function,
 		number_count(calls, a->count), a->bytes ? number_count(bytes, a->bytes) : "-",
 		timed ? number_ns(total, a->total_ns) : "-",
@@ -99,8 +101,8 @@ void text_watch(const struct text_out *t, const struct report_process *e)
 			function = (int)strlen(e->allocs[i].function);
 	head(t, e, n);
 	if (n)
-		fprintf(t->f, "\n%s%4s  %-*s %9s %10s %9s %9s %9s %3s%s%s\n", t->bold, "#", function,
-			"Function", "Calls", "Bytes", "Time", "Avg", "Max", "Thr",
+		fprintf(t->f, "\n%c%s%4s  %-*s %9s %10s %9s %9s %9s %3s%s%s\n", TEXT_TABLE, t->bold, "#",
+			function, "Function", "Calls", "Bytes", "Time", "Avg", "Max", "Thr",
 			narrow(t) || t->o->debug_info ? "" : "  From", t->plain);
 	for (i = 0; i < n && (most == 0 || t->o->report->all || i < most); i++)
 		row(t, (unsigned int)i + 1, &e->allocs[i], function);

@@ -44,6 +44,7 @@
 #define FRAMES_DEFAULT 16u
 #define EVENTS_DEFAULT (64ull << 20) /* bytes */
 #define FRAMES_MAX 128u
+#define FRAMES_PROGRAM 64u /* so deep at most, until a frame of the program itself is there */
 
 enum clock_kind {
 	CLOCK_KIND_NS = 1,  /* clock_gettime(CLOCK_MONOTONIC): a tick is a nanosecond */
@@ -385,6 +386,7 @@ struct frame_node {
 };
 #define FRAME_EXACT 0x01u /* interrupted by a signal: ip is the instruction itself */
 #define FRAME_END 0x02u   /* no frame above this one exists */
+#define FRAME_ON 0x04u /* stacks go on here, though they are as deep as was asked for: see FRAMES_PROGRAM */
 
 #define BUILD_ID_MAX 32
 /* A loaded object. Stays listed after dlclose. */

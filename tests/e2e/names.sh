@@ -1,0 +1,95 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Nothing in the text reads alike that is not the same. Names are shortened from the inside, as far as they
+# stay different; stacks are shown to where they differ, and to the first code of the program itself.
+# Paragraphs keep to the width that there is; on a terminal places are links.
+. "$(dirname "$0")/lib.sh"
+
+need "${CXX:-c++}" "${CC:-cc}"
+source=$top_srcdir/tests/workloads/alike.cc
+common="-g -O1 -fno-optimize-sibling-calls -I$top_srcdir -pthread"
+# shellcheck disable=SC2086 # options
+"${CXX:-c++}" $common -DLIBRARY -fPIC -shared -o libdeep.so "$source" || exit 99
+# shellcheck disable=SC2086,SC2016
+"${CXX:-c++}" $common -o alike "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
+expect 0 "$mutrace" --json=json -o kept ./alike
+flat() { # each paragraph in one line
+	awk '/^ {10,}[^ #0-9]/ { sub(/^ +/, " "); line = line $0; next }
+		{ print line; line = $0 } END { print line }'
+}
+flat <err >flat
+
+# Template arguments where nothing else tells rows apart, callers where they do.
+for row in 'mutex in Cache<AccountWithALongName, int>::fill alike.cc:[0-9]+' \
+	'mutex in Cache<OrderWithALongName, int>::fill alike.cc:[0-9]+' \
+	'mutex in make_mutex alike.cc:[0-9]+ < for_reading' \
+	'mutex in make_mutex alike.cc:[0-9]+ < for_writing'; do
+	[ "$(grep -cE "^ +[0-9]+ +$row +mutex " err)" = 1 ] || fail "row: $row"
+done
+[ -z "$(sed -nE 's/^ +[0-9]+  +(.*[^ ]) +(mutex|rwlock) .*/\1/p' err | sort | uniq -d)" ] ||
+	fail "two rows read alike"
+
+# Eight equal frames, and then left() or right().
+at='alike.cc:[0-9]+'
+for way in left right; do
+	grep -qE "^    (waited|      ) +[0-9]+ %  keep .* < keep $at < $way $at < \.\. \(1, max" flat ||
+		fail "the waits of $way"
+done
+# 30 frames of a library, and the program's first, which is the last that was recorded.
+grep -qE "^    waited +100 %  dig .* < dig $at < \.\. < asks_library $at < \(cut\) \(1" flat ||
+	fail "the program's own frame"
+check_json json 'functions(lock("library_lock")["waiters"][0]["stack"])[-1] == "asks_library()"' \
+	'len(lock("library_lock")["waiters"][0]["stack"]) > 30'
+expect 0 "$mutrace" --frames=3 ./alike
+flat <err | grep -qE "waited +100 %  keep $at < keep $at < keep $at < \(cut\)" ||
+	fail "a cut is not said"
+expect 0 "$mutrace" --frames=100 ./alike
+grep -q "(cut)" err && fail "a cut that is none"
+
+# Paragraphs, and tables that are not cut.
+for width in 60 80 110; do
+	COLUMNS=$width "$mutrace" report kept >out 2>err || fail "report"
+	grep -vE '^  +(#|[0-9]+) ' out | awk -v w=$width 'length($0) > w' | grep . && fail "wider than $width"
+	grep -q 'Cache<AccountWithALongName, int>::fill alike.cc:' out || fail "a name that is cut at $width"
+done
+
+# Links: on a terminal with colours, and only there.
+/usr/bin/python3 - "$mutrace" "$work/kept" "$work" <<'PY' || fail "links"
+import os, pty, re, sys
+mutrace, kept, work = sys.argv[1:]
+
+def terminal(columns, *options, **environment):
+    import fcntl, struct, termios
+    pid, fd = pty.fork()
+    if pid == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        os.environ["TERM"] = "xterm"
+        os.environ.update(environment)
+        os.execv(mutrace, [mutrace, "report", *options, kept])
+    text = b""
+    while True:
+        try:
+            piece = os.read(fd, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    assert os.waitpid(pid, 0)[1] == 0, text
+    return text.decode().replace("\r\n", "\n")
+
+text = terminal(120)
+links = re.findall("\033]8;;([^\033]*)\033\\\\alike.cc:(\\d+)\033]8;;\033\\\\", text)
+assert links and all(re.fullmatch(r"file://[^/]*/.*/alike\.cc#%s" % line, url) for url, line in links), links
+assert "vscode://file/" in terminal(120, "--links=vscode")
+assert "x:/" in terminal(120, "--links=x:{path}")
+for options, environment in ((["--links=none"], {}), ([], {"TERM": "dumb"}), ([], {"NO_COLOR": "1"})):
+    assert "\033]8" not in terminal(120, *options, **environment)
+for columns in (80, 100, 140):
+    plain = re.sub("\033]8;;[^\033]*\033\\\\|\033\\[[0-9;]*m", "", terminal(columns))
+    long = [line for line in plain.split("\n") if len(line) > columns and not re.match(r" +(#|\d+) ", line)]
+    assert not long, long
+    rows = [re.split(r"  +", line)[2] for line in plain.split("\n") if re.match(r" +\d+  ", line)]
+    assert len(rows) >= 9 and len(set(rows)) == len(rows), rows
+PY
+exit 0
