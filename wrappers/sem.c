@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * sem_*. A semaphore has no owner and no holds. Recorded are the waits, their length, and the posts. sem_post
+ * sem_*. A semaphore has no owner and no holds. Recorded are the waits, their length, and the posts; and, if it
+ * was made with permits, who has them. sem_post
  * may be called from a signal handler; one that interrupts the recorder goes straight through.
  */
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <sys/types.h>
 
 #include "src/record/events.h"
+#include "src/record/permits.h"
 #include "wrappers/acquire.h"
 #include "wrappers/cancel.h"
 #include "wrappers/real.h"
@@ -42,6 +44,7 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 		return call_wait(s, q);
 	if (t->mode != MODE_CONTENDED && REAL(sem_trywait)(s) == 0) {
 		use_acquired(x.use, false);
+		permit_taken(t, x.use);
 		return 0;
 	}
 	errno = saved;
@@ -54,8 +57,10 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	saved = errno;
 	cancellable_leave(&x);
 	wait_end(t, &x.wait);
-	if (r == 0)
+	if (r == 0) {
 		use_acquired(x.use, true);
+		permit_taken(t, x.use);
+	}
 	if (r == 0 || saved == ETIMEDOUT || saved == EINTR)
 		wait_book(t, &x.wait, r != 0);
 	errno = saved;
@@ -90,10 +95,12 @@ EXPORT int sem_trywait(sem_t *s)
 	use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
 	r = REAL(sem_trywait)(s);
 	if (use.cell != 0) {
-		if (r == 0)
+		if (r == 0) {
 			use_acquired(use, false);
-		else if (errno == EAGAIN)
+			permit_taken(t, use);
+		} else if (errno == EAGAIN) {
 			use_try_failed(use);
+		}
 	}
 	return r;
 }
@@ -110,6 +117,7 @@ EXPORT int sem_post(sem_t *s)
 		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
 		if (use.cell != 0) {
 			use_posted(use);
+			permit_posted(t, use.lock, SITE_HERE);
 			if (__atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0)
 				events_done(t, EVENT_POST, use, 0);
 		}
@@ -119,12 +127,17 @@ EXPORT int sem_post(sem_t *s)
 
 EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)
 {
+	struct thread *t;
 	int r;
 
 	real_need();
 	r = REAL(sem_init)(s, pshared, value);
-	if (r == 0)
-		initialized_at(s, KIND_SEM, pshared ? LOCK_PSHARED : 0, SITE_HERE);
+	if (r == 0 && (t = enter_uncontended()) != NULL)
+		recorder_init(t, s,
+			      (struct lock_attributes){ .kind = KIND_SEM,
+							.type = value ? SEM_MADE_WITH_PERMITS : SEM_UNKNOWN,
+							.flags = pshared ? LOCK_PSHARED : 0 },
+			      SITE_HERE);
 	return r;
 }
 

@@ -221,16 +221,16 @@ static int cell_add_group(struct report_private *v, struct groups *g, const stru
 	return group_add(g, row, GROUP_USERS, &add, NULL);
 }
 
-/* The waiter and the holder of an edge, and the pair that they are. */
+/* The waiter and the holder of an edge, and the pair that they are. nobody: there is no holder. */
 static int edge_groups(struct report_private *v, struct groups *g, const struct model_process *p,
-		       const struct model_edge *e, uint32_t row)
+		       const struct model_edge *e, uint32_t row, bool nobody)
 {
 	uint32_t stack, waiter, holder;
 	int r;
 
 	r = edge_add_group(g, row, GROUP_WAITERS, e->side, symbols_stack(v, e->wait_stack), e,
 			   e->thread == MODEL_NONE ? 0 : p->threads[e->thread].tid, &waiter);
-	if (r < 0)
+	if (r < 0 || nobody)
 		return r;
 	r = holder_stack(v, g, e, &stack);
 	if (r < 0)
@@ -251,7 +251,7 @@ static int edge_groups(struct report_private *v, struct groups *g, const struct 
 }
 
 static int process_groups(struct report_private *v, struct groups *g, const struct model_process *p,
-			  const uint32_t *rows)
+			  const uint32_t *rows, const struct report_row *all)
 {
 	size_t i;
 	int r;
@@ -270,7 +270,8 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 
 		if (e->count == 0 && e->parts == 0 && e->unfinished == 0)
 			continue;
-		r = edge_groups(v, g, p, e, rows[e->lock]);
+		r = edge_groups(v, g, p, e, rows[e->lock],
+				all[rows[e->lock]].work && p->locks[e->lock].kind == KIND_SEM);
 		if (r < 0)
 			return r;
 	}
@@ -339,7 +340,7 @@ int blame_make(struct report_private *v, struct report_process *e, struct row_ma
 	int r = 0;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++)
-		r = process_groups(v, &g, e->processes[i], map->rows[i]);
+		r = process_groups(v, &g, e->processes[i], map->rows[i], map->all);
 	if (r == 0)
 		r = groups_place(v, &g, map);
 	if (r == 0)

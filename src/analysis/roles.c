@@ -105,6 +105,12 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 		row->work = kind_has(row->kind, TRAIT_SIGNALS) ||
 			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts) ||
 			    (row->kind == KIND_FUTEX && futex_is_work(row, &futexes[i]));
+		if (row->work && row->kind == KIND_SEM) { /* nobody is to blame for it */
+			struct counters *c = &row->side[SIDE_EXCLUSIVE];
+
+			c->blocked_ns = c->handoff_ns = 0;
+			c->unknown_ns = c->cost_ns;
+		}
 		if (kind_has(row->kind, TRAIT_WAITS_ONLY)) /* how many there were is not known */
 			row->side[SIDE_EXCLUSIVE].acquired = row->side[SIDE_SHARED].acquired = 0;
 	}

@@ -234,7 +234,7 @@ static int edges_resolve(struct image *im)
 		r = edge_resolve(im, e, im->edge_sites[i]);
 		if (r < 0)
 			return r;
-		if (!kind_has(p->locks[e->lock].kind, TRAIT_HOLDS))
+		if (!kind_has(p->locks[e->lock].kind, TRAIT_OVERLAP) && p->locks[e->lock].kind != KIND_SEM)
 			blame_whole(p, e);
 		n++;
 	}

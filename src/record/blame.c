@@ -6,6 +6,7 @@
  */
 #include "src/record/events.h"
 #include "src/record/internal.h"
+#include "src/record/permits.h"
 #include "src/record/signalled.h"
 
 #define THREADS_SEARCHED 256u
@@ -73,6 +74,25 @@ static void find_readers(struct thread *t, const void *address, struct wait *w, 
 	}
 }
 
+/* Threads that have permits of a semaphore. */
+static void find_permits(struct thread *t, const void *address, struct wait *w, struct overlap *books)
+{
+	uint32_t n = thread_count();
+
+	(void)address;
+	for (uint32_t i = 0; i < n && i < THREADS_SEARCHED; i++) {
+		struct thread *other = thread_at(i);
+		const struct permit *p =
+			other == NULL || other == t || other->rec == NULL ? NULL : permit_of(other, w->lock);
+
+		if (!p || p->count >= PERMITS_MANY || other->rec->end_ticks != 0)
+			continue;
+		if (w->facts.holder == 0)
+			wait_set_holder(w, other->ref, p->cell);
+		overlap_acquired(books, other->ref, p->cell, false, w->start);
+	}
+}
+
 /* Notes it if a realtime thread waits for one of lower priority. */
 static void find_inversion(const struct thread *t, struct wait *w)
 {
@@ -80,7 +100,8 @@ static void find_inversion(const struct thread *t, struct wait *w)
 	int mine, theirs = -1;
 
 	w->facts.flags &= (uint8_t)~WAIT_INVERTED;
-	if (!t->rec->realtime)
+	/* A semaphore may be no lock, which the report knows. */
+	if (!t->rec->realtime || ((const struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_SEM)
 		return;
 	mine = priority_of(t->rec);
 	if (recorder.config.track_rt && r->end_ticks == 0)
@@ -125,6 +146,8 @@ static void find_own_or_other(struct thread *t, const void *address, struct wait
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
 		struct wait *w)
 {
+	const struct lock_rec *l = REF_POINTER(use.lock);
+	const struct permit *own = l->kind == KIND_SEM ? permit_of(t, use.lock) : NULL;
 	struct thread_rec *r = t->rec;
 
 	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
@@ -132,8 +155,10 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 		thread_policy_changed(t);
 	waits_settle(t);
 	events_before_wait(t, use, w->start);
-	if (kind_has(((struct lock_rec *)REF_POINTER(use.lock))->kind, TRAIT_OVERLAP))
+	if (kind_has(l->kind, TRAIT_OVERLAP))
 		waited_begin(t, address, w, find_holders);
+	else if (permits_count(t, l) && (!own || own->count < PERMITS_MANY))
+		waited_begin(t, address, w, find_permits);
 	waited_look(t, w);
 	w->facts.wait_stack = stacks_capture(t, site);
 	if (w->facts.holder == 0) /* it has let go by now, or has just taken it */
@@ -143,7 +168,8 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	r->waiting_stack = w->facts.wait_stack;
 	r->waiting_since = w->start;
 	r->waiting_site = site.ip;
-	r->waiting_holder = w->facts.holder;
+	/* Of a semaphore it is not certain, and nobody is to take it for a deadlock. */
+	r->waiting_holder = l->kind == KIND_SEM ? 0 : w->facts.holder;
 	r->waiting_side = side;
 	r->waiting_flags = 0;
 	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);

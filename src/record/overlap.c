@@ -15,7 +15,7 @@ static uint32_t holding(const struct overlap *o)
 /* Brings the clock up to a time. Readings of several processors may differ a little: time never goes back. */
 static void advance(struct overlap *o, uint64_t now)
 {
-	uint32_t n = holding(o);
+	uint32_t n = o->free == 0 ? holding(o) : 0;
 	uint64_t passed;
 
 	if (now <= o->at)
@@ -28,7 +28,7 @@ static void advance(struct overlap *o, uint64_t now)
 		o->clock += scaled / n;
 		o->rest = scaled % n;
 		o->charged[OVERLAP_ACCOUNTS] += o->crowd * (scaled / n);
-	} else if (o->unseen || o->doubtful) {
+	} else if (o->free == 0 && (o->unseen || o->doubtful)) {
 		o->unseen_for += passed;
 	}
 }
@@ -108,6 +108,12 @@ void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_
 	} else if (o->crowd > 0) {
 		o->crowd--;
 	}
+}
+
+void overlap_permits(struct overlap *o, uint32_t free, uint64_t now)
+{
+	advance(o, now);
+	o->free = free;
 }
 
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now)

@@ -8,7 +8,8 @@
  * does. A holder is charged the clock's difference between its acquisition and its release, so readers share
  * their time equally. The charges go to accounts, one for each cell. A waiter notes all accounts when its
  * wait begins. The differences when it ends are what each holder blocked it for, however many holds there
- * were. The rest of the wait is hand-off: nobody held the lock, or unseen: somebody did, but not by a
+ * were. Of a semaphore several threads may have permits; the clock stands still as well while one is free. The
+ * rest of the wait is hand-off: nobody held the lock, or unseen: somebody did, but not by a
  * recorded call.
  */
 #ifndef MUTRACE_RECORD_OVERLAP_H
@@ -35,13 +36,14 @@ struct overlap {
 	uint32_t lock; /* ref */
 	uint32_t waiters;
 	uint32_t n_holders, n_accounts;
-	uint32_t crowd;                         /* holders for which there was no place */
-	bool unseen;                            /* somebody holds it, and we do not know who */
-	bool doubtful;                          /* whenever nobody is seen to hold it, somebody may */
-	uint64_t at;                            /* time, in ticks, up to which the following is true */
-	uint64_t clock;                         /* in 1/256 ticks */
-	uint64_t rest;                          /* what the last division left */
-	uint64_t unseen_for;                    /* ticks */
+	uint32_t free;       /* permits of a semaphore that were given back and not taken yet */
+	uint32_t crowd;      /* holders for which there was no place */
+	bool unseen;         /* somebody holds it, and we do not know who */
+	bool doubtful;       /* whenever nobody is seen to hold it, somebody may */
+	uint64_t at;         /* time, in ticks, up to which the following is true */
+	uint64_t clock;      /* in 1/256 ticks */
+	uint64_t rest;       /* what the last division left */
+	uint64_t unseen_for; /* ticks */
 	uint64_t charged[OVERLAP_ACCOUNTS + 1]; /* by ended holds; the last one is that of all others */
 	/* the first n_accounts and n_holders of these are in use */
 	uint32_t cell[OVERLAP_ACCOUNTS], thread[OVERLAP_ACCOUNTS];
@@ -70,6 +72,8 @@ void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool ex
 void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now);
 /* The entry of a holder, NULL if there is none. */
 struct overlap_holder *overlap_holder(struct overlap *o, uint32_t thread, uint32_t cell);
+/* A semaphore has so many free permits: while there are some, nobody keeps others waiting. */
+void overlap_permits(struct overlap *o, uint32_t free, uint64_t now);
 /* A wait begins. */
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now);
 /* A wait that began with a look ends: who blocked it. Returns how many parts, at most OVERLAP_ACCOUNTS + 1.

@@ -84,6 +84,14 @@ struct record_list {
 	uint32_t count;
 };
 
+/* Permits of a semaphore that a thread has taken and not given back, see permits.h. */
+struct permit {
+	uint32_t lock, cell; /* refs; the cell of the first */
+	uint32_t instance;   /* of the lock, lower half */
+	uint32_t count;
+};
+#define PERMITS 16u
+
 struct thread {
 	union {
 		struct {
@@ -123,6 +131,7 @@ struct thread {
 	uint64_t woken_since; /* and since when it has held the mutex after that, in ticks */
 	uint32_t switches;    /* seen */
 	uint32_t looks;
+	struct permit permits[PERMITS];
 	struct waits *waits;       /* see waited.h; NULL: it has never waited */
 	struct episodes *episodes; /* see episodes.h; NULL: it has never waited for a futex */
 	struct thread_events events;

@@ -272,6 +272,7 @@ static void begin(struct thread *t)
 			cell_catch_up(REF_POINTER(h->cell), h->acquired);
 	}
 	t->top = t->held_first - 1;
+	memset(t->permits, 0, sizeof(t->permits));
 	if (r->generation > 0)
 		cache_reset(t);
 	t->lived = 1;
@@ -285,8 +286,7 @@ static void begin(struct thread *t)
 		r->realtime = 0;
 	t->plain = NULL;
 	t->watched = REALTIME_NOT;
-	t->regions = 0;
-	t->watch_slot = 0;
+	t->watch_slot = t->regions = 0;
 	t->fault_site = NULL;
 	t->looked.ticks = 0;
 	t->woken_by = 0;

@@ -74,7 +74,8 @@ static void spare_put(const struct thread *t, struct overlap *o)
 /* An acquisition is not told if it is another process's, or one that did not wait and is not recorded. */
 static bool doubtful(const struct thread *t, const struct lock_rec *l)
 {
-	return t->mode == MODE_CONTENDED || l->flags & LOCK_PSHARED || kind_has(l->kind, TRAIT_WAITS_ONLY);
+	return t->mode == MODE_CONTENDED || l->flags & LOCK_PSHARED || l->kind == KIND_SEM ||
+	       kind_has(l->kind, TRAIT_WAITS_ONLY);
 }
 
 static struct waits *waits_of(struct thread *t)
@@ -354,6 +355,21 @@ uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint3
 	}
 	busy_leave(t, busy);
 	return waiters;
+}
+
+void waited_permit(struct thread *t, uint32_t lock, int change, uint64_t now)
+{
+	struct bucket *b = bucket_of(lock);
+	uint8_t busy = busy_enter(t);
+	struct overlap *o;
+
+	if (pilock_lock(&b->word, t->tid)) {
+		o = books_of(b, lock);
+		if (o != NULL && (change > 0 || o->free != 0))
+			overlap_permits(o, o->free + (uint32_t)change, now);
+		pilock_unlock(&b->word, t->tid);
+	}
+	busy_leave(t, busy);
 }
 
 bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w,

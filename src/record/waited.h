@@ -50,6 +50,8 @@ void waited_charge(struct thread *t, struct wait *w, uint32_t thread, uint32_t c
 void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now);
 uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now,
 			 struct running *ret);
+/* A permit of a semaphore was taken (-1), or is about to be given back (1). */
+void waited_permit(struct thread *t, uint32_t lock, int change, uint64_t now);
 
 /* For signalled.c. Only between waited_lock(), which may fail, and waited_unlock(); the caller is busy. */
 bool waited_lock(const struct thread *t, uint32_t lock);

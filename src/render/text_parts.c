@@ -186,7 +186,7 @@ static void rest_print(const struct text_out *t, const struct report_row *row)
 	double whole = (double)(row->side[0].cost_ns + row->side[1].cost_ns);
 	char share[NUMBER_SIZE];
 
-	if (!kind_has(row->kind, TRAIT_OVERLAP))
+	if (!kind_has(row->kind, TRAIT_OVERLAP) && (row->kind != KIND_SEM || row->work))
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		double part =

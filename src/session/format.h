@@ -200,6 +200,7 @@ struct chunk { /* 64 bytes; the items follow */
  * taking it) goes on at the next boundary. It passes by chunks of types that it does not know. */
 
 enum mutex_type { MUTEX_NORMAL = 0, MUTEX_RECURSIVE = 1, MUTEX_ERRORCHECK = 2, MUTEX_ADAPTIVE = 3 };
+enum sem_type { SEM_UNKNOWN = 0, SEM_MADE_WITH_PERMITS = 1 }; /* by sem_init() with a value */
 enum lock_protocol { PROTOCOL_NONE = 0, PROTOCOL_INHERIT = 1, PROTOCOL_PROTECT = 2 };
 enum rwlock_type {
 	RWLOCK_PREFER_READER = 0,
@@ -244,7 +245,7 @@ enum rwlock_type {
 struct lock_rec {
 	uint64_t address; /* of the live instance; of the last one, with LOCK_ADDRESS_DEAD, if none lives */
 	uint8_t kind;     /* enum lock_kind */
-	uint8_t type;     /* enum mutex_type or rwlock_type; of a futex FUTEX_* */
+	uint8_t type;     /* enum mutex_type, rwlock_type or sem_type; of a futex FUTEX_* */
 	uint8_t protocol; /* enum lock_protocol */
 	uint8_t flags;
 	uint32_t state;

@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whose fault a wait is, against programs that keep their own books: each holder's share of what was blocked,
-and the share of the wait during which nobody held the lock. Short holders beside long ones, mutexes, rwlocks
-and spin locks, 2 to 12 threads (tests/workloads/overlap.c); waits for the mutex of a condition variable
-(relock.c)."""
+and the share of the wait during which nobody held the lock. Short holders beside long ones, mutexes, rwlocks,
+spin locks and semaphores, 2 to 12 threads (tests/workloads/overlap.c); waits for the mutex of a condition
+variable (relock.c)."""
 import json
 import os
 import subprocess
@@ -26,6 +26,9 @@ LOADS = (
     ("overlap 3 rwlock 100", "rwlock", ()),
     ("overlap 8 rwlock 200", "rwlock", ()),
     ("overlap 12 rwlock 20", "rwlock", ()),
+    ("overlap 4 sem1 200", "sem", ()),
+    ("overlap 8 sem3 200", "sem", ()),
+    ("overlap 12 sem3 20", "sem", ("--sample-hold=32",)),
     ("relock hurry", "m", ()),
     ("relock herd", "m", ()),
     ("relock herd", "m", ("--sample-hold=32",)),
@@ -38,8 +41,8 @@ def shares(parts):
     return {name: 100 * ns / whole for name, ns in parts.items()}
 
 
-def record(directory, load, name, options):
-    """What the program says of itself, and the lock and the conditions of the report."""
+def record(directory, load, options):
+    """What the program says of itself, the locks by name, and the conditions of the report."""
     path = os.path.join(directory, "json")
     program, *arguments = load.split()
     out = subprocess.run(
@@ -48,11 +51,12 @@ def record(directory, load, name, options):
     with open(path) as f:
         process = json.load(f)["processes"][0]
     return ({name: float(ns) for name, ns in map(str.split, out.splitlines())},
-            next(l for l in process["locks"] if l["name"] == name), process["conditions"])
+            {l["name"]: l for l in process["locks"]}, process["conditions"])
 
 
 def run(directory, load, name, options):
-    truth, lock, _ = record(directory, load, name, options)
+    truth, locks, _ = record(directory, load, options)
+    lock = locks[name]
     wait = truth.pop("wait")
     handoff = 100 * truth.pop("handoff") / wait
     seen = dict.fromkeys(truth, 0)
@@ -81,13 +85,21 @@ def run(directory, load, name, options):
 
 def idle(directory, mode):
     """Waits for a condition that end without a wait for the mutex."""
-    truth, lock, conditions = record(directory, f"relock {mode}", "m", ())
+    truth, locks, conditions = record(directory, f"relock {mode}", ())
     wrong = []
-    if lock["cost_ns"] > truth["wait"] + ENOUGH_NS:
-        wrong.append(f"waited {lock['cost_ns'] / 1e6:.1f} ms for the mutex")
+    if locks["m"]["cost_ns"] > truth["wait"] + ENOUGH_NS:
+        wrong.append(f"waited {locks['m']['cost_ns'] / 1e6:.1f} ms for the mutex")
     if sum(c["waits"] for c in conditions) < 40:
         wrong.append("the condition's waits are missing")
     return "; ".join(wrong)
+
+
+def buffer(directory):
+    """Semaphores whose waiters do not release them have no holder."""
+    locks = record(directory, "relock buffer", ())[1]
+    return "; ".join(f"{name}: {lock['role']}, {len(lock['holders'])} holders"
+                     for name, lock in locks.items() if name in ("places", "things") and
+                     (lock["role"] != "work" or lock["holders"] or lock["unknown_ns"] != lock["cost_ns"]))
 
 
 def main():
@@ -98,8 +110,8 @@ def main():
             print(*load, result or "right")
             judged += result != "too little wait to judge"
             failed += bool(result) and result != "too little wait to judge"
-        for mode in ("brief", "gone"):
-            result = idle(directory, mode)
+        for mode in ("brief", "gone", "buffer"):
+            result = buffer(directory) if mode == "buffer" else idle(directory, mode)
             print(mode, result or "right")
             failed += bool(result)
     return 1 if failed or judged < len(LOADS) / 2 else 0

@@ -51,7 +51,7 @@ static __attribute__((noinline)) void hurry(int round)
 static __attribute__((noinline)) void hoard(int round)
 {
 	pthread_mutex_lock(&costly_lock); /* HOARD TAKES */
-	let_customer_wait(round, 20000);
+	let_customer_wait(round, 50000);
 	pthread_mutex_unlock(&costly_lock);
 	await_step(&step, 3 * round + 3);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program that keeps its own books of whose holds its waits overlap: overlap THREADS mutex|rwlock|spin
- * HOLD_US. Odd threads hold long, even ones short; with rwlock three calls of four read. Prints a line for
- * each function that held: its name and the time for which it kept others waiting (in ns; readers that hold
- * at once share it), then "handoff" (nobody held the lock) and "wait" (all).
+ * A program that keeps its own books of whose holds its waits overlap: overlap THREADS KIND HOLD_US. KIND is
+ * mutex, rwlock, spin, or sem1 or sem3, a semaphore with so many permits. Odd threads hold long, even ones
+ * short; with rwlock three calls of four read. Prints a line for each function that held: its name and the
+ * time for which it kept others waiting (in ns; those that hold at once share it), then "handoff" (nobody
+ * kept them waiting) and "wait" (all).
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,8 +25,10 @@ static const char *const names[PLACES] = { "short_hold", "long_hold", "short_rea
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_spinlock_t spin;
+static sem_t sem;
 static pthread_barrier_t start;
-static enum { MUTEX, RWLOCK, SPIN } kind;
+static enum { MUTEX, RWLOCK, SPIN, SEM } kind;
+static int permits = 1; /* so many holders keep others out */
 static long hold_ns;
 static int n_threads, rounds;
 
@@ -70,6 +74,8 @@ static NOINLINE void short_hold(struct turn *t)
 		HOLD(t, SHORT_HOLD, hold_ns, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex));
 	else if (kind == SPIN)
 		HOLD(t, SHORT_HOLD, hold_ns, pthread_spin_lock(&spin), pthread_spin_unlock(&spin));
+	else if (kind == SEM)
+		HOLD(t, SHORT_HOLD, hold_ns, sem_wait(&sem), sem_post(&sem));
 	else
 		HOLD(t, SHORT_HOLD, hold_ns, pthread_rwlock_wrlock(&rwlock), pthread_rwlock_unlock(&rwlock));
 }
@@ -80,6 +86,8 @@ static NOINLINE void long_hold(struct turn *t)
 		HOLD(t, LONG_HOLD, 5 * hold_ns, pthread_mutex_lock(&mutex), pthread_mutex_unlock(&mutex));
 	else if (kind == SPIN)
 		HOLD(t, LONG_HOLD, 5 * hold_ns, pthread_spin_lock(&spin), pthread_spin_unlock(&spin));
+	else if (kind == SEM)
+		HOLD(t, LONG_HOLD, 5 * hold_ns, sem_wait(&sem), sem_post(&sem));
 	else
 		HOLD(t, LONG_HOLD, 5 * hold_ns, pthread_rwlock_wrlock(&rwlock),
 		     pthread_rwlock_unlock(&rwlock));
@@ -174,10 +182,10 @@ static void reckon(void)
 		potential[p] = calloc(n_events, sizeof(double));
 	for (size_t e = 0; e < n_events; e++) {
 		for (int p = 0; e > 0 && p < PLACES; p++)
-			potential[p][e] =
-				potential[p][e - 1] +
-				(all ? (double)holding[p] / all * (double)(events[e].at - events[e - 1].at)
-				     : 0);
+			potential[p][e] = potential[p][e - 1] +
+					  (all >= permits ? (double)holding[p] / all *
+								    (double)(events[e].at - events[e - 1].at)
+							  : 0);
 		holding[events[e].place] += events[e].step;
 		all += events[e].step;
 	}
@@ -210,11 +218,17 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return 2;
 	n_threads = atoi(argv[1]);
-	kind = strcmp(argv[2], "rwlock") == 0 ? RWLOCK : strcmp(argv[2], "spin") == 0 ? SPIN : MUTEX;
+	kind = strcmp(argv[2], "rwlock") == 0    ? RWLOCK
+	       : strcmp(argv[2], "spin") == 0    ? SPIN
+	       : strncmp(argv[2], "sem", 3) == 0 ? SEM
+						 : MUTEX;
+	if (kind == SEM)
+		permits = atoi(argv[2] + 3);
 	hold_ns = atol(argv[3]) * 1000;
 	rounds = (int)(1e9 / (double)n_threads / 6.0 / (double)hold_ns) + 10;
 	if (rounds > ROUNDS_MAX)
 		rounds = ROUNDS_MAX;
+	sem_init(&sem, 0, (unsigned int)permits);
 	pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE);
 	pthread_barrier_init(&start, NULL, (unsigned int)n_threads);
 	for (int i = 0; i < n_threads; i++)

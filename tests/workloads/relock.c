@@ -6,11 +6,13 @@
  *	late	waits time out while another thread holds the mutex
  *	brief	nobody holds the mutex when a waiter is woken
  *	gone	waiters are cancelled, others give up, one gets a signal that was not for it; none has to wait
+ *	buffer	no mutex: threads wait for places in a buffer and for things there, which is no contention
  * Prints a line for each function that held: its name and the time for which it kept others waiting (in ns),
  * then "handoff" (nobody held it) and "wait" (all).
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -207,6 +209,34 @@ static void gone(void)
 	}
 }
 
+static sem_t places, things;
+
+static void *producer(void *arg)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		sem_wait(&places);
+		sem_post(&things);
+	}
+	return arg;
+}
+
+static void buffer(void)
+{
+	pthread_t t[2];
+
+	sem_init(&places, 0, 2);
+	sem_init(&things, 0, 0);
+	for (int i = 0; i < 2; i++)
+		pthread_create(&t[i], NULL, producer, NULL);
+	for (int i = 0; i < 2 * ROUNDS; i++) {
+		sem_wait(&things);
+		sleep_us(500);
+		sem_post(&places);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(t[i], NULL);
+}
+
 /* ---- the books ---- */
 
 static uint64_t common(const struct interval *a, const struct interval *b)
@@ -246,6 +276,8 @@ int main(int argc, char **argv)
 		late();
 	else if (strcmp(mode, "gone") == 0)
 		gone();
+	else if (strcmp(mode, "buffer") == 0)
+		buffer();
 	else
 		return 2;
 	reckon();

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Permits of semaphores that are used as locks: made with permits, which a thread takes and gives back. Who
+ * keeps others waiting is known from a small table of each thread, which holds the permits that it has not
+ * given back. A thread that only takes, as from a counter of free places, soon is no holder any more.
+ * Called by the wrappers of semaphores, and by blame.c for a wait that begins.
+ */
+#ifndef MUTRACE_RECORD_PERMITS_H
+#define MUTRACE_RECORD_PERMITS_H
+
+#include "src/record/hot.h"
+#include "src/record/use.h"
+
+#define PERMITS_MANY 16u /* who has not given back so many never will */
+
+/* The place for a lock in a thread's table. What it was for before is forgotten. */
+static inline struct permit *permit_place(struct thread *t, uint32_t lock)
+{
+	return &t->permits[lock * REF_UNIT / sizeof(struct lock_rec) % PERMITS];
+}
+
+/* NULL: the thread has none. */
+static inline struct permit *permit_of(struct thread *t, uint32_t lock)
+{
+	struct permit *p = permit_place(t, lock);
+
+	return p->lock == lock && p->count != 0 &&
+			       p->instance ==
+				       (uint32_t)((const struct lock_rec *)REF_POINTER(lock))->instances
+		       ? p
+		       : NULL;
+}
+
+/* True if who keeps whom waiting is looked at for this semaphore. */
+static inline bool permits_count(const struct thread *t, const struct lock_rec *l)
+{
+	return l->type == SEM_MADE_WITH_PERMITS && !(l->flags & LOCK_PSHARED) && t->mode != MODE_CONTENDED;
+}
+
+/* While others wait. only: the thread has no other one. cell: that of the permit it gives back, if it keeps
+ * none; else 0. */
+void permit_taken_told(struct thread *t, struct use use, bool only);
+void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct site site);
+
+/* The calling thread got a permit. */
+static inline void permit_taken(struct thread *t, struct use use)
+{
+	const struct lock_rec *l = use_lock(use);
+	struct permit *p = permit_of(t, use.lock);
+
+	if (!permits_count(t, l))
+		return;
+	if (!p) {
+		p = permit_place(t, use.lock);
+		p->count = 0;
+		signal_fence(); /* other threads look, too */
+		p->lock = use.lock;
+		p->cell = use.cell;
+		p->instance = (uint32_t)l->instances;
+		signal_fence();
+	}
+	p->count++;
+	if (unlikely(lock_waited(l)))
+		permit_taken_told(t, use, p->count == 1);
+}
+
+/* It is about to give one back, or to add one. */
+static inline void permit_posted(struct thread *t, uint32_t lock, struct site site)
+{
+	const struct lock_rec *l = REF_POINTER(lock);
+	struct permit *p;
+	bool last;
+
+	if (!permits_count(t, l))
+		return;
+	p = permit_of(t, lock);
+	last = p && --p->count == 0;
+	if (unlikely(lock_waited(l)))
+		permit_posted_told(t, lock, last ? p->cell : 0, site);
+}
+
+#endif
