@@ -77,16 +77,16 @@ static int books_make(const struct model_process *p, const struct trace_set *set
 	for (size_t i = 0; i < set->n_locks; i++)
 		mine[set->locks[i]] = 1;
 	for (size_t i = 0; i < p->n_edges; i++)
-		if (mine[p->edges[i].lock])
+		if (p->edges[i].thread != MODEL_NONE && mine[p->edges[i].lock])
 			b->wait[p->edges[i].thread] += p->edges[i].wait_total + p->edges[i].unfinished_total;
 	for (size_t i = 0; i < p->n_cells; i++) {
 		const struct model_cell *c = &p->cells[i];
 
 		if (!kind_has(p->locks[c->lock].kind, TRAIT_HOLDS))
 			continue;
-		if (mine[c->lock])
+		if (mine[c->lock] && c->thread != MODEL_NONE)
 			b->hold[c->thread] += c->hold_total;
-		else if (c->side == SIDE_EXCLUSIVE)
+		else if (c->side == SIDE_EXCLUSIVE && !mine[c->lock])
 			held[c->lock] += c->hold_total;
 	}
 	for (size_t i = 0; i < p->n_locks; i++)

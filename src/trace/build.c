@@ -8,7 +8,9 @@
 #include "src/base/table.h"
 #include "src/trace/private.h"
 
-#define WAITS_OPEN 32 /* waits of a thread whose holds are looked for */
+#define LENGTH_MOST (UINT64_C(1) << 56) /* ns */
+#define HELD_LOOKED 64                  /* locks that a thread held at the end */
+#define WAITS_OPEN 32                   /* waits of a thread whose holds are looked for */
 
 /* One thread's stream while it is read. */
 struct stream {
@@ -79,7 +81,7 @@ static bool holds_at_end(const struct stream *s, uint32_t lock)
 	const struct model_process *p = s->t->process;
 	const struct model_thread *m = &p->threads[s->thread];
 
-	for (uint32_t i = 0; i < m->held_count; i++)
+	for (uint32_t i = 0; i < m->held_count && i < HELD_LOOKED; i++)
 		if (p->held[m->held_first + i].lock == lock)
 			return true;
 	return false;
@@ -314,6 +316,8 @@ static void find_window(struct trace *t)
 			t->from = p->events[m->events_first].end_ns;
 	}
 	t->length = p->runtime_ns > t->from ? p->runtime_ns - t->from : 0;
+	if (t->length > LENGTH_MOST)
+		t->length = LENGTH_MOST;
 }
 
 static uint64_t life_key(uint32_t thread, uint32_t generation)

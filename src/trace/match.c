@@ -8,7 +8,7 @@
 
 #include "src/trace/private.h"
 
-#define ACTIVE_MOST 4096 /* threads that wait at once and can be matched */
+#define ACTIVE_MOST 512 /* threads that wait at once and can be matched */
 #define LATENCIES_MOST 65536
 #define LATENCY_USUAL 50000 /* ns, where none was seen */
 

@@ -8,8 +8,9 @@
 
 #include "src/trace/private.h"
 
-#define SUMS_MOST 64 /* of one span; a thread writes no more */
-#define FULL 0.98    /* so much of a span may be holds */
+#define SUMS_MOST 64      /* of one span; a thread writes no more */
+#define OPS_AMPLE 3000000 /* with so many operations a sum becomes one hold */
+#define FULL 0.98         /* so much of a span may be holds */
 
 /* Holds of one sum, as they are placed. */
 struct piece {
@@ -93,7 +94,8 @@ int trace_sums(struct trace *t, const struct model_event *sums, size_t n_sums, u
 
 	for (size_t i = 0; i < n_sums && n < SUMS_MOST; i++)
 		if (sums[i].lock != MODEL_NONE && sums[i].holds != 0) {
-			uint32_t most = sums[i].holds < t->sum_most ? sums[i].holds : t->sum_most;
+			uint32_t limit = t->n_ops < OPS_AMPLE ? t->sum_most : 1;
+			uint32_t most = sums[i].holds < limit ? sums[i].holds : limit;
 
 			pieces[n++] = (struct piece){ &sums[i], most, (double)sums[i].span_ns / most, 0 };
 		}

@@ -351,6 +351,72 @@ static struct image_maker *sums_make(void)
 	return m;
 }
 
+/* An event of a thread, for a replay. */
+static struct event *happened(struct image_maker *m, uint32_t thread, enum event_type type, uint64_t begin_ms,
+			      uint64_t end_ms, uint32_t lock)
+{
+	struct event *e = image_maker_event(m, thread, type);
+
+	e->begin = 1000000000 + begin_ms * 1000000;
+	e->end = 1000000000 + end_ms * 1000000;
+	e->lock = lock;
+	return e;
+}
+
+/* A run that can be replayed, with all that can happen in one. */
+static struct image_maker *replay_make(void)
+{
+	struct image_maker *m = image_maker_new(8);
+	uint32_t lock[KIND_MAX] = { 0 }, thread[3];
+	struct thread_rec *t;
+	struct event *e;
+
+	for (int kind = KIND_MUTEX; kind < KIND_MAX; kind++)
+		lock[kind] = image_maker_lock(m, (enum lock_kind)kind, 0x500000 + 64 * (uint64_t)kind, NULL);
+	for (int i = 0; i < 3; i++) {
+		thread[i] = image_maker_thread(m, image_maker_header(m)->pid + (uint32_t)i, &t);
+		t->cpu_ns = 500000000;
+		happened(m, thread[i], EVENT_START, (uint64_t)i, (uint64_t)i, 0)->flags = 1;
+	}
+	for (int i = 1; i < 3; i++) {
+		e = happened(m, thread[0], EVENT_CREATE, (uint64_t)i, (uint64_t)i, 0);
+		e->other = thread[i];
+		e->flags = 1;
+	}
+	for (int i = 1; i < 3; i++) {
+		e = happened(m, thread[i], EVENT_SUM, 0, 0, lock[KIND_RWLOCK]);
+		e->held = 20000000;
+		e->holds = 7;
+		e->within = lock[KIND_MUTEX];
+		e = happened(m, thread[i], EVENT_SUM, 0, 0, lock[KIND_MUTEX]);
+		e->held = 40000000;
+		e->holds = 5;
+	}
+	happened(m, thread[1], EVENT_HOLD, 100, 300, lock[KIND_MUTEX]);
+	happened(m, thread[2], EVENT_WAIT, 120, 301, lock[KIND_MUTEX])->other = thread[1];
+	happened(m, thread[2], EVENT_HOLD, 301, 400, lock[KIND_MUTEX])->flags = EVENT_WAITED;
+	happened(m, thread[1], EVENT_WAIT, 310, 450, lock[KIND_COND]);
+	happened(m, thread[2], EVENT_SIGNAL, 449, 449, lock[KIND_COND])->flags = EVENT_BROADCAST;
+	happened(m, thread[1], EVENT_HOLD, 450, 460, lock[KIND_MUTEX]);
+	happened(m, thread[1], EVENT_WAIT, 470, 520, lock[KIND_SEM]);
+	happened(m, thread[2], EVENT_POST, 519, 519, lock[KIND_SEM]);
+	happened(m, thread[1], EVENT_WAIT, 530, 540, lock[KIND_ONCE])->flags = EVENT_TIMED_OUT;
+	happened(m, thread[1], EVENT_BARRIER, 600, 700, lock[KIND_BARRIER])->flags = 2;
+	happened(m, thread[2], EVENT_BARRIER, 699, 700, lock[KIND_BARRIER])->flags = 2;
+	happened(m, thread[2], EVENT_HOLD, 710, 800, lock[KIND_RWLOCK])->side = SIDE_SHARED;
+	happened(m, thread[1], EVENT_WAIT, 720, 801, lock[KIND_RWLOCK]);
+	happened(m, thread[1], EVENT_HOLD, 801, 810, lock[KIND_RWLOCK])->flags = EVENT_WAITED;
+	for (int i = 1; i < 3; i++) {
+		image_maker_edge(m, thread[i], lock[KIND_MUTEX], 10, 180000000);
+		image_maker_edge(m, thread[i], lock[KIND_RWLOCK], 10, 80000000);
+		happened(m, thread[i], EVENT_EXIT, 0, 900, 0)->begin = 300000000;
+		e = happened(m, thread[0], EVENT_JOIN, 10, 901, 0);
+		e->other = thread[i];
+		e->flags = 1;
+	}
+	return m;
+}
+
 void fuzz_seeds(fuzz_take take)
 {
 	struct image_maker *m = seed_make();
@@ -359,6 +425,10 @@ void fuzz_seeds(fuzz_take take)
 
 	bytes = image_maker_bytes(m, &size);
 	take("everything", bytes, size, 2000);
+	image_maker_free(m);
+	m = replay_make();
+	bytes = image_maker_bytes(m, &size);
+	take("replay", bytes, size, 3000);
 	image_maker_free(m);
 	m = sums_make();
 	bytes = image_maker_bytes(m, &size);

@@ -3,9 +3,9 @@
  * Programs whose locks can really be changed, so that it is known how much that gains:
  *     gain CASE [LOCK=CHANGE]...
  * as in "gain offpath B=0.5". A change is a number, by which the time for which the lock is held is
- * multiplied (without that of locks within), or "split": the lock is taken away and the work stays. Prints the
- * run time in seconds; "server" how often its threads went round. Most sleep instead of work, as that takes
- * the same time on every machine.
+ * multiplied (without that of locks within), or "split": the lock is taken away and the work stays.
+ * Prints the run time in seconds; "server" how often its threads went round. Most sleep instead of work, as
+ * that takes the same time on every machine.
  */
 #include <pthread.h>
 #include <semaphore.h>
