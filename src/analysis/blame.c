@@ -31,27 +31,62 @@ struct groups {
 	struct table ran; /* (row and side, hold site) -> number in sums */
 	struct ran_sum {  /* of holds */
 		uint64_t watched, preempted, slept;
+		const struct report_stack *slept_in; /* most often, */
+		uint64_t slept_looks;                /* so often */
 	} * sums;
+	struct table asleep; /* (number in sums, stack) -> looks that saw it */
 	size_t n_sums, cap_sums;
 };
 
-/* Adds up how the holds of a row went that began at one call site. */
-static int ran_add(struct groups *g, uint32_t row, const struct model_cell *c)
+/* The sum for the holds of a row that began at one call site; NULL: no memory. */
+static struct ran_sum *ran_sum(struct groups *g, uint32_t row, enum lock_side side, uint32_t site)
 {
-	uint64_t key = (uint64_t)row << 1 | c->side;
-	uint32_t number = table_get(&g->ran, key, c->site);
+	uint64_t key = (uint64_t)row << 1 | side;
+	uint32_t number = table_get(&g->ran, key, site);
 
 	if (number == TABLE_NONE) {
 		number = (uint32_t)g->n_sums;
 		if (array_grow(&g->sums, g->n_sums, &g->cap_sums, sizeof(*g->sums)) < 0 ||
-		    table_put(&g->ran, key, c->site, number) < 0)
-			return -ENOMEM;
+		    table_put(&g->ran, key, site, number) < 0)
+			return NULL;
 		g->sums[g->n_sums++] = (struct ran_sum){ 0 };
 	}
-	g->sums[number].watched += c->watched;
-	g->sums[number].preempted += c->preempted;
-	g->sums[number].slept += c->slept;
+	return &g->sums[number];
+}
+
+/* Adds up how these went. */
+static int ran_add(struct groups *g, uint32_t row, const struct model_cell *c)
+{
+	struct ran_sum *s = ran_sum(g, row, c->side, c->site);
+
+	if (!s)
+		return -ENOMEM;
+	s->watched += c->watched;
+	s->preempted += c->preempted;
+	s->slept += c->slept;
 	return 0;
+}
+
+/* Notes where a holder slept, if that is where it did so most often. */
+static int asleep_add(struct report_private *v, struct groups *g, uint32_t row, const struct model_asleep *a)
+{
+	const struct report_stack *stack = symbols_stack(v, a->stack);
+	struct ran_sum *s = ran_sum(g, row, a->side, a->site);
+	uint64_t key;
+	uint32_t looks;
+
+	if (!s)
+		return -ENOMEM;
+	if (!stack || stack->n == 0)
+		return 0;
+	key = (uint64_t)(s - g->sums);
+	looks = table_get(&g->asleep, key, (uintptr_t)stack);
+	looks = (looks == TABLE_NONE ? 0 : looks) + a->weight;
+	if (looks > s->slept_looks) {
+		s->slept_looks = looks;
+		s->slept_in = stack;
+	}
+	return table_put(&g->asleep, key, (uintptr_t)stack, looks);
 }
 
 /* Judges the holders that an edge is for by what is known of their call site. */
@@ -63,6 +98,8 @@ static void ran_apply(const struct groups *g, uint32_t row, const struct model_e
 
 	if (!s || s->watched == 0)
 		return;
+	group->slept_in = s->slept_in;
+	group->slept_looks = s->slept_looks;
 	group->known_ns = e->blocked;
 	group->preempted_ns = (uint64_t)((double)e->blocked * (double)s->preempted / (double)s->watched);
 	group->slept_ns = (uint64_t)((double)e->blocked * (double)s->slept / (double)s->watched);
@@ -164,6 +201,10 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 	group->known_ns += add->known_ns;
 	group->preempted_ns += add->preempted_ns;
 	group->slept_ns += add->slept_ns;
+	if (add->slept_looks > group->slept_looks) {
+		group->slept_looks = add->slept_looks;
+		group->slept_in = add->slept_in;
+	}
 	if (add->max_ns > group->max_ns)
 		group->max_ns = add->max_ns;
 	if (add->tid)
@@ -265,6 +306,13 @@ static int process_groups(struct report_private *v, struct groups *g, const stru
 		if (c->watched && rows[c->lock] != MODEL_NONE && ran_add(g, rows[c->lock], c) < 0)
 			return -ENOMEM;
 	}
+	for (i = 0; i < p->n_asleep; i++) {
+		r = rows[p->asleep[i].lock] == MODEL_NONE
+			    ? 0
+			    : asleep_add(v, g, rows[p->asleep[i].lock], &p->asleep[i]);
+		if (r < 0)
+			return r;
+	}
 	for (i = 0; i < p->n_edges; i++) {
 		const struct model_edge *e = &p->edges[i];
 
@@ -352,6 +400,7 @@ int blame_make(struct report_private *v, struct report_process *e, struct row_ma
 	table_free(&g.holders);
 	table_free(&g.taken);
 	table_free(&g.ran);
+	table_free(&g.asleep);
 	free(g.sums);
 	free(g.list);
 	return r;

@@ -105,6 +105,8 @@ struct report_group {
 	uint32_t tid;        /* of the last such thread, 0 unknown */
 	/* holders: of ns, for how much it is known whether they ran; and that they had no processor, and slept */
 	uint64_t known_ns, preempted_ns, slept_ns;
+	const struct report_stack *slept_in; /* where it was seen asleep most often; NULL unknown */
+	uint64_t slept_looks;                /* so often */
 };
 
 /* Waits from one stack as far as one other was to blame. */

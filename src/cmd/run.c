@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "src/cmd/asleep.h"
 #include "src/cmd/child.h"
 #include "src/cmd/follow.h"
 #include "src/cmd/library.h"
@@ -30,6 +31,7 @@
 
 #define SCAN_MS 500             /* while the program runs: only to see who died without a word */
 #define BIRTH_MS 20             /* while somebody is about to be born */
+#define SCANS_SOON 25           /* at the beginning, for programs that are soon over */
 #define PATIENCE_NS 2000000000u /* of waiting for children before we say that we do */
 
 struct run {
@@ -39,6 +41,7 @@ struct run {
 	struct sessiondir session;
 	struct child child;
 	struct follow *follow;
+	struct asleep *asleep;
 	int signals;    /* signalfd */
 	pid_t reporter; /* prints a report of the moment; 0: none */
 	bool hurry;     /* the user does not want to wait for children */
@@ -74,6 +77,7 @@ static void report_now(struct run *r)
 {
 	if (r->reporter != 0)
 		return;
+	asleep_write(r->asleep);
 	r->reporter = fork();
 	if (r->reporter == 0) {
 		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
@@ -126,25 +130,34 @@ static void handle_signals(struct run *r)
 	}
 }
 
-/* Sleeps until something happens or ms passed. */
-static void wait_a_while(struct run *r, int ms)
+/* Sleeps until something happens or ms passed. True: something did. */
+static bool wait_a_while(struct run *r, int ms)
 {
 	struct pollfd fds[] = {
 		{ .fd = r->signals, .events = POLLIN },
 		{ .fd = follow_fd(r->follow), .events = POLLIN },
 	};
 
-	poll(fds, 2, ms);
+	bool any = poll(fds, 2, asleep_look(r->asleep, ms)) > 0;
+
 	handle_signals(r);
+	return any;
 }
 
 static void wait_for_program(struct run *r)
 {
+	unsigned int scans = 0;
+	uint64_t next_ns = 0;
+
 	while (!r->child.ended) {
-		wait_a_while(r, SCAN_MS);
+		bool any = wait_a_while(r, SCAN_MS);
+
 		if (r->child.ended)
 			follow_program_ended(r->follow, r->child.status);
+		if (!any && ticks_monotonic_ns() < next_ns)
+			continue;
 		follow_scan(r->follow, false);
+		next_ns = ticks_monotonic_ns() + (scans++ < SCANS_SOON ? BIRTH_MS : SCAN_MS) * 1000000u;
 	}
 }
 
@@ -204,6 +217,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	pid_t live = 0;
 
 	r->follow = follow_new(r->session.dir);
+	r->asleep = r->follow && r->options->config.watch == 0 ? asleep_new(r->follow, r->session.dir) : NULL;
 	if (!r->follow) {
 		say("cannot watch processes: %s", strerror(errno));
 		r->session.keep = false;
@@ -231,6 +245,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	else
 		follow_scan(r->follow, true);
 	follow_clean(r->follow);
+	asleep_write(r->asleep);
 	sessiondir_finish(&r->session, r->child.status);
 	live_end(live);
 	child_guard_report(&r->child, r->signals);
@@ -273,6 +288,7 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);
 	if (made == 0) {
 		status = run_in_session(&r, path, argv, library, ret_wait_status);
+		asleep_free(r.asleep);
 		follow_free(r.follow);
 		sessiondir_close(&r.session);
 		if (r.signals >= 0)

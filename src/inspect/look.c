@@ -19,7 +19,7 @@
 #define SETTLE_TRIES 50
 #define RUNNING_MAX 32 /* threads that run and are stopped to see whether they spin for a lock */
 
-static bool same_wait(const struct target_thread *a, const struct target_thread *b)
+bool look_same_wait(const struct target_thread *a, const struct target_thread *b)
 {
 	return a->asleep && b->asleep && a->sp == b->sp && a->pc == b->pc &&
 	       a->call.number == b->call.number && a->turns == b->turns &&
@@ -31,7 +31,7 @@ bool look_again(const struct inspect_private *v, uint32_t thread)
 	struct target_thread now = v->target->threads[thread];
 
 	return v->target->core ||
-	       (process_thread_look(v->target, &now) && same_wait(&v->target->threads[thread], &now));
+	       (process_thread_look(v->target, &now) && look_same_wait(&v->target->threads[thread], &now));
 }
 
 static struct unwound *stack_new(struct inspect_private *v, uint32_t thread)
@@ -101,7 +101,7 @@ static void turn_allow(struct inspect_private *v, uint32_t thread)
 		/* a wait with a time-out goes on under another number */
 		if (now.call.number == SYS_restart_syscall)
 			t->call.number = SYS_restart_syscall;
-		if (same_wait(t, &now))
+		if (look_same_wait(t, &now))
 			return;
 		nanosleep(&pause, NULL);
 	}
@@ -191,7 +191,7 @@ static int looked_before(struct inspect_private *v, const struct target_thread *
 
 		for (size_t k = 0; k < n; k++) {
 			if (before[k].tid == t->tid)
-				v->i.threads[i].still = same_wait(&before[k], t);
+				v->i.threads[i].still = look_same_wait(&before[k], t);
 		}
 	}
 	return 0;

@@ -20,6 +20,8 @@ struct inspect_private {
 
 /* look.c: the threads, seen twice, with their stacks. 0 or -errno. */
 int look_threads(struct inspect_private *v);
+/* True if a thread did not run between two looks at it. */
+bool look_same_wait(const struct target_thread *a, const struct target_thread *b);
 /* True if a thread is where it was. */
 bool look_again(const struct inspect_private *v, uint32_t thread);
 /* Stops threads (indexes) for an instant, for registers and stacks. */

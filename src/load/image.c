@@ -4,6 +4,7 @@
  * file may be damaged, made by an attacker, or still being written to.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +210,9 @@ int image_load(struct model *m, int fd, uint64_t size, const char *name, const s
 	int r;
 
 	im.process = &process;
+	im.session = c;
+	if (sscanf(name, SESSION_IMAGE_PREFIX "%" SCNu32 ".%" SCNu32, &im.maker, &im.serial) != 2)
+		im.maker = 0;
 	got = file_read(fd, &im.header, sizeof(im.header), 0);
 	if (got < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be read: %s", name, strerror((int)-got));

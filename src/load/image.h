@@ -36,6 +36,8 @@ struct image {
 	uint64_t scanned; /* chunks are known up to here */
 	struct image_header header;
 	struct ticks_rate rate;
+	const struct session_context *session;
+	uint32_t maker, serial; /* from its name */
 	struct model *model;
 	struct model_process *process;
 
@@ -94,6 +96,10 @@ int items_resolve(struct image *im);
 /* Events: as in items_read() and items_resolve(), of which they are parts. */
 int events_read(struct image *im);
 int events_resolve(struct image *im);
+/* asleep.c. Before cells_compact(). 0 or -ENOMEM */
+int asleep_resolve(struct image *im);
+/* The frame of a return address; MODEL_NONE for 0. */
+int frame_resolve(struct image *im, uint64_t address, uint32_t *ret);
 /* orders.c: the same for the orders of locks. */
 int orders_read(struct image *im);
 int orders_resolve(struct image *im);

@@ -39,6 +39,7 @@ void process_clear(struct model_process *p)
 	free(p->events);
 	free(p->phases);
 	free(p->orders);
+	free(p->asleep);
 	free(p->lives);
 	memset(p, 0, sizeof(*p));
 }

@@ -170,6 +170,14 @@ struct model_event {
 	uint16_t flags;
 };
 
+/* A place where holders of a lock that others waited for were seen asleep. */
+struct model_asleep {
+	uint32_t lock, site, stack; /* site: the frame of the call that took the lock */
+	uint32_t weight;            /* looks, times those who waited */
+	int call;                   /* number of the system call, -1 none */
+	uint8_t side;
+};
+
 /* A thread asked for a lock while it held another. */
 struct model_order {
 	uint32_t held, taken; /* locks */
@@ -236,6 +244,8 @@ struct model_process {
 	struct model_phase *phases;
 	struct model_order *orders;
 	size_t n_orders;
+	struct model_asleep *asleep;
+	size_t n_asleep;
 	struct model_life *lives;
 	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases,
 		n_lives;

@@ -31,7 +31,7 @@ static void mappings_sort(struct model_process *p)
 	}
 }
 
-static int site_frame(struct image *im, uint64_t address, uint32_t *ret)
+int frame_resolve(struct image *im, uint64_t address, uint32_t *ret)
 {
 	const struct model_mapping *map;
 
@@ -174,7 +174,7 @@ static int cells_resolve(struct image *im)
 		}
 		if ((r = stack_resolve(im, &c->stack)) < 0 ||
 		    (r = stack_resolve(im, &c->release_stack)) < 0 ||
-		    (r = site_frame(im, im->cell_sites[i], &c->site)) < 0)
+		    (r = frame_resolve(im, im->cell_sites[i], &c->site)) < 0)
 			return r;
 	}
 	return 0;
@@ -199,7 +199,7 @@ static int edge_resolve(struct image *im, struct model_edge *e, uint64_t hold_si
 	e->holder = thread_number(im, e->holder);
 	if ((r = stack_resolve(im, &e->wait_stack)) < 0 || (r = stack_resolve(im, &e->hold_stack)) < 0)
 		return r;
-	return site_frame(im, hold_site, &e->hold_site);
+	return frame_resolve(im, hold_site, &e->hold_site);
 }
 
 /* A wait of which the recorder keeps no parts is the fault of its one holder, if there is one. */
@@ -347,7 +347,7 @@ static int threads_resolve(struct image *im)
 		t->waiting_since_ns = ticks_time(&im->rate, t->waiting_since_ns);
 		r = stack_resolve(im, &t->waiting_stack);
 		if (r == 0)
-			r = site_frame(im, im->thread_sites[i], &t->waiting_site);
+			r = frame_resolve(im, im->thread_sites[i], &t->waiting_site);
 		if (r == 0)
 			r = waits_add(im, (uint32_t)i, in_edges[i]);
 	}
@@ -412,6 +412,9 @@ int items_resolve(struct image *im)
 		return r;
 	phases_resolve(im->process);
 	r = unfinished_add(im);
+	if (r < 0)
+		return r;
+	r = asleep_resolve(im);
 	if (r < 0)
 		return r;
 	cells_compact(im->process);

@@ -220,7 +220,9 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	r = session_file_read(dir, path, c, &s.foreign, error);
 	if (r < 0)
 		goto out;
-	r = names_find(dir, only, &names, &n);
+	r = asleep_read(dir, c);
+	if (r == 0)
+		r = names_find(dir, only, &names, &n);
 	if (r < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be read: %s", path, strerror(-r));
 		goto out;
@@ -254,6 +256,7 @@ out:
 	names_free(names, n);
 	if (c->hold >= 0)
 		close(c->hold);
+	free(c->asleep);
 	free(c);
 	return r;
 }

@@ -10,6 +10,7 @@
 #include "src/base/strings.h"
 #include "src/base/table.h"
 #include "src/load/model.h"
+#include "src/session/asleep.h"
 
 struct model_tables {
 	struct pool pool;
@@ -29,6 +30,8 @@ struct session_context {
 	bool have_file;
 	uint8_t boot_id[16]; /* of this machine */
 	bool have_boot_id;
+	struct asleep_rec *asleep; /* of the file "asleep" */
+	size_t n_asleep;
 	int hold; /* the file "session", open as long as the session is read; -1: there is none */
 };
 
@@ -55,6 +58,8 @@ int file_open(int dir, const char *name, uint64_t *ret_size, unsigned int *ret_u
 int64_t file_read(int fd, void *buffer, size_t size, uint64_t offset);
 
 /* Reads an image into a new process of the model. 0; -ENODATA: prepared but never used; -errno with error. */
+/* asleep.c. 0 or -ENOMEM; a file that is not there or makes no sense is an empty one. */
+int asleep_read(int dir, struct session_context *c);
 int image_load(struct model *m, int fd, uint64_t size, const char *name, const struct session_context *c,
 	       char *error);
 void process_clear(struct model_process *p);

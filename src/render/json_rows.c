@@ -53,6 +53,8 @@ static json_t *groups(struct json_out *j, const struct report_row *row, const st
 			json_set_count(j, o, "running_known_ns", g[i].known_ns);
 			json_set_count(j, o, "preempted_ns", g[i].preempted_ns);
 			json_set_count(j, o, "slept_ns", g[i].slept_ns);
+			if (g[i].slept_in)
+				json_set(j, o, "slept_in", json_stack(j, g[i].slept_in));
 		}
 		if (kind_has(row->kind, TRAIT_SIDES))
 			json_set(j, o, "side", json_text(side_name(g[i].side)));

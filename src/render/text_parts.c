@@ -59,19 +59,45 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 		fputs(" (perhaps several, one after another, at this address)", t->f);
 }
 
+/* "fsync wal.c:88": the function that made the system call, and the first place outside its library. */
+static void sleep_print(const struct text_out *t, const struct report_stack *s)
+{
+	const struct report_frame *inner = &s->frames[0], *outer = NULL;
+	char clean[NAME_SIZE];
+	const char *name = inner->function ? inner->function : "a system call";
+
+	for (size_t i = 1; i < s->n && !outer; i++)
+		if (inner->module && s->frames[i].module && strcmp(inner->module, s->frames[i].module) != 0)
+			outer = &s->frames[i];
+	if (outer) { /* the C library has further names for it */
+		name += strncmp(name, "__GI_", 5) == 0 ? 5 : 0;
+		name += strncmp(name, "__libc_", 7) == 0 ? 7 : 0;
+		name += strspn(name, "_");
+	}
+	clean_text(clean, sizeof(clean), name);
+	fprintf(t->f, "asleep in %s", clean);
+	outer = outer ? outer : inner;
+	if (!outer->file || !outer->line)
+		return;
+	clean_text(clean, sizeof(clean), path_name(outer->file));
+	fprintf(t->f, " %s:%u", clean, outer->line);
+}
+
 /* For how much of the wait the holder did not run, where that matters. */
 static void running_print(const struct text_out *t, const struct report_group *g)
 {
-	const struct {
-		uint64_t ns;
-		const char *text;
-	} parts[] = { { g->slept_ns, "asleep in system calls" }, { g->preempted_ns, "preempted" } };
 	char share[NUMBER_SIZE];
 
-	for (size_t i = 0; i < 2; i++)
-		if (g->known_ns != 0 && parts[i].ns >= g->known_ns / 10)
-			fprintf(t->f, "; %s of that %s",
-				number_share(share, (double)parts[i].ns, (double)g->known_ns), parts[i].text);
+	if (g->known_ns != 0 && g->slept_ns >= g->known_ns / 10) {
+		fprintf(t->f, "; %s of that ", number_share(share, (double)g->slept_ns, (double)g->known_ns));
+		if (g->slept_in)
+			sleep_print(t, g->slept_in);
+		else
+			fputs("asleep in system calls", t->f);
+	}
+	if (g->known_ns != 0 && g->preempted_ns >= g->known_ns / 10)
+		fprintf(t->f, "; %s of that preempted",
+			number_share(share, (double)g->preempted_ns, (double)g->known_ns));
 }
 
 static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g,

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "src/arch/arch.h"
+#include "src/session/asleep.h"
 #include "src/session/format.h"
 
 #define GRACE_NS 600000000000u /* for what its user may be about to read */
@@ -186,6 +187,7 @@ static bool remove_one(int dir, const char *name, void *data)
 {
 	(void)data;
 	if (strcmp(name, SESSION_FILE) == 0 || strcmp(name, SESSION_OPTIONS) == 0 ||
+	    strcmp(name, SESSION_ASLEEP) == 0 ||
 	    strncmp(name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
 		unlinkat(dir, name, 0);
 	return true;

@@ -5,6 +5,7 @@ against a program that keeps its own books (tests/workloads/running.c). With the
 restartable-sequence area and without."""
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ import tempfile
 build = os.environ.get("top_builddir", ".")
 mutrace = os.environ.get("MUTRACE", os.path.join(build, "mutrace"))
 program = os.path.join(build, "tests/workloads/running")
+source = os.path.join(os.environ.get("top_srcdir", "."), "tests/workloads/running.c")
 
 
 def points(us):
@@ -21,7 +23,17 @@ def points(us):
 
 # what, microseconds, with and without the area: without it few of the short holds are looked at
 LOADS = [(what, 2000, rseq) for what in ("nap", "burn", "both", "crowded") for rseq in (1, 0)]
+LOADS += [("places", 10000, 1)]
 LOADS += [(what, 30, 1) for what in ("nap", "burn", "crowded")]
+
+
+# where it sleeps: the function, and the line that calls it
+PLACES = {"places": ("poll", "POLLS")}
+
+
+def line_of(mark):
+    with open(source) as f:
+        return next(n for n, text in enumerate(f, 1) if mark in text)
 
 
 def run(directory, what, us, rseq):
@@ -46,12 +58,16 @@ def run(directory, what, us, rseq):
             wrong.append(part)
     if holder["running_known_ns"] > holder["blocked_ns"]:
         wrong.append("known_ns")
-    if 100 * truth["slept"] / truth["whole"] > 50 and us > 100 and "asleep" not in result.stderr:
-        wrong.append("the text")
+    if what in PLACES:
+        function, mark = PLACES[what]
+        said.append(" < ".join(str(f["function"]) for f in holder.get("slept_in", [])))
+        if not re.search(rf"asleep in {function} \S+:{line_of(mark)}\b", result.stderr):
+            wrong.append("the place")
+    enough = lock["contended"] > 20 and holder["running_known_ns"] > lock["cost_ns"] / 2
     named = {d["kind"] for d in process["diagnoses"]}
     for part in ("preempted", "slept"):
         right = 100 * truth[part] / truth["whole"]
-        if abs(right - 25) > points(us) and (f"holder-{part}" in named) != (right > 25):
+        if enough and abs(right - 25) > points(us) and (f"holder-{part}" in named) != (right > 25):
             wrong.append(f"named {named}")
     print(what, us, "rseq" if rseq else "no rseq", ", ".join(said),
           "WRONG: " + ", ".join(wrong) if wrong else "")

@@ -4,12 +4,14 @@
  *
  *     running WHAT US
  *
- * WHAT is "nap" (the holder sleeps for so long), "burn" (it computes), "both" (a fifth and four fifths of it)
- * or "crowded" (it computes, and all threads share one processor with a busy one). In the end prints how long
- * holds took together, times those who waited, and for how much of that their threads had no processor while
- * they could have run, and slept.
+ * WHAT is "nap" (the holder sleeps for so long), "burn" (it computes), "both" (a fifth and four fifths of
+ * it), "places" (it sleeps for a fifth in one place and for the rest in another) or "crowded" (it computes,
+ * and all threads share one processor with a busy one). In the end prints how long holds took together, times
+ * those who waited, and for how much of that their threads had no processor while they could have run, and
+ * slept.
  */
 #include <pthread.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 
@@ -68,6 +70,9 @@ static __attribute__((noinline)) void hold(int fd)
 	} else if (strcmp(what, "both") == 0) {
 		burn(us / 5);
 		sleep_us(us * 4 / 5);
+	} else if (strcmp(what, "places") == 0) {
+		sleep_us(us / 5);
+		poll(NULL, 0, (int)(us * 4 / 5000)); /* POLLS */
 	} else {
 		burn(us);
 	}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Looks at holders that sleep, see asleep.h. Images are read while their processes write them, and nothing in
+ * them is trusted: what is read wrongly is a look less. Called by run.c.
+ */
+#include "src/cmd/asleep.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/base/array.h"
+#include "src/cmd/follow_inside.h"
+#include "src/inspect/sleeper.h"
+#include "src/session/asleep.h"
+#include "src/session/format.h"
+#include "src/session/ticks.h"
+
+#define ACTIVE_MS 10u     /* between looks while somebody waits, on average */
+#define IDLE_MS 100u      /* while nobody does */
+#define ACTIVE_LOOKS 100u /* it stays active for so many looks after the last wait */
+#define LOOK_SHARE 40u    /* between two looks there is so many times the time that one takes */
+#define THREADS_MOST 512u /* of a process, that are looked at */
+#define IMAGES_MOST 256u  /* that are open at once */
+#define WAITS_MOST 256u
+#define HELD_MOST 32u
+#define READERS_MOST 8u
+#define RECORDS_MOST 16384u
+
+_Static_assert(SLEEPER_FRAMES == ASLEEP_FRAMES, "frames");
+
+/* An image of a live process. */
+struct seen_image {
+	uint32_t maker, serial;
+	uint32_t pid;
+	int fd;
+	uint64_t scanned;  /* chunks are known up to here */
+	uint32_t *threads; /* refs of thread records */
+	size_t n_threads, cap_threads;
+	struct sleeper *sleeper;
+	bool closed; /* the process may not be looked at */
+	uint64_t round;
+};
+
+struct asleep {
+	const struct follow *follow;
+	int dir;
+	struct seen_image *images;
+	size_t n_images, cap_images;
+	struct asleep_rec *records;
+	size_t n_records, cap_records;
+	uint64_t next_ns, round;
+	unsigned int active; /* looks until it is idle */
+	unsigned int random;
+};
+
+struct asleep *asleep_new(const struct follow *f, int dir)
+{
+	struct asleep *a = calloc(1, sizeof(*a));
+
+	if (a)
+		*a = (struct asleep){ .follow = f, .dir = dir, .random = 1 };
+	return a;
+}
+
+static void image_close(struct seen_image *im)
+{
+	sleeper_close(im->sleeper);
+	if (im->fd >= 0)
+		close(im->fd);
+	free(im->threads);
+}
+
+void asleep_free(struct asleep *a)
+{
+	if (!a)
+		return;
+	for (size_t i = 0; i < a->n_images; i++)
+		image_close(&a->images[i]);
+	free(a->images);
+	free(a->records);
+	free(a);
+}
+
+static bool read_at(const struct seen_image *im, uint32_t ref, void *to, size_t size)
+{
+	return pread(im->fd, to, size, (off_t)((uint64_t)ref * REF_UNIT)) == (ssize_t)size;
+}
+
+/* Finds the records of threads that have come since. */
+static void threads_find(struct seen_image *im)
+{
+	struct image_header h;
+	struct chunk c;
+
+	if (pread(im->fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
+		return;
+	while (im->scanned < h.used && im->n_threads < THREADS_MOST) {
+		if (pread(im->fd, &c, sizeof(c), (off_t)im->scanned) != (ssize_t)sizeof(c))
+			return;
+		if (c.magic != CHUNK_MAGIC || c.offset != im->scanned) { /* it is being made just now */
+			if (im->scanned + CHUNK_ALIGN >= h.used)
+				return;
+			im->scanned += CHUNK_ALIGN;
+			continue;
+		}
+		if (c.type == CHUNK_THREAD) {
+			if (array_grow(&im->threads, im->n_threads, &im->cap_threads, sizeof(*im->threads)) <
+			    0)
+				return;
+			im->threads[im->n_threads++] = (uint32_t)((im->scanned + sizeof(c)) / REF_UNIT);
+		}
+		im->scanned += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 ? c.size : CHUNK_ALIGN;
+	}
+}
+
+/* The cell of a thread's hold of a lock, and the thread's number; 0: it does not hold it. */
+static uint32_t hold_of(const struct seen_image *im, uint32_t thread, uint32_t lock, uint32_t *ret_tid)
+{
+	struct held held[HELD_MOST];
+	struct thread_rec r;
+	size_t n;
+
+	if (!read_at(im, thread, &r, sizeof(r)) || r.end_ticks != 0)
+		return 0;
+	n = r.held_capacity < HELD_MOST ? r.held_capacity : HELD_MOST;
+	if (!read_at(im, r.held_ref, held, n * sizeof(*held)))
+		return 0;
+	*ret_tid = r.tid;
+	for (size_t i = 0; i < n; i++)
+		if (held[i].address != 0 && held[i].lock == lock)
+			return held[i].cell;
+	return 0;
+}
+
+static void record_add(struct asleep *a, const struct seen_image *im, uint32_t cell, uint32_t weight,
+		       const struct sleeper_place *place)
+{
+	struct asleep_rec rec = {
+		.maker = im->maker,
+		.serial = im->serial,
+		.cell = cell,
+		.call = (int32_t)place->call,
+		.n_frames = (uint32_t)place->n,
+	};
+
+	memcpy(rec.frame, place->frame, place->n * sizeof(rec.frame[0]));
+	for (size_t i = a->n_records; i-- > 0;) {
+		rec.weight = a->records[i].weight;
+		if (memcmp(&a->records[i], &rec, sizeof(rec)) == 0) {
+			a->records[i].weight += weight;
+			return;
+		}
+	}
+	rec.weight = weight;
+	if (a->n_records < RECORDS_MOST &&
+	    array_grow(&a->records, a->n_records, &a->cap_records, sizeof(*a->records)) == 0)
+		a->records[a->n_records++] = rec;
+}
+
+/* Looks at one that may hold a lock that others wait for. True: it does. */
+static bool holder_look(struct asleep *a, struct seen_image *im, uint32_t thread, uint32_t lock,
+			uint32_t weight)
+{
+	struct sleeper_place place;
+	uint32_t tid = 0, cell = hold_of(im, thread, lock, &tid), still;
+
+	if (cell == 0)
+		return false;
+	if (!im->sleeper && !im->closed)
+		im->closed = sleeper_open((pid_t)im->pid, &im->sleeper) < 0;
+	if (im->closed || !sleeper_look(im->sleeper, (pid_t)tid, &place))
+		return true;
+	still = hold_of(im, thread, lock, &tid); /* it slept all the time, so it held it all the time */
+	if (still == cell)
+		record_add(a, im, cell, weight, &place);
+	return true;
+}
+
+static void lock_look(struct asleep *a, struct seen_image *im, uint32_t lock, uint32_t weight)
+{
+	struct lock_rec l;
+	uint32_t readers = 0;
+
+	if (!read_at(im, lock, &l, sizeof(l)))
+		return;
+	if (l.last_owner != 0 && holder_look(a, im, l.last_owner, lock, weight))
+		return;
+	for (size_t i = 0; i < im->n_threads && kind_has(l.kind, TRAIT_SIDES) && readers < READERS_MOST; i++)
+		readers += holder_look(a, im, im->threads[i], lock, weight);
+}
+
+static int number_compare(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+/* True if somebody waits. */
+static bool image_look(struct asleep *a, struct seen_image *im)
+{
+	uint32_t waited[WAITS_MOST];
+	struct thread_rec r;
+	size_t n = 0;
+
+	threads_find(im);
+	for (size_t i = 0; i < im->n_threads && n < WAITS_MOST; i++)
+		if (read_at(im, im->threads[i], &r, sizeof(r)) && r.end_ticks == 0 && r.waiting_lock != 0)
+			waited[n++] = r.waiting_lock;
+	qsort(waited, n, sizeof(*waited), number_compare);
+	for (size_t i = 0, k; i < n; i = k) {
+		for (k = i + 1; k < n && waited[k] == waited[i];)
+			k++;
+		lock_look(a, im, waited[i], (uint32_t)(k - i));
+	}
+	return n != 0;
+}
+
+static struct seen_image *image_of(struct asleep *a, const struct tracked *t)
+{
+	struct seen_image *im;
+
+	for (size_t i = 0; i < a->n_images; i++)
+		if (a->images[i].maker == t->maker && a->images[i].serial == t->serial)
+			return &a->images[i];
+	if (a->n_images >= IMAGES_MOST ||
+	    array_grow(&a->images, a->n_images, &a->cap_images, sizeof(*a->images)) < 0)
+		return NULL;
+	im = &a->images[a->n_images];
+	*im = (struct seen_image){ .maker = t->maker, .serial = t->serial, .scanned = CHUNK_ALIGN };
+	im->fd = follow_open_image(a->follow, t, O_RDONLY);
+	im->pid = t->pid;
+	if (im->fd < 0)
+		return NULL;
+	a->n_images++;
+	return im;
+}
+
+/* Forgets the images of those that are over. */
+static void images_forget(struct asleep *a)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < a->n_images; i++) {
+		if (a->images[i].round == a->round)
+			a->images[kept++] = a->images[i];
+		else
+			image_close(&a->images[i]);
+	}
+	a->n_images = kept;
+}
+
+static bool all_look(struct asleep *a)
+{
+	bool any = false;
+
+	a->round++;
+	for (size_t i = 0; i < a->follow->n; i++) {
+		const struct tracked *t = &a->follow->tracked[i];
+		struct seen_image *im;
+
+		/* in another PID namespace threads have other numbers */
+		if (t->phase != PHASE_ALIVE || t->removed || t->pid == 0 || t->pid != t->pid_here)
+			continue;
+		im = image_of(a, t);
+		if (!im)
+			continue;
+		im->round = a->round;
+		any = image_look(a, im) || any;
+	}
+	images_forget(a);
+	return any;
+}
+
+int asleep_look(struct asleep *a, int ms)
+{
+	uint64_t now = ticks_monotonic_ns(), took, span;
+
+	if (!a)
+		return ms;
+	if (now >= a->next_ns) {
+		if (all_look(a))
+			a->active = ACTIVE_LOOKS;
+		else
+			a->active -= a->active > 0;
+		took = ticks_monotonic_ns() - now;
+		/* not in step with the program */
+		a->random = a->random * 1103515245u + 12345u;
+		span = (uint64_t)(a->active ? ACTIVE_MS : IDLE_MS) * (500000u + (a->random >> 16) % 1000000u);
+		now += took;
+		a->next_ns = now + (span > LOOK_SHARE * took ? span : LOOK_SHARE * took);
+	}
+	span = (a->next_ns - now) / 1000000u + 1;
+	return span < (uint64_t)ms ? (int)span : ms;
+}
+
+void asleep_write(const struct asleep *a)
+{
+	size_t size = a ? a->n_records * sizeof(*a->records) : 0;
+	int fd = size ? openat(a->dir, SESSION_ASLEEP, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+			       0600)
+		      : -1;
+
+	if (fd < 0)
+		return;
+	if (write(fd, a->records, size) != (ssize_t)size && ftruncate(fd, 0) < 0) {
+		/* the reader takes whole records */
+	}
+	close(fd);
+}
