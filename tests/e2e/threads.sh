@@ -10,9 +10,10 @@ check_json "$work/json" \
 	'[globals().__setitem__("total", lambda name, what: sum(t[what] for t in threads(name)))]' \
 	'sum(t["wait_ns"] for t in p["thread_list"]) == p["headline"]["lock_wait_ns"]' \
 	'sum(t.get("threads", 1) for t in p["thread_list"]) == p["threads"] == 14' \
-	'total("io-1", "wait_ns") > total("io-2", "wait_ns") > 2000000' \
+	'total("io-1", "wait_ns") >= 4000000 and total("io-2", "wait_ns") >= 2000000' \
 	'total("flusher", "wait_ns") == 0' \
-	'total("flusher", "blocked_ns") >= 0.9 * (total("io-1", "wait_ns") + total("io-2", "wait_ns"))' \
+	'total("flusher", "blocked_ns") >= 5900000' \
+	'abs(sum(t["blocked_ns"] for t in p["thread_list"]) - lock("lock", p)["blocked_ns"]) < 20' \
 	'sum(t.get("threads", 1) for t in threads("visitor")) == 3' \
 	'sum(t.get("threads", 1) for t in threads("late")) == 4' \
 	'total("guard", "wait_ns") >= 2000000 and total("guard", "blocked_ns") == 0' \
