@@ -59,6 +59,18 @@ static void gates_keep(struct order_rec *o, const struct order_rec *now)
 	o->n_gates = (uint8_t)kept;
 }
 
+/* While there is one thread, no order can be wrong. */
+static bool alone(const struct thread *t)
+{
+	for (uint32_t i = 0; i < thread_count(); i++) {
+		const struct thread *other = thread_at(i);
+
+		if (other != NULL && other != t && other->mode != MODE_OFF)
+			return false;
+	}
+	return true;
+}
+
 static void note(struct thread *t, const struct held *outer, struct order_rec *now, struct site site)
 {
 	uint32_t hash = key_hash(now->held, now->taken);
@@ -69,6 +81,8 @@ static void note(struct thread *t, const struct held *outer, struct order_rec *n
 		o->several |= o->generation != t->rec->generation;
 		return;
 	}
+	if (alone(t))
+		return;
 	now->held_stack = ((const struct cell *)REF_POINTER(outer->cell))->stack;
 	now->taken_stack = stacks_capture(t, site);
 	now->generation = t->rec->generation;
@@ -88,8 +102,8 @@ void orders_book(struct thread *t, struct use use, uint8_t side, struct site sit
 	uint8_t busy = busy_enter(t);
 	uint32_t n = 0;
 
-	/* While there is one thread, no order can be wrong. A lock that it has already is no order. */
-	if (thread_count() > 1 && hold_find(t, (const void *)(uintptr_t)lock_address(l)) == NULL)
+	/* a lock that it has already is no order */
+	if (hold_find(t, (const void *)(uintptr_t)lock_address(l)) == NULL)
 		for (const struct held *h = t->top; h >= t->held_first && n < HELD_MOST; h--) {
 			struct order_rec now = {
 				.held = h->lock,

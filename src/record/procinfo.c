@@ -265,8 +265,10 @@ void procinfo_before_fork(void)
 		raw_sleep(moment);
 }
 
-void procinfo_after_fork(void)
+void procinfo_after_fork(bool child)
 {
+	if (child)
+		readers = 0;
 	__atomic_store_n(&forking, 0, __ATOMIC_SEQ_CST);
 }
 

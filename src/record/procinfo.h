@@ -30,9 +30,10 @@ uint64_t procinfo_thread_faults(uint32_t tid);
 long procinfo_thread_call(uint32_t tid, unsigned long ret_argument[2]);
 /* The processor time of a thread of this process so far, and its time in the queue. False if unknown. */
 bool procinfo_thread_times(uint32_t tid, struct thread_times *ret);
-/* Around a fork, in the parent, and in the child after it: nobody reads files of threads meanwhile. */
+/* Around a fork, in the parent, and in the child after it: nobody reads files of threads meanwhile. The child has
+ * none of the threads that do. */
 void procinfo_before_fork(void);
-void procinfo_after_fork(void);
+void procinfo_after_fork(bool child);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
 /* How many processors this process may use, 0 unknown. */

@@ -130,7 +130,7 @@ struct use recorder_scratch(const void *address, uintptr_t site)
 static void child_appeared(void)
 {
 	forking = false;
-	procinfo_after_fork();
+	procinfo_after_fork(true);
 	spare_claim();
 	__atomic_fetch_add(&recorder.header->forks_seen, 1, __ATOMIC_RELAXED);
 	sessionfile_forget();
@@ -293,7 +293,7 @@ void recorder_after_fork_parent(void)
 	if (recorder.state != RECORDER_ON || !forks_here())
 		return;
 	forking = false;
-	procinfo_after_fork();
+	procinfo_after_fork(false);
 	inherited_count = 0; /* a child that is made by a bare system call knows nothing of them */
 	inherited_all = true;
 	stacks_after_fork((uint32_t)gettid());
