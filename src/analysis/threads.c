@@ -36,7 +36,7 @@ static int waited_collect(const struct report_process *e, const struct row_map *
 			continue;
 		list[edge->thread].lock_ns += row->work ? 0 : ns;
 		list[edge->thread].idle_ns += row->work ? ns : 0;
-		if (row->kind != KIND_SEM)
+		if (wait_class((uint8_t)row->kind) != WAIT_SEMAPHORE)
 			continue;
 		list[edge->thread].semaphore_ns += ns;
 		list[edge->thread].semaphore_idle_ns += row->work ? ns : 0;
@@ -102,6 +102,20 @@ static void life_take(struct report_private *v, struct report_thread *out, const
 	}
 }
 
+/* The time of threads that went neither into processors nor into waits that were seen. */
+static void unseen_add(struct report_process *e, const struct model_process *p, const struct waited *all)
+{
+	for (size_t i = 0; i < p->n_threads; i++) {
+		const struct model_thread *t = &p->threads[i];
+
+		if (t->generation == 0 || !t->times_known)
+			continue;
+		e->unseen_ns += less(t->life_ns,
+				     t->times.run_ns + t->times.queued_ns + all[i].lock_ns + all[i].idle_ns);
+		e->unseen_known = true;
+	}
+}
+
 static int process_threads(struct report_private *v, struct report_process *e, const struct row_map *map,
 			   size_t process)
 {
@@ -110,6 +124,8 @@ static int process_threads(struct report_private *v, struct report_process *e, c
 	struct waited *all = NULL;
 	int r = entry ? waited_collect(e, map, process, &all) : -ENOMEM;
 
+	if (r == 0)
+		unseen_add(e, p, all);
 	for (size_t i = 0; r == 0 && i < p->n_lives; i++) {
 		struct report_thread *out = &e->thread_list[e->n_thread_list++];
 

@@ -248,6 +248,8 @@ static void process(struct json_out *j, const struct report_process *e)
 		watched_process(j, e);
 	} else {
 		thread_list(j, e);
+		if (e->unseen_known)
+			json_emit(j, "unseen_ns", json_count(e->unseen_ns));
 		json_what_if(j, e);
 		rows(j, "locks", e->locks, e->n_locks, json_lock);
 		rows(j, "conditions", e->conditions, e->n_conditions, json_condition);

@@ -25,12 +25,16 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_deadlocks(t, e);
 	text_head(t, e);
 	if (entry_empty(e)) {
-		text_line(t, e->lost_events ? "nothing could be recorded of it." : "it used no locks.");
+		text_line(t, e->lost_events        ? "nothing could be recorded of it."
+			     : text_unseen_much(e) ? "no locks were seen."
+						   : "it used no locks.");
+		text_unseen(t, e);
 		text_losses(t, e);
 		return;
 	}
 	text_gain_head(t, e);
 	text_counts(t, e);
+	text_unseen(t, e);
 	text_inversions_head(t, e);
 	text_lock_table(t, e);
 	text_hidden(t, e);
@@ -178,7 +182,7 @@ static void lines_print(const struct text_out *t, const struct report *r, size_t
 	if (empty) /* how many is not known: most of them left nothing behind */
 		text_line(t, "the other processes %s.",
 			  r->processes[0].first->config.watch ? "did nothing that is watched"
-							      : "used no locks");
+							      : "used no locks that were seen");
 	if (lost)
 		text_line(t, "%s event%s of those processes %s lost.", number_count(number, lost),
 			  lost == 1 ? "" : "s", lost == 1 ? "was" : "were");

@@ -9,6 +9,8 @@
 
 #include "src/render/text.h"
 
+#define UNSEEN_LEAST_NS 20000000u
+
 /* How it ended, if not in the ordinary way. */
 static void ending(const struct report_process *e, char *out, size_t size)
 {
@@ -130,6 +132,29 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 			  "hold times are scaled from a sample: one in %u uncontended holds was timed "
 			  "(--sample-hold).",
 			  e->first->config.sample_hold);
+}
+
+bool text_unseen_much(const struct report_process *e)
+{
+	return !e->unseen_known || (e->unseen_ns > UNSEEN_LEAST_NS && e->unseen_ns > e->thread_time_ns / 4);
+}
+
+/* Time for which nobody can say that it was not for locks, where it is more than all that is known of. */
+void text_unseen(const struct text_out *t, const struct report_process *e)
+{
+	char unseen[NUMBER_SIZE], all[NUMBER_SIZE];
+	uint64_t seen = 0;
+
+	for (size_t i = 0; i < e->n_thread_list; i++)
+		seen += e->thread_list[i].wait_ns + e->thread_list[i].idle_ns;
+	if (!e->unseen_known || !text_unseen_much(e) || e->unseen_ns < seen)
+		return;
+	text_line(t,
+		  "%s of %s thread time went neither into processors nor into waits that are seen: files, "
+		  "network, "
+		  "sleep, ends of threads, or locks that are not seen (futexes by system calls of the "
+		  "program's own).",
+		  number_ns(unseen, e->unseen_ns), number_ns(all, e->thread_time_ns));
 }
 
 /* Rows that the minima or the limit kept out, and locks that were made and not used. */

@@ -12,7 +12,10 @@
 enum wait_class { WAIT_LOCK, WAIT_CONDITION, WAIT_SEMAPHORE, WAIT_CLASSES };
 static inline enum wait_class wait_class(uint8_t kind)
 {
-	return kind == KIND_SEM ? WAIT_SEMAPHORE : kind_has(kind, TRAIT_SIGNALS) ? WAIT_CONDITION : WAIT_LOCK;
+	/* of futexes, too, it turns out later which are locks */
+	return kind == KIND_SEM || kind == KIND_FUTEX ? WAIT_SEMAPHORE
+	       : kind_has(kind, TRAIT_SIGNALS)        ? WAIT_CONDITION
+						      : WAIT_LOCK;
 }
 
 /* Threads that had a record before the present one, and one name; or names that differ by numbers, then with # for each. */

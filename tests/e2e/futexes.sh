@@ -47,3 +47,11 @@ truth=$(sed -n 's/^contended //p' "$work/out")
 check_json "$work/json" "lock('storm_word')['role'] == 'lock' and lock('storm_word')['contended'] == $truth"
 says "contended acquisitions; others are not seen of the 1 that the program builds itself"
 grep -q '"storm_word",futex,,[^,]*,[^,]*,[0-9]*,1,,'"$truth," "$work/csv" || fail "the line in CSV"
+
+# Time that went where nobody can tell is said.
+expect 0 "$mutrace" --json="$work/json" sleep 0.3
+says "no locks were seen."
+says "went neither into processors nor into waits that are seen"
+check_json "$work/json" 'p["unseen_ns"] >= 200000000'
+expect 0 "$mutrace" "$workloads/futexes" queue
+! grep -q "neither into processors" "$work/err" || fail "threads that wait for work are seen"
