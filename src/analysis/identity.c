@@ -254,6 +254,24 @@ static const char *critical_name(struct report_private *v, const char *variable)
 	return end == name ? "critical" : end ? pool_printf(&v->pool, "%.*s", (int)(end - name), name) : name;
 }
 
+/* As JSON and text have it: the variable, with the part of it that the lock is. */
+static const char *part_name(struct report_private *v, const struct model_process *p,
+			     const struct model_lock *l, const char *name, uint64_t offset)
+{
+	const char *known = known_lock(p, l, name), *part = NULL;
+	uint64_t size = 0, element = known_lock_size(l->kind);
+
+	if (known)
+		return known;
+	if (symbols_variable_part(v, p, l->address, &part, &size) == 0 && part)
+		return pool_printf(&v->pool, "%s%s", name, part);
+	/* Without debug information: three or more locks of one size are an array. */
+	if (element && size >= 3 * element && size % element == 0 && offset % element == 0)
+		return pool_printf(&v->pool, "%s[%llu]", name, (unsigned long long)(offset / element));
+	return offset ? pool_printf(&v->pool, "%s+0x%llx", name, (unsigned long long)offset)
+		      : strings_intern(&v->strings, name);
+}
+
 static int variable_name(struct identities *n, const struct model_process *p, const struct model_lock *l,
 			 struct lock_name *ret)
 {
@@ -280,7 +298,7 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 		snprintf(plus, sizeof(plus), "+0x%llx", (unsigned long long)offset);
 	identity = pool_printf(&v->pool, "%s:%.*s:%s%s%s%s", kind_name(l->kind), module_length(m->name),
 			       m->name, file ? path_name(file) : "", file ? ":" : "", name, plus);
-	ret->name = offset ? pool_printf(&v->pool, "%s%s", name, plus) : strings_intern(&v->strings, name);
+	ret->name = part_name(v, p, l, name, offset);
 	ret->identity = identity ? strings_intern(&v->strings, identity) : NULL;
 	ret->file = file ? strings_intern(&v->strings, file) : NULL;
 	ret->line = line;

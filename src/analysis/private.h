@@ -61,11 +61,22 @@ int symbols_want_variables(struct report_private *v, const struct model_process 
 int symbols_variable(struct report_private *v, const struct model_process *p, uint64_t address,
 		     uint32_t *ret_module, const char **ret_name, uint64_t *ret_offset, const char **ret_file,
 		     unsigned int *ret_line);
+/* See symbolizer_variable_part(). */
+int symbols_variable_part(struct report_private *v, const struct model_process *p, uint64_t address,
+			  const char **ret_part, uint64_t *ret_size);
 int symbols_module_notes(struct report_private *v, struct report *r);
 
 /* helpers.c, see helpers.h too */
 /* Length of a name without what the compiler hung on to it (".constprop.0" and so on). */
 size_t helper_name_length(const char *function);
+
+/* known.c */
+/* The name by which everybody knows a lock in this variable; NULL: its own is as good. */
+const char *known_lock(const struct model_process *p, const struct model_lock *l, const char *variable);
+/* True of a condition that is a lock by itself: who waits for it waits for what others have. */
+bool known_contention(const struct report_row *row);
+/* The size of a lock of a kind; 0: unknown, or too small to recognise an array of them. */
+uint64_t known_lock_size(unsigned int kind);
 
 /* identity.c */
 struct lock_name {

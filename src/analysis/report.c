@@ -194,6 +194,13 @@ static int totals_make(struct report_process *e)
 		    (r = counters_add(&e->total, &e->locks[i].side[1])) < 0)
 			return r;
 	}
+	for (i = 0; i < e->n_conditions; i++) {
+		const struct counters *c = &e->conditions[i].side[0];
+
+		e->total.cost_ns += e->conditions[i].work ? 0 : c->cost_ns;
+		e->total.unfinished_ns += e->conditions[i].work ? 0 : c->unfinished_ns;
+		e->total.unfinished_waits += e->conditions[i].work ? 0 : c->unfinished_waits;
+	}
 	for (i = 0; i < e->n_conditions; i++)
 		e->cond_wait_ns += e->conditions[i].side[0].wait.total_ns;
 	return 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness,
- * not contention: it counts neither in the headline nor in a lock's share. Conditions always are such
- * places. A semaphore is one unless the threads that wait for it are those that post it: then it is used
+ * not contention: it counts neither in the headline nor in a lock's share. Conditions are such
+ * places, but for one that all know to be a lock. A semaphore is one unless the threads that wait for it are those that post it: then it is used
  * as a lock. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
  * value: a queue's word changes each time. Runs in mutrace. Called by report.c when the rows are counted.
  */
@@ -102,7 +102,7 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 		struct report_row *row = &map->all[i];
 		uint64_t posts = row->side[SIDE_EXCLUSIVE].posts;
 
-		row->work = kind_has(row->kind, TRAIT_SIGNALS) ||
+		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
 			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts) ||
 			    (row->kind == KIND_FUTEX && futex_is_work(row, &futexes[i]));
 		if (row->work && row->kind == KIND_SEM) { /* nobody is to blame for it */

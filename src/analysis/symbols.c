@@ -349,6 +349,17 @@ int symbols_variable(struct report_private *v, const struct model_process *p, ui
 				   ret_line);
 }
 
+int symbols_variable_part(struct report_private *v, const struct model_process *p, uint64_t address,
+			  const char **ret_part, uint64_t *ret_size)
+{
+	const struct model_mapping *map = model_mapping_at(p, address);
+	int number = map ? module_number(v, map->module) : -1;
+
+	return number < 0 ? -ENOENT
+			  : symbolizer_variable_part(v->symbolizer, number, address - map->base, ret_part,
+						     ret_size);
+}
+
 /* Says of which modules, among those whose code or variables were looked at, no or the wrong file was
  * there. */
 int symbols_module_notes(struct report_private *v, struct report *r)

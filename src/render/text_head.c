@@ -94,6 +94,25 @@ static void concentration(const struct report_process *e, char *out, size_t size
 	}
 }
 
+/* A condition that is a lock by itself is in no table of locks. */
+static void conditions_say(const struct text_out *t, const struct report_process *e)
+{
+	char name[NAME_SIZE], wait[NUMBER_SIZE], share[NUMBER_SIZE], threads[NUMBER_SIZE];
+
+	for (size_t i = 0; i < e->n_conditions; i++) {
+		const struct report_row *row = &e->conditions[i];
+		const struct counters *c = &row->side[0];
+
+		if (row->work || c->cost_ns < e->total.cost_ns / 100 || c->cost_ns == 0)
+			continue;
+		text_line(t, "%s accounts for %s of the wait: %s thread%s waited %s for it.",
+			  text_name(name, row),
+			  number_share(share, (double)c->cost_ns, (double)e->total.cost_ns),
+			  number_count(threads, c->threads), c->threads == 1 ? "" : "s",
+			  number_ns(wait, c->cost_ns));
+	}
+}
+
 void text_counts(const struct text_out *t, const struct report_process *e)
 {
 	char locks[NUMBER_SIZE], acquired[NUMBER_SIZE], contended[NUMBER_SIZE], share[NUMBER_SIZE], few[80];
@@ -127,6 +146,7 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),
 			  e->total.acquired == 1 ? "" : "s", number_count(contended, e->total.contended),
 			  number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
+	conditions_say(t, e);
 	if (e->first->config.sample_hold > 1)
 		text_line(t,
 			  "hold times are scaled from a sample: one in %u uncontended holds was timed "

@@ -18,6 +18,8 @@ struct sym_variable {            /* the answer about an address of data */
 	const char *name, *file; /* file: NULL if unknown */
 	uint64_t offset;         /* of the address, from the variable's start */
 	unsigned int line;
+	uint64_t size;    /* of the variable */
+	const char *part; /* "[4]", ".mutex": the part that the address is in; NULL: unknown */
 };
 
 struct sym_answers {

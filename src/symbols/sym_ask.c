@@ -282,6 +282,8 @@ static int take_variables(struct sym_file *f, struct sym_running *e, const uint6
 		v->offset = sym_get_u64(reply);
 		v->file = sym_get_string(reply, e->strings);
 		v->line = sym_get_u32(reply);
+		v->size = sym_get_u64(reply);
+		v->part = sym_get_string(reply, e->strings);
 		answer.value = v;
 		r = reply->bad                                      ? -EPIPE
 		    : sym_answers_find(&f->variables, addresses[i]) ? 1

@@ -35,6 +35,8 @@ size_t sym_dwarf_frames(struct sym_dwarf *d, uint64_t address, const struct sym_
 			struct sym_lookup_frame *frames, size_t max);
 /* Finds the definition of the variable that begins at this address. 0 or -ENOENT. */
 int sym_dwarf_variable(struct sym_dwarf *d, uint64_t address, struct sym_dwarf_variable *ret);
+/* Which part of the variable that begins there an offset is: "[4]", ".parts[2].lock". False: the whole, or not known. */
+bool sym_dwarf_member(struct sym_dwarf *d, uint64_t variable, uint64_t offset, char *out, size_t size);
 #else
 static inline struct sym_dwarf *sym_dwarf_new(const struct sym_elf *elf, const char *path,
 					      const char *alternate, bool split)
@@ -74,6 +76,17 @@ static inline int sym_dwarf_variable(struct sym_dwarf *d, uint64_t address, stru
 	(void)address;
 	(void)ret;
 	return -ENOENT;
+}
+
+static inline bool sym_dwarf_member(struct sym_dwarf *d, uint64_t variable, uint64_t offset, char *out,
+				    size_t size)
+{
+	(void)d;
+	(void)variable;
+	(void)offset;
+	(void)out;
+	(void)size;
+	return false;
 }
 #endif
 

@@ -48,4 +48,7 @@ struct sym_dwarf {
 	size_t variable_count, variable_capacity;
 };
 
+/* sym_dwarf_variables.c: the variable that begins at an address, NULL if none does. */
+Dwarf_Die *sym_dwarf_die(struct sym_dwarf *d, uint64_t address);
+
 #endif

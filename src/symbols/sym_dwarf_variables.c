@@ -123,10 +123,9 @@ static const char *file_of(Dwarf_Die *variable)
 	return dwarf_filesrc(files, number, NULL, NULL);
 }
 
-int sym_dwarf_variable(struct sym_dwarf *d, uint64_t address, struct sym_dwarf_variable *ret)
+Dwarf_Die *sym_dwarf_die(struct sym_dwarf *d, uint64_t address)
 {
 	struct sym_dwarf_place wanted = { .address = address }, *found;
-	int line;
 
 	if (!d->searched) {
 		d->searched = true;
@@ -138,11 +137,19 @@ int sym_dwarf_variable(struct sym_dwarf *d, uint64_t address, struct sym_dwarf_v
 	}
 	found = d->variable_count ? bsearch(&wanted, d->variables, d->variable_count, sizeof(*found), compare)
 				  : NULL;
-	if (!found || dwarf_decl_line(&found->die, &line) != 0)
+	return found ? &found->die : NULL;
+}
+
+int sym_dwarf_variable(struct sym_dwarf *d, uint64_t address, struct sym_dwarf_variable *ret)
+{
+	Dwarf_Die *die = sym_dwarf_die(d, address);
+	int line;
+
+	if (!die || dwarf_decl_line(die, &line) != 0)
 		return -ENOENT;
-	*ret = (struct sym_dwarf_variable){ .file = file_of(&found->die),
+	*ret = (struct sym_dwarf_variable){ .file = file_of(die),
 					    .line = (unsigned int)line,
-					    .function = function_around(&found->die) };
+					    .function = function_around(die) };
 	return ret->file ? 0 : -ENOENT;
 }
 #endif

@@ -223,6 +223,8 @@ static void answer_variable(struct sym_engine *e, uint64_t address, struct sym_b
 	sym_put_u64(reply, v.offset);
 	sym_put_string(reply, &e->intern, v.file);
 	sym_put_u32(reply, v.line);
+	sym_put_u64(reply, v.size);
+	sym_put_string(reply, &e->intern, v.part);
 }
 
 void sym_engine_answer(struct sym_engine *e, struct sym_buffer *request, struct sym_buffer *reply)

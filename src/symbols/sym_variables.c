@@ -15,6 +15,7 @@
 #include "src/symbols/sym_dwarf.h"
 #include "src/symbols/sym_static.h"
 
+#define PART_SIZE 200
 #define SEARCHED_MAX (512ull << 20) /* bytes of debug information to search for a variable's definition */
 #define MISSED_MAX (2ull << 30)     /* bytes of debug information searched in vain: about two seconds */
 
@@ -34,6 +35,7 @@ struct sym_variables {
 	uint64_t missed;                /* bytes of it that were searched for variables that were not there */
 	struct definition *definitions; /* one for each variable of the table */
 	struct sym_static *statics;
+	char part[PART_SIZE]; /* of the last answer */
 };
 
 struct sym_variables *sym_variables_new(struct sym_lookup *l, struct sym_dwarf *second,
@@ -142,8 +144,13 @@ int sym_variables_find(struct sym_variables *v, uint64_t address, struct sym_var
 	d = &v->definitions[symbol - v->table->variables];
 	if (!d->asked)
 		find_definition(v, symbol, d);
-	*ret = (struct sym_variable){
-		.name = d->name, .offset = address - symbol->address, .file = d->file, .line = d->line
-	};
+	*ret = (struct sym_variable){ .name = d->name,
+				      .offset = address - symbol->address,
+				      .file = d->file,
+				      .line = d->line,
+				      .size = symbol->size };
+	if (v->second && symbol->size > ret->offset && v->debug_size && v->debug_size <= SEARCHED_MAX &&
+	    sym_dwarf_member(v->second, symbol->address, ret->offset, v->part, sizeof(v->part)))
+		ret->part = v->part;
 	return 0;
 }

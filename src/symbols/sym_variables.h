@@ -17,7 +17,7 @@ struct sym_variables *sym_variables_new(struct sym_lookup *l, struct sym_dwarf *
 /* Takes NULL. */
 void sym_variables_free(struct sym_variables *v);
 
-/* The variable that an address lies in. Strings live as long as v. 0 or -ENOENT. */
+/* The variable that an address lies in. Strings live as long as v, the part until the next call. 0 or -ENOENT. */
 int sym_variables_find(struct sym_variables *v, uint64_t address, struct sym_variable *ret);
 
 #endif

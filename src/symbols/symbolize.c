@@ -267,6 +267,20 @@ int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, cons
 	return 0;
 }
 
+int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address, const char **ret_part,
+			     uint64_t *ret_size)
+{
+	struct sym_file *file = file_of(s, module);
+	struct sym_variable v;
+	int r = file ? sym_file_variable(file, address - s->modules[module].base, &v) : -EINVAL;
+
+	if (r < 0)
+		return r;
+	*ret_part = v.part;
+	*ret_size = v.size;
+	return 0;
+}
+
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module)
 {
 	struct sym_file *file = file_of(s, module);

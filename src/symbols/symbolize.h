@@ -81,6 +81,11 @@ int symbolizer_want_variables(struct symbolizer *s, int module, const uint64_t *
 int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, const char **ret_name,
 			uint64_t *ret_offset, const char **ret_file, unsigned int *ret_line);
 
+/* The part of that variable which the address is in, as debug information tells ("[4]", ".mutex"; NULL: it does not), and
+ * the variable's size. -ENOENT: the address is in no known variable. */
+int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address, const char **ret_part,
+			     uint64_t *ret_size);
+
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module);
 
 #endif

@@ -18,6 +18,7 @@ flat() { # each paragraph in one line
 		{ print line; line = $0 } END { print line }'
 }
 flat <err >flat
+cp err rows
 
 # Template arguments where nothing else tells rows apart, callers where they do.
 for row in 'mutex in Cache<AccountWithALongName, int>::fill alike.cc:[0-9]+' \
@@ -28,6 +29,34 @@ for row in 'mutex in Cache<AccountWithALongName, int>::fill alike.cc:[0-9]+' \
 done
 [ -z "$(sed -nE 's/^ +[0-9]+  +(.*[^ ]) +(mutex|rwlock) .*/\1/p' err | sort | uniq -d)" ] ||
 	fail "two rows read alike"
+
+# Elements of arrays and members of structures; elements also where no debug information tells of them.
+"${CXX:-c++}" -O1 "-I$top_srcdir" -pthread -o plain "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
+expect 0 "$mutrace" --json=plain.json ./plain
+check_json plain.json 'lock("row_locks[0]") and lock("row_locks[4]") and lock("cache+0x8")' \
+	'lock("row_locks[4]")["identity"].endswith("row_locks+0xa0")'
+grep -q "define HAVE_LIBDW 1" "$top_builddir/config.h" 2>/dev/null &&
+	check_json json 'lock("row_locks[0]") and lock("row_locks[4]") and lock("cache.mutex")' \
+		'lock("cache.parts[2].lock")["kind"] == "rwlock"' 'lock("kept") and lock("library_lock")' \
+		'lock("cache.mutex")["identity"].endswith("cache+0x8")'
+
+# Python's global lock is a condition in _PyRuntime, and contention.
+cat >gil.py <<'END'
+import threading
+def spin():
+    for i in range(300000):
+        pass
+all = [threading.Thread(target=spin) for i in range(3)]
+for t in all: t.start()
+for t in all: t.join()
+END
+expect 0 "$mutrace" --json=gil.json /usr/bin/python3 gil.py
+if grep -q _PyRuntime gil.json || grep -q "Python's GIL" gil.json; then
+	check_json gil.json 'cond("Python\x27s GIL")["mutex"] == "Python\x27s GIL (mutex)"' \
+		'p["headline"]["lock_wait_ns"] >= cond("Python\x27s GIL")["wait_ns"]["total"]' \
+		'sum(t["wait_ns"] for t in p["thread_list"]) == p["headline"]["lock_wait_ns"]'
+	grep -q "Waiting for work.*GIL" err && fail "waiting for the GIL is no idleness"
+fi
 
 # Eight equal frames, and then left() or right().
 at='alike.cc:[0-9]+'

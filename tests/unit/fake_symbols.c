@@ -109,6 +109,21 @@ int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, cons
 	return -ENOENT;
 }
 
+int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address, const char **ret_part,
+			     uint64_t *ret_size)
+{
+	(void)s;
+	(void)module;
+	for (const struct fake_variable *v = fake_variables; v && v->end; v++) {
+		if (address < v->start || address >= v->end)
+			continue;
+		*ret_part = NULL;
+		*ret_size = v->end - v->start;
+		return 0;
+	}
+	return -ENOENT;
+}
+
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module)
 {
 	(void)s;

@@ -89,6 +89,8 @@ static void answer_one(struct sym_engine *e, uint32_t kind, uint64_t address, st
 		sym_put_u64(reply, address & 15);
 		sym_put_string(reply, &e->intern, "v.c");
 		sym_put_u32(reply, 7);
+		sym_put_u64(reply, 16);
+		sym_put_string(reply, &e->intern, address & 15 ? "[1]" : NULL);
 		return;
 	}
 	if (address >= NOTHING && address < LIE - 16) {
@@ -374,6 +376,10 @@ static void variables(void **state)
 		assert_int_equal(offset, 5);
 	}
 	assert_int_equal(symbolizer_variable(s, m, 0x1005, &name, NULL, NULL, NULL), 0);
+	assert_int_equal(symbolizer_variable_part(s, m, 0x1005, &name, &offset), 0);
+	assert_string_equal(name, "[1]");
+	assert_int_equal(offset, 16);
+	assert_int_equal(symbolizer_variable_part(s, m, 0x1000 + NOTHING, &name, &offset), -ENOENT);
 	assert_int_equal(noted('q'), 2);
 	symbolizer_free(s);
 }

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Locks that everybody knows by another name than the one in the symbol table. A lock is called so only if that is
+ * certain. Runs in mutrace. Called by identity.c.
+ */
+#include <pthread.h>
+#include <semaphore.h>
+#include <string.h>
+
+#include "src/analysis/private.h"
+
+uint64_t known_lock_size(unsigned int kind)
+{
+	switch (kind) {
+	case KIND_MUTEX: return sizeof(pthread_mutex_t);
+	case KIND_RWLOCK: return sizeof(pthread_rwlock_t);
+	case KIND_COND: return sizeof(pthread_cond_t);
+	case KIND_SEM: return sizeof(sem_t);
+	case KIND_BARRIER: return sizeof(pthread_barrier_t);
+	default: return 0; /* a number could be anything */
+	}
+}
+
+/* Python's global interpreter lock: two conditions and two mutexes, one behind the other, in _PyRuntime. */
+static const struct {
+	unsigned int kind;
+	const char *name;
+} gil[] = {
+	{ KIND_COND, "Python's GIL" }, /* threads that want it wait for this */
+	{ KIND_MUTEX, "Python's GIL (mutex)" },
+	{ KIND_COND, "Python's GIL (switch)" },
+	{ KIND_MUTEX, "Python's GIL (switch mutex)" },
+};
+#define GIL_PARTS (sizeof(gil) / sizeof(gil[0]))
+
+static bool lock_at(const struct model_process *p, uint64_t address, unsigned int kind)
+{
+	for (size_t i = 0; i < p->n_locks; i++)
+		if (p->locks[i].address == address && p->locks[i].kind == kind)
+			return true;
+	return false;
+}
+
+/* True if these are the GIL's parts; of those that were never used one may be missing. */
+static bool is_gil(const struct model_process *p, uint64_t address)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < GIL_PARTS; i++) {
+		found += lock_at(p, address, gil[i].kind);
+		address += known_lock_size(gil[i].kind);
+	}
+	return found + 1 >= GIL_PARTS;
+}
+
+const char *known_lock(const struct model_process *p, const struct model_lock *l, const char *variable)
+{
+	uint64_t before = 0;
+
+	if (strcmp(variable, "_PyRuntime") != 0)
+		return NULL;
+	for (size_t i = 0; i < GIL_PARTS; i++) {
+		if (l->kind == gil[i].kind && is_gil(p, l->address - before))
+			return gil[i].name;
+		before += known_lock_size(gil[i].kind);
+	}
+	return NULL;
+}
+
+bool known_contention(const struct report_row *row)
+{
+	for (size_t i = 0; i < GIL_PARTS; i++)
+		if (row->kind == gil[i].kind && row->name && strcmp(row->name, gil[i].name) == 0)
+			return row->named_by == NAMED_BY_VARIABLE;
+	return false;
+}
