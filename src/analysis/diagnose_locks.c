@@ -18,7 +18,9 @@ struct hottest {
 };
 
 #define HOT_LOCKS_LEAST 4u
-#define HOT_PERCENT 50u /* of the wait, and about as much of the contended acquisitions */
+#define HOT_PERCENT \
+	50u /* of the wait, and of the contended acquisitions: one long wait does not make it hot */
+#define HOT_WAITS 10u
 
 static void hottest_take(const struct diagnoses *d, size_t process, const uint64_t *cost,
 			 const uint64_t *contended, struct hottest *of_rows)
@@ -62,11 +64,64 @@ static int process_hottest(const struct diagnoses *d, size_t process, struct hot
 	return cost && contended ? 0 : -ENOMEM;
 }
 
-static int hottest_name(struct diagnoses *d, const struct report_row *row, const struct hottest *h)
+#define ALIKE_FRAMES 4u
+
+/* A number for a place where a lock is taken: of the innermost frames as they read. */
+static uint64_t place_key(struct report_private *v, uint32_t stack)
 {
+	const struct report_stack *s = symbols_stack(v, stack);
+	uint64_t key = 0;
+
+	for (size_t i = 0; s && i < s->n && i < ALIKE_FRAMES; i++)
+		key = (key ^ s->frames[i].address) * 0x9e3779b97f4a7c15ull;
+	return key;
+}
+
+/*
+ * True if half of the other locks or more are taken where the hottest one is, too. Locks that a library makes in one
+ * function for all purposes are no shards of one thing.
+ */
+static int shards(struct diagnoses *d, uint32_t row, const struct hottest *h, bool *ret)
+{
+	const struct model_process *p = d->e->processes[h->process];
+	const uint32_t *rows = d->map->rows[h->process];
+	struct table places = { 0 }, others = { 0 };
+	size_t alike = 0, all = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_cells && r == 0; i++)
+		if (p->cells[i].lock == h->lock)
+			r = table_put(&places, place_key(d->v, p->cells[i].stack), 0, 0);
+	for (size_t i = 0; i < p->n_cells && r == 0; i++) {
+		const struct model_cell *c = &p->cells[i];
+		uint32_t known = table_get(&others, c->lock, 0);
+
+		if (rows[c->lock] != row || c->lock == h->lock || known == 1)
+			continue;
+		all += known == TABLE_NONE;
+		known = table_get(&places, place_key(d->v, c->stack), 0) != TABLE_NONE;
+		alike += known;
+		r = table_put(&others, c->lock, 0, known);
+	}
+	table_free(&places);
+	table_free(&others);
+	*ret = alike != 0 && 2 * alike >= all;
+	return r;
+}
+
+static int hottest_name(struct diagnoses *d, uint32_t number, const struct report_row *row,
+			const struct hottest *h)
+{
+	bool alike;
+	int r;
+
 	if (h->locks < HOT_LOCKS_LEAST || h->lock == MODEL_NONE || h->most < h->sum / 100 * HOT_PERCENT ||
-	    h->most * h->locks < 4 * h->sum || h->most_contended < h->contended / 100 * HOT_PERCENT / 2)
+	    h->most * h->locks < 4 * h->sum || h->most_contended < HOT_WAITS ||
+	    h->most_contended * 100 < h->contended * HOT_PERCENT)
 		return 0;
+	r = shards(d, number, h, &alike);
+	if (r < 0 || !alike)
+		return r;
 	return diagnosis_add(d, DIAGNOSIS_HOT_INSTANCE, &row, 1,
 			     "hot instance: one of the %" PRIu64
 			     " makes %.0f %% of the wait, that at 0x%" PRIx64
@@ -91,7 +146,7 @@ int diagnose_instances(struct diagnoses *d)
 		const struct report_row *row = place & ROW_CONDITION ? NULL : &d->e->locks[place];
 
 		if (row && diagnosis_matters(d, row))
-			r = hottest_name(d, row, &of_rows[i]);
+			r = hottest_name(d, i, row, &of_rows[i]);
 	}
 	free(of_rows);
 	return r;

@@ -21,7 +21,7 @@ PATTERNS = (
     ("holder-slept", {"convoy": ["first"]}, ["turns"]),
     ("thundering-herd", {"herd": ["work"]}, ["call", "inside"]),
     ("writer-starvation", {"starve": ["table"]}, ["writers"]),
-    ("hot-instance", {"hot": None}, ["even"]),
+    ("hot-instance", {"hot": None}, ["even", "mixed"]),
     ("false-sharing", {"neighbours": ["neighbours"]}, ["apart"]),
 )
 

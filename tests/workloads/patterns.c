@@ -9,7 +9,8 @@
  *     patterns herd|call|inside                     a broadcast wakes eight for one piece of work; for one
  *                                                   each, which they do at once or with the lock held
  *     patterns starve|writers                       readers pass a writer by; a rwlock that prefers writers
- *     patterns hot|even                             one of 16 locks is wanted by all; each by as many
+ *     patterns hot|even|mixed                       one of 16 locks is wanted by all; each by as many; one
+ *                                                   of 16 that are used for different things
  *     patterns neighbours|apart                     busy locks of two threads in one cache line; in two
  */
 #include <pthread.h>
@@ -251,6 +252,22 @@ static void read_and_write(void)
 
 static pthread_mutex_t *shards[16];
 
+/* Each lock has a place of its own. */
+static void *various(void *number)
+{
+#define USE(n) \
+	pthread_mutex_lock(shards[n]); \
+	pthread_mutex_unlock(shards[n]);
+	for (int i = 0; i < 200; i++) {
+		pthread_mutex_lock(shards[3]);
+		sleep_us(200);
+		pthread_mutex_unlock(shards[3]);
+		USE(0) USE(1) USE(2) USE(4) USE(5) USE(6) USE(7) USE(8) USE(9) USE(10)
+	}
+#undef USE
+	return number;
+}
+
 static void *customer(void *number)
 {
 	for (int i = 0; i < 400; i++) {
@@ -269,7 +286,7 @@ static void shard(void)
 		shards[i] = malloc(sizeof(*shards[i]));
 		pthread_mutex_init(shards[i], NULL);
 	}
-	run(4, customer);
+	run(4, is("mixed") ? various : customer);
 }
 
 static struct {
@@ -317,7 +334,7 @@ int main(int argc, char **argv)
 		hand_out();
 	else if (is("starve") || is("writers"))
 		read_and_write();
-	else if (is("hot") || is("even"))
+	else if (is("hot") || is("even") || is("mixed"))
 		shard();
 	else if (is("neighbours") || is("apart"))
 		run(2, hurry);
