@@ -11,6 +11,7 @@
 #define SESSION_PART 4 /* of a session with a limit, so much is for events */
 /* Holds that were less than this part of the time between two events wait for the next sum. */
 #define SUM_LEAST 64
+#define SHORT_HOLD_NS 10000
 
 /* Chunks that are full, the oldest first. Zeros but for "taken" mean: none. */
 static struct {
@@ -71,6 +72,16 @@ static void take_over(struct thread *t, struct chunk *c)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
+static uint64_t ticks_of_ns(uint64_t ns)
+{
+	const struct clock_sync *c = &recorder.header->sync;
+	uint64_t passed = c->last_ns - c->first_ns;
+
+	if (!recorder.counter || passed == 0)
+		return ns;
+	return (uint64_t)((double)(c->last_ticks - c->first_ticks) / (double)passed * (double)ns);
+}
+
 /* Room for more events: a new chunk, or the one that was filled longest ago. False: there is none. */
 static bool more(struct thread *t)
 {
@@ -89,6 +100,7 @@ static bool more(struct thread *t)
 		c = full_take();
 	pilock_unlock(&full.word, t->tid);
 	t->events.number += had ? had->used : 0;
+	t->events.short_hold = ticks_of_ns(SHORT_HOLD_NS);
 	t->events.chunk = c;
 	if (!c)
 		return false;

@@ -27,11 +27,13 @@ void events_wait_parted(struct thread *t, const struct wait *w, const struct wai
 /* A cell is new in the thread's table, and its lock is about to be acquired. */
 void events_cell_made(struct thread *t, uint32_t cell);
 
-/* A closed hold, before it is booked. */
+/* A closed hold, before it is booked. One that began while others waited, as many do where a thread takes a lock
+ * again and again before they are awake, is an event only if it was long. */
 void events_hold_ended(struct thread *t, const struct held *h, uint64_t now);
 static inline void events_hold(struct thread *t, const struct held *h, uint64_t now)
 {
-	if (recorder.events && h->flags & (HELD_EVENT | HELD_WANTED | HELD_WATCHED | HELD_WAITED))
+	if (recorder.events && (h->flags & (HELD_EVENT | HELD_WANTED | HELD_WAITED) ||
+				(h->flags & HELD_WATCHED && now - h->since >= t->events.short_hold)))
 		events_hold_ended(t, h, now);
 }
 /* The hold of a lock will be an event, whatever happens in it. */

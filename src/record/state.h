@@ -65,7 +65,8 @@ struct thread_events {
 	uint32_t left;       /* events that still fit */
 	uint64_t number;     /* of the chunk's first event among all of the thread's */
 	uint32_t n_sums, turn;
-	uint64_t end; /* of the last event, ticks */
+	uint64_t short_hold; /* ticks */
+	uint64_t end;        /* of the last event, ticks */
 	struct event_sum sums[EVENT_SUMS];
 };
 

@@ -10,13 +10,16 @@
 
 #define LENGTH_MOST (UINT64_C(1) << 56) /* ns */
 #define HELD_LOOKED 64                  /* locks that a thread held at the end */
-#define WAITS_OPEN 32                   /* waits of a thread whose holds are looked for */
+#define GENERATION_UNKNOWN UINT32_MAX
+#define SUMMED_HOLDS 150000u
+#define WAITS_OPEN 32 /* waits of a thread whose holds are looked for */
 
 /* One thread's stream while it is read. */
 struct stream {
 	struct trace *t;
 	uint32_t thread;
 	struct strand *strand;
+	size_t first_strand;
 	uint64_t before;          /* end of the event before */
 	size_t sums, n_sums;      /* in process.events: not placed yet */
 	size_t waits[WAITS_OPEN]; /* operations: acquisitions after a wait whose hold has not come yet */
@@ -237,6 +240,15 @@ static int take_sums(struct stream *s, const struct model_event *e)
 	return sums_settle(s, s->before, begin > s->before ? begin : s->before);
 }
 
+/* Of a thread whose beginning was written over, the generation is known from the next one's. */
+static void name_cut(const struct stream *s, uint32_t generation)
+{
+	struct strand *last = &s->t->strands[s->t->n_strands - 1];
+
+	if (s->t->n_strands > s->first_strand && last->generation == GENERATION_UNKNOWN)
+		last->generation = generation;
+}
+
 static int take(struct stream *s, size_t number)
 {
 	const struct model_event *e = &s->t->process->events[number];
@@ -247,9 +259,13 @@ static int take(struct stream *s, size_t number)
 	if (e->end_ns <= s->t->from && s->t->cut)
 		return 0;
 	if (e->type == EVENT_START || !s->strand) {
+		bool began = e->type == EVENT_START;
+
 		if (s->strand && strand_end(s, OP_EXIT, s->before, 0, 0) < 0)
 			return -ENOMEM;
-		r = strand_begin(s, e->type == EVENT_START ? end : 0, e->type == EVENT_START ? e->flags : 0);
+		if (began)
+			name_cut(s, e->flags - 1u);
+		r = strand_begin(s, began ? end : 0, began ? e->flags : GENERATION_UNKNOWN);
 		if (r < 0 || e->type == EVENT_START)
 			return r;
 	}
@@ -290,11 +306,12 @@ static void add_unfinished(struct stream *s, const struct model_thread *m)
 static int read_thread(struct trace *t, uint32_t thread)
 {
 	const struct model_thread *m = &t->process->threads[thread];
-	struct stream s = { .t = t, .thread = thread };
+	struct stream s = { .t = t, .thread = thread, .first_strand = t->n_strands };
 
 	for (uint32_t i = 0; i < m->events_count; i++)
 		if (take(&s, m->events_first + i) < 0)
 			return -ENOMEM;
+	name_cut(&s, m->generation);
 	if (!s.strand)
 		return 0;
 	add_unfinished(&s, m);
@@ -349,6 +366,7 @@ static int link_strands(struct trace *t)
 			t->strands[found].lag = t->strands[found].begin - o->t0;
 		} else if (o->type == OP_JOIN && found == MODEL_NONE) {
 			o->type = OP_PAUSE;
+			t->joined_unknown += o->t1 - o->t0;
 		}
 	}
 	table_free(&lives);
@@ -368,7 +386,9 @@ int trace_build(struct trace *t)
 	const struct model_process *p = t->process;
 	int r = 0;
 
-	t->sum_most = p->n_events < 100000 ? 32 : p->n_events < 400000 ? 8 : 2;
+	/* so that the holds of sums are not many more than the events */
+	t->sum_most = SUMMED_HOLDS / (p->n_events + 1);
+	t->sum_most = t->sum_most > 32 ? 32 : t->sum_most < 2 ? 2 : t->sum_most;
 	find_window(t);
 	for (size_t i = 0; i < p->n_threads && r == 0; i++)
 		r = read_thread(t, (uint32_t)i);

@@ -14,7 +14,7 @@ static void push(struct actor *a, uint32_t lock)
 static bool holds(const struct actor *a, uint32_t lock)
 {
 	for (uint32_t i = 0; i < a->depth; i++)
-		if (a->held[i] == lock)
+		if ((a->held[i] & ~LOOSE) == lock)
 			return true;
 	return false;
 }
@@ -23,35 +23,12 @@ static bool holds(const struct actor *a, uint32_t lock)
 static bool pull(struct actor *a, uint32_t lock)
 {
 	for (uint32_t i = a->depth; i-- > 0;)
-		if (a->held[i] == lock) {
+		if ((a->held[i] & ~LOOSE) == lock) {
 			for (a->depth--; i < a->depth; i++)
 				a->held[i] = a->held[i + 1];
 			return true;
 		}
 	return false;
-}
-
-static bool take(struct sim *s, uint32_t actor, const struct op *o)
-{
-	struct sim_lock *l = &s->locks[o->lock];
-
-	if (holds(&s->actors[actor], o->lock)) { /* a sum's hold may come to lie in another one */
-		push(&s->actors[actor], o->lock);
-		return true;
-	}
-	if (o->side == SIDE_SHARED && l->owner == NOBODY) {
-		l->readers++;
-	} else if (o->side == SIDE_SHARED) {
-		queue_put(s, &l->readers_queue, actor);
-		return false;
-	} else if (l->owner == NOBODY && l->readers == 0) {
-		l->owner = actor;
-	} else {
-		queue_put(s, &l->writers_queue, actor);
-		return false;
-	}
-	push(&s->actors[actor], o->lock);
-	return true;
 }
 
 static void give_to_writer(struct sim *s, struct sim_lock *l)
@@ -82,6 +59,47 @@ static void release(struct sim *s, uint32_t actor, uint32_t lock)
 		push(&s->actors[reader], lock);
 		sim_wake(s, reader, ACT_PROCEED);
 	}
+}
+
+/* The holds of sums end before one that is known begins. */
+static void drop_loose(struct sim *s, uint32_t actor)
+{
+	struct actor *a = &s->actors[actor];
+
+	while (a->depth > 0 && a->held[a->depth - 1] & LOOSE) {
+		uint32_t lock = a->held[--a->depth] & ~LOOSE;
+
+		if (!holds(a, lock))
+			release(s, actor, lock);
+	}
+}
+
+static bool take(struct sim *s, uint32_t actor, const struct op *o)
+{
+	struct sim_lock *l = &s->locks[o->lock];
+	struct actor *a = &s->actors[actor];
+
+	if (o->loose == LOOSE_OUTER && a->depth > 0)
+		return true; /* it was somewhere else */
+	if (o->loose == LOOSE_NOT)
+		drop_loose(s, actor);
+	if (holds(a, o->lock)) {
+		push(a, o->lock);
+		return true;
+	}
+	if (o->side == SIDE_SHARED && l->owner == NOBODY) {
+		l->readers++;
+	} else if (o->side == SIDE_SHARED) {
+		queue_put(s, &l->readers_queue, actor);
+		return false;
+	} else if (l->owner == NOBODY && l->readers == 0) {
+		l->owner = actor;
+	} else {
+		queue_put(s, &l->writers_queue, actor);
+		return false;
+	}
+	push(a, o->lock | (o->loose ? LOOSE : 0));
+	return true;
 }
 
 bool sim_retry(struct sim *s, uint32_t actor)

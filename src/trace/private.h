@@ -22,13 +22,16 @@ enum op_type {
 	OP_END,   /* the process ended */
 };
 
+/* Holds that only a sum tells of lie somewhere near their place. They must not block those that are known. */
+enum loose { LOOSE_NOT, LOOSE_OUTER, LOOSE_INNER /* was within another lock */ };
+
 struct op {
 	uint64_t t0, t1; /* ns after the beginning of the window */
 	uint32_t lock, stack;
 	uint32_t arg;    /* WAIT, SIGNAL: number of the signal; BARRIER: threads; CREATE, JOIN: strand */
 	uint32_t weight; /* LOCK: how many acquisitions it stands for */
 	uint32_t order;  /* among operations of one moment */
-	uint8_t type, side;
+	uint8_t type, side, loose; /* enum loose */
 };
 
 struct strand {
@@ -54,10 +57,11 @@ struct trace {
 	struct strand *strands;
 	size_t n_strands, cap_strands;
 	uint32_t n_signals;
-	uint32_t main;     /* strand, MODEL_NONE: none */
-	uint32_t sum_most; /* holds that one sum is spread to */
-	uint32_t work;     /* lock whose outermost acquisitions by workers are progress */
-	uint64_t wake_ns;  /* from a release until its waiter runs */
+	uint32_t main;           /* strand, MODEL_NONE: none */
+	uint32_t sum_most;       /* holds that one sum is spread to */
+	uint32_t work;           /* lock whose outermost acquisitions by workers are progress */
+	uint64_t joined_unknown; /* ns of waits for the ends of threads that are not in the window */
+	uint64_t wake_ns;        /* from a release until its waiter runs */
 };
 
 /* build.c. 0 or -ENOMEM. */

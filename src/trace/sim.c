@@ -96,7 +96,7 @@ static bool cpu_enter(struct sim *s, uint32_t actor, enum act act)
 /* How the running time after the present operation is changed: by the innermost lock that is held. */
 static double factor(const struct sim *s, const struct actor *a)
 {
-	if (a->depth == 0 || !is_changed(s, a->held[a->depth - 1]))
+	if (a->depth == 0 || !is_changed(s, a->held[a->depth - 1] & ~LOOSE))
 		return 1;
 	return s->r->change == TRACE_NO_HOLD ? 0 : s->r->change == TRACE_HALF_HOLD ? 0.5 : 1;
 }

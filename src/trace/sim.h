@@ -6,7 +6,8 @@
 #include "src/trace/private.h"
 
 #define NOBODY UINT32_MAX
-#define HELD_MOST 16 /* locks that a thread holds at once, of which the innermost are looked at */
+#define LOOSE (1u << 31) /* of an entry of held[]: see enum loose */
+#define HELD_MOST 16     /* locks that a thread holds at once, of which the innermost are looked at */
 
 /* In this order threads act: the next thing that one does once its time has come, or it has a processor. */
 enum act { ACT_STEP, ACT_PROCEED, ACT_RETRY, ACT_CPU };

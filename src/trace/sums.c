@@ -32,7 +32,7 @@ static int turn_compare(const void *a, const void *b)
 	return x->at < y->at ? -1 : x->at > y->at;
 }
 
-static int hold_add(struct trace *t, const struct piece *p, double from, double length)
+static int hold_add(struct trace *t, const struct piece *p, enum loose loose, double from, double length)
 {
 	for (int i = 0; i < 2; i++) {
 		struct op *o = trace_op_add(t);
@@ -46,6 +46,7 @@ static int hold_add(struct trace *t, const struct piece *p, double from, double 
 		o->stack = p->sum->stack;
 		o->weight = i == 0 ? p->sum->holds / p->n : 0; /* such a release woke nobody, see match.c */
 		o->order = (uint32_t)i;
+		o->loose = (uint8_t)loose;
 	}
 	return 0;
 }
@@ -66,7 +67,7 @@ static int inner_add(struct trace *t, struct piece *pieces, size_t n, const stru
 		for (; p->done < until && left > 0; p->done++) {
 			double one = p->length < left ? p->length : left;
 
-			if (hold_add(t, p, at, one) < 0)
+			if (hold_add(t, p, LOOSE_INNER, at, one) < 0)
 				return -ENOMEM;
 			at += one;
 			left -= one;
@@ -118,7 +119,7 @@ int trace_sums(struct trace *t, const struct model_event *sums, size_t n_sums, u
 		double length = p->length * scale;
 
 		at += gap;
-		r = hold_add(t, p, at, length);
+		r = hold_add(t, p, p->sum->within == MODEL_NONE ? LOOSE_OUTER : LOOSE_INNER, at, length);
 		if (r == 0)
 			r = inner_add(t, pieces, n, p, at, length);
 		p->done++;

@@ -10,11 +10,11 @@
 #include "src/trace/private.h"
 
 #define ERROR_MOST 0.05
-#define STEPS_ALL 24000000 /* of all replays of a process; about two seconds */
-#define STEPS_OF_OP 8      /* one replay is given up after so many steps for each operation */
+#define STEPS_ALL 6000000 /* of all replays of a process, but for those of the first row */
+#define STEPS_OF_OP 8     /* one replay is given up after so many steps for each operation */
 #define TURN_NS 500000
 #define TURNS_MOST 4000000
-#define FITS 7
+#define FITS 5
 
 struct what_if {
 	struct trace t;
@@ -186,6 +186,9 @@ static int run(struct what_if *w, struct trace_set *sets, size_t n_sets, struct 
 		}
 	} else if (w->t.main == MODEL_NONE) {
 		ret->refused = "what the main thread did is not known";
+		return 0;
+	} else if ((double)w->t.joined_unknown > ERROR_MOST * (double)w->t.length) {
+		ret->refused = "it is not known for which threads others waited";
 		return 0;
 	} else {
 		trace_find_elastic(&w->t);

@@ -14,7 +14,7 @@ if [ "$step" = 1 ]; then
 		-std=gnu11 \
 		-I"$top_srcdir/src" -I"$top_srcdir" -I. -Isrc "$top_srcdir/tests/hostile/cuts.c" \
 		"$top_srcdir/tests/fuzz/fuzz.c" "$top_srcdir/tests/unit/fake_symbols.c" \
-		"$top_srcdir"/src/{base,load,analysis,render}/*.c src/render/profile.pb-c.c \
+		"$top_srcdir"/src/{base,load,trace,analysis,render}/*.c src/render/profile.pb-c.c \
 		$(pkg-config --libs jansson libprotobuf-c zlib) -o "$work/cuts" || exit 99
 	cd "$work" || exit 99
 	cuts=$work/cuts
