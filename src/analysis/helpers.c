@@ -9,6 +9,7 @@
 
 #include "src/analysis/helpers.h"
 #include "src/analysis/private.h"
+#include "src/base/match.h"
 
 static const char *const on_top[] = {
 	/* C++ allocation: what is of interest is who wanted the object */
@@ -213,25 +214,7 @@ size_t helper_name_length(const char *function)
 
 size_t report_function_length(const char *f)
 {
-	size_t length = strlen(f), i;
-	int depth = 0;
-
-	i = length;
-	if (length > 6 && strcmp(f + length - 6, " const") == 0)
-		i -= 6;
-	if (i == 0 || f[i - 1] != ')')
-		return length;
-	while (i-- > 0) {
-		if (f[i] == ')')
-			depth++;
-		else if (f[i] == '(' && --depth == 0)
-			break;
-	}
-	if (i == (size_t)-1 || i == 0 || strncmp(f + i, "(anonymous namespace)", 21) == 0)
-		return length;
-	if (i >= 8 && strncmp(f + i - 8, "operator", 8) == 0)
-		return length;
-	return i;
+	return match_function_length(f);
 }
 
 static bool matches(const char *const *patterns, size_t n, const char *function)

@@ -115,6 +115,12 @@ int rows_rank(struct report_private *v, struct report_process *e, struct row_map
 int rows_tell_apart(struct report_private *v, struct report_process *e);
 /* threads.c */
 int threads_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+/* filter.c: the last step before the totals */
+int filter_make(struct report_private *v, struct report_process *e);
+/* thread_names.c: after threads_make(), while rows are where they were ranked */
+int thread_names_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+/* Numbers the rows and says which the text shows. */
+void rows_show(const struct report_options *o, struct report_row *rows, size_t n);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
 /* gain.c */

@@ -82,15 +82,26 @@ static bool row_passes(const struct report_options *o, const struct report_row *
 	       w->contended + r->contended >= o->contended_min;
 }
 
+void rows_show(const struct report_options *o, struct report_row *rows, size_t n)
+{
+	unsigned int max = o->max == REPORT_MAX_USUAL ? MAX_USUAL : o->max;
+	size_t shown = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		rows[i].rank = (uint32_t)i + 1;
+		rows[i].shown = row_passes(o, &rows[i]) && (o->all || max == 0 || shown < max);
+		shown += rows[i].shown;
+	}
+}
+
 static int rank_kind(struct report_private *v, struct row_map *map, bool conditions,
 		     struct report_row **ret_rows, size_t *ret_n)
 {
 	const struct report_options *o = v->options;
 	const struct order *order = conditions ? &o->cond_order : &o->lock_order;
-	unsigned int max = o->max == REPORT_MAX_USUAL ? MAX_USUAL : o->max;
 	struct report_row *rows;
 	struct sorted *sorted;
-	size_t i, n = 0, shown = 0;
+	size_t i, n = 0;
 
 	sorted = malloc((map->n_all + 1) * sizeof(*sorted));
 	if (!sorted)
@@ -110,12 +121,10 @@ static int rank_kind(struct report_private *v, struct row_map *map, bool conditi
 	}
 	for (i = 0; i < n; i++) {
 		rows[i] = map->all[sorted[i].number];
-		rows[i].rank = (uint32_t)i + 1;
-		rows[i].shown = sorted[i].passes && (o->all || max == 0 || shown < max);
-		shown += rows[i].shown;
 		map->place[sorted[i].number] = (uint32_t)i | (conditions ? ROW_CONDITION : 0);
 	}
 	free(sorted);
+	rows_show(o, rows, n);
 	*ret_rows = rows;
 	*ret_n = n;
 	return 0;

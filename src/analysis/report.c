@@ -33,11 +33,11 @@ void report_free(struct report *r)
 	for (i = 0; i < r->n_processes; i++) {
 		struct report_process *e = &r->processes[i];
 
-		for (j = 0; j < e->n_locks; j++) {
+		for (j = 0; j < e->n_locks + e->n_filtered; j++) {
 			counters_free(&e->locks[j].side[0]);
 			counters_free(&e->locks[j].side[1]);
 		}
-		for (j = 0; j < e->n_conditions; j++) {
+		for (j = 0; j < e->n_conditions + e->n_filtered_conditions; j++) {
 			counters_free(&e->conditions[j].side[0]);
 			counters_free(&e->conditions[j].side[1]);
 		}
@@ -187,6 +187,9 @@ static int totals_make(struct report_process *e)
 	size_t i;
 	int r;
 
+	counters_free(&e->total);
+	e->total = (struct counters){ 0 };
+	e->cond_wait_ns = 0;
 	for (i = 0; i < e->n_locks; i++) {
 		if (e->locks[i].work)
 			continue;
@@ -251,6 +254,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	if (r == 0)
 		r = threads_make(v, e, &map);
 	if (r == 0)
+		r = thread_names_make(v, e, &map);
+	if (r == 0)
 		r = hang_make(v, e, &map);
 	if (r == 0)
 		r = diagnoses_make(v, e, &map);
@@ -258,10 +263,14 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		r = totals_make(e);
 	if (r == 0)
 		r = gains_make(e, &map);
-	if (r == 0) {
+	if (r == 0)
 		others_name(e, &map);
+	if (r == 0)
+		r = filter_make(v, e);
+	if (r == 0)
+		r = totals_make(e); /* of what the filter left */
+	if (r == 0)
 		r = allocs_make(v, report, e);
-	}
 	row_map_free(&map, e->n_processes);
 	return r;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "src/analysis/counters.h"
+#include "src/base/match.h"
 #include "src/load/model.h"
 #include "src/trace/trace.h"
 
@@ -28,7 +29,8 @@ struct report_options {
 	unsigned int max; /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
 	bool all;         /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
-	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
+	uint64_t wait_min;    /* conditions: waited on at least this often (as the old mutrace has it) */
+	struct filter filter; /* what it keeps out is in no output and in no sum */
 	struct order lock_order, cond_order; /* from order_find(); none: total wait */
 	bool per_instance;                   /* do not fold locks made in one place */
 	unsigned int fold_images; /* more images of one program than this become one entry; 0: never */
@@ -175,9 +177,12 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	uint64_t wait_min_ns, wait_max_ns;       /* total wait: least and greatest of these processes */
 	const struct model_process *wait_max_in; /* where it was greatest */
 	const char *wait_max_session;            /* the path of the session that this is of */
-	bool shown;                              /* passes the minima and the limit */
 	bool gain_known;
 	struct trace_range gain[TRACE_CHANGES]; /* what changing it would gain, see report_process.what_if */
+	const char **thread_names; /* of those that used it, each once, in the order of the alphabet */
+	size_t n_thread_names;
+	bool filtered; /* the filter keeps it out */
+	bool shown;    /* passes the minima and the limit */
 };
 
 /* A thread; or several of one name that had one record, one after another. */
@@ -246,10 +251,12 @@ struct report_process { /* one process image, or several of one program */
 	uint64_t damaged, overhead_ns;
 	struct report_row *locks, *conditions; /* in order of rank */
 	size_t n_locks, n_conditions;
-	struct counters total; /* of all locks, both sides */
-	bool what_if_made;     /* the following is known */
-	bool what_if_bound;    /* gains are bounds by counters: nothing is gained, or so much at most */
+	bool what_if_made;  /* the following is known */
+	bool what_if_bound; /* gains are bounds by counters: nothing is gained, or so much at most */
 	struct trace_result what_if;
+	size_t n_filtered, n_filtered_conditions; /* rows behind these, that the filter keeps out */
+	uint64_t filtered_ns;                     /* waits for these locks */
+	struct counters total;                    /* of all locks, both sides */
 	uint64_t cond_wait_ns;
 	struct report_wait *waits; /* that last now */
 	size_t n_waits;

@@ -28,6 +28,7 @@
 struct check {
 	struct options *options;
 	struct limits limits;
+	struct selection selection;
 	struct digest *baseline, *run;
 	struct digest **runs; /* of the program, before their median is taken */
 	size_t n_runs;
@@ -39,7 +40,8 @@ static int session_done(const char *session, void *data)
 {
 	struct check *c = data;
 
-	return pipeline_digest(session, &c->options->report, &c->runs[c->n_runs], c->trouble) < 0
+	return pipeline_digest(session, &c->options->report, &c->selection, &c->runs[c->n_runs], c->trouble) <
+			       0
 		       ? 0
 		       : (int)++c->n_runs;
 }
@@ -117,7 +119,8 @@ static int limits_load(struct check *c)
 	}
 	if (o->bases.n == 0)
 		return 0;
-	return pipeline_digests(o->bases.items, o->bases.n, &o->report, &c->baseline, c->trouble) < 0
+	return pipeline_digests(o->bases.items, o->bases.n, &o->report, &c->selection, &c->baseline,
+				c->trouble) < 0
 		       ? STATUS_TROUBLE
 		       : 0;
 }
@@ -137,6 +140,16 @@ static void notes(const struct check *c)
 		say("note: the baseline is of an older mutrace and lacks figures that are not judged "
 		    "therefore; "
 		    "--write-baseline renews it");
+	if (c->selection.left_out)
+		say("note: this is filtered: %zu lock%s left out, here and in the sums",
+		    c->selection.left_out, c->selection.left_out == 1 ? " is" : "s are");
+	if (c->selection.ignored)
+		say("note: %zu known lock%s ignored, here and in the sums", c->selection.ignored,
+		    c->selection.ignored == 1 ? " is" : "s are");
+	for (size_t i = 0; i < c->selection.n_known; i++)
+		if (!c->selection.known[i].matched)
+			say("note: no lock matches '%s' (%s:%u)", c->selection.known[i].glob,
+			    c->selection.known[i].file, c->selection.known[i].line);
 	for (size_t i = 0; i < c->limits.n; i++)
 		if (!c->limits.rules[i].matched && !c->limits.rules[i].total)
 			say("note: no lock matches %s", c->limits.rules[i].where);
@@ -191,13 +204,16 @@ static int check(struct check *c, int argc, char **argv)
 	const struct options *o = c->options;
 	int status;
 
+	c->selection.filter = o->report.filter;
+	if (selection_read(&c->selection, o->suppressions.items, c->trouble) < 0)
+		return STATUS_TROUBLE;
 	status = limits_load(c);
 	if (status != 0)
 		return status;
 	if (o->after_dashes)
 		status = run_all(c, argv);
-	else if (pipeline_digests((const char *const *)argv, (size_t)argc, &o->report, &c->run, c->trouble) <
-		 0)
+	else if (pipeline_digests((const char *const *)argv, (size_t)argc, &o->report, &c->selection, &c->run,
+				  c->trouble) < 0)
 		status = STATUS_TROUBLE;
 	if (status != 0)
 		return status;
@@ -205,8 +221,12 @@ static int check(struct check *c, int argc, char **argv)
 		deadlock_say(c, c->run);
 		return STATUS_TROUBLE;
 	}
+	selection_apply(&c->selection, c->run, c->baseline);
 	if (c->run->n == 0) {
-		snprintf(c->trouble, sizeof(c->trouble), "there is no lock with a name in what was recorded");
+		snprintf(c->trouble, sizeof(c->trouble), "%s",
+			 c->selection.left_out + c->selection.ignored
+				 ? "no lock is left by the filter and the known locks"
+				 : "there is no lock with a name in what was recorded");
 		return STATUS_TROUBLE;
 	}
 	if (!o->write_baseline)
@@ -244,6 +264,7 @@ int command_check(struct options *o, int argc, char **argv)
 	digest_free(c.run);
 	digest_free(c.baseline);
 	limits_free(&c.limits);
+	selection_free(&c.selection);
 	if (exit_like != -1)
 		child_exit_like(exit_like);
 	return status;

@@ -31,12 +31,16 @@ static int write_json(const char *path, const struct diff *d)
 	return r;
 }
 
-static int compare(const struct options *o, const struct digest *base, const struct digest *now)
+static int compare(const struct options *o, struct selection *s, struct digest *base, struct digest *now)
 {
 	const char *json = o->outputs[OUTPUT_json].path;
 	struct diff d = { 0 };
 	int status = STATUS_TROUBLE;
 
+	selection_apply(s, now, base);
+	if (s->left_out)
+		say("note: this is filtered: %zu lock%s left out, here and in the sums", s->left_out,
+		    s->left_out == 1 ? " is" : "s are");
 	if (diff_make(&d, base, now) < 0) {
 		say("out of memory");
 		return status;
@@ -54,6 +58,7 @@ static int compare(const struct options *o, const struct digest *base, const str
 
 int command_diff(struct options *o, int argc, char **argv)
 {
+	struct selection s = { .filter = o->report.filter };
 	struct digest *base = NULL, *now = NULL;
 	char error[MODEL_ERROR_SIZE];
 	const char *const *paths = (const char *const *)argv;
@@ -64,12 +69,13 @@ int command_diff(struct options *o, int argc, char **argv)
 		    "NEW...");
 		return STATUS_TROUBLE;
 	}
-	if (pipeline_digests(bases ? paths : o->bases.items, bases ? 1 : o->bases.n, &o->report, &base,
+	if (pipeline_digests(bases ? paths : o->bases.items, bases ? 1 : o->bases.n, &o->report, &s, &base,
 			     error) < 0 ||
-	    pipeline_digests(paths + bases, (size_t)(argc - bases), &o->report, &now, error) < 0)
+	    pipeline_digests(paths + bases, (size_t)(argc - bases), &o->report, &s, &now, error) < 0)
 		say("%s", error);
 	else
-		status = compare(o, base, now);
+		status = compare(o, &s, base, now);
+	selection_free(&s);
 	digest_free(base);
 	digest_free(now);
 	return status;

@@ -15,6 +15,8 @@ const char *const option_group_titles[GROUP_MAX] = {
 
 #define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES | FOR_HANG)
 
+#define FOR_FILTER (FOR_REPORTS | FOR_DIFF | FOR_CHECK)
+
 /* One line an option: in the order of --help. */
 const struct option_spec option_specs[] = {
 	{ GROUP_WHAT, 'o', "output", "DIR", FOR_RUN | FOR_WATCH, ARG_STRING, AT(output), 0, 0,
@@ -61,6 +63,8 @@ const struct option_spec option_specs[] = {
 	  "threads of such a name count as realtime, too" },
 	{ GROUP_JUDGE, 0, "after", "SECONDS", FOR_WATCH, ARG_SECONDS, AT(config.after_ms), 0, UINT32_MAX,
 	  "leave out what happens earlier after the start of a process" },
+	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_CHECK, ARG_LIST, AT(suppressions), 0, 0,
+	  "ignore the locks that the globs in FILE match; may be given again" },
 	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_WATCHES, ARG_LIST, AT(suppressions), 0, 0,
 	  "leave out what the globs in FILE match; may be given again" },
 	{ GROUP_JUDGE, 0, "fail", "[=STATUS]", FOR_WATCH, ARG_STATUS, AT(fail_status), 3, 255,
@@ -80,8 +84,15 @@ const struct option_spec option_specs[] = {
 	  UINT64_MAX, "only locks whose owner changed at least N times" },
 	{ GROUP_ROWS, 0, "contended-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.contended_min), 0,
 	  UINT64_MAX, "only locks that were contended at least N times" },
-	{ GROUP_ROWS, 0, "wait-min", "N", FOR_REPORTS, ARG_UINT64, AT(report.wait_min), 0, UINT64_MAX,
-	  "only conditions that were waited on at least N times" },
+	{ GROUP_ROWS, 0, "wait-min", "TIME", FOR_FILTER, ARG_WAIT_MIN, AT(report.filter.wait_ns), 0, 0,
+	  "only locks that were waited for as long as TIME, such as 10ms; N without unit: conditions waited "
+	  "on N times" },
+	{ GROUP_ROWS, 0, "lock", "GLOB", FOR_FILTER, ARG_LIST, AT(only_locks), 0, 0,
+	  "only locks of such a name; may be given again, as --thread and --function" },
+	{ GROUP_ROWS, 0, "thread", "GLOB", FOR_FILTER, ARG_LIST, AT(only_threads), 0, 0,
+	  "only locks that threads of such a name used" },
+	{ GROUP_ROWS, 0, "function", "GLOB", FOR_FILTER, ARG_LIST, AT(only_functions), 0, 0,
+	  "only locks that were waited for or held in, or below, such a function" },
 	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, ARG_LOCK_ORDER, AT(report.lock_order), 0, 0,
 	  "order locks by ORDER (see below), not by total wait" },
 	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, ARG_COND_ORDER, AT(report.cond_order), 0, 0,

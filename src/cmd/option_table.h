@@ -20,10 +20,11 @@ enum argument_type {
 	ARG_TIME, /* enum report_time by name */
 	ARG_LOCK_ORDER,
 	ARG_COND_ORDER,
-	ARG_STATUS,  /* unsigned int, an exit status; min if none is given */
-	ARG_SECONDS, /* uint32_t of milliseconds */
-	ARG_CLASSES, /* uint32_t of bits: a list of watch classes */
-	ARG_IGNORED, /* takes an argument and does nothing */
+	ARG_STATUS,   /* unsigned int, an exit status; min if none is given */
+	ARG_SECONDS,  /* uint32_t of milliseconds */
+	ARG_CLASSES,  /* uint32_t of bits: a list of watch classes */
+	ARG_WAIT_MIN, /* uint64_t of ns with a unit; without, a number of waits for conditions */
+	ARG_IGNORED,  /* takes an argument and does nothing */
 };
 
 enum option_group { GROUP_WHAT, GROUP_JUDGE, GROUP_ROWS, GROUP_NAMES, GROUP_RECORD, GROUP_OTHER, GROUP_MAX };

@@ -10,6 +10,7 @@
 
 #include "src/cmd/option_table.h"
 #include "src/cmd/say.h"
+#include "src/compare/figures.h"
 #include "src/session/watched.h"
 
 #define OPTIONS_MAX 128 /* of one command */
@@ -107,6 +108,21 @@ static int set_seconds(const struct option_spec *spec, void *at, const char *val
 	return 0;
 }
 
+/* The option of the old mutrace counts waits for conditions; with a unit it is ours. */
+static int set_wait_min(struct options *o, const struct option_spec *spec, const char *value)
+{
+	double ns;
+
+	if (o->command & FOR_REPORTS && parse_number(value, false, &o->report.wait_min) == 0)
+		return 0;
+	if (figure_parse(UNIT_NS, value, &ns) < 0) {
+		say("--%s takes a time with its unit such as 50us or 10ms, not '%s'", spec->name, value);
+		return -1;
+	}
+	o->report.filter.wait_ns = figure_whole(ns);
+	return 0;
+}
+
 static int set_classes(const struct option_spec *spec, void *at, const char *value)
 {
 	while (*value != '\0') {
@@ -174,6 +190,7 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 					  at, value)
 			     : 0;
 	case ARG_SECONDS: return set_seconds(spec, at, value);
+	case ARG_WAIT_MIN: return set_wait_min(o, spec, value);
 	case ARG_CLASSES: return set_classes(spec, at, value);
 	case ARG_LOCK_ORDER:
 	case ARG_COND_ORDER: return set_order(spec, at, value);
@@ -285,14 +302,19 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	o->config.no_follow = o->no_follow;
 	o->report.helpers = o->helpers.items;
 	o->report.suppressions = o->suppressions.items;
+	o->report.filter.locks = o->only_locks.items;
+	o->report.filter.threads = o->only_threads.items;
+	o->report.filter.functions = o->only_functions.items;
 	o->after_dashes = optind > 1 && strcmp(argv[optind - 1], "--") == 0;
 	return optind;
 }
 
 void options_free(struct options *o)
 {
-	struct string_list *lists[] = { &o->helpers, &o->bases, &o->limits, &o->limit_files,
-					&o->suppressions };
+	struct string_list *lists[] = {
+		&o->helpers,      &o->bases,      &o->limits,       &o->limit_files,
+		&o->suppressions, &o->only_locks, &o->only_threads, &o->only_functions
+	};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		free(lists[i]->items);

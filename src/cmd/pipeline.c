@@ -114,11 +114,17 @@ int pipeline_write(const struct pipeline *p, const struct output outputs[OUTPUTS
 	return r;
 }
 
-static int digest_session(const char *path, const struct report_options *o, struct digest **ret, char *error)
+static int digest_session(const char *path, const struct report_options *options, struct selection *s,
+			  struct digest **ret, char *error)
 {
+	struct report_options o = *options;
 	json_t *document = NULL;
 	struct pipeline p;
-	int r = pipeline_analyse(&p, &path, 1, o, error);
+	int r;
+
+	o.filter = (struct filter){ 0 }; /* it is for all that is compared together */
+	o.suppressions = NULL;
+	r = pipeline_analyse(&p, &path, 1, &o, error);
 
 	if (r < 0)
 		return r;
@@ -128,12 +134,12 @@ static int digest_session(const char *path, const struct report_options *o, stru
 		snprintf(error, MODEL_ERROR_SIZE, "%s: %s", path, strerror(-r));
 		return r;
 	}
-	r = digest_from_json(document, path, ret, error);
+	r = digest_from_json(document, path, s, ret, error);
 	json_decref(document);
 	return r;
 }
 
-static int digest_file(FILE *f, const char *path, struct digest **ret, char *error)
+static int digest_file(FILE *f, const char *path, struct selection *s, struct digest **ret, char *error)
 {
 	json_error_t why;
 	json_t *document = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
@@ -143,19 +149,20 @@ static int digest_file(FILE *f, const char *path, struct digest **ret, char *err
 		snprintf(error, MODEL_ERROR_SIZE, "%s: line %d is not JSON: %s", path, why.line, why.text);
 		return -EBADMSG;
 	}
-	r = digest_from_json(document, path, ret, error);
+	r = digest_from_json(document, path, s, ret, error);
 	json_decref(document);
 	return r;
 }
 
-int pipeline_digest(const char *path, const struct report_options *o, struct digest **ret, char *error)
+int pipeline_digest(const char *path, const struct report_options *o, struct selection *s,
+		    struct digest **ret, char *error)
 {
 	struct stat st;
 	int c, r;
 	FILE *f;
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return digest_session(path, o, ret, error);
+		return digest_session(path, o, s, ret, error);
 	f = fopen(path, "re");
 	if (!f) {
 		r = -errno;
@@ -167,22 +174,22 @@ int pipeline_digest(const char *path, const struct report_options *o, struct dig
 	while (c == ' ' || c == '\t' || c == '\n' || c == '\r');
 	if (c == '{') {
 		ungetc(c, f);
-		r = digest_file(f, path, ret, error);
+		r = digest_file(f, path, s, ret, error);
 	} else {
-		r = digest_session(path, o, ret, error); /* a single image */
+		r = digest_session(path, o, s, ret, error); /* a single image */
 	}
 	fclose(f);
 	return r;
 }
 
-int pipeline_digests(const char *const *paths, size_t n, const struct report_options *o, struct digest **ret,
-		     char *error)
+int pipeline_digests(const char *const *paths, size_t n, const struct report_options *o, struct selection *s,
+		     struct digest **ret, char *error)
 {
 	struct digest **runs = calloc(n ? n : 1, sizeof(struct digest *));
 	int r = runs ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = pipeline_digest(paths[i], o, &runs[i], error);
+		r = pipeline_digest(paths[i], o, s, &runs[i], error);
 	if (r == 0 && n == 1) {
 		*ret = runs[0];
 		runs[0] = NULL;

@@ -11,6 +11,7 @@
 #include "src/render/render.h"
 
 struct digest;
+struct selection;
 
 /* Sessions read and analysed; ends with pipeline_free(). */
 struct pipeline {
@@ -39,11 +40,12 @@ bool outputs_on_stdout(const struct output outputs[OUTPUTS]);
 /*
  * A digest of one file or directory: a session, a JSON report, or a baseline. A session becomes its JSON
  * report first, as a value in memory, so a comparison says the same whether sessions or reports were
- * kept. As pipeline_analyse().
+ * kept; s says which locks are kept (select.h). As pipeline_analyse().
  */
-int pipeline_digest(const char *path, const struct report_options *o, struct digest **ret, char *error);
+int pipeline_digest(const char *path, const struct report_options *o, struct selection *s,
+		    struct digest **ret, char *error);
 /* The digests of all paths as one: the median of each figure. */
-int pipeline_digests(const char *const *paths, size_t n, const struct report_options *o, struct digest **ret,
-		     char *error);
+int pipeline_digests(const char *const *paths, size_t n, const struct report_options *o, struct selection *s,
+		     struct digest **ret, char *error);
 
 #endif

@@ -156,7 +156,8 @@ static void figures_read(const json_t *object, unsigned int of_kind, struct figu
 	}
 }
 
-int baseline_read(struct digest *d, const json_t *document, const char *name, char *error)
+int baseline_read(struct digest *d, const json_t *document, const char *name, struct selection *s,
+		  char *error)
 {
 	json_int_t format = json_integer_value(json_object_get(document, "mutrace-baseline"));
 	json_t *locks = json_object_get(document, "locks"), *lock;
@@ -187,6 +188,9 @@ int baseline_read(struct digest *d, const json_t *document, const char *name, ch
 			snprintf(error, MODEL_ERROR_SIZE, "%s: %s lacks its name or kind", name, identity);
 			return -EBADMSG;
 		}
+		/* of its code and threads nothing is known */
+		l->kept = selection_keeps_named(s, l->name, identity, &l->is_known) && !s->filter.threads &&
+			  !s->filter.functions;
 		figures_read(lock, digest_figures(kind_named(l->kind)), &l->figures);
 	}
 	return 0;

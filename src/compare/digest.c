@@ -20,6 +20,12 @@
 #define REPORT_FORMAT_NEWEST 2 /* formats of reports that are read: 1 to this */
 #define NUMBER_MAX 1e18        /* more is damage */
 
+struct reading { /* of one report */
+	struct selection *selection;
+	struct strings identities;
+	struct table numbers; /* of the locks, by identity */
+};
+
 void digest_free(struct digest *d)
 {
 	if (!d)
@@ -179,14 +185,14 @@ unsigned int digest_figures(enum lock_kind kind)
 	return kind_has(kind, TRAIT_SIDES) ? known : known & ~(1u << FIGURE_WRITES);
 }
 
-static int lock_take(struct digest *d, struct table *numbers, struct strings *identities, const json_t *lock,
-		     const struct processors *p)
+static int lock_take(struct digest *d, struct reading *x, const json_t *lock, const struct processors *p)
 {
 	const char *identity = digest_text(lock, "identity"), *kind = digest_text(lock, "kind"),
 		   *name = digest_text(lock, "name");
 	const char *named_by = digest_text(lock, "named_by"), *interned;
 	struct digest_lock *l;
 	uint32_t number;
+	bool known;
 
 	if (!identity || !kind || !name)
 		return -EBADMSG;
@@ -194,14 +200,14 @@ static int lock_take(struct digest *d, struct table *numbers, struct strings *id
 		d->unnamed++;
 		return 0;
 	}
-	interned = strings_intern(identities, identity);
+	interned = strings_intern(&x->identities, identity);
 	if (!interned)
 		return -ENOMEM;
-	number = table_get(numbers, (uintptr_t)interned, 0);
+	number = table_get(&x->numbers, (uintptr_t)interned, 0);
 	if (number == TABLE_NONE) {
 		number = (uint32_t)d->n;
 		l = digest_add(d, identity);
-		if (!l || table_put(numbers, (uintptr_t)interned, 0, number) < 0)
+		if (!l || table_put(&x->numbers, (uintptr_t)interned, 0, number) < 0)
 			return -ENOMEM;
 		l->name = digest_keep(d, name);
 		l->kind = digest_keep(d, kind);
@@ -211,34 +217,39 @@ static int lock_take(struct digest *d, struct table *numbers, struct strings *id
 			return -ENOMEM;
 	}
 	l = &d->locks[number];
+	l->kept = selection_keeps(x->selection, lock, &known) || l->kept;
+	l->is_known = l->is_known || known;
 	sides_take(l, lock, p);
 	return digest_places(d, l, lock);
 }
 
-static void total_add(struct digest *d, const struct figures *f)
+void digest_total(struct digest *d)
 {
-	for (int i = 0; i < FIGURE_MAX; i++) {
-		if (i == FIGURE_WAIT_MAX) {
-			raise_to(&d->total.value[i], f->value[i]);
-			raise_to(&d->total.likely[i], f->likely[i]);
-			raise_to(&d->total.sure[i], f->sure[i]);
-		} else if (i == FIGURE_CONTENDED_SHARE) { /* as counts, until they are a share again */
-			d->total.value[i] += f->value[i] * f->value[FIGURE_ACQUIRED];
-			d->total.likely[i] += f->likely[i] * f->value[FIGURE_ACQUIRED];
-			d->total.sure[i] += f->sure[i] * f->value[FIGURE_ACQUIRED];
-		} else if (figure_of_total(i)) {
-			d->total.value[i] += f->value[i];
-			d->total.likely[i] += f->likely[i];
-			d->total.sure[i] += f->sure[i];
+	static const size_t parts[] = { offsetof(struct figures, value), offsetof(struct figures, likely),
+					offsetof(struct figures, sure), offsetof(struct figures, low),
+					offsetof(struct figures, high) };
+
+	d->total = (struct figures){ .known = figures_of_total() };
+	for (size_t k = 0; k < sizeof(parts) / sizeof(parts[0]); k++) {
+		double *to = (double *)((char *)&d->total + parts[k]), contended = 0;
+
+		for (size_t i = 0; i < d->n; i++) {
+			const double *from = (const double *)((const char *)&d->locks[i].figures + parts[k]);
+
+			for (int f = 0; f < FIGURE_MAX; f++)
+				if (figure_of_total(f))
+					to[f] += from[f];
+			contended += from[FIGURE_CONTENDED_SHARE] * from[FIGURE_ACQUIRED];
+			to[FIGURE_WAIT_MAX] -= from[FIGURE_WAIT_MAX];
+			raise_to(&to[FIGURE_WAIT_MAX], from[FIGURE_WAIT_MAX]);
 		}
+		to[FIGURE_CONTENDED_SHARE] = ratio(contended, to[FIGURE_ACQUIRED]);
 	}
 }
 
 /* Computes the figures that follow from the sums of all processes. */
 static void derive(struct digest *d)
 {
-	double *const totals[] = { d->total.value, d->total.likely, d->total.sure };
-
 	for (size_t i = 0; i < d->n; i++) {
 		struct digest_lock *l = &d->locks[i];
 		const struct noise *n = &l->noise;
@@ -252,16 +263,8 @@ static void derive(struct digest *d)
 		v[FIGURE_HOLD_SHARE] = ratio(n->hold_total, d->thread_time);
 		v[FIGURE_HOLD_P50] = ratio(n->p50, n->holds);
 		noise_apply(n, &l->figures, d->thread_time);
-		total_add(d, &l->figures);
 	}
-	for (size_t i = 0; i < sizeof(totals) / sizeof(totals[0]); i++) {
-		totals[i][FIGURE_CONTENDED_SHARE] =
-			ratio(totals[i][FIGURE_CONTENDED_SHARE], totals[i][FIGURE_ACQUIRED]);
-		totals[i][FIGURE_WAIT_SHARE] = ratio(totals[i][FIGURE_WAIT_TOTAL], d->thread_time);
-	}
-	memcpy(d->total.low, d->total.likely, sizeof(d->total.low));
-	memcpy(d->total.high, d->total.likely, sizeof(d->total.high));
-	d->total.known = figures_of_total();
+	digest_total(d);
 }
 
 /* The counts of the kernel for some of the threads, taken for all of them. */
@@ -281,7 +284,7 @@ static struct processors processors_take(struct digest *d, const json_t *process
 	return p;
 }
 
-static int process_take(struct digest *d, struct table *numbers, struct strings *identities, const json_t *p)
+static int process_take(struct digest *d, struct reading *x, const json_t *p)
 {
 	const json_t *locks = json_object_get(p, "locks");
 	struct processors processors = processors_take(d, p);
@@ -294,16 +297,16 @@ static int process_take(struct digest *d, struct table *numbers, struct strings 
 	d->lost += (uint64_t)digest_number(p, "lost_events");
 	d->incomplete = d->incomplete || json_is_false(json_object_get(p, "complete"));
 	for (size_t i = 0; i < json_array_size(locks) && r == 0; i++)
-		r = lock_take(d, numbers, identities, json_array_get(locks, i), &processors);
+		r = lock_take(d, x, json_array_get(locks, i), &processors);
 	return r;
 }
 
-static int report_take(struct digest *d, const json_t *document, const char *name, char *error)
+static int report_take(struct digest *d, const json_t *document, const char *name, struct selection *s,
+		       char *error)
 {
 	json_int_t format = json_integer_value(json_object_get(document, "format"));
 	const json_t *processes = json_object_get(document, "processes");
-	struct strings identities = { 0 };
-	struct table numbers = { 0 };
+	struct reading x = { .selection = s };
 	size_t i;
 	int r = 0;
 
@@ -327,29 +330,30 @@ static int report_take(struct digest *d, const json_t *document, const char *nam
 			r = -ENODATA;
 			break;
 		}
-		r = process_take(d, &numbers, &identities, p);
+		r = process_take(d, &x, p);
 		if (r == -EBADMSG)
 			snprintf(error, MODEL_ERROR_SIZE, "%s: a lock lacks its identity, name or kind",
 				 name);
 	}
 	d->lost += (uint64_t)digest_number(document, "unrecorded_processes") +
 		   (uint64_t)digest_number(document, "unreadable_recordings");
-	table_free(&numbers);
-	strings_free(&identities);
+	table_free(&x.numbers);
+	strings_free(&x.identities);
 	if (r == 0)
 		derive(d);
 	return r;
 }
 
-int digest_from_json(const json_t *document, const char *name, struct digest **ret, char *error)
+int digest_from_json(const json_t *document, const char *name, struct selection *s, struct digest **ret,
+		     char *error)
 {
 	struct digest *d = calloc(1, sizeof(*d));
 	int r = -ENOMEM;
 
 	if (d) {
 		d->runs = 1;
-		r = json_object_get(document, "mutrace-baseline") ? baseline_read(d, document, name, error)
-								  : report_take(d, document, name, error);
+		r = json_object_get(document, "mutrace-baseline") ? baseline_read(d, document, name, s, error)
+								  : report_take(d, document, name, s, error);
 	}
 	if (r == -ENOMEM)
 		snprintf(error, MODEL_ERROR_SIZE, "%s: out of memory", name);

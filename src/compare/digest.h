@@ -16,6 +16,7 @@
 #include "src/base/pool.h"
 #include "src/compare/figures.h"
 #include "src/compare/noise.h"
+#include "src/compare/select.h"
 #include "src/session/kinds.h"
 
 /* A place in the user's code that a line about a lock ends with. */
@@ -30,8 +31,10 @@ struct digest_lock {
 	const char *identity, *name, *kind, *module; /* module: without directories, NULL unknown */
 	struct figures figures;
 	struct digest_place holder, waiter,
-		user;       /* who made others wait, who waited, who held it longest or used it first */
-	struct noise noise; /* while a run is being added up; see noise.h */
+		user;        /* who made others wait, who waited, who held it longest or used it first */
+	bool kept, is_known; /* the filter keeps it; it is among the known ones, see select.h */
+	bool out;            /* it is to be taken out */
+	struct noise noise;  /* while a run is being added up; see noise.h */
 };
 
 struct digest {
@@ -53,9 +56,10 @@ struct digest {
 /* Takes NULL. */
 void digest_free(struct digest *d);
 
-/* A digest of a document: a report or a baseline; name is for messages. 0, or -errno after error (of
+/* A digest of a document: a report or a baseline; name is for messages, s says which locks are kept. 0, or -errno after error (of
  * MODEL_ERROR_SIZE) got one line for the user. */
-int digest_from_json(const json_t *document, const char *name, struct digest **ret, char *error);
+int digest_from_json(const json_t *document, const char *name, struct selection *s, struct digest **ret,
+		     char *error);
 
 /* One digest of several: the median of each figure, with its range. A lock that a run does not have
  * counts as zero there. 0 or -ENOMEM. */
@@ -82,7 +86,10 @@ unsigned int digest_figures(enum lock_kind kind);
 int digest_places(struct digest *d, struct digest_lock *l, const json_t *lock);
 void digest_deadlock(struct digest *d, const json_t *process);
 /* As digest_from_json(), of a baseline. */
-int baseline_read(struct digest *d, const json_t *document, const char *name, char *error);
+int baseline_read(struct digest *d, const json_t *document, const char *name, struct selection *s,
+		  char *error);
+/* Makes the totals those of the locks. */
+void digest_total(struct digest *d);
 /* Gives out what was made, sorted; or frees it and returns r, if that is negative. */
 int digest_end(struct digest *d, int r, struct digest **ret);
 

@@ -98,6 +98,8 @@ static int lock_median(struct digest *d, struct digest *const *runs, size_t n, c
 	for (size_t i = 0; i < n; i++) {
 		room->found[i] = digest_find(runs[i], identity);
 		room->figures[i] = room->found[i] ? &room->found[i]->figures : NULL;
+		l->kept = l->kept || (room->found[i] && room->found[i]->kept);
+		l->is_known = l->is_known || (room->found[i] && room->found[i]->is_known);
 	}
 	figures_median(&l->figures, room->figures, n, room->values);
 	return head_copy(d, l, room->found, n);

@@ -127,6 +127,13 @@ static void process_head(struct json_out *j, const struct report_process *e)
 						      : 0));
 		json_close(j);
 	}
+	if (e->n_filtered + e->n_filtered_conditions) {
+		json_open_object(j, "left_out");
+		json_emit(j, "locks", json_count(e->n_filtered));
+		json_emit(j, "conditions", json_count(e->n_filtered_conditions));
+		json_emit(j, "wait_ns", json_count(e->filtered_ns));
+		json_close(j);
+	}
 	json_emit(j, "threads", json_count(e->threads));
 	if (e->times_of_ns) {
 		json_open_object(j, "processors");

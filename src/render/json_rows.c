@@ -2,6 +2,8 @@
 /* A lock and a condition variable as JSON. Runs in mutrace. Called by json.c, once for each row. */
 #include "src/render/json.h"
 
+#define NAMES_MAX 100u /* of threads; more tell nothing */
+
 static json_t *durations(struct json_out *j, const struct durations *d)
 {
 	json_t *o = json_object();
@@ -251,6 +253,15 @@ static json_t *unfinished(struct json_out *j, const struct report_row *row)
 	return o;
 }
 
+static json_t *thread_names(struct json_out *j, const struct report_row *row)
+{
+	json_t *a = json_array();
+
+	for (size_t i = 0; i < row->n_thread_names && i < NAMES_MAX; i++)
+		json_append(j, a, json_text(row->thread_names[i]));
+	return a;
+}
+
 json_t *json_lock(struct json_out *j, const struct report_row *row)
 {
 	bool wakers = row->work && kind_has(row->kind, TRAIT_WAITS_ONLY);
@@ -280,6 +291,7 @@ json_t *json_lock(struct json_out *j, const struct report_row *row)
 				json_set_count(j, o, counter_infos[i].name,
 					       row->side[0].all[i] + row->side[1].all[i]);
 	}
+	json_set(j, o, "thread_names", thread_names(j, row));
 	json_set(j, o, "created_at", json_stack(j, row->created_at));
 	json_set(j, o, "first_used_at", json_stack(j, row->first_used_at));
 	json_set(j, o, "unfinished", unfinished(j, row));

@@ -25,6 +25,10 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_deadlocks(t, e);
 	text_head(t, e);
 	if (entry_empty(e)) {
+		if (e->n_filtered + e->n_filtered_conditions) {
+			text_line(t, "no lock matches the filter.");
+			return;
+		}
 		text_line(t, e->lost_events        ? "nothing could be recorded of it."
 			     : text_unseen_much(e) ? "no locks were seen."
 						   : "it used no locks.");

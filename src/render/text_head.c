@@ -50,6 +50,13 @@ void text_head(const struct text_out *t, const struct report_process *e)
 		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.cost_ns),
 		number_ns(all, e->thread_time_ns),
 		number_share(share, (double)e->total.cost_ns, (double)e->thread_time_ns));
+	if (!filter_empty(&t->o->report->filter))
+		text_line(t,
+			  "this is filtered: %s lock%s with %s of waits and %s condition%s are left out, "
+			  "here and in all sums.",
+			  number_count(number, e->n_filtered), e->n_filtered == 1 ? "" : "s",
+			  number_ns(wait, e->filtered_ns), number_count(share, e->n_filtered_conditions),
+			  e->n_filtered_conditions == 1 ? "" : "s");
 	if (e->total.unfinished_ns >= e->thread_time_ns / 100 && e->total.unfinished_waits)
 		text_line(t, "of this, %s in %s wait%s that had not ended.",
 			  number_ns(wait, e->total.unfinished_ns),

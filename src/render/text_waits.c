@@ -262,6 +262,8 @@ void text_waiting(const struct text_out *t, const struct report_process *e)
 		struct alike one = { .longest = &e->waits[i], .n = 1 };
 
 		/* a program that exits leaves threads in conditions behind, and that is how it should be */
+		if (e->waits[i].row->filtered)
+			continue;
 		if (!e->waits[i].row->work && !in_cycle(e, &e->waits[i]))
 			locks[n++] = one;
 		else if (e->waits[i].row->work && !e->complete)

@@ -44,11 +44,12 @@ static struct digest *load(const void *data, size_t size)
 {
 	char error[MODEL_ERROR_SIZE] = "";
 	struct report_options options;
+	struct selection s = { 0 };
 	struct digest *d = NULL;
 
 	report_options_init(&options);
 	options.no_symbols = true;
-	if (pipeline_digest(fuzz_file(data, size), &options, &d, error) == 0)
+	if (pipeline_digest(fuzz_file(data, size), &options, &s, &d, error) == 0)
 		return d;
 	fuzz_error_check(error);
 	return NULL;
@@ -92,12 +93,13 @@ static void judge(const struct digest *run, const struct digest *base)
 static void write_and_read(const struct digest *d)
 {
 	char error[MODEL_ERROR_SIZE] = "";
+	struct selection all = { 0 };
 	struct report_options options;
 	struct digest *again;
 
 	report_options_init(&options);
 	if (baseline_write(d, fuzz_scratch(), error) < 0 ||
-	    pipeline_digest(fuzz_scratch(), &options, &again, error) < 0) {
+	    pipeline_digest(fuzz_scratch(), &options, &all, &again, error) < 0) {
 		fprintf(stderr, "%s\n", error);
 		abort();
 	}
