@@ -25,6 +25,12 @@ static uint32_t edge_hash(const void *slot)
 
 static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, false, edge_hash };
 
+static bool edge_is(const struct edge *e, const struct wait *w, uint32_t lock)
+{
+	return e->lock == lock && e->side == w->side && e->facts.wait_stack == w->facts.wait_stack &&
+	       e->facts.hold_stack == w->facts.hold_stack && e->facts.flags == w->facts.flags;
+}
+
 static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
 {
 	uint32_t ref;
@@ -32,8 +38,7 @@ static struct edge *edge_find(const struct thread *t, const struct wait *w, uint
 	for (uint32_t i = hash; (ref = hash_ref(t->edges.now, i)) != 0; i++) {
 		struct edge *e = REF_POINTER(ref);
 
-		if (e->lock == lock && e->side == w->side && e->facts.wait_stack == w->facts.wait_stack &&
-		    e->facts.hold_stack == w->facts.hold_stack && e->facts.flags == w->facts.flags)
+		if (edge_is(e, w, lock))
 			return e;
 	}
 	return NULL;
@@ -62,8 +67,13 @@ static uint32_t edge_lock(struct thread *t, uint32_t lock)
 /* Finds or makes the edge of a wait. Each lock has edges of its own, until a thread has very many. */
 static struct edge *edge_use(struct thread *t, const struct wait *w)
 {
-	uint32_t lock = w->lock, hash = edge_key_hash(lock, w->side, &w->facts);
-	struct edge *e = edge_find(t, w, lock, hash);
+	uint32_t lock = w->lock, hash;
+	struct edge *e = t->edge_last;
+
+	if (e != NULL && edge_is(e, w, lock)) /* a wait comes here three times */
+		return e;
+	hash = edge_key_hash(lock, w->side, &w->facts);
+	e = edge_find(t, w, lock, hash);
 
 	if (e == NULL && t->edges.count >= EDGES_AMPLE) {
 		lock = edge_lock(t, lock);
@@ -71,7 +81,7 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 		e = edge_find(t, w, lock, hash);
 	}
 	if (e != NULL)
-		return e;
+		return t->edge_last = e;
 	if (!hashtable_reserve(&t->edges, &edge_table, t->tid))
 		return NULL;
 	e = arena_take(&t->edges_arena, CHUNK_EDGES, sizeof(*e), t->ref, t->tid);
@@ -82,7 +92,7 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	e->facts = w->facts;
 	arena_publish(&t->edges_arena);
 	*(uint32_t *)hashtable_place(&t->edges, &edge_table, hash) = POINTER_REF(e);
-	return e;
+	return t->edge_last = e;
 }
 
 /* Books the parts of the last wait: one for each holder whose holds it overlapped, and the hand-off. */

@@ -27,7 +27,7 @@ static void advance(struct overlap *o, uint64_t now)
 
 		o->clock += scaled / n;
 		o->rest = scaled % n;
-		o->charged[OVERLAP_ACCOUNTS] += o->crowd * (scaled / n);
+		o->others.charged += o->crowd * (scaled / n);
 	} else if (o->free == 0 && (o->unseen || o->doubtful)) {
 		o->unseen_for += passed;
 	}
@@ -35,7 +35,7 @@ static void advance(struct overlap *o, uint64_t now)
 
 void overlap_open(struct overlap *o, uint32_t lock, bool doubtful, uint64_t now)
 {
-	memset(o, 0, offsetof(struct overlap, cell));
+	memset(o, 0, offsetof(struct overlap, account));
 	o->lock = lock;
 	o->doubtful = doubtful;
 	o->at = now;
@@ -53,11 +53,10 @@ static uint32_t account_of(struct overlap *o, uint32_t thread, uint32_t cell)
 	uint32_t i;
 
 	for (i = 0; i < o->n_accounts; i++)
-		if (o->cell[i] == cell)
+		if (o->account[i].cell == cell)
 			return i;
 	if (i < OVERLAP_ACCOUNTS) {
-		o->cell[i] = cell;
-		o->thread[i] = thread;
+		o->account[i] = (struct overlap_account){ .cell = cell, .thread = thread };
 		o->n_accounts++;
 	}
 	return i;
@@ -65,7 +64,9 @@ static uint32_t account_of(struct overlap *o, uint32_t thread, uint32_t cell)
 
 static void charge(struct overlap *o, const struct overlap_holder *h)
 {
-	o->charged[h->account] += o->clock - h->since;
+	struct overlap_account *a = h->account < OVERLAP_ACCOUNTS ? &o->account[h->account] : &o->others;
+
+	a->charged += o->clock - h->since;
 }
 
 void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive, uint64_t now)
@@ -116,37 +117,44 @@ void overlap_permits(struct overlap *o, uint32_t free, uint64_t now)
 	o->free = free;
 }
 
+/* An account's charge by now, with what the holds that last have added. */
+static uint64_t charged(const struct overlap *o, uint32_t account)
+{
+	uint64_t sum = account < OVERLAP_ACCOUNTS ? o->account[account].charged : o->others.charged;
+
+	for (uint32_t i = 0; i < o->n_holders; i++)
+		if (o->holder[i].account == account)
+			sum += o->clock - o->holder[i].since;
+	return sum;
+}
+
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now)
 {
 	advance(o, now);
-	memcpy(ret->charged, o->charged, sizeof(ret->charged));
-	for (uint32_t i = 0; i < o->n_holders; i++)
-		ret->charged[o->holder[i].account] += o->clock - o->holder[i].since;
+	ret->n_accounts = o->n_accounts;
+	for (uint32_t i = 0; i < o->n_accounts; i++)
+		ret->charged[i] = charged(o, i);
+	ret->others = charged(o, OVERLAP_ACCOUNTS);
 	ret->unseen_for = o->unseen_for;
 }
 
 uint32_t overlap_parts(struct overlap *o, const struct overlap_view *v, uint64_t now,
 		       struct overlap_part ret[OVERLAP_ACCOUNTS + 1], uint64_t *ret_unseen)
 {
+	uint64_t scaled;
 	uint32_t n = 0;
 
 	advance(o, now);
-	for (uint32_t i = 0; i <= OVERLAP_ACCOUNTS; i++) {
-		uint64_t scaled;
-
-		if (i >= o->n_accounts && i < OVERLAP_ACCOUNTS)
-			continue;
-		scaled = o->charged[i] - v->charged[i];
-		for (uint32_t k = 0; k < o->n_holders; k++)
-			if (o->holder[k].account == i)
-				scaled += o->clock - o->holder[k].since;
+	for (uint32_t i = 0; i < o->n_accounts; i++) {
+		scaled = charged(o, i) - (i < v->n_accounts ? v->charged[i] : 0);
 		if (scaled >> SCALE_LOG != 0)
-			ret[n++] = (struct overlap_part){
-				.cell = i < OVERLAP_ACCOUNTS ? o->cell[i] : 0,
-				.thread = i < OVERLAP_ACCOUNTS ? o->thread[i] : 0,
-				.ticks = scaled >> SCALE_LOG,
-			};
+			ret[n++] = (struct overlap_part){ .cell = o->account[i].cell,
+							  .thread = o->account[i].thread,
+							  .ticks = scaled >> SCALE_LOG };
 	}
+	scaled = charged(o, OVERLAP_ACCOUNTS) - v->others;
+	if (scaled >> SCALE_LOG != 0)
+		ret[n++] = (struct overlap_part){ .ticks = scaled >> SCALE_LOG };
 	*ret_unseen = o->unseen_for - v->unseen_for;
 	return n;
 }

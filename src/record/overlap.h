@@ -30,7 +30,12 @@ struct overlap_holder {
 	struct running running; /* the owner's business */
 };
 
-struct overlap {
+struct overlap_account {
+	uint32_t cell, thread;
+	uint64_t charged; /* by ended holds, on the lock's clock */
+};
+
+struct overlap {              /* what each wait touches comes first */
 	struct overlap *next; /* the owner's business, as are the signals */
 	struct signal *signals;
 	uint32_t lock; /* ref */
@@ -38,22 +43,23 @@ struct overlap {
 	uint32_t n_holders, n_accounts;
 	uint32_t free;       /* permits of a semaphore that were given back and not taken yet */
 	uint32_t crowd;      /* holders for which there was no place */
-	bool unseen;         /* somebody holds it, and we do not know who */
-	bool doubtful;       /* whenever nobody is seen to hold it, somebody may */
 	uint64_t at;         /* time, in ticks, up to which the following is true */
 	uint64_t clock;      /* in 1/256 ticks */
 	uint64_t rest;       /* what the last division left */
 	uint64_t unseen_for; /* ticks */
-	uint64_t charged[OVERLAP_ACCOUNTS + 1]; /* by ended holds; the last one is that of all others */
+	bool unseen;         /* somebody holds it, and we do not know who */
+	bool doubtful;       /* whenever nobody is seen to hold it, somebody may */
+	struct overlap_account others;
 	/* the first n_accounts and n_holders of these are in use */
-	uint32_t cell[OVERLAP_ACCOUNTS], thread[OVERLAP_ACCOUNTS];
+	struct overlap_account account[OVERLAP_ACCOUNTS];
 	struct overlap_holder holder[OVERLAP_HOLDERS];
 };
 
 /* The accounts as they were when a wait began. */
 struct overlap_view {
-	uint64_t charged[OVERLAP_ACCOUNTS + 1];
-	uint64_t unseen_for;
+	uint64_t unseen_for, others;
+	uint32_t n_accounts; /* later ones had nothing */
+	uint64_t charged[OVERLAP_ACCOUNTS];
 };
 
 /* A part of a wait: ticks for which holds of a cell blocked it. */

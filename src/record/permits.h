@@ -46,12 +46,11 @@ void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct s
 static inline void permit_taken(struct thread *t, struct use use)
 {
 	const struct lock_rec *l = use_lock(use);
-	struct permit *p = permit_of(t, use.lock);
+	struct permit *p = permit_place(t, use.lock);
 
 	if (!permits_count(t, l))
 		return;
-	if (!p) {
-		p = permit_place(t, use.lock);
+	if (p->count == 0 || p->lock != use.lock || p->instance != (uint32_t)l->instances) {
 		p->count = 0;
 		signal_fence(); /* other threads look, too */
 		p->lock = use.lock;

@@ -64,7 +64,7 @@ static uint32_t signals_left(const struct overlap *o, uint32_t cond)
 }
 
 /* One of a signal's waiters is back. The books may be closed by it. */
-static void signal_answer(const struct thread *t, struct overlap *o, struct signal **at)
+static void signal_answer(struct thread *t, struct overlap *o, struct signal **at)
 {
 	struct signal *s = *at;
 
@@ -77,8 +77,7 @@ static void signal_answer(const struct thread *t, struct overlap *o, struct sign
 
 /* Drops the oldest signals of a condition that has fewer waiters: they have woken nobody, or one who had
  * given up. */
-static void drop_signals(const struct thread *t, struct overlap *o, uint32_t cond, uint32_t left,
-			 uint32_t waiters)
+static void drop_signals(struct thread *t, struct overlap *o, uint32_t cond, uint32_t left, uint32_t waiters)
 {
 	for (; left > waiters; left--)
 		signal_answer(t, o, signal_find(o, cond, 0));

@@ -133,8 +133,10 @@ struct thread {
 	uint32_t switches;    /* seen */
 	uint32_t looks;
 	struct permit permits[PERMITS];
-	struct waits *waits;       /* see waited.h; NULL: it has never waited */
-	struct episodes *episodes; /* see episodes.h; NULL: it has never waited for a futex */
+	struct edge *edge_last;      /* that was used last, or NULL */
+	struct overlap *books_spare; /* see waited.c; NULL: none */
+	struct waits *waits;         /* see waited.h; NULL: it has never waited */
+	struct episodes *episodes;   /* see episodes.h; NULL: it has never waited for a futex */
 	struct thread_events events;
 	struct record_list records[RECORD_LISTS];
 	uint32_t stand_ins

@@ -16,7 +16,6 @@ static struct bucket {
 	struct overlap *first;
 } __attribute__((aligned(64))) buckets[1u << BUCKETS_LOG];
 
-/* Books that are not in use. */
 static struct overlap *spares;
 static uint32_t spares_word;
 
@@ -49,10 +48,15 @@ struct overlap *waited_books(uint32_t lock)
 	return books_of(bucket_of(lock), lock);
 }
 
-static struct overlap *spare_take(const struct thread *t)
+/* Books that are not in use. A thread keeps one for itself. */
+static struct overlap *spare_take(struct thread *t)
 {
-	struct overlap *o;
+	struct overlap *o = t->books_spare;
 
+	if (o) {
+		t->books_spare = NULL;
+		return o;
+	}
 	if (!pilock_lock(&spares_word, t->tid))
 		return NULL;
 	o = spares;
@@ -62,8 +66,12 @@ static struct overlap *spare_take(const struct thread *t)
 	return o != NULL ? o : memory_piece(sizeof(*o), t->tid);
 }
 
-static void spare_put(const struct thread *t, struct overlap *o)
+static void spare_put(struct thread *t, struct overlap *o)
 {
+	if (!t->books_spare) {
+		t->books_spare = o;
+		return;
+	}
 	if (!pilock_lock(&spares_word, t->tid))
 		return; /* never used again */
 	o->next = spares;
@@ -100,7 +108,7 @@ static bool unwatched(const struct overlap_holder *h)
 }
 
 /* A lock that was initialised again meanwhile has no waiters. */
-void waited_leave(const struct thread *t, struct overlap *o)
+void waited_leave(struct thread *t, struct overlap *o)
 {
 	uint32_t *waiters = &((struct lock_rec *)REF_POINTER(o->lock))->waiters;
 	uint32_t n = __atomic_load_n(waiters, __ATOMIC_RELAXED);

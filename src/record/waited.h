@@ -62,7 +62,7 @@ struct overlap *waited_books(uint32_t lock);
 struct overlap *waited_join(struct thread *t, const void *address, struct wait *w, uint32_t n,
 			    waited_find *find);
 /* One of them waits no longer. The last one closes the books. */
-void waited_leave(const struct thread *t, struct overlap *o);
+void waited_leave(struct thread *t, struct overlap *o);
 /* A wait that began with a look ends, and gets its parts. False: it was none, since the lock was free for most
  * of the time, or held for no longer than the least. */
 bool waited_share(struct thread *t, struct overlap *o, const struct overlap_view *view, struct wait *w,
