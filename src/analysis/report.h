@@ -264,7 +264,8 @@ struct report_process { /* one process image, or several of one program */
 		*main_name; /* of its first thread, as the others have it that nobody named; NULL unknown */
 	struct report_thread *thread_list;
 	bool unseen_known;
-	uint64_t unseen_ns; /* thread time that was neither spent on a processor nor in a wait that was seen */
+	uint64_t
+		unseen_ns; /* thread time that was neither spent on a processor nor in a wait that was seen */
 	size_t n_thread_list;
 	struct report_cycle *cycles,
 		*timed_cycles; /* deadlocks, and those that end when a wait is given up */

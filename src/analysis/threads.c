@@ -15,6 +15,7 @@
 /* The waits of a record, that of all its threads. */
 struct waited {
 	uint64_t lock_ns, idle_ns;
+	uint64_t blocked_ns; /* of others, where the recorder does not charge the thread */
 	uint64_t semaphore_ns, semaphore_idle_ns; /* of these, for semaphores */
 };
 
@@ -34,6 +35,8 @@ static int waited_collect(const struct report_process *e, const struct row_map *
 
 		if (!row || edge->thread == MODEL_NONE)
 			continue;
+		if (edge->holder != MODEL_NONE && !row->work && !wait_charged(row->kind))
+			list[edge->holder].blocked_ns += edge->blocked;
 		list[edge->thread].lock_ns += row->work ? 0 : ns;
 		list[edge->thread].idle_ns += row->work ? ns : 0;
 		if (wait_class((uint8_t)row->kind) != WAIT_SEMAPHORE)
@@ -148,7 +151,7 @@ static int process_threads(struct report_private *v, struct report_process *e, c
 			.cpu_ns = t->cpu_ns,
 			.wait_ns = all[i].lock_ns,
 			.idle_ns = all[i].idle_ns,
-			.blocked_ns = t->blocked_ns,
+			.blocked_ns = t->blocked_ns + all[i].blocked_ns,
 		};
 	}
 	free(entry);

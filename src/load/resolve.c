@@ -211,7 +211,7 @@ static void blame_whole(struct model_process *p, struct model_edge *e)
 	e->blocked = known ? e->wait_total : 0;
 	e->blocked_max = known ? e->wait_max : 0;
 	e->handoff = 0;
-	if (e->holder != MODEL_NONE)
+	if (e->holder != MODEL_NONE && wait_charged(p->locks[e->lock].kind))
 		p->threads[e->holder].blocked_ns += e->blocked;
 }
 

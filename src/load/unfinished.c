@@ -64,7 +64,8 @@ static void charge(struct model_process *p, struct model_edge *e, uint64_t began
 	e->hold_site = h->site;
 	e->parts = 1;
 	e->blocked = e->blocked_max = since(p, h->since_ns > began ? h->since_ns : began) / n;
-	p->threads[owner].blocked_ns += e->blocked;
+	if (wait_charged(p->locks[e->lock].kind))
+		p->threads[owner].blocked_ns += e->blocked;
 }
 
 /* The present holders that keep a thread out, at most HOLDERS_MAX. Returns how many. */

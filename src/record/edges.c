@@ -124,7 +124,7 @@ static void book_parts(struct thread *t)
 		e = edge_use(t, &w);
 		if (e == NULL)
 			continue;
-		if (p->thread != 0)
+		if (p->thread != 0 && wait_charged(((const struct lock_rec *)REF_POINTER(w.lock))->kind))
 			__atomic_fetch_add(&((struct thread_rec *)REF_POINTER(p->thread))->blocked, p->ticks,
 					   __ATOMIC_RELAXED);
 		e->blocked += p->ticks;

@@ -83,6 +83,9 @@ void text_misuse(const struct text_out *t, const struct report_process *e);
 /* text_diagnoses.c: patterns of a lock, in its paragraph; those of locks that have none */
 void text_notes(const struct text_out *t, const struct report_process *e, const struct report_row *row);
 void text_diagnoses(const struct text_out *t, const struct report_process *e);
+/* text_also.c: facts that waits alone do not tell of a lock; whether that is worth a paragraph */
+bool text_also_matters(const struct report_process *e, const struct report_row *row);
+void text_also(const struct text_out *t, const struct report_process *e, const struct report_row *row);
 /* text_realtime.c: in a line at the top, and one by one */
 void text_inversions_head(const struct text_out *t, const struct report_process *e);
 void text_inversions(const struct text_out *t, const struct report_process *e);

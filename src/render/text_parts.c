@@ -10,6 +10,7 @@
 #include "src/render/text.h"
 
 #define DETAILS_SHOWN 3
+#define DETAILS_MOST 5 /* if there is more to say than that threads waited */
 #define GROUPS_SHOWN 3
 
 /* "normal mutex", "recursive mutex, priority inheriting, robust", "rwlock that prefers writers" */
@@ -239,10 +240,14 @@ static void spread_print(const struct text_out *t, const struct report_process *
 	fputc('\n', t->f);
 }
 
-/* For locks that nobody waited for, the table says enough. done: how many came before. */
-static bool wants_paragraph(const struct text_out *t, const struct report_row *row, size_t done)
+/* For locks that nobody waited for, the table mostly says enough. done: how many came before. */
+static bool wants_paragraph(const struct text_out *t, const struct report_process *e,
+			    const struct report_row *row, size_t done)
 {
-	return row->shown && (t->o->debug_info || (done < DETAILS_SHOWN && row->n_waiters != 0));
+	if (!row->shown || t->o->debug_info)
+		return row->shown;
+	return done < DETAILS_SHOWN ? row->n_waiters != 0 || text_also_matters(e, row)
+				    : done < DETAILS_MOST && text_also_matters(e, row);
 }
 
 bool text_has_paragraph(const struct text_out *t, const struct report_process *e,
@@ -251,7 +256,7 @@ bool text_has_paragraph(const struct text_out *t, const struct report_process *e
 	size_t done = 0;
 
 	for (size_t i = 0; i < e->n_locks; i++) {
-		if (!wants_paragraph(t, &e->locks[i], done))
+		if (!wants_paragraph(t, e, &e->locks[i], done))
 			continue;
 		if (&e->locks[i] == row)
 			return true;
@@ -268,7 +273,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 	for (i = 0; i < e->n_locks; i++) {
 		const struct report_row *row = &e->locks[i];
 
-		if (!wants_paragraph(t, row, done))
+		if (!wants_paragraph(t, e, row, done))
 			continue;
 		text_name(name, row);
 		fprintf(t->f, "\n  %sLock %u: %s%s, ", t->bold, row->rank, name, t->plain);
@@ -287,6 +292,7 @@ void text_lock_details(const struct text_out *t, const struct report_process *e)
 		group_print(t, row, row->holders, row->n_holders, true);
 		pairs_print(t, row);
 		rest_print(t, row);
+		text_also(t, e, row);
 		text_notes(t, e, row);
 		text_gain_line(t, e, row);
 		if (e->n_processes > 1 && row->wait_max_in)

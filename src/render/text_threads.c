@@ -29,6 +29,8 @@ static const char *name_of(const struct report_process *e, const struct report_t
 {
 	const char *program = path_name(e->program);
 
+	if (t->tid == t->pid && t->name && e->main_name && strcmp(t->name, e->main_name) == 0)
+		return "main";
 	if (t->entry && t->name &&
 	    ((e->main_name && strcmp(t->name, e->main_name) == 0) ||
 	     (program && strncmp(t->name, program, COMM_LENGTH) == 0)))

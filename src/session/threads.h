@@ -35,6 +35,13 @@ struct thread_times {
 	uint64_t slices;            /* times that they were given a processor */
 };
 
+/* True if waits are charged to the threads that hold a lock of that kind: of the others only the report knows whether they
+ * are contention. */
+static inline bool wait_charged(uint8_t kind)
+{
+	return kind_has(kind, TRAIT_OVERLAP) && kind != KIND_FUTEX;
+}
+
 /* A thread, or a succession of threads of which each began after its predecessor ended. */
 struct thread_rec {
 	uint32_t tid;         /* kernel's, of the present or last one */
