@@ -4,7 +4,7 @@
 # first thing that is not as it must be; its log then has the command's output.
 
 set -u
-export LC_ALL=C
+export LC_ALL=C COLUMNS=400 # no paragraph is broken into lines
 unset LD_PRELOAD MUTRACE_SESSION NO_COLOR
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 : "${top_builddir:=$PWD}"

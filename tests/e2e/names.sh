@@ -105,7 +105,8 @@ def terminal(columns, *options, **environment):
             break
         text += piece
     assert os.waitpid(pid, 0)[1] == 0, text
-    return text.decode().replace("\r\n", "\n")
+    text = text.decode().replace("\r\n", "\n")
+    return re.sub("[^\n]*\r", "", text)  # without how far it has got
 
 text = terminal(120)
 links = re.findall("\033]8;;([^\033]*)\033\\\\alike.cc:(\\d+)\033]8;;\033\\\\", text)

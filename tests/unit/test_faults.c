@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "src/load/model.h"
+#include "src/session/asleep.h"
 #include "make_session.h"
 
 enum what { NOTHING, ALLOCATION, OPENING, DIRECTORY, READING, GROWING };
@@ -81,7 +82,8 @@ char *__wrap_strdup(const char *s)
 
 int __wrap_openat(int dir, const char *name, int flags, ...)
 {
-	return fails(OPENING) ? -1 : __real_openat(dir, name, flags);
+	/* a report does without the file that says in which calls holders slept */
+	return strcmp(name, SESSION_ASLEEP) != 0 && fails(OPENING) ? -1 : __real_openat(dir, name, flags);
 }
 
 DIR *__wrap_fdopendir(int fd)
