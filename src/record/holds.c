@@ -140,7 +140,8 @@ struct held *hold_find(struct thread *t, const void *address)
 	return NULL;
 }
 
-static void begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
+static void begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w,
+		  const struct running *running)
 {
 	struct cell *c = REF_POINTER(use.cell);
 	struct lock_rec *l = REF_POINTER(use.lock);
@@ -180,7 +181,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		return;
 	}
 	if (kind_has(l->kind, TRAIT_OVERLAP) && __atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0) {
-		waited_acquired(t, use, side, now);
+		waited_acquired(t, use, side, now, running);
 		flags |= HELD_WATCHED;
 	}
 	h = hot_raise(t, true);
@@ -197,9 +198,15 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 /* No handler may move the entries that are found and filled here. */
 void hold_begin(struct thread *t, struct use use, const void *address, uint8_t side, const struct wait *w)
 {
-	uint8_t busy = busy_enter(t);
+	const struct lock_rec *l = REF_POINTER(use.lock);
+	struct running running;
+	bool watched = kind_has(l->kind, TRAIT_OVERLAP) && lock_waited(l);
+	uint8_t busy;
 
-	begin(t, use, address, side, w);
+	if (watched)
+		running_begin(t, use.cell, w != NULL ? w->start + w->ticks : clock_now(), &running);
+	busy = busy_enter(t);
+	begin(t, use, address, side, w, watched ? &running : NULL);
 	busy_leave(t, busy);
 }
 
@@ -241,18 +248,10 @@ static void note_release(struct thread *t, const struct held *h, struct site sit
 		__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
 }
 
-/* Ends a hold that others wait for. */
-static void end_watched(struct thread *t, const struct held *h, uint64_t now)
-{
-	struct running running;
-	uint32_t waiters = waited_released(t, h->lock, t->ref, h->cell, now, &running);
-
-	if (waiters != 0)
-		running_end(t, h->cell, &running, waiters, now);
-}
-
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
 {
+	struct running running;
+	uint32_t waiters = 0;
 	bool ended;
 
 	if (h->recursion == 0 && h->flags & (HELD_WANTED | HELD_WATCHED))
@@ -266,13 +265,15 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 
 		*ret_now = h->flags & HELD_UNTIMED && !waited ? 0 : clock_now();
 		if (waited)
-			end_watched(t, h, *ret_now);
+			waiters = waited_released(t, h->lock, t->ref, h->cell, *ret_now, &running);
 		*ret = *h;
 		close_gap(t, h);
 	} else if (h != NULL) {
 		h->recursion--;
 	}
 	busy_leave(t, busy);
+	if (waiters != 0)
+		running_end(t, ret->cell, &running, waiters, *ret_now);
 	return ended;
 }
 

@@ -9,9 +9,12 @@
 void permit_taken_told(struct thread *t, struct use use, bool only)
 {
 	uint64_t now = clock_now();
+	struct running running;
 
-	if (only)
-		waited_acquired(t, use, SIDE_SHARED, now);
+	if (only) {
+		running_begin(t, use.cell, now, &running);
+		waited_acquired(t, use, SIDE_SHARED, now, &running);
+	}
 	waited_permit(t, use.lock, -1, now);
 }
 
@@ -20,10 +23,12 @@ void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct s
 	struct running running;
 	uint32_t stack = cell != 0 ? stacks_capture(t, site) : 0;
 	uint64_t now = clock_now();
+	uint32_t waiters;
 
 	if (stack != 0)
 		__atomic_store_n(&((struct cell *)REF_POINTER(cell))->release_stack, stack, __ATOMIC_RELEASE);
-	if (cell != 0)
-		waited_released(t, lock, t->ref, cell, now, &running);
+	waiters = cell != 0 ? waited_released(t, lock, t->ref, cell, now, &running) : 0;
 	waited_permit(t, lock, 1, now);
+	if (waiters != 0)
+		running_end(t, cell, &running, waiters, now);
 }

@@ -86,13 +86,17 @@ static bool take_look(uint32_t tid, struct look *ret)
 static bool kernel_clears(void)
 {
 	const long shortest[2] = { 0, 1 };
+	const uint64_t all = UINT64_MAX;
 	volatile uintptr_t *p = own_pointer();
+	uint64_t before;
 	bool cleared;
 
 	if (*p != 0)
 		return false;
 	*p = (uintptr_t)&section;
+	raw_sigmask(&all, &before); /* a handler might come, and jump away */
 	raw_sleep(shortest);
+	raw_sigmask(&before, NULL);
 	cleared = *p == 0;
 	if (*p == (uintptr_t)&section)
 		*p = 0;
@@ -153,17 +157,27 @@ static uint32_t ran_hash(const void *slot)
 
 static const struct hash_shape ran_table = { sizeof(uint32_t), 32, 2, false, ran_hash };
 
-/* The record of a cell's holds; made if it is new. */
-static struct hold_rec *known_of(struct thread *t, uint32_t cell)
+/* The record of a cell's holds, NULL if there is none. */
+static struct hold_rec *known_find(const struct thread *t, uint32_t cell)
 {
-	uint32_t hash = cell * 0x9e3779b1u, ref;
-	struct hold_rec *h;
+	uint32_t ref;
 
-	for (uint32_t i = hash; (ref = hash_ref(t->hold_recs.now, i)) != 0; i++) {
-		h = REF_POINTER(ref);
+	for (uint32_t i = cell * 0x9e3779b1u; (ref = hash_ref(t->hold_recs.now, i)) != 0; i++) {
+		struct hold_rec *h = REF_POINTER(ref);
+
 		if (h->cell == cell)
 			return h;
 	}
+	return NULL;
+}
+
+/* The same; made if need be. */
+static struct hold_rec *known_make(struct thread *t, uint32_t cell)
+{
+	struct hold_rec *h = known_find(t, cell);
+
+	if (h != NULL)
+		return h;
 	if (!hashtable_reserve(&t->hold_recs, &ran_table, t->tid))
 		return NULL;
 	h = arena_take(&t->hold_recs_arena, CHUNK_HOLDS, sizeof(*h), t->ref, t->tid);
@@ -171,7 +185,7 @@ static struct hold_rec *known_of(struct thread *t, uint32_t cell)
 		return NULL;
 	h->cell = cell;
 	arena_publish(&t->hold_recs_arena);
-	*(uint32_t *)hashtable_place(&t->hold_recs, &ran_table, hash) = POINTER_REF(h);
+	*(uint32_t *)hashtable_place(&t->hold_recs, &ran_table, cell * 0x9e3779b1u) = POINTER_REF(h);
 	return h;
 }
 
@@ -183,7 +197,7 @@ static bool often_switched(const struct hold_rec *h)
 
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret)
 {
-	const struct hold_rec *h = works ? known_of(t, cell) : NULL;
+	const struct hold_rec *h = works ? known_find(t, cell) : NULL;
 	uint32_t chance = h != NULL && often_switched(h) ? RUNNING_OFTEN : RUNNING_CHANCE;
 	int saved = errno;
 
@@ -293,8 +307,13 @@ void running_end(struct thread *t, uint32_t cell, const struct running *r, uint3
 	struct parts p = { .whole = now > r->since ? now - r->since : 0 };
 	struct hold_rec *h;
 	int saved = errno;
+	uint8_t busy;
 
-	h = r->armed || r->first.ticks != 0 ? known_of(t, cell) : NULL;
+	if (!r->armed && r->first.ticks == 0)
+		return;
+	busy = busy_enter(t);
+	h = known_make(t, cell);
+	busy_leave(t, busy);
 	if (h != NULL && judge(t, h, r, &p)) {
 		if (!r->armed)
 			times *= r->weight;

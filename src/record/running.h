@@ -2,7 +2,7 @@
 /*
  * Was the holder running? A hold that others wait for is computed, or its thread lost the processor, or it
  * slept. Here is how much of each. Called by holds.c and waited.c, on the thread that holds or on one that is
- * about to wait for it; takes no lock.
+ * about to wait for it; takes no lock. The thread is not busy here: looks take long enough for a handler to come.
  *
  * The kernel clears a pointer in the thread's restartable-sequence area (rseq) when it takes the processor
  * from the thread. It is set when a hold begins that others wait for. If it is still there at the end, the

@@ -221,17 +221,19 @@ void waited_begin(struct thread *t, const void *address, struct wait *w, waited_
 void waited_look(struct thread *t, const struct wait *w)
 {
 	struct bucket *b = bucket_of(w->lock);
-	uint8_t busy = busy_enter(t);
 	struct overlap_holder *h;
 	struct running running;
 	struct overlap *o;
-	bool unknown = t->waits != NULL && t->waits->lock == w->lock && w->holder_cell != 0 &&
-		       t->waits->unwatched == w->holder_cell;
+	uint8_t busy;
 
-	if (unknown)
-		running_prepare();
-	if (unknown && running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, &running) &&
-	    pilock_lock(&b->word, t->tid)) {
+	if (t->waits == NULL || t->waits->lock != w->lock || w->holder_cell == 0 ||
+	    t->waits->unwatched != w->holder_cell)
+		return;
+	running_prepare();
+	if (!running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, &running))
+		return;
+	busy = busy_enter(t);
+	if (pilock_lock(&b->word, t->tid)) {
 		o = books_of(b, w->lock);
 		h = o != NULL ? overlap_holder(o, w->facts.holder, w->holder_cell) : NULL;
 		if (unwatched(h))
@@ -318,24 +320,25 @@ void waited_thread_ends(struct thread *t)
 	busy_leave(t, busy);
 }
 
-void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now)
+void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now,
+		     const struct running *running)
 {
 	struct bucket *b = bucket_of(use.lock);
 	uint8_t busy = busy_enter(t);
 	struct overlap_holder *h;
-	struct running running;
 	struct overlap *o;
 
 	if (t->waits && t->waits->lock == use.lock) /* a handler has jumped out of the wait for it */
 		give_up(t, t->waits);
-	running_begin(t, use.cell, now, &running);
 	if (pilock_lock(&b->word, t->tid)) {
 		o = books_of(b, use.lock);
 		if (o != NULL)
 			overlap_acquired(o, t->ref, use.cell, side == SIDE_EXCLUSIVE, now);
 		h = o != NULL ? overlap_holder(o, t->ref, use.cell) : NULL;
-		if (h != NULL)
-			h->running = running;
+		if (h != NULL && running != NULL)
+			h->running = *running;
+		else if (h != NULL)
+			h->running.since = now;
 		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);

@@ -46,8 +46,9 @@ void waited_thread_ends(struct thread *t);
 void waited_charge(struct thread *t, struct wait *w, uint32_t thread, uint32_t cell, uint64_t blocked,
 		   uint64_t handoff);
 /* The calling thread got a lock, or a thread lets go of it, while others wait. Returns how many wait, if the
- * hold was known, whose watch is given then. */
-void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now);
+ * hold was known, whose watch is given then. running: how the watch over the hold began, or NULL. */
+void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t now,
+		     const struct running *running);
 uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint32_t cell, uint64_t now,
 			 struct running *ret);
 /* A permit of a semaphore was taken (-1), or is about to be given back (1). */
