@@ -17,6 +17,7 @@ struct thread_group {
 	const char *name; /* of its first thread; NULL: it has none */
 	char key[64];     /* the name with # for each number */
 	bool several;     /* its threads have different names */
+	bool function;    /* the name is a function's */
 	uint64_t threads, wait_ns, idle_ns, blocked_ns;
 };
 
@@ -96,8 +97,10 @@ static void group_print(const struct text_out *t, const struct thread_group *g)
 {
 	char name[NAME_SIZE], wait[NUMBER_SIZE], number[NUMBER_SIZE];
 
-	if (g->name)
+	if (g->function)
 		clean_function(name, 100, g->several ? g->key : g->name);
+	else if (g->name)
+		clean_text(name, 100, g->several ? g->key : g->name);
 	else
 		snprintf(name, sizeof(name),
 			 g->threads == 1 ? "a thread without a name" : "threads without names");
@@ -124,6 +127,7 @@ void text_threads(const struct text_out *t, const struct report_process *e)
 			continue;
 		*g = (struct thread_group){
 			.name = name_of(e, r),
+			.function = name_of(e, r) == r->entry,
 			.threads = r->count,
 			.wait_ns = r->wait_ns,
 			.idle_ns = r->idle_ns,

@@ -16,7 +16,7 @@ check_json "$work/json" \
 	'abs(sum(t["blocked_ns"] for t in p["thread_list"]) - lock("lock", p)["blocked_ns"]) < 20' \
 	'sum(t.get("threads", 1) for t in threads("visitor")) == 3' \
 	'sum(t.get("threads", 1) for t in threads("late")) == 4' \
-	'total("guard", "wait_ns") >= 2000000 and total("guard", "blocked_ns") == 0' \
+	'total("C2 guard", "wait_ns") >= 2000000 and total("C2 guard", "blocked_ns") == 0' \
 	'total("thief", "blocked_ns") >= 2000000 and total("thief", "wait_ns") == 0' \
 	'total("visitor", "blocked_ns") == total("late", "blocked_ns") == 0' \
 	'[t["idle_ns"] > 6000000 and t["wait_ns"] == 0 for t in p["thread_list"] if t.get("entry") == "idler"] == [True]' \
@@ -28,5 +28,6 @@ tr '\n' ' ' <"$work/err" | tr -s ' ' >flat
 grep -qE 'Threads: io-# \(2 threads\) waited [0-9.]+ ms, made others wait [0-9]' flat ||
 	fail "the threads that waited"
 grep -qE '; flusher waited 0, made others wait [0-9.]+ ms;' flat || fail "the thread that others waited for"
+grep -qE "; C2 guard waited [0-9.]+ ms" flat || fail "a name with a blank"
 grep -q 'visitor' flat && fail "threads that have no part in it"
 exit 0

@@ -3,7 +3,7 @@
  * Threads that get their names late: one names itself after it has waited, one is named by another thread
  * while it holds a lock, one names itself by prctl() just before it ends. flusher holds the lock, io-1 and
  * io-2 wait for it. Then, one after another so that the recorder's record is used again, three threads called
- * "visitor", one called "thief", who makes "guard" wait, and at last four of one name that do nothing. A
+ * "visitor", one called "thief", who makes "C2 guard" wait, and at last four of one name that do nothing. A
  * thread without a name begins in idler(), and waits for work.
  */
 #include <pthread.h>
@@ -115,7 +115,7 @@ int main(void)
 	for (int i = 0; i < 3; i++)
 		run_alone(named, "visitor");
 	pthread_create(&guarded, NULL, guard, NULL);
-	pthread_setname_np(guarded, "guard");
+	pthread_setname_np(guarded, "C2 guard");
 	run_alone(steal, NULL);
 	pthread_join(guarded, NULL);
 	for (int i = 0; i < 4; i++)
