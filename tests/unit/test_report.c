@@ -806,6 +806,42 @@ static void test_numbers(void **state)
 		assert_string_equal(number_ns(out, cases[i].ns), cases[i].text);
 }
 
+static void test_short_names(void **state)
+{
+	static const char *const names[][2] = {
+		{ "transfer", "transfer" },
+		{ "worker.constprop.0", "worker" },
+		{ "foo(int)::bar() [clone .lto_priv.3]", "foo::bar" },
+		{ "LRUCacheShard<unsigned long, std::vector<int> >::Lookup(unsigned long const&)",
+		  "LRUCacheShard<..>::Lookup" },
+		{ "bool std::unique_lock<std::mutex>::try_lock(int) const",
+		  "std::unique_lock<std::mutex>::try_lock" },
+		{ "main::{lambda(int, std::vector<int>)#1}::operator()(int, std::vector<int>) const",
+		  "main::{lambda#1}" },
+		{ "foo(int, char)::{lambda()#2}::operator()() const", "foo::{lambda#2}" },
+		{ "ns::(anonymous namespace)::Cache<int>::get(int)",
+		  "ns::(anonymous namespace)::Cache<int>::get" },
+		{ "std::ostream& operator<< <std::char_traits<char> >(std::ostream&, char const*)",
+		  "operator<< <..>" },
+		{ "Foo::operator()(int) const", "Foo::operator()" },
+		{ "Foo::operator bool() const", "Foo::operator bool" },
+		{ "non-virtual thunk to Foo::bar(int)", "non-virtual thunk to Foo::bar" },
+		{ "<alloc::vec::Vec<T> as core::ops::drop::Drop>::drop", "<Vec as Drop>::drop" },
+		{ "Foo<", "Foo<..>" },
+		{ "(", "(" },
+		{ "", "" },
+	};
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		report_function_short(out, sizeof(out), names[i][0]);
+		assert_string_equal(out, names[i][1]);
+	}
+	report_function_short(out, 4, "transfer"); /* cut, never written over */
+	assert_string_equal(out, "tra");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -813,6 +849,7 @@ int main(void)
 		TEST(test_totals_and_ranking),
 		TEST(test_orders_and_limits),
 		TEST(test_numbers_of_rows),
+		TEST(test_short_names),
 		TEST(test_naming_and_folding),
 		TEST(test_folded_counters),
 		TEST(test_identity_across_builds),
