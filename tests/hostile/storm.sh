@@ -39,7 +39,7 @@ check_json json 'p["complete"] and p["damaged_records"] == 0' \
 run full
 check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
 	"lock('main_lock')['acquired'] == $mains" \
-	"lock('held_locks')['acquired'] == $mains / 2" \
+	"lock('held_locks[0]')['acquired'] == $mains / 2" \
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('held_locks')) == $held" \
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 2 * $mains" \
 	'not any(l.get("misuse") for l in p["locks"])'
