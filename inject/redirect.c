@@ -11,6 +11,10 @@
 #include "src/record/raw.h"
 #include "wrappers/defined.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #ifdef ARCH_RELOC_JUMP_SLOT
 #if UINTPTR_MAX > UINT32_MAX
 #define RELOC_TYPE(info) ELF64_R_TYPE(info)
@@ -26,6 +30,7 @@ struct scan {
 	size_t n;
 	uintptr_t low, high; /* of the originals */
 	uintptr_t page;
+	bool unfinished; /* an object was passed by that another thread is still loading */
 };
 
 /* A loaded object. */
@@ -178,14 +183,26 @@ static bool writable(const struct object *o, uintptr_t slot)
 	return false;
 }
 
-/* The loader has write-protected the part that it filled in itself. */
-static void write_slot(const struct scan *s, const struct object *o, uintptr_t *slot, void *value)
+/*
+ * The loader write-protects the part that it fills in itself, when it is done. Another thread may be loading
+ * the object now: then the page is writable yet, and is to stay so.
+ */
+static bool being_loaded(const struct scan *s, uintptr_t page)
+{
+	return raw_madvise((void *)page, s->page, MADV_POPULATE_WRITE) == 0;
+}
+
+static void write_slot(struct scan *s, const struct object *o, uintptr_t *slot, void *value)
 {
 	uintptr_t page = (uintptr_t)slot & ~(s->page - 1);
 	bool protected = (uintptr_t)slot >= o->relro && (uintptr_t)slot < (o->relro_end & ~(s->page - 1));
 
 	if (!writable(o, (uintptr_t)slot))
 		return;
+	if (protected && being_loaded(s, page)) {
+		s->unfinished = true;
+		return;
+	}
 	if (protected && raw_mprotect((void *)page, s->page, PROT_READ | PROT_WRITE) < 0)
 		return;
 	__atomic_store_n(slot, (uintptr_t)value, __ATOMIC_RELEASE);
@@ -193,7 +210,7 @@ static void write_slot(const struct scan *s, const struct object *o, uintptr_t *
 		raw_mprotect((void *)page, s->page, PROT_READ);
 }
 
-static void redirect_slot(const struct scan *s, const struct object *o, uintptr_t offset, uintptr_t info)
+static void redirect_slot(struct scan *s, const struct object *o, uintptr_t offset, uintptr_t info)
 {
 	uintptr_t *slot = (uintptr_t *)(o->base + offset), value;
 	uint32_t type = RELOC_TYPE(info);
@@ -213,7 +230,7 @@ static void redirect_slot(const struct scan *s, const struct object *o, uintptr_
 		write_slot(s, o, slot, r->ours);
 }
 
-static void redirect_in(const struct scan *s, const struct object *o, struct relocations list)
+static void redirect_in(struct scan *s, const struct object *o, struct relocations list)
 {
 	/* both kinds begin with offset and info */
 	for (size_t i = list.skip * list.entry; i + list.entry <= list.bytes; i += list.entry) {
@@ -255,7 +272,7 @@ static int redirect_object(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-void redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
 {
 	struct scan s = {
 		.libraries = libraries, .n = n, .low = UINTPTR_MAX, .page = (uintptr_t)sysconf(_SC_PAGESIZE)
@@ -268,15 +285,17 @@ void redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterat
 	}
 	iterate(find_libraries, &s);
 	if (s.high == 0)
-		return;
+		return true;
 	iterate(count_definers, &s);
 	iterate(redirect_object, &s);
+	return !s.unfinished;
 }
 #else
-void redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
 {
 	(void)libraries;
 	(void)n;
 	(void)iterate;
+	return true;
 }
 #endif

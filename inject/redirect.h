@@ -35,7 +35,7 @@ struct redirect_library {
 typedef int redirect_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 /* Looks for the libraries, and redirects their functions in all objects. iterate: the C library's
- * dl_iterate_phdr(). One thread at a time. */
-void redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate);
+ * dl_iterate_phdr(). One thread at a time. False: another thread is loading an object, so look again. */
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate);
 
 #endif

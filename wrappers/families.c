@@ -49,7 +49,8 @@ static void look(void)
 	    __atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
 		return;
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
-	redirect_scan(libraries, sizeof(libraries) / sizeof(libraries[0]), REAL(dl_iterate_phdr));
+	if (!redirect_scan(libraries, sizeof(libraries) / sizeof(libraries[0]), REAL(dl_iterate_phdr)))
+		families_changing();
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 	errno = saved;
 }

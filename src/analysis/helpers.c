@@ -106,6 +106,22 @@ static const char *const on_top[] = {
 	"g_once_*",
 	"g_bit_*lock*",
 	"g_pointer_bit_*lock*",
+	"QBasicMutex::*",
+	"QMutex::*",
+	"QRecursiveMutex::*",
+	"QReadWriteLock::*",
+	"QWaitCondition::*",
+	"QSemaphore::*",
+	"absl::*Mutex::*",
+	"absl::*MutexLock::*",
+	"absl::*CondVar::*",
+	"absl::*synchronization_internal::*",
+	"AbslInternalPerThreadSem*",
+	"tbb::detail::r1::*_address*",
+	"tbb::detail::d1::mutex::*",
+	"tbb::detail::d1::rw_mutex::*",
+	"*tbb::detail::d1::adaptive_wait_on_address*",
+	"tbb::detail::d1::waitable_atomic<*",
 	"SDL_LockMutex*",
 	"SDL_UnlockMutex*",
 	"SDL_mutexP",
@@ -188,6 +204,7 @@ static const char *const at_bottom[] = {
 	"g_thread_proxy",
 	"decltype(*std::thread::_Invoker<*",
 	"__rust_try",
+	"__cxa_finalize",
 	"__kmp_*",
 };
 
@@ -247,7 +264,9 @@ static bool library_nameless(const struct report_frame *f)
 	       (strncmp(name, "libstdc++.so", 12) == 0 || strncmp(name, "libc++.so", 9) == 0 ||
 		strncmp(name, "libglib-2.0.so", 14) == 0 || strncmp(name, "libc.so", 7) == 0 ||
 		strncmp(name, "libpthread.so", 13) == 0 || strncmp(name, "libgomp", 7) == 0 ||
-		strncmp(name, "libomp.so", 9) == 0);
+		strncmp(name, "libomp.so", 9) == 0 || strncmp(name, "libQt5Core.so", 13) == 0 ||
+		strncmp(name, "libQt6Core.so", 13) == 0 ||
+		strncmp(name, "libabsl_synchronization.so", 26) == 0);
 }
 
 /* Functions of Rust's standard library. C++ has such namespaces too, but names with parameters. */

@@ -38,7 +38,8 @@ static const struct {
 	/* Qt */
 	{ "QBasicMutex::lock*", FUTEX_ROLE_LOCK },
 	{ "QMutex::lock*", FUTEX_ROLE_LOCK },
-	{ "QSemaphore::*", FUTEX_ROLE_WORK },
+	{ "tbb::detail::d1::mutex::lock*", FUTEX_ROLE_LOCK },
+	{ "tbb::detail::d1::rw_mutex::lock*", FUTEX_ROLE_LOCK },
 	/* abseil, which parks threads for both */
 	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK },
 	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK },

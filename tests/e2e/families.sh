@@ -122,6 +122,27 @@ for compiler in gcc clang; do
 	says "came last"
 done
 
+# Locks that are futexes underneath: what waited is exact.
+others() {
+	local name=$1 maker=$2 variable=$3
+	shift 3
+	made "${CXX:-c++}" -fPIC -D$name -o others "$workloads_of/others.cc" "$@" || return 0
+	expect 0 "$mutrace" --json="$work/json" ./others
+	check_json "$work/json" \
+		'p["lost_events"] == 0 and len([l for l in p["locks"] if l["contended"]]) == 1' \
+		"p['locks'][0]['contended'] == 200 and p['locks'][0]['role'] == 'lock'" \
+		"p['locks'][0]['made_by'] == '$maker' and p['locks'][0]['acquired'] is None" \
+		"p['locks'][0]['name'].startswith('$variable')" \
+		'functions(p["locks"][0]["waiters"][0]["stack"])[0].startswith("take")' \
+		'functions(p["locks"][0]["waiters"][0]["stack"])[1].startswith("waiter")' \
+		'functions(p["locks"][0]["holders"][0]["stack"])[0].startswith("give")'
+}
+others QT qt accounts -std=c++17 $(pkg-config --cflags --libs Qt5Core 2>"$work/err")
+others QT qt accounts -std=c++17 $(pkg-config --cflags --libs Qt6Core 2>"$work/err")
+others ABSL abseil take -std=c++17 $(pkg-config --cflags --libs absl_synchronization 2>"$work/err")
+others TBB tbb take -std=c++17 -ltbb
+others CXX20 futex accounts -std=c++20
+
 for compiler in "${CXX:-c++}" "clang++ -stdlib=libc++"; do
 	made $compiler -std=c++17 -o guard "$workloads_of/guard.cc" || continue
 	expect 0 "$mutrace" --json="$work/json" ./guard

@@ -33,30 +33,47 @@ static void contend_await(int *step, int wanted)
 		contend_sleep();
 }
 
-static int contend_asleep(void)
+static char *contend_look(const char *file, char *text, size_t size)
 {
-	char path[64], text[256], *p;
+	char path[64];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat",
-		 __atomic_load_n(&contend_waiter, __ATOMIC_ACQUIRE));
+	snprintf(path, sizeof(path), "/proc/self/task/%d/%s",
+		 __atomic_load_n(&contend_waiter, __ATOMIC_ACQUIRE), file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	n = fd < 0 ? -1 : read(fd, text, size - 1);
 	if (fd < 0 || n <= 0)
 		abort();
 	close(fd);
 	text[n] = '\0';
-	p = strrchr(text, ')');
+	return text;
+}
+
+static int contend_asleep(void)
+{
+	char text[256], *p = strrchr(contend_look("stat", text, sizeof(text)), ')');
+
 	return p && p[2] == 'S';
 }
 
-/* The holder, while it holds. spins: the waiter does not sleep, so it is given time. */
+/* The processor time that the waiter has had, in ns. */
+static unsigned long long contend_ran(void)
+{
+	char text[256];
+
+	return strtoull(contend_look("schedstat", text, sizeof(text)), NULL, 10);
+}
+
+/* The holder, while it holds. spins: the waiter may not sleep; then it is seen to run. */
 static void contend_hold(int i, int spins)
 {
+	unsigned long long before;
+
 	__atomic_store_n(&contend_held, i + 1, __ATOMIC_RELEASE);
 	contend_await(&contend_going, i + 1);
-	while (!spins && !contend_asleep())
+	before = spins ? contend_ran() : 0;
+	while (!contend_asleep() && !(spins && contend_ran() > before + 200000))
 		contend_sleep();
 	for (int k = 0; k < 10; k++)
 		contend_sleep();
