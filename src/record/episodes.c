@@ -98,6 +98,25 @@ static bool goes_on(const struct episode *e, uint64_t now)
 	return e != NULL && e->left != 0 && (e->like_mutex || now - e->left < gap_ticks());
 }
 
+#define WAITS_DECIDE 3u
+
+/*
+ * A wait that does not go on with an episode is another contended acquisition. As long as it is not known whether the
+ * thread wakes afterwards, it may have been delayed between two waits for one mutex: the second wait counts with the
+ * third.
+ */
+static void count(struct cell *c, struct episode *e)
+{
+	if (e == NULL || e->decided) {
+		c->contended++;
+		return;
+	}
+	if (++e->waits == 2)
+		return;
+	e->decided = e->waits == WAITS_DECIDE;
+	c->contended += e->decided ? 2 : 1;
+}
+
 bool episode_lite_begin(struct thread *t, const void *address, struct site site, uint64_t *ret_since)
 {
 	const struct episode *e = episode_of(t, address);
@@ -126,7 +145,8 @@ void episode_lite_end(struct thread *t, const void *address, uint64_t since, int
 	if (e == NULL)
 		return;
 	counted = e->counted && goes_on(e, since);
-	use_cell(e->use)->contended += !counted;
+	if (!counted)
+		count(use_cell(e->use), e);
 	e->counted = true;
 	e->left = since;
 	if (error == EAGAIN)
@@ -136,14 +156,14 @@ void episode_lite_end(struct thread *t, const void *address, uint64_t since, int
 }
 
 /* The thread seemed to have got the lock, but waits again: that was no acquisition. */
-static void retract(struct thread *t, struct episode *e, struct futex_wait *w)
+static void retract(struct thread *t, struct episode *e, struct futex_wait *w, bool at_once)
 {
 	if (!hold_retract(t, w->word.address, &w->before))
 		return;
 	w->goes_on = true;
 	if (e != NULL) {
 		e->counted = false;
-		if (e->like_mutex > 0)
+		if (!at_once && e->like_mutex > 0)
 			e->like_mutex--;
 	}
 }
@@ -164,14 +184,14 @@ bool episode_wait_begin(struct thread *t, struct futex_word word, struct site si
 	if (e != NULL)
 		e->ip = site.ip;
 	if (t->top >= t->held_first)
-		retract(t, e, w);
+		retract(t, e, w, e != NULL && now - e->left < gap_ticks());
 	wait_begin(t, w->use, word.address, SIDE_EXCLUSIVE, site, &w->wait);
 	__atomic_fetch_add(futex_waiting_at(word.address), 1, __ATOMIC_SEQ_CST);
 	return true;
 }
 
 /* The wait is over and did not fail: the thread has the lock, as far as can be told. */
-static void got(struct thread *t, struct futex_wait *w, const struct episode *e)
+static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 {
 	uint64_t end = w->wait.start + w->wait.ticks;
 	bool counted = w->goes_on && e != NULL && e->counted;
@@ -184,7 +204,8 @@ static void got(struct thread *t, struct futex_wait *w, const struct episode *e)
 		hold_begin(t, w->use, w->word.address, SIDE_EXCLUSIVE, &w->wait);
 		return;
 	}
-	use_cell(w->use)->contended += !counted;
+	if (!counted)
+		count(use_cell(w->use), e);
 	wait_book(t, &w->wait, false);
 }
 
@@ -226,6 +247,7 @@ static void release_own(struct thread *t, const void *address, struct site site,
 	if (e == NULL || e->left == 0)
 		return;
 	e->left = 0;
+	e->decided = true;
 	if (e->like_mutex < LIKE_MOST)
 		e->like_mutex++;
 }

@@ -26,6 +26,8 @@ struct episode {
 	uint64_t left;      /* when its last wait returned; 0: it is over */
 	uint8_t like_mutex; /* how sure it is that this thread wakes after it has waited; 0: it does not */
 	bool counted;       /* as a contended acquisition */
+	bool decided;       /* it is known whether it is like a mutex */
+	uint8_t waits;      /* until then: waits that were not at once after one another */
 	uint8_t missed;     /* so many waits in a row found another value, and did not sleep */
 };
 

@@ -92,6 +92,19 @@ static bool is_internal(const char *name)
 	return strncmp(name, "__", 2) == 0 || strncmp(name, "_M_", 3) == 0;
 }
 
+/* Nor are those of other libraries' locks, which are known by the beginnings of their types' names. */
+static bool is_lock(const char *type)
+{
+	static const char *const types[] = { "_GMutex", "_GRecMutex",  "_GRWLock",   "_GCond",
+					     "Mutex<",  "RwLock<",     "Condvar",    "Once",
+					     "QMutex",  "QBasicMutex", "QSemaphore", "counting_semaphore<" };
+
+	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
+		if (strncmp(type, types[i], strlen(types[i])) == 0)
+			return true;
+	return false;
+}
+
 /* A member of a structure, or of a class that it is made from. */
 static bool step_member(struct place *p)
 {
@@ -129,7 +142,8 @@ bool sym_dwarf_member(struct sym_dwarf *d, uint64_t variable, uint64_t offset, c
 	bool on = die && type_of(die, &p.type);
 
 	out[0] = 0;
-	for (unsigned int depth = 0; on && depth < SYM_DWARF_DEPTH; depth++) {
+	for (unsigned int depth = 0; on && depth < SYM_DWARF_DEPTH && !is_lock(dwarf_diename(&p.type));
+	     depth++) {
 		switch (dwarf_tag(&p.type)) {
 		case DW_TAG_array_type: on = step_array(&p); break;
 		case DW_TAG_structure_type:
