@@ -155,22 +155,51 @@ static void notes(const struct check *c)
 			say("note: no lock matches %s", c->limits.rules[i].where);
 }
 
-static int github_write(struct check *c, const struct verdict *v)
+static int json_write(FILE *f, const struct verdict *v)
 {
-	const char *path = c->options->github;
-	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-	int r = 0;
+	return verdict_json(f, v, NULL);
+}
 
-	if (!f) {
-		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(errno));
-		return -1;
-	}
+static int github_write(FILE *f, const struct verdict *v)
+{
 	verdict_github(f, v);
-	if ((f == stdout ? fflush(f) : fclose(f)) != 0) {
-		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(errno));
-		r = -1;
-	}
-	return r;
+	return 0;
+}
+
+static int markdown_write(FILE *f, const struct verdict *v)
+{
+	verdict_markdown(f, v);
+	return 0;
+}
+
+/* 0, also if nobody asked for it; -1 with the reason in trouble. */
+static int file_write(struct check *c, const char *path, const struct verdict *v,
+		      int (*write)(FILE *f, const struct verdict *v))
+{
+	FILE *f;
+	int r;
+
+	if (!path)
+		return 0;
+	f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	r = f ? write(f, v) : -errno;
+	if (f && (f == stdout ? fflush(f) : fclose(f)) != 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(-r));
+	return r < 0 ? -1 : 0;
+}
+
+/* That nothing could be checked, for those who read JSON. */
+static void trouble_write(const char *path, const char *trouble)
+{
+	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+	int r = f ? verdict_json(f, NULL, trouble) : -errno;
+
+	if (f && f != stdout && fclose(f) != 0 && r == 0)
+		r = -errno;
+	if (r < 0)
+		say("%s: %s", path, strerror(-r));
 }
 
 static int judge(struct check *c, FILE *out)
@@ -191,7 +220,9 @@ static int judge(struct check *c, FILE *out)
 	}
 	if (c->options->junit && verdict_junit(c->options->junit, &v, NULL, c->trouble) < 0)
 		goto finish;
-	if (c->options->github && github_write(c, &v) < 0)
+	if (file_write(c, c->options->github, &v, github_write) < 0 ||
+	    file_write(c, c->options->markdown, &v, markdown_write) < 0 ||
+	    file_write(c, c->options->outputs[OUTPUT_json].path, &v, json_write) < 0)
 		goto finish;
 	status = v.over ? STATUS_OVER : v.unsure ? (int)c->options->noisy_status : EXIT_SUCCESS;
 finish:
@@ -254,6 +285,8 @@ int command_check(struct options *o, int argc, char **argv)
 		say("not checked: %s", c.trouble);
 		if (o->junit && verdict_junit(o->junit, NULL, c.trouble, error) < 0)
 			say("%s", error);
+		if (o->outputs[OUTPUT_json].path)
+			trouble_write(o->outputs[OUTPUT_json].path, c.trouble);
 		if (o->pass_status)
 			exit_like = c.program_status;
 		status = STATUS_TROUBLE;

@@ -14,17 +14,21 @@
 #include "src/compare/digest.h"
 #include "src/load/model.h"
 
-static int write_json(const char *path, const struct diff *d)
+/* One of the files that are asked for: as JSON, or as Markdown. */
+static int write_file(const char *path, const struct diff *d, bool markdown, bool all)
 {
 	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-	int r;
+	int r = 0;
 
 	if (!f) {
 		say("%s: %s", path, strerror(errno));
 		return -1;
 	}
-	r = diff_json(f, d);
-	if (f != stdout && fclose(f) != 0 && r == 0)
+	if (markdown)
+		diff_markdown(f, d, all);
+	else
+		r = diff_json(f, d);
+	if ((f != stdout ? fclose(f) : fflush(f)) != 0 && r == 0)
 		r = -errno;
 	if (r < 0)
 		say("%s cannot be written: %s", path, strerror(-r));
@@ -34,6 +38,7 @@ static int write_json(const char *path, const struct diff *d)
 static int compare(const struct options *o, struct selection *s, struct digest *base, struct digest *now)
 {
 	const char *json = o->outputs[OUTPUT_json].path;
+	struct render_options fit;
 	struct diff d = { 0 };
 	int status = STATUS_TROUBLE;
 
@@ -45,12 +50,15 @@ static int compare(const struct options *o, struct selection *s, struct digest *
 		say("out of memory");
 		return status;
 	}
-	/* With JSON on stdout nobody reads the text there. */
-	if (!outputs_on_stdout(o->outputs))
-		diff_text(stdout, &d, o->report.all);
+	render_options_init(&fit, &o->report);
+	render_options_fit(&fit, stdout);
+	/* With another output on stdout nobody reads the text there. */
+	if (!outputs_on_stdout(o->outputs) && (!o->markdown || strcmp(o->markdown, "-") != 0))
+		diff_text(stdout, &d, o->report.all, fit.wrap);
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		say("the comparison cannot be written: %s", strerror(errno));
-	else if (!json || write_json(json, &d) == 0)
+	else if ((!json || write_file(json, &d, false, true) == 0) &&
+		 (!o->markdown || write_file(o->markdown, &d, true, o->report.all) == 0))
 		status = EXIT_SUCCESS;
 	diff_free(&d);
 	return status;

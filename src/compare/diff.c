@@ -22,7 +22,7 @@
 #define NAME_SIZE 1024
 #define FEW 100 /* acquisitions below which shares and medians are chance */
 
-static const char *const change_names[CHANGE_MAX] = { "worse", "better", "new", "gone", "same" };
+const char *const diff_change_names[CHANGE_MAX] = { "worse", "better", "new", "gone", "same" };
 
 /* True if figure f of b is more than that of a, beyond chance. */
 static bool exceeds(const struct figures *a, const struct figures *b, int f)
@@ -75,24 +75,20 @@ static int lock_compare(const void *a, const void *b)
 
 int diff_make(struct diff *d, const struct digest *base, const struct digest *now)
 {
-	size_t i = 0, j = 0;
-
 	*d = (struct diff){ .base = base, .now = now };
 	d->locks = calloc(base->n + now->n + 1, sizeof(*d->locks));
 	if (!d->locks)
 		return -ENOMEM;
-	while (i < base->n || j < now->n) {
-		struct diff_lock *l = &d->locks[d->n++];
-		int order = i == base->n  ? 1
-			    : j == now->n ? -1
-					  : strcmp(base->locks[i].identity, now->locks[j].identity);
-
-		if (order <= 0)
-			l->base = &base->locks[i++];
-		if (order >= 0)
-			l->now = &now->locks[j++];
-		lock_judge(l);
-		d->count[l->change]++;
+	for (size_t i = 0; i < now->n; i++)
+		d->locks[d->n++] =
+			(struct diff_lock){ .now = &now->locks[i],
+					    .base = digest_counterpart(base, now, &now->locks[i]) };
+	for (size_t i = 0; i < base->n; i++)
+		if (!digest_counterpart(now, base, &base->locks[i]))
+			d->locks[d->n++] = (struct diff_lock){ .base = &base->locks[i] };
+	for (size_t i = 0; i < d->n; i++) {
+		lock_judge(&d->locks[i]);
+		d->count[d->locks[i].change]++;
 	}
 	qsort(d->locks, d->n, sizeof(*d->locks), lock_compare);
 	return 0;
@@ -104,16 +100,12 @@ void diff_free(struct diff *d)
 	*d = (struct diff){ 0 };
 }
 
-/* The figures that the text shows. */
-static const struct {
-	enum figure figure;
-	const char *title;
-} columns[] = {
+/* Columns of the least importance come last: they go first where there is no room. */
+const struct diff_column diff_columns[DIFF_COLUMNS] = {
 	{ FIGURE_ACQUIRED, "Acquired" },     { FIGURE_CONTENDED_SHARE, "Contended" },
-	{ FIGURE_WAIT_SHARE, "Wait share" }, { FIGURE_HOLD_AVG, "Avg held" },
-	{ FIGURE_HOLD_P50, "Median held" },  { FIGURE_HOLD_P99, "p99 held" },
+	{ FIGURE_WAIT_SHARE, "Wait share" }, { FIGURE_HOLD_P50, "Median held" },
+	{ FIGURE_HOLD_AVG, "Avg held" },     { FIGURE_HOLD_P99, "p99 held" },
 };
-#define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
 static void cell(char out[2 * NUMBER_SIZE + 8], const struct digest_lock *base, const struct digest_lock *now,
 		 enum figure f)
@@ -132,41 +124,61 @@ static bool printed(const struct diff_lock *l, bool all)
 	return all || l->change != CHANGE_SAME;
 }
 
-static void table_print(FILE *out, const struct diff *d, bool all)
+/* The widths of the columns, and of the names that leave room for them. Returns for how many columns there is
+ * room. */
+static size_t widths_find(const struct diff *d, bool all, int width, int columns[DIFF_COLUMNS], int *ret_name)
 {
 	char text[2 * NUMBER_SIZE + 8], name[NAME_SIZE];
-	int width[COLUMNS], name_width = 4;
-	size_t i, c;
+	int room = width - 10, longest = 4, used = 0;
+	size_t n = 0;
 
-	for (c = 0; c < COLUMNS; c++)
-		width[c] = (int)strlen(columns[c].title);
-	for (i = 0; i < d->n; i++) {
+	for (size_t c = 0; c < DIFF_COLUMNS; c++)
+		columns[c] = (int)strlen(diff_columns[c].title);
+	for (size_t i = 0; i < d->n; i++) {
 		const struct diff_lock *l = &d->locks[i];
-		int n = (int)clean_text(name, sizeof(name), (l->now ? l->now : l->base)->name);
+		int length = (int)clean_text(name, sizeof(name), (l->now ? l->now : l->base)->name);
 
 		if (!printed(l, all))
 			continue;
-		name_width = n > name_width ? n : name_width;
-		for (c = 0; c < COLUMNS; c++) {
-			cell(text, l->base, l->now, columns[c].figure);
-			if ((int)strlen(text) > width[c])
-				width[c] = (int)strlen(text);
+		longest = length > longest ? length : longest;
+		for (size_t c = 0; c < DIFF_COLUMNS; c++) {
+			cell(text, l->base, l->now, diff_columns[c].figure);
+			if ((int)strlen(text) > columns[c])
+				columns[c] = (int)strlen(text);
 		}
 	}
-	fprintf(out, "\n  %-6s  Lock%*s", "", name_width - 4, "");
-	for (c = 0; c < COLUMNS; c++)
-		fprintf(out, "  %*s", width[c], columns[c].title);
+	*ret_name = longest < room / 3 ? longest : room / 3;
+	while (n < DIFF_COLUMNS && used + 2 + columns[n] + *ret_name <= room)
+		used += 2 + columns[n++];
+	if (longest > *ret_name && room - used > *ret_name)
+		*ret_name = longest < room - used ? longest : room - used;
+	return n;
+}
+
+static void table_print(FILE *out, const struct diff *d, bool all, int width)
+{
+	char text[2 * NUMBER_SIZE + 8], name[NAME_SIZE];
+	int columns[DIFF_COLUMNS], name_width;
+	size_t n = widths_find(d, all, width, columns, &name_width);
+
+	fprintf(out, "\n  %-6s  %-*s", "", name_width, "Lock");
+	for (size_t c = 0; c < n; c++)
+		fprintf(out, "  %*s", columns[c], diff_columns[c].title);
 	fputc('\n', out);
-	for (i = 0; i < d->n; i++) {
+	for (size_t i = 0; i < d->n; i++) {
 		const struct diff_lock *l = &d->locks[i];
-		int n = (int)clean_text(name, sizeof(name), (l->now ? l->now : l->base)->name);
+		int length = (int)clean_text(name, sizeof(name), (l->now ? l->now : l->base)->name);
 
 		if (!printed(l, all))
 			continue;
-		fprintf(out, "  %-6s  %s%*s", change_names[l->change], name, name_width - n, "");
-		for (c = 0; c < COLUMNS; c++) {
-			cell(text, l->base, l->now, columns[c].figure);
-			fprintf(out, "  %*s", width[c], text);
+		fprintf(out, "  %-6s  %s", diff_change_names[l->change], name);
+		if (length > name_width) /* the figures go below a name that is too long */
+			fprintf(out, "\n%*s", 10 + name_width, "");
+		else
+			fprintf(out, "%*s", name_width - length, "");
+		for (size_t c = 0; c < n; c++) {
+			cell(text, l->base, l->now, diff_columns[c].figure);
+			fprintf(out, "  %*s", columns[c], text);
 		}
 		fputc('\n', out);
 	}
@@ -183,7 +195,7 @@ static void reasons_print(FILE *out, const struct diff *d)
 		if (l->change != CHANGE_WORSE && l->change != CHANGE_NEW)
 			continue;
 		clean_text(name, sizeof(name), l->now->name);
-		fprintf(out, "\n%s is %s", name, change_names[l->change]);
+		fprintf(out, "\n%s is %s", name, diff_change_names[l->change]);
 		for (int f = 0; f < FIGURE_MAX; f++) {
 			if (l->why >> f & 1)
 				fprintf(out, ", %s %s -> %s", figure_specs[f].name,
@@ -208,20 +220,25 @@ static void one_total(FILE *out, const struct diff *d, enum figure f, const char
 		figure_text(to, figure_specs[f].unit, d->now->total.value[f]));
 }
 
-void diff_text(FILE *out, const struct diff *d, bool all)
+void diff_summary(FILE *out, const struct diff *d)
 {
-	fprintf(out, "mutrace diff: %zu worse, %zu better, %zu new, %zu gone, %zu about the same",
-		d->count[CHANGE_WORSE], d->count[CHANGE_BETTER], d->count[CHANGE_NEW], d->count[CHANGE_GONE],
-		d->count[CHANGE_SAME]);
+	fprintf(out, "%zu worse, %zu better, %zu new, %zu gone, %zu about the same", d->count[CHANGE_WORSE],
+		d->count[CHANGE_BETTER], d->count[CHANGE_NEW], d->count[CHANGE_GONE], d->count[CHANGE_SAME]);
 	if (d->base->runs > 1 || d->now->runs > 1)
 		fprintf(out, "; medians of %u and %u runs", d->base->runs, d->now->runs);
+}
+
+void diff_text(FILE *out, const struct diff *d, bool all, unsigned int width)
+{
+	fputs("mutrace diff: ", out);
+	diff_summary(out, d);
 	fputs(".\nmutrace diff: ", out);
 	one_total(out, d, FIGURE_ACQUIRED, "acquired");
 	one_total(out, d, FIGURE_CONTENDED_SHARE, ", contended");
 	one_total(out, d, FIGURE_WAIT_SHARE, ", waited of the thread time");
 	fputs(".\n", out);
 	if (d->n > (all ? 0 : d->count[CHANGE_SAME]))
-		table_print(out, d, all);
+		table_print(out, d, all, (int)width);
 	reasons_print(out, d);
 }
 
@@ -260,7 +277,7 @@ static json_t *lock_json(const struct diff_lock *l)
 	json_object_set_new(o, "identity", json_string(head->identity));
 	json_object_set_new(o, "name", json_string(head->name));
 	json_object_set_new(o, "kind", json_string(head->kind));
-	json_object_set_new(o, "change", json_string(change_names[l->change]));
+	json_object_set_new(o, "change", json_string(diff_change_names[l->change]));
 	for (int f = 0; f < FIGURE_MAX; f++)
 		if (l->why >> f & 1)
 			json_array_append_new(why, json_string(figure_specs[f].name));

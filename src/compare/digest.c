@@ -35,6 +35,27 @@ void digest_free(struct digest *d)
 	free(d);
 }
 
+const struct digest_lock *digest_counterpart(const struct digest *d, const struct digest *from,
+					     const struct digest_lock *l)
+{
+	const struct digest_lock *found = digest_find(d, l->identity);
+	const char *module = strchr(l->identity, ':');
+	size_t length = from->program ? strlen(from->program) : 0;
+	char *renamed;
+
+	/* kind:module:what */
+	if (found || !module || length == 0 || !d->program || strcmp(d->program, from->program) == 0 ||
+	    strncmp(module + 1, from->program, length) != 0 || module[1 + length] != ':')
+		return found;
+	if (asprintf(&renamed, "%.*s:%s%s", (int)(module - l->identity), l->identity, d->program,
+		     module + 1 + length) < 0)
+		return NULL;
+	found = digest_find(d, renamed);
+	free(renamed);
+	/* not if it is itself still there */
+	return found && !digest_find(from, found->identity) ? found : NULL;
+}
+
 double digest_number(const json_t *object, const char *key)
 {
 	double v = json_number_value(json_object_get(object, key));

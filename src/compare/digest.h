@@ -56,8 +56,8 @@ struct digest {
 /* Takes NULL. */
 void digest_free(struct digest *d);
 
-/* A digest of a document: a report or a baseline; name is for messages, s says which locks are kept. 0, or -errno after error (of
- * MODEL_ERROR_SIZE) got one line for the user. */
+/* A digest of a document: a report or a baseline; name is for messages, s says which locks are kept. 0, or
+ * -errno after error (of MODEL_ERROR_SIZE) got one line for the user. */
 int digest_from_json(const json_t *document, const char *name, struct selection *s, struct digest **ret,
 		     char *error);
 
@@ -67,6 +67,11 @@ int digest_median(struct digest *const *runs, size_t n, struct digest **ret);
 
 /* NULL if there is none of that identity. */
 const struct digest_lock *digest_find(const struct digest *d, const char *identity);
+
+/* The lock of d that l of "from" is: of the same identity, or of the same but for the name of the program, if that
+ * was renamed. NULL if there is none. */
+const struct digest_lock *digest_counterpart(const struct digest *d, const struct digest *from,
+					     const struct digest_lock *l);
 
 /* Writes d as a baseline: JSON, sorted, rounded, one figure a line, so that its diff can be read; by way of a
  * temporary file, so that an old baseline is either kept or replaced. As digest_from_json(). */

@@ -131,7 +131,7 @@ int verdict_make(struct verdict *v, const struct digest *run, const struct diges
 	r = judge(v, NULL, &run->total, NULL, baseline ? &baseline->total : NULL, &one);
 	for (size_t i = 0; i < run->n && r == 0; i++) {
 		const struct digest_lock *l = &run->locks[i];
-		const struct digest_lock *base = baseline ? digest_find(baseline, l->identity) : NULL;
+		const struct digest_lock *base = baseline ? digest_counterpart(baseline, run, l) : NULL;
 
 		limits_of(limits, l, &one);
 		r = judge(v, l, &l->figures, base, base ? &base->figures : NULL, &one);

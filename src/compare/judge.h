@@ -43,6 +43,10 @@ void finding_print(FILE *out, const struct finding *f);
 void verdict_summary(FILE *out, const struct verdict *v);
 /* One line each for what failed, a line for all at the end. */
 void verdict_text(FILE *out, const struct verdict *v);
+/* A table of what failed, for a comment on GitHub. */
+void verdict_markdown(FILE *out, const struct verdict *v);
+/* trouble as for verdict_junit(). 0 or -errno. */
+int verdict_json(FILE *out, const struct verdict *v, const char *trouble);
 /* GitHub workflow commands, one a finding, at the guilty line. */
 void verdict_github(FILE *out, const struct verdict *v);
 /* JUnit XML: a test case a lock. trouble: why nothing could be checked, NULL if it could (then v is

@@ -128,7 +128,7 @@ static void mark(struct selection *s, struct digest *d, const struct digest *oth
 {
 	for (size_t i = 0; i < d->n; i++) {
 		struct digest_lock *l = &d->locks[i];
-		const struct digest_lock *o = other ? digest_find(other, l->identity) : NULL;
+		const struct digest_lock *o = other ? digest_counterpart(other, d, l) : NULL;
 		bool known = l->is_known || (o && o->is_known);
 
 		l->out = known || !(kept(s, l) || kept(s, o));

@@ -61,11 +61,13 @@ static void compare(const struct digest *a, const struct digest *b)
 
 	if (diff_make(&diff, a, b) < 0)
 		abort();
-	diff_text(fuzz_text_open(), &diff, true);
+	diff_text(fuzz_text_open(), &diff, true, 80);
 	fuzz_text_check();
 	if (diff_json(fuzz_text_open(), &diff) < 0)
 		abort();
 	fuzz_json_check();
+	diff_markdown(fuzz_text_open(), &diff, true);
+	fuzz_text_check();
 	diff_free(&diff);
 }
 
