@@ -50,7 +50,8 @@ sed -n '/^  Lock .*: table_lock/,/^$/p' "$work/err" |
 	grep -qE '(pairs| ) +[0-9]+ %  look .*waited for rewrite ' ||
 	fail "the report does not say whom look() waited for"
 
-grep -m 1 -E '^ +[0-9]+ ' "$work/err" | grep -qE '^ +1 +costly_lock ' || fail "the first row is not costly_lock"
+grep -m 1 -E '^ +[0-9]+ ' "$work/err" | grep -qE '^ +1 +costly_lock ' ||
+	fail "the first row is not costly_lock"
 sed -n '/^  Lock 1: /,/^$/p' "$work/err" | grep -qE "because +100 %  hoard blame.c:$hoards " ||
 	fail "hoard is not blamed at the top"
 
