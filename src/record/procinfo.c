@@ -186,7 +186,7 @@ void procinfo_thread_name(uint32_t tid, char name[16])
 		prctl(PR_GET_NAME, name, 0, 0, 0);
 }
 
-uint32_t procinfo_cores(void)
+static __attribute__((noinline)) uint32_t count_cores(void)
 {
 	uint64_t mask[128] = { 0 }; /* of 8192 processors */
 	uint32_t n = 0;
@@ -195,6 +195,15 @@ uint32_t procinfo_cores(void)
 	for (long i = 0; i < bytes / (long)sizeof(*mask); i++)
 		n += (uint32_t)__builtin_popcountll(mask[i]);
 	return n;
+}
+
+uint32_t procinfo_cores(void)
+{
+	static uint32_t cores; /* a forked child has its parent's, and perhaps little stack */
+
+	if (cores == 0)
+		cores = count_cores();
+	return cores;
 }
 
 uint64_t procinfo_thread_time(uint32_t tid)
