@@ -10,6 +10,7 @@
 #ifdef HAVE_LIBDW
 #include <dwarf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "src/symbols/sym_dwarf_units.h"
@@ -92,17 +93,35 @@ static bool is_internal(const char *name)
 	return strncmp(name, "__", 2) == 0 || strncmp(name, "_M_", 3) == 0;
 }
 
-/* Nor are those of other libraries' locks, which are known by the beginnings of their types' names. */
-static bool is_lock(const char *type)
+/* True if a type belongs to a library that makes locks: its members are no business of the user either. */
+static bool is_foreign(Dwarf_Die *type)
 {
-	static const char *const types[] = { "_GMutex", "_GRecMutex",  "_GRWLock",   "_GCond",
-					     "Mutex<",  "RwLock<",     "Condvar",    "Once",
-					     "QMutex",  "QBasicMutex", "QSemaphore", "counting_semaphore<" };
+	static const char *const spaces[] = {
+		"std", "core", "alloc", "parking_lot", "lock_api", "absl", "tbb"
+	};
+	static const char *const names[] = { "_GMutex",     "_GRecMutex",      "_GRWLock",
+					     "_GCond",      "_GOnce",          "QMutex",
+					     "QBasicMutex", "QRecursiveMutex", "QReadWriteLock",
+					     "QSemaphore",  "QWaitCondition" };
+	const char *own = dwarf_diename(type);
+	Dwarf_Die *scopes = NULL;
+	bool found = false;
+	int n;
 
-	for (size_t i = 0; type && i < sizeof(types) / sizeof(types[0]); i++)
-		if (strncmp(type, types[i], strlen(types[i])) == 0)
+	for (size_t i = 0; own && i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(own, names[i]) == 0)
 			return true;
-	return false;
+	n = dwarf_getscopes_die(type, &scopes);
+	for (int i = 0; i < n; i++) {
+		const char *name = dwarf_diename(&scopes[i]);
+
+		for (size_t j = 0; name && dwarf_tag(&scopes[i]) == DW_TAG_namespace &&
+				   j < sizeof(spaces) / sizeof(spaces[0]);
+		     j++)
+			found |= strcmp(name, spaces[j]) == 0;
+	}
+	free(scopes);
+	return found;
 }
 
 /* A member of a structure, or of a class that it is made from. */
@@ -111,7 +130,7 @@ static bool step_member(struct place *p)
 	Dwarf_Die child, type;
 	Dwarf_Attribute a;
 
-	if (dwarf_child(&p->type, &child) != 0)
+	if (is_foreign(&p->type) || dwarf_child(&p->type, &child) != 0)
 		return false;
 	do {
 		const char *name = dwarf_diename(&child);
@@ -142,8 +161,7 @@ bool sym_dwarf_member(struct sym_dwarf *d, uint64_t variable, uint64_t offset, c
 	bool on = die && type_of(die, &p.type);
 
 	out[0] = 0;
-	for (unsigned int depth = 0; on && depth < SYM_DWARF_DEPTH && !is_lock(dwarf_diename(&p.type));
-	     depth++) {
+	for (unsigned int depth = 0; on && depth < SYM_DWARF_DEPTH; depth++) {
 		switch (dwarf_tag(&p.type)) {
 		case DW_TAG_array_type: on = step_array(&p); break;
 		case DW_TAG_structure_type:
