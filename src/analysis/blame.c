@@ -282,7 +282,8 @@ static int edge_groups(struct report_private *v, struct groups *g, const struct 
 		if (r < 0)
 			return r;
 	}
-	if (stack == MODEL_NONE && e->holder == MODEL_NONE && !kind_has(p->locks[e->lock].kind, TRAIT_HOLDER))
+	if (stack == MODEL_NONE && e->holder == MODEL_NONE &&
+	    (e->parts == 0 || !kind_has(p->locks[e->lock].kind, TRAIT_HOLDER)))
 		return 0;
 	r = edge_add_group(g, row, GROUP_HOLDERS, e->holder_side, symbols_stack(v, stack), e,
 			   e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid, &holder);
