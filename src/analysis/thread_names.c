@@ -58,7 +58,8 @@ static int own_names_make(struct report_private *v, const struct report_process 
 	for (size_t i = 0; i < p->n_threads && r == 0; i++)
 		r = own_add(v, &own[i], p->threads[i].name);
 	for (size_t i = 0; i < p->n_lives && r == 0; i++)
-		r = own_add(v, &own[p->lives[i].thread], p->lives[i].name);
+		if (p->lives[i].thread < p->n_threads)
+			r = own_add(v, &own[p->lives[i].thread], p->lives[i].name);
 	/* the list has the functions, in the order of the records */
 	for (size_t i = 0, k = 0; i < e->n_thread_list && r == 0; i++) {
 		const struct report_thread *t = &e->thread_list[i];
@@ -74,6 +75,12 @@ static int own_names_make(struct report_private *v, const struct report_process 
 	return r;
 }
 
+/* Nobody has a place of his own, after the threads. */
+static struct own_names *own_of(const struct model_process *p, struct own_names *own, uint32_t thread)
+{
+	return &own[thread < p->n_threads ? thread : p->n_threads];
+}
+
 static int process_names(struct report_private *v, struct names *x, const struct report_process *e,
 			 const struct row_map *map, size_t process)
 {
@@ -82,16 +89,15 @@ static int process_names(struct report_private *v, struct names *x, const struct
 	int r = own ? own_names_make(v, e, p, own) : -ENOMEM;
 
 	for (size_t i = 0; i < p->n_cells && r == 0; i++) {
-		const struct own_names *o = &own[p->cells[i].thread];
+		const struct own_names *o = own_of(p, own, p->cells[i].thread);
 
 		for (size_t k = 0; k < o->n && r == 0; k++)
 			r = name_add(x, row_of(e, map, process, p->cells[i].lock), o->names[k]);
 	}
 	for (size_t i = 0; i < p->n_edges && r == 0; i++) {
-		const struct own_names *o =
-			p->edges[i].thread == MODEL_NONE ? NULL : &own[p->edges[i].thread];
+		const struct own_names *o = own_of(p, own, p->edges[i].thread);
 
-		for (size_t k = 0; o && k < o->n && r == 0; k++)
+		for (size_t k = 0; k < o->n && r == 0; k++)
 			r = name_add(x, row_of(e, map, process, p->edges[i].lock), o->names[k]);
 	}
 	for (size_t i = 0; i < p->n_threads && r == 0; i++)
