@@ -20,6 +20,7 @@ static const struct {
 	{ "*std::sys*::mutex::*", FUTEX_ROLE_LOCK },
 	{ "*std::sys*::rwlock::*", FUTEX_ROLE_LOCK },
 	{ "*std::sys*::once::*", FUTEX_ROLE_LOCK },
+	{ "*std::sync::once::*", FUTEX_ROLE_LOCK }, /* an old one parks those that wait */
 	{ "*std::sys*::condvar::*", FUTEX_ROLE_WORK },
 	{ "*std::sys*::thread_park*", FUTEX_ROLE_WORK },
 	{ "*std::sync::mp*::*", FUTEX_ROLE_WORK },
