@@ -3,6 +3,7 @@
 # The demo's report fits in one screen and makes plain which lock and whose code is to blame.
 . "$(dirname "$0")/lib.sh"
 
+unset COLUMNS # as wide as for anybody
 expect 0 "$mutrace" --json=json "$top_builddir/demo/bank"
 cat err
 [ "$(wc -l <err)" -le 40 ] || fail "more than a screen: $(wc -l <err) lines"

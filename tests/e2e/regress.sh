@@ -77,7 +77,7 @@ keep() {
 for ((round = 0; round < rounds; round++)); do
 	plant table 'shards.*' hold-p50 'table_add' longer/regress
 	plant table audit_lock acquired 'audit' hot/regress
-	plant table shards acquired 'table_add' unsplit/regress
+	plant table 'shards.*' acquired 'table_add' unsplit/regress
 	plant cache table_lock write-acquired 'lookup' "$kinds" cache worse
 	plant journal journal_lock wait-share 'append' "$kinds" journal worse
 	plant pool queue_lock hold-p50 '(take_job|pool)' "$kinds" pool worse

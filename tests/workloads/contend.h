@@ -50,11 +50,20 @@ static char *contend_look(const char *file, char *text, size_t size)
 	return text;
 }
 
+/* Some locks nap before they wait; that is no waiting yet. */
 static int contend_asleep(void)
 {
 	char text[256], *p = strrchr(contend_look("stat", text, sizeof(text)), ')');
+	long call;
 
-	return p && p[2] == 'S';
+	if (!p || p[2] != 'S' || contend_look("syscall", text, sizeof(text))[0] == 'r')
+		return 0;
+	call = strtol(text, NULL, 10);
+#ifdef SYS_futex_time64
+	if (call == SYS_futex_time64)
+		return 1;
+#endif
+	return call == SYS_futex;
 }
 
 /* The processor time that the waiter has had, in ns. */
