@@ -8,6 +8,7 @@
 #include "src/record/pilock.h"
 #include "src/record/recorder.h"
 #include "src/record/signals.h"
+#include "src/session/chunks.h"
 
 /* Makes room for `bytes` after used; with grow_lock held. */
 static bool grow(uint64_t bytes)
@@ -50,7 +51,7 @@ struct chunk *image_chunk(enum chunk_type type, uint32_t item_size, uint32_t byt
 		}
 		pilock_unlock(&recorder.grow_lock, tid);
 	}
-	if (c == NULL)
+	if (c == NULL && !chunk_is_optional(type))
 		image_lost(recorder.confined ? LOSS_CONFINED : recorder.full ? LOSS_SPACE : LOSS_INTERRUPTED);
 	errno = saved;
 	return c;

@@ -7,8 +7,22 @@
 
 #include "src/session/format.h"
 
-/* Traits. CHUNK_RECORDED: an image with such an item has something that a report shows. */
+/* Traits. CHUNK_RECORDED: an image with such an item has something that a report shows. CHUNK_OPTIONAL: where
+ * there is no room for one, no acquisition or call is lost. */
 #define CHUNK_RECORDED 1u
+#define CHUNK_OPTIONAL 2u
+
+static inline bool chunk_is_optional(uint32_t type)
+{
+	switch (type) {
+#define CHUNK(number, name, item, least, traits) \
+	case number: \
+		return ((traits)&CHUNK_OPTIONAL) != 0;
+#include "src/session/chunks.def"
+#undef CHUNK
+	default: return false;
+	}
+}
 
 /* True if items of a type are something to report. Those of types that only newer writers know may be. */
 static inline bool chunk_is_recorded(uint32_t type)
