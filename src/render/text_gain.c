@@ -32,8 +32,15 @@ static const char *gain_text(char *out, const struct report_process *e, struct t
 	return out;
 }
 
+static double middle(const struct report_row *row, enum trace_change change)
+{
+	return (row->gain[change].low + row->gain[change].high) / 2;
+}
+
+/* Of the two changes of which the second line may speak, the one that gains more. */
 void text_gain_cell(char *out, const struct line *l, unsigned int counter)
 {
+	const struct report_row *row = l->row;
 	char number[NUMBER_SIZE];
 
 	(void)counter;
@@ -41,13 +48,12 @@ void text_gain_cell(char *out, const struct line *l, unsigned int counter)
 		out[0] = 0;
 	else
 		snprintf(out, CELL_SIZE, "%s",
-			 l->row->gain_known ? gain_text(number, l->process, l->row->gain[TRACE_NO_CONTENTION])
-					    : "-");
-}
-
-static double middle(const struct report_row *row, enum trace_change change)
-{
-	return (row->gain[change].low + row->gain[change].high) / 2;
+			 row->gain_known
+				 ? gain_text(number, l->process,
+					     middle(row, TRACE_HALF_HOLD) > middle(row, TRACE_NO_CONTENTION)
+						     ? row->gain[TRACE_HALF_HOLD]
+						     : row->gain[TRACE_NO_CONTENTION])
+				 : "-");
 }
 
 /* The row where a change gains most; NULL: none gains enough to be said. */

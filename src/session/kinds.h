@@ -39,69 +39,51 @@ enum kind_trait {
 	TRAIT_NESTS = 0x100,
 };
 
+/* A line of kinds.def. */
+struct kind_facts {
+	const char *name, *maker, *noun;
+	char letter;
+	unsigned int traits;
+};
+
 /* Any number may be asked for: what is no kind has no traits. */
+static inline struct kind_facts kind_facts(unsigned int kind)
+{
+	switch (kind) {
+#define KIND(number, id, name, maker, noun, letter, traits) \
+	case number: \
+		return (struct kind_facts){ name, maker, noun, letter, traits };
+#include "src/session/kinds.def"
+#undef KIND
+	default: return (struct kind_facts){ "lock", "unknown", "lock", '?', 0 };
+	}
+}
+
 static inline bool kind_has(unsigned int kind, enum kind_trait trait)
 {
-	switch (kind) {
-#define KIND(number, id, name, maker, noun, letter, traits) \
-	case number: \
-		return ((traits)&trait) != 0;
-#include "src/session/kinds.def"
-#undef KIND
-	default: return false;
-	}
+	return (kind_facts(kind).traits & trait) != 0;
 }
 
-/* "lock" for what is no kind. */
 static inline const char *kind_name(unsigned int kind)
 {
-	switch (kind) {
-#define KIND(number, id, name, maker, noun, letter, traits) \
-	case number: \
-		return name;
-#include "src/session/kinds.def"
-#undef KIND
-	default: return "lock";
-	}
+	return kind_facts(kind).name;
 }
 
-/* Whose lock it is: made_by in reports. "unknown" for what is no kind. */
+/* Whose lock it is: made_by in reports. */
 static inline const char *kind_maker(unsigned int kind)
 {
-	switch (kind) {
-#define KIND(number, id, name, maker, noun, letter, traits) \
-	case number: \
-		return maker;
-#include "src/session/kinds.def"
-#undef KIND
-	default: return "unknown";
-	}
+	return kind_facts(kind).maker;
 }
 
-/* In texts: whose lock it is, and what. "lock" for what is no kind. */
+/* In texts: whose lock it is, and what. */
 static inline const char *kind_noun(unsigned int kind)
 {
-	switch (kind) {
-#define KIND(number, id, name, maker, noun, letter, traits) \
-	case number: \
-		return noun;
-#include "src/session/kinds.def"
-#undef KIND
-	default: return "lock";
-	}
+	return kind_facts(kind).noun;
 }
 
-/* '?' for what is no kind. */
 static inline char kind_letter(unsigned int kind)
 {
-	switch (kind) {
-#define KIND(number, id, name, maker, noun, letter, traits) \
-	case number: \
-		return letter;
-#include "src/session/kinds.def"
-#undef KIND
-	default: return '?';
-	}
+	return kind_facts(kind).letter;
 }
 
 /* The first kind of a name, 0 if there is none. */
