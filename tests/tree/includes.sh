@@ -23,7 +23,8 @@ allowed() {
 	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h src/trace/trace.h" ;;
 	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
 		"src/symbols/symbolize.h src/base" ;;
-	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/base" ;;
+	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/trace/timeline.h" \
+		"src/base" ;;
 	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h" \
 		"src/render/frame.h src/render/number.h src/base" ;;
 	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/inspect/inspect.h src/inspect/sleeper.h" \
