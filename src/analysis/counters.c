@@ -126,6 +126,16 @@ uint64_t durations_average(const struct durations *d)
 	return d->count ? d->total_ns / d->count : 0;
 }
 
+uint64_t durations_bucket(const struct durations *d, unsigned int bucket)
+{
+	return (uint64_t)bucket_count(d, bucket);
+}
+
+double durations_bucket_ns(const struct durations *d, unsigned int bucket)
+{
+	return bucket_low(bucket) * d->ns_per_tick;
+}
+
 uint64_t durations_percentile(const struct durations *d, double share)
 {
 	double total = 0, target, below = 0, value;

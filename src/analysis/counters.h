@@ -81,6 +81,9 @@ int counters_add(struct counters *into, const struct counters *from);
 void counters_free(struct counters *c);
 
 uint64_t durations_average(const struct durations *d);
+/* How many are in a bucket of the histogram, and from which time on it is for. */
+uint64_t durations_bucket(const struct durations *d, unsigned int bucket);
+double durations_bucket_ns(const struct durations *d, unsigned int bucket);
 /* The value that a share of all values (0 to 1) does not exceed, by interpolation within buckets of
  * powers of two, never above the greatest. 0 if there is none. */
 uint64_t durations_percentile(const struct durations *d, double share);

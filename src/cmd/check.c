@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "src/cmd/child.h"
+#include "src/cmd/comparison_page.h"
 #include "src/cmd/options.h"
 #include "src/cmd/pipeline.h"
 #include "src/cmd/run.h"
@@ -22,6 +23,7 @@
 #include "src/compare/limits.h"
 #include "src/load/model.h"
 #include "src/render/clean.h"
+#include "src/render/html/html.h"
 
 #define STATUS_OVER 1
 
@@ -29,6 +31,7 @@ struct check {
 	struct options *options;
 	struct limits limits;
 	struct selection selection;
+	struct html_page *page; /* NULL: none is asked for */
 	struct digest *baseline, *run;
 	struct digest **runs; /* of the program, before their median is taken */
 	size_t n_runs;
@@ -36,14 +39,20 @@ struct check {
 	char trouble[MODEL_ERROR_SIZE];
 };
 
+static struct digest_source source(struct check *c, const char *side)
+{
+	return (struct digest_source){
+		.options = &c->options->report, .selection = &c->selection, .page = c->page, .side = side
+	};
+}
+
 static int session_done(const char *session, void *data)
 {
 	struct check *c = data;
 
-	return pipeline_digest(session, &c->options->report, &c->selection, &c->runs[c->n_runs], c->trouble) <
-			       0
-		       ? 0
-		       : (int)++c->n_runs;
+	struct digest_source from = source(c, "new");
+
+	return pipeline_digest(session, &from, &c->runs[c->n_runs], c->trouble) < 0 ? 0 : (int)++c->n_runs;
 }
 
 static void deadlock_say(struct check *c, const struct digest *d)
@@ -103,6 +112,7 @@ static int run_all(struct check *c, char **argv)
 static int limits_load(struct check *c)
 {
 	const struct options *o = c->options;
+	struct digest_source from = source(c, "base");
 	size_t i;
 
 	for (i = 0; i < o->limit_files.n; i++)
@@ -119,8 +129,7 @@ static int limits_load(struct check *c)
 	}
 	if (o->bases.n == 0)
 		return 0;
-	return pipeline_digests(o->bases.items, o->bases.n, &o->report, &c->selection, &c->baseline,
-				c->trouble) < 0
+	return pipeline_digests(o->bases.items, o->bases.n, &from, &c->baseline, c->trouble) < 0
 		       ? STATUS_TROUBLE
 		       : 0;
 }
@@ -202,6 +211,30 @@ static void trouble_write(const char *path, const char *trouble)
 		say("%s: %s", path, strerror(-r));
 }
 
+/* The page, if it is asked for. 0, or -1 with the reason in trouble. */
+static int page_write(struct check *c, const struct verdict *v)
+{
+	struct diff d = { 0 };
+	struct comparison_page page = { .path = c->options->outputs[OUTPUT_html].path,
+					.page = c->page,
+					.verdict = v,
+					.select = &c->selection,
+					.now = c->run,
+					.diff = c->baseline ? &d : NULL };
+	int r = 0;
+
+	if (!c->page)
+		return 0;
+	if (c->baseline)
+		r = diff_make(&d, c->baseline, c->run);
+	if (r == 0)
+		r = comparison_page_write(&page);
+	if (r < 0)
+		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", page.path, strerror(-r));
+	diff_free(&d);
+	return r < 0 ? -1 : 0;
+}
+
 static int judge(struct check *c, FILE *out)
 {
 	struct verdict v = { 0 };
@@ -222,7 +255,7 @@ static int judge(struct check *c, FILE *out)
 		goto finish;
 	if (file_write(c, c->options->github, &v, github_write) < 0 ||
 	    file_write(c, c->options->markdown, &v, markdown_write) < 0 ||
-	    file_write(c, c->options->outputs[OUTPUT_json].path, &v, json_write) < 0)
+	    file_write(c, c->options->outputs[OUTPUT_json].path, &v, json_write) < 0 || page_write(c, &v) < 0)
 		goto finish;
 	status = v.over ? STATUS_OVER : v.unsure ? (int)c->options->noisy_status : EXIT_SUCCESS;
 finish:
@@ -233,6 +266,7 @@ finish:
 static int check(struct check *c, int argc, char **argv)
 {
 	const struct options *o = c->options;
+	struct digest_source from = source(c, "new");
 	int status;
 
 	c->selection.filter = o->report.filter;
@@ -243,8 +277,7 @@ static int check(struct check *c, int argc, char **argv)
 		return status;
 	if (o->after_dashes)
 		status = run_all(c, argv);
-	else if (pipeline_digests((const char *const *)argv, (size_t)argc, &o->report, &c->selection, &c->run,
-				  c->trouble) < 0)
+	else if (pipeline_digests((const char *const *)argv, (size_t)argc, &from, &c->run, c->trouble) < 0)
 		status = STATUS_TROUBLE;
 	if (status != 0)
 		return status;
@@ -280,6 +313,10 @@ int command_check(struct options *o, int argc, char **argv)
 		    "or JSON files");
 		return STATUS_TROUBLE;
 	}
+	if (o->outputs[OUTPUT_html].path && !(c.page = html_page_new())) {
+		say("out of memory");
+		return STATUS_TROUBLE;
+	}
 	status = check(&c, argc, argv);
 	if (c.trouble[0] != '\0') {
 		say("not checked: %s", c.trouble);
@@ -298,6 +335,7 @@ int command_check(struct options *o, int argc, char **argv)
 	digest_free(c.baseline);
 	limits_free(&c.limits);
 	selection_free(&c.selection);
+	html_page_free(c.page);
 	if (exit_like != -1)
 		child_exit_like(exit_like);
 	return status;

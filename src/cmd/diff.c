@@ -7,12 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/cmd/comparison_page.h"
 #include "src/cmd/options.h"
 #include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
 #include "src/compare/diff.h"
 #include "src/compare/digest.h"
 #include "src/load/model.h"
+#include "src/render/html/html.h"
 
 /* One of the files that are asked for: as JSON, or as Markdown. */
 static int write_file(const char *path, const struct diff *d, bool markdown, bool all)
@@ -35,7 +37,22 @@ static int write_file(const char *path, const struct diff *d, bool markdown, boo
 	return r;
 }
 
-static int compare(const struct options *o, struct selection *s, struct digest *base, struct digest *now)
+/* The page, if it is asked for. 0, or negative after the reason was said. */
+static int write_page(const struct options *o, const struct diff *d, const struct selection *s,
+		      struct html_page *page)
+{
+	struct comparison_page c = {
+		.path = o->outputs[OUTPUT_html].path, .page = page, .diff = d, .select = s, .now = d->now
+	};
+	int r = page ? comparison_page_write(&c) : 0;
+
+	if (r < 0)
+		say("%s cannot be written: %s", c.path, strerror(-r));
+	return r;
+}
+
+static int compare(const struct options *o, struct selection *s, struct digest *base, struct digest *now,
+		   struct html_page *page)
 {
 	const char *json = o->outputs[OUTPUT_json].path;
 	struct render_options fit;
@@ -58,7 +75,8 @@ static int compare(const struct options *o, struct selection *s, struct digest *
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		say("the comparison cannot be written: %s", strerror(errno));
 	else if ((!json || write_file(json, &d, false, true) == 0) &&
-		 (!o->markdown || write_file(o->markdown, &d, true, o->report.all) == 0))
+		 (!o->markdown || write_file(o->markdown, &d, true, o->report.all) == 0) &&
+		 write_page(o, &d, s, page) == 0)
 		status = EXIT_SUCCESS;
 	diff_free(&d);
 	return status;
@@ -67,22 +85,30 @@ static int compare(const struct options *o, struct selection *s, struct digest *
 int command_diff(struct options *o, int argc, char **argv)
 {
 	struct selection s = { .filter = o->report.filter };
+	struct digest_source source = { .options = &o->report, .selection = &s, .side = "base" };
 	struct digest *base = NULL, *now = NULL;
 	char error[MODEL_ERROR_SIZE];
 	const char *const *paths = (const char *const *)argv;
-	int bases = o->bases.n != 0 ? 0 : 1, status = STATUS_TROUBLE;
+	int bases = o->bases.n != 0 ? 0 : 1, status = STATUS_TROUBLE, r;
 
 	if (argc < bases + 1 || (bases == 1 && argc > 2)) {
 		say("name two runs to compare: mutrace diff BASE NEW, or mutrace diff --base=BASE... "
 		    "NEW...");
 		return STATUS_TROUBLE;
 	}
-	if (pipeline_digests(bases ? paths : o->bases.items, bases ? 1 : o->bases.n, &o->report, &s, &base,
-			     error) < 0 ||
-	    pipeline_digests(paths + bases, (size_t)(argc - bases), &o->report, &s, &now, error) < 0)
+	if (o->outputs[OUTPUT_html].path && !(source.page = html_page_new())) {
+		say("out of memory");
+		return STATUS_TROUBLE;
+	}
+	r = pipeline_digests(bases ? paths : o->bases.items, bases ? 1 : o->bases.n, &source, &base, error);
+	source.side = "new";
+	if (r == 0)
+		r = pipeline_digests(paths + bases, (size_t)(argc - bases), &source, &now, error);
+	if (r < 0)
 		say("%s", error);
 	else
-		status = compare(o, &s, base, now);
+		status = compare(o, &s, base, now, source.page);
+	html_page_free(source.page);
 	selection_free(&s);
 	digest_free(base);
 	digest_free(now);

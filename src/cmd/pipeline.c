@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "src/compare/digest.h"
+#include "src/render/html/html.h"
 #include "src/render/json.h"
 
 int pipeline_analyse(struct pipeline *p, const char *const *paths, size_t n_paths,
@@ -114,10 +115,21 @@ int pipeline_write(const struct pipeline *p, const struct output outputs[OUTPUTS
 	return r;
 }
 
-static int digest_session(const char *path, const struct report_options *options, struct selection *s,
-			  struct digest **ret, char *error)
+/* The digest of a document, which goes into the page, too, if there is one. Takes the document. */
+static int digest_document(json_t *document, const char *path, const struct digest_source *s,
+			   struct digest **ret, char *error)
 {
-	struct report_options o = *options;
+	int r = digest_from_json(document, path, s->selection, ret, error);
+
+	if (r == 0 && s->page)
+		html_page_report(s->page, s->side, path, document);
+	json_decref(document);
+	return r;
+}
+
+static int digest_session(const char *path, const struct digest_source *s, struct digest **ret, char *error)
+{
+	struct report_options o = *s->options;
 	json_t *document = NULL;
 	struct pipeline p;
 	int r;
@@ -134,35 +146,30 @@ static int digest_session(const char *path, const struct report_options *options
 		snprintf(error, MODEL_ERROR_SIZE, "%s: %s", path, strerror(-r));
 		return r;
 	}
-	r = digest_from_json(document, path, s, ret, error);
-	json_decref(document);
-	return r;
+	return digest_document(document, path, s, ret, error);
 }
 
-static int digest_file(FILE *f, const char *path, struct selection *s, struct digest **ret, char *error)
+static int digest_file(FILE *f, const char *path, const struct digest_source *s, struct digest **ret,
+		       char *error)
 {
 	json_error_t why;
 	json_t *document = json_loadf(f, JSON_REJECT_DUPLICATES, &why);
-	int r;
 
 	if (!document) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s: line %d is not JSON: %s", path, why.line, why.text);
 		return -EBADMSG;
 	}
-	r = digest_from_json(document, path, s, ret, error);
-	json_decref(document);
-	return r;
+	return digest_document(document, path, s, ret, error);
 }
 
-int pipeline_digest(const char *path, const struct report_options *o, struct selection *s,
-		    struct digest **ret, char *error)
+int pipeline_digest(const char *path, const struct digest_source *s, struct digest **ret, char *error)
 {
 	struct stat st;
 	int c, r;
 	FILE *f;
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-		return digest_session(path, o, s, ret, error);
+		return digest_session(path, s, ret, error);
 	f = fopen(path, "re");
 	if (!f) {
 		r = -errno;
@@ -176,20 +183,20 @@ int pipeline_digest(const char *path, const struct report_options *o, struct sel
 		ungetc(c, f);
 		r = digest_file(f, path, s, ret, error);
 	} else {
-		r = digest_session(path, o, s, ret, error); /* a single image */
+		r = digest_session(path, s, ret, error); /* a single image */
 	}
 	fclose(f);
 	return r;
 }
 
-int pipeline_digests(const char *const *paths, size_t n, const struct report_options *o, struct selection *s,
-		     struct digest **ret, char *error)
+int pipeline_digests(const char *const *paths, size_t n, const struct digest_source *s, struct digest **ret,
+		     char *error)
 {
 	struct digest **runs = calloc(n ? n : 1, sizeof(struct digest *));
 	int r = runs ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = pipeline_digest(paths[i], o, s, &runs[i], error);
+		r = pipeline_digest(paths[i], s, &runs[i], error);
 	if (r == 0 && n == 1) {
 		*ret = runs[0];
 		runs[0] = NULL;

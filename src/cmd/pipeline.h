@@ -11,6 +11,7 @@
 #include "src/render/render.h"
 
 struct digest;
+struct html_page;
 struct selection;
 
 /* Sessions read and analysed; ends with pipeline_free(). */
@@ -37,15 +38,22 @@ int pipeline_write(const struct pipeline *p, const struct output outputs[OUTPUTS
 unsigned int outputs_asked(const struct output outputs[OUTPUTS]);
 bool outputs_on_stdout(const struct output outputs[OUTPUTS]);
 
+/* How digests are made. */
+struct digest_source {
+	const struct report_options *options;
+	struct selection *selection; /* which locks are kept, see select.h */
+	struct html_page *page;      /* that runs are added to; NULL: none */
+	const char *side;            /* of the page: "base" or "new" */
+};
+
 /*
  * A digest of one file or directory: a session, a JSON report, or a baseline. A session becomes its JSON
  * report first, as a value in memory, so a comparison says the same whether sessions or reports were
- * kept; s says which locks are kept (select.h). As pipeline_analyse().
+ * kept. As pipeline_analyse().
  */
-int pipeline_digest(const char *path, const struct report_options *o, struct selection *s,
-		    struct digest **ret, char *error);
+int pipeline_digest(const char *path, const struct digest_source *s, struct digest **ret, char *error);
 /* The digests of all paths as one: the median of each figure. */
-int pipeline_digests(const char *const *paths, size_t n, const struct report_options *o, struct selection *s,
-		     struct digest **ret, char *error);
+int pipeline_digests(const char *const *paths, size_t n, const struct digest_source *s, struct digest **ret,
+		     char *error);
 
 #endif

@@ -294,10 +294,9 @@ static json_t *lock_json(const struct diff_lock *l)
 	return o;
 }
 
-int diff_json(FILE *out, const struct diff *d)
+json_t *diff_json_value(const struct diff *d)
 {
 	json_t *o = json_object(), *locks = json_array(), *runs = json_object();
-	int r = -ENOMEM;
 
 	json_object_set_new(o, "mutrace", json_string(PACKAGE_VERSION));
 	json_object_set_new(o, "mutrace-diff", json_integer(1));
@@ -307,14 +306,17 @@ int diff_json(FILE *out, const struct diff *d)
 	json_object_set_new(o, "total", figures_json(&d->base->total, &d->now->total));
 	for (size_t i = 0; i < d->n; i++)
 		if (json_array_append_new(locks, lock_json(&d->locks[i])) < 0)
-			goto out;
-	if (json_object_set(o, "locks", locks) == 0)
-		r = json_dumpf(o, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0 || fputc('\n', out) == EOF ||
-				    fflush(out) != 0
-			    ? -EIO
-			    : 0;
-out:
+			goto fail;
+	if (json_object_set_new(o, "locks", locks) == 0)
+		return o;
+	locks = NULL;
+fail:
 	json_decref(locks);
 	json_decref(o);
-	return r;
+	return NULL;
+}
+
+int diff_json(FILE *out, const struct diff *d)
+{
+	return compare_json_write(out, diff_json_value(d));
 }

@@ -39,7 +39,9 @@ void diff_summary(FILE *out, const struct diff *d);
 /* all: locks that changed little, too. The table keeps to the width, but for names. */
 void diff_text(FILE *out, const struct diff *d, bool all, unsigned int width);
 void diff_markdown(FILE *out, const struct diff *d, bool all);
-/* Every lock. 0 or -errno. */
+/* Every lock. NULL without memory. */
+json_t *diff_json_value(const struct diff *d);
+/* The same, written. 0 or -errno. */
 int diff_json(FILE *out, const struct diff *d);
 
 #endif

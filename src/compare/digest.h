@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "src/base/pool.h"
 #include "src/compare/figures.h"
@@ -78,6 +79,8 @@ const struct digest_lock *digest_counterpart(const struct digest *d, const struc
 int baseline_write(const struct digest *d, const char *path, char *error);
 
 /* For the files of this folder. */
+/* Writes a value and gives it back; NULL: there was no memory for it. 0 or -errno. */
+int compare_json_write(FILE *out, json_t *value);
 struct digest_lock *digest_add(struct digest *d, const char *identity);
 /* A member; 0 if there is none, or none that can be. */
 double digest_number(const json_t *object, const char *key);

@@ -45,7 +45,8 @@ void verdict_summary(FILE *out, const struct verdict *v);
 void verdict_text(FILE *out, const struct verdict *v);
 /* A table of what failed, for a comment on GitHub. */
 void verdict_markdown(FILE *out, const struct verdict *v);
-/* trouble as for verdict_junit(). 0 or -errno. */
+/* trouble as for verdict_junit(). NULL without memory; or written: 0 or -errno. */
+json_t *verdict_json_value(const struct verdict *v, const char *trouble);
 int verdict_json(FILE *out, const struct verdict *v, const char *trouble);
 /* GitHub workflow commands, one a finding, at the guilty line. */
 void verdict_github(FILE *out, const struct verdict *v);

@@ -54,10 +54,9 @@ static json_t *finding_json(const struct finding *f)
 	return o;
 }
 
-int verdict_json(FILE *out, const struct verdict *v, const char *trouble)
+json_t *verdict_json_value(const struct verdict *v, const char *trouble)
 {
 	json_t *o = json_object(), *findings = json_array();
-	int r = -ENOMEM;
 
 	text_set(o, "mutrace", PACKAGE_VERSION);
 	json_object_set_new(o, "mutrace-check", json_integer(1));
@@ -79,15 +78,31 @@ int verdict_json(FILE *out, const struct verdict *v, const char *trouble)
 		json_object_set_new(o, "explained", json_integer((json_int_t)v->explained));
 		for (size_t i = 0; i < v->n; i++)
 			if (json_array_append_new(findings, finding_json(&v->findings[i])) < 0)
-				goto out;
+				goto fail;
 		json_object_set(o, "findings", findings);
 	}
-	r = json_dumpf(o, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0 || fputc('\n', out) == EOF ||
-			    fflush(out) != 0
-		    ? -EIO
-		    : 0;
-out:
+	json_decref(findings);
+	return o;
+fail:
 	json_decref(findings);
 	json_decref(o);
+	return NULL;
+}
+
+int compare_json_write(FILE *out, json_t *value)
+{
+	int r = -ENOMEM;
+
+	if (value)
+		r = json_dumpf(value, out, JSON_INDENT(1) | JSON_ENSURE_ASCII) < 0 ||
+				    fputc('\n', out) == EOF || fflush(out) != 0
+			    ? -EIO
+			    : 0;
+	json_decref(value);
 	return r;
+}
+
+int verdict_json(FILE *out, const struct verdict *v, const char *trouble)
+{
+	return compare_json_write(out, verdict_json_value(v, trouble));
 }

@@ -60,6 +60,7 @@ static const struct option options[] = {
 	{ "rt-threads", 0, MATRACE, KIND_THREADS, false, 0, 0, 0 },
 	{ "after", 0, MATRACE, KIND_SECONDS, false, AT(after_ms), 0, UINT32_MAX },
 	{ "json", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
+	{ "html", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "csv", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "folded", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "folded-of", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },

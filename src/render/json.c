@@ -247,17 +247,24 @@ static void rows(struct json_out *j, const char *key, const struct report_row *l
 	json_close(j);
 }
 
-static void process(struct json_out *j, const struct report_process *e)
+void json_process_head(struct json_out *j, const struct report_process *e)
 {
-	json_open_object(j, NULL);
 	process_head(j, e);
 	if (e->first->config.watch) {
 		watched_process(j, e);
-	} else {
-		thread_list(j, e);
-		if (e->unseen_known)
-			json_emit(j, "unseen_ns", json_count(e->unseen_ns));
-		json_what_if(j, e);
+		return;
+	}
+	thread_list(j, e);
+	if (e->unseen_known)
+		json_emit(j, "unseen_ns", json_count(e->unseen_ns));
+	json_what_if(j, e);
+}
+
+static void process(struct json_out *j, const struct report_process *e)
+{
+	json_open_object(j, NULL);
+	json_process_head(j, e);
+	if (!e->first->config.watch) {
 		rows(j, "locks", e->locks, e->n_locks, json_lock);
 		rows(j, "conditions", e->conditions, e->n_conditions, json_condition);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* A lock and a condition variable as JSON. Runs in mutrace. Called by json.c, once for each row. */
 #include "src/render/json.h"
+#include "src/session/histogram.h"
 
 #define NAMES_MAX 100u /* of threads; more tell nothing */
 
@@ -15,6 +16,40 @@ static json_t *durations(struct json_out *j, const struct durations *d)
 	json_set_count(j, o, "p95", durations_percentile(d, 0.95));
 	json_set_count(j, o, "p99", durations_percentile(d, 0.99));
 	return o;
+}
+
+static json_t *buckets(struct json_out *j, const struct durations *d, unsigned int first, unsigned int end)
+{
+	json_t *a = json_array();
+
+	for (unsigned int b = first; b < end; b++)
+		json_append(j, a, json_count(durations_bucket(d, b)));
+	return a;
+}
+
+/* Both with the same buckets; a clock has one rate. Nothing was counted: left out. */
+static void histogram(struct json_out *j, json_t *o, const struct counters *c, bool holds)
+{
+	const struct durations *rate = c->wait.ns_per_tick > 0 ? &c->wait : &c->hold;
+	unsigned int first = HIST_BUCKETS, end = 0;
+	json_t *h, *bounds;
+
+	for (unsigned int b = 0; b < HIST_BUCKETS; b++)
+		if (durations_bucket(&c->wait, b) || (holds && durations_bucket(&c->hold, b))) {
+			first = b < first ? b : first;
+			end = b + 1;
+		}
+	if (end == 0)
+		return;
+	h = json_object();
+	bounds = json_array();
+	for (unsigned int b = first; b < end; b++)
+		json_append(j, bounds, json_count((uint64_t)durations_bucket_ns(rate, b)));
+	json_set(j, h, "bounds_ns", bounds);
+	json_set(j, h, "wait", buckets(j, &c->wait, first, end));
+	if (holds)
+		json_set(j, h, "hold", buckets(j, &c->hold, first, end));
+	json_set(j, o, "histogram", h);
 }
 
 static void side(struct json_out *j, json_t *o, const struct report_row *row, enum lock_side which)
@@ -32,6 +67,7 @@ static void side(struct json_out *j, json_t *o, const struct report_row *row, en
 	json_set(j, o, "wait_ns", durations(j, &c->wait));
 	if (kind_has(row->kind, TRAIT_HOLDS))
 		json_set(j, o, "hold_ns", durations(j, &c->hold));
+	histogram(j, o, c, kind_has(row->kind, TRAIT_HOLDS));
 }
 
 static const char *side_name(enum lock_side s)
@@ -177,6 +213,8 @@ static void row_head(struct json_out *j, json_t *o, const struct report_row *row
 	json_set_count(j, o, "rank", row->rank);
 	json_set(j, o, "identity", json_text(row->identity));
 	json_set(j, o, "name", json_text(row->name));
+	if (row->label)
+		json_set(j, o, "label", json_text(row->label));
 	json_set(j, o, "named_by", json_text(named_by(row->named_by)));
 	if (row->module)
 		json_set(j, o, "module", json_text(row->module));
