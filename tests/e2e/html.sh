@@ -1,8 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # --html: the page's policy names the hashes of its style and script, it refers to nothing outside, its data
-# are those of the JSON report, and names stay names. tests/e2e/html-browser.py uses it in a browser (make
-# check-html).
+# are those of the JSON report, and names stay names. html-browser.py uses it in a browser.
 . "$(dirname "$0")/lib.sh"
 need objcopy "${CC:-cc}"
 

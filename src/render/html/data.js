@@ -1,29 +1,32 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The data: those of the JSON report (report.schema.json), but each stack is a number. */
 
-let D; /* all: runs, each with a side ("base", "new") and its processes; strings, frames, stacks; a comparison, a verdict */
+/* All: runs, each with a side ("base", "new") and its processes; strings, frames, stacks; a comparison, a
+ * verdict. */
+let D;
 let P; /* the process that is shown */
 
 const FRAME = { function: 0, short: 1, file: 2, line: 3, module: 4, inlined: 5, members: 6 };
 
 function from_base64(text) {
-	const raw = atob(text.replace(/\s/g, '')), bytes = new Uint8Array(raw.length);
+	const raw = atob(text.replace(/\s/g, '')),
+		bytes = new Uint8Array(raw.length);
 
-	for (let i = 0; i < raw.length; i++)
-		bytes[i] = raw.charCodeAt(i);
+	for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
 	return bytes;
 }
 
 async function data_text() {
 	const node = $('data');
 
-	if (node.type === 'application/json')
-		return node.textContent;
+	if (node.type === 'application/json') return node.textContent;
 	const bytes = from_base64(node.textContent);
 
 	if (typeof DecompressionStream === 'undefined')
 		return new TextDecoder().decode(new Inflater(bytes, +node.dataset.size).run());
-	return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))).text();
+	return new Response(
+		new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))
+	).text();
 }
 
 function frame_text(frame, member) {
@@ -34,8 +37,7 @@ function frame_text(frame, member) {
 function frames(stack) {
 	const list = [];
 
-	for (; stack >= 0; stack = D.stacks[2 * stack] - 1)
-		list.push(D.stacks[2 * stack + 1]);
+	for (; stack >= 0; stack = D.stacks[2 * stack] - 1) list.push(D.stacks[2 * stack + 1]);
 	return list;
 }
 
@@ -43,7 +45,8 @@ const short_name = frame => frame_text(frame, FRAME.short);
 
 /* "bank.c:37", or the library. */
 function place(frame) {
-	const file = frame_text(frame, FRAME.file), line = D.frames[frame * FRAME.members + FRAME.line];
+	const file = frame_text(frame, FRAME.file),
+		line = D.frames[frame * FRAME.members + FRAME.line];
 
 	return file ? base_name(file) + (line ? ':' + line : '') : base_name(frame_text(frame, FRAME.module));
 }
@@ -51,9 +54,14 @@ function place(frame) {
 /* A line for each frame, with all that is known. */
 function stack_text(stack) {
 	const line = frame => {
-		const file = frame_text(frame, FRAME.file), n = D.frames[frame * FRAME.members + FRAME.line];
+		const file = frame_text(frame, FRAME.file),
+			n = D.frames[frame * FRAME.members + FRAME.line];
 
-		return frame_text(frame, FRAME.function) + '  ' + (file ? file + ':' + n : frame_text(frame, FRAME.module));
+		return (
+			frame_text(frame, FRAME.function) +
+			'  ' +
+			(file ? file + ':' + n : frame_text(frame, FRAME.module))
+		);
 	};
 
 	return stack < 0 ? '(unknown)' : frames(stack).map(line).join('\n');
@@ -61,20 +69,28 @@ function stack_text(stack) {
 
 /* The function, and in which place it was called by whom. */
 function stack_words(stack) {
-	if (!(stack >= 0))
-		return ['(unknown)', ''];
+	if (!(stack >= 0)) return ['(unknown)', ''];
 	const list = frames(stack);
 
-	return [short_name(list[0]), place(list[0]) + list.slice(1, 4).map(f => ' < ' + short_name(f)).join('')];
+	return [
+		short_name(list[0]),
+		place(list[0]) +
+			list
+				.slice(1, 4)
+				.map(f => ' < ' + short_name(f))
+				.join(''),
+	];
 }
 
 /* Sums of both sides of a lock. */
-const sides = lock => lock.read ? [lock, lock.read] : [lock];
+const sides = lock => (lock.read ? [lock, lock.read] : [lock]);
 const sum = (lock, member) => sides(lock).reduce((n, side) => n + (side[member] || 0), 0);
-const most = (lock, member, of) => Math.max(...sides(lock).map(side => side[member] ? side[member][of] : 0));
-const lock_acquired = lock => lock.acquired === null ? null : sum(lock, 'acquired');
+const most = (lock, member, of) =>
+	Math.max(...sides(lock).map(side => (side[member] ? side[member][of] : 0)));
+const lock_acquired = lock => (lock.acquired === null ? null : sum(lock, 'acquired'));
 const lock_held = lock => sides(lock).reduce((n, side) => n + (side.hold_ns ? side.hold_ns.total : 0), 0);
-const lock_name = lock => (lock.label || lock.name) + (lock.instances > 1 ? ' \u00d7' + count(lock.instances) : '');
+const lock_name = lock =>
+	(lock.label || lock.name) + (lock.instances > 1 ? ' \u00d7' + count(lock.instances) : '');
 const is_lock = lock => lock.role !== 'work';
 
 /* The longest wait, ended or not. */
@@ -90,8 +106,7 @@ function lock_used(lock) {
 function lock_gain(lock) {
 	const gain = P.gains && P.gains.get(lock.id);
 
-	if (!gain)
-		return undefined;
+	if (!gain) return undefined;
 	const middle = r => (r[0] + r[1]) / 2;
 
 	return middle(gain.half_hold) > middle(gain.no_contention) ? gain.half_hold : gain.no_contention;
@@ -105,8 +120,10 @@ function process_prepare(process) {
 	process.diagnoses = process.diagnoses || [];
 	process.by_id = new Map(process.locks.map(l => [l.id, l]));
 	process.gains = process.what_if && new Map(process.what_if.locks.map(g => [g.lock, g]));
-	process.wait = D.kept || !process.headline ? process.locks.filter(is_lock).reduce((n, l) => n + l.cost_ns, 0) :
-		process.headline.lock_wait_ns;
+	process.wait =
+		D.kept || !process.headline
+			? process.locks.filter(is_lock).reduce((n, l) => n + l.cost_ns, 0)
+			: process.headline.lock_wait_ns;
 	process.idle = process.thread_list.reduce((n, t) => n + t.idle_ns, 0);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The page's script, first of its files, which the build puts together: elements are made here. Whatever comes from
- * the profiled program goes in as text nodes and attributes only, so no name can become markup. */
+/* The page's script, which the build puts together, begins here. This file makes elements. Whatever comes
+ * from the profiled program goes in as text nodes and attributes only, so no name can become markup. */
 'use strict';
 
 const $ = id => document.getElementById(id);
@@ -9,13 +9,10 @@ function fill(node, attributes, children) {
 	for (const name in attributes) {
 		const value = attributes[name];
 
-		if (name.startsWith('on'))
-			node.addEventListener(name.slice(2), value);
+		if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
 		else if (name === 'css')
-			for (const property in value)
-				node.style.setProperty(property, value[property]);
-		else if (value !== undefined && value !== null)
-			node.setAttribute(name, value);
+			for (const property in value) node.style.setProperty(property, value[property]);
+		else if (value !== undefined && value !== null) node.setAttribute(name, value);
 	}
 	node.append(...children.flat().filter(x => x !== null && x !== undefined && x !== false && x !== ''));
 	return node;
@@ -26,8 +23,7 @@ function el(what, attributes, ...children) {
 	const [name, ...classes] = what.split('.');
 	const node = document.createElement(name);
 
-	if (classes.length)
-		node.className = classes.join(' ');
+	if (classes.length) node.className = classes.join(' ');
 	return fill(node, attributes || {}, children);
 }
 
@@ -37,16 +33,27 @@ function svg(name, attributes, ...children) {
 
 /* A row of buttons of which one is chosen; arrow keys go from one to the next. list: [id, text] each. */
 function tabs(label, list, chosen, choose, panel) {
-	const button = ([id, text]) => el('button', {
-		role: 'tab', id: 'tab-' + id, 'aria-selected': id === chosen, 'aria-controls': panel,
-		tabindex: id === chosen ? 0 : -1, onclick: () => { choose(id); $('tab-' + id).focus(); },
-	}, text);
+	const button = ([id, text]) =>
+		el(
+			'button',
+			{
+				role: 'tab',
+				id: 'tab-' + id,
+				'aria-selected': id === chosen,
+				'aria-controls': panel,
+				tabindex: id === chosen ? 0 : -1,
+				onclick: () => {
+					choose(id);
+					$('tab-' + id).focus();
+				},
+			},
+			text
+		);
 	const move = event => {
 		const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
 		const at = list.findIndex(x => 'tab-' + x[0] === document.activeElement.id);
 
-		if (!step || at < 0)
-			return;
+		if (!step || at < 0) return;
 		event.preventDefault();
 		const next = list[(at + step + list.length) % list.length][0];
 
@@ -62,8 +69,7 @@ function tip_show(text, x, y) {
 	const box = $('tip');
 
 	box.hidden = !text;
-	if (!text)
-		return;
+	if (!text) return;
 	box.textContent = text;
 	const r = box.getBoundingClientRect();
 
@@ -80,7 +86,8 @@ function tips_start() {
 		tip_show(over ? over.dataset.tip : '', event.clientX, event.clientY);
 	});
 	document.addEventListener('focusin', event => {
-		const over = tip_of(event.target), r = event.target.getBoundingClientRect();
+		const over = tip_of(event.target),
+			r = event.target.getBoundingClientRect();
 
 		tip_show(over ? over.dataset.tip : '', r.left, r.bottom - 14);
 	});

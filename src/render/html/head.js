@@ -7,31 +7,47 @@ const lock_words = lock => el('b', {}, lock_name(lock));
 
 /* The lock with most of the wait. */
 function first_lock() {
-	return P.locks.filter(is_lock).reduce((a, b) => !a || b.cost_ns > a.cost_ns ? b : a, undefined);
+	return P.locks.filter(is_lock).reduce((a, b) => (!a || b.cost_ns > a.cost_ns ? b : a), undefined);
 }
 
 function verdict_deadlock() {
 	const cycle = P.deadlocks[0];
 
-	return ['Deadlock: ', el('b', {}, plural(cycle.length, 'thread')), ' wait for each other, for ',
-		...cycle.flatMap((w, i) => [i ? ' and ' : '', el('b', {}, w.name || 'the end of a thread')]), '.'];
+	return [
+		'Deadlock: ',
+		el('b', {}, plural(cycle.length, 'thread')),
+		' wait for each other, for ',
+		...cycle.flatMap((w, i) => [i ? ' and ' : '', el('b', {}, w.name || 'the end of a thread')]),
+		'.',
+	];
 }
 
 function verdict() {
-	if (P.deadlocks && P.deadlocks.length)
-		return verdict_deadlock();
-	const lock = first_lock(), part = P.thread_time_ns ? P.wait / P.thread_time_ns : 0;
+	if (P.deadlocks && P.deadlocks.length) return verdict_deadlock();
+	const lock = first_lock(),
+		part = P.thread_time_ns ? P.wait / P.thread_time_ns : 0;
 
 	if (!lock || !P.wait)
-		return [P.locks.length ? 'No thread waited for a lock.' : 'No lock was used that mutrace can see.'];
-	const words = [part < 0.01 ? 'Locks are no problem here: ' : part < 0.1 ? 'Locks cost something: ' :
-		'Locks are a problem: ', el('b', {}, share(P.wait, P.thread_time_ns)),
-		' of the thread time was spent waiting, ', el('b', {}, share(lock.cost_ns, P.wait)), ' of it for ',
-		lock_words(lock)];
+		return [
+			P.locks.length
+				? 'No thread waited for a lock.'
+				: 'No lock was used that mutrace can see.',
+		];
+	const words = [
+		part < 0.01
+			? 'Locks are no problem here: '
+			: part < 0.1
+				? 'Locks cost something: '
+				: 'Locks are a problem: ',
+		el('b', {}, share(P.wait, P.thread_time_ns)),
+		' of the thread time was spent waiting, ',
+		el('b', {}, share(lock.cost_ns, P.wait)),
+		' of it for ',
+		lock_words(lock),
+	];
 	const holder = lock.holders.find(g => g.stack >= 0);
 
-	if (holder)
-		words.push(' because ', el('i', {}, short_name(frames(holder.stack)[0])), ' held it');
+	if (holder) words.push(' because ', el('i', {}, short_name(frames(holder.stack)[0])), ' held it');
 	words.push('.');
 	return words;
 }
@@ -43,18 +59,29 @@ function best_fix(change) {
 	let found;
 
 	for (const gain of P.what_if.locks)
-		if (middle(gain[change]) >= WORTH_SAYING && (!found || middle(gain[change]) > middle(found[change])))
+		if (
+			middle(gain[change]) >= WORTH_SAYING &&
+			(!found || middle(gain[change]) > middle(found[change]))
+		)
 			found = gain;
 	return found;
 }
 
 function fix_words(gain, change) {
-	const lock = P.by_id.get(gain.lock), range = gain[change], w = P.what_if;
+	const lock = P.by_id.get(gain.lock),
+		range = gain[change],
+		w = P.what_if;
 	const how = change === 'no_contention' ? 'without contention' : 'with holds half as long';
 	const what = w.metric === 'throughput' ? ' of throughput' : ' less run time';
-	const words = ['Fixing ', lock_words(lock), w.method === 'bound' || range[1] - range[0] > 0.05 ?
-		' may help: ' : ' would help: ', how + ' ', el('u', {}, gain_text(range, w) + what)];
-	const first = first_lock(), other = first && first !== lock && P.gains.get(first.id);
+	const words = [
+		'Fixing ',
+		lock_words(lock),
+		w.method === 'bound' || range[1] - range[0] > 0.05 ? ' may help: ' : ' would help: ',
+		how + ' ',
+		el('u', {}, gain_text(range, w) + what),
+	];
+	const first = first_lock(),
+		other = first && first !== lock && P.gains.get(first.id);
 
 	if (w.metric !== 'throughput' && w.method !== 'bound' && range[1] - range[0] <= 0.05)
 		words.push(', about ' + time((1 - middle(range)) * P.runtime_ns));
@@ -67,13 +94,11 @@ function fix_words(gain, change) {
 function gain_verdict() {
 	const w = P.what_if;
 
-	if (!w)
-		return [];
+	if (!w) return [];
 	for (const change of ['no_contention', 'half_hold']) {
 		const gain = best_fix(change);
 
-		if (gain)
-			return fix_words(gain, change);
+		if (gain) return fix_words(gain, change);
 	}
 	if (w.refused && w.method !== 'bound')
 		return ['What fixing a lock would gain is not known: ' + w.refused + '.'];
@@ -81,30 +106,62 @@ function gain_verdict() {
 }
 
 function facts() {
-	const ran = base_name(P.program) + ' (PID ' + P.pid + ') ran ' + time(P.runtime_ns) + ' with ' +
-		plural(P.threads, 'thread') + (P.cores ? ' on ' + plural(P.cores, 'core') : '');
-	const locks = P.locks.filter(is_lock), acquired = locks.reduce((n, l) => n + (lock_acquired(l) || 0), 0);
+	const ran =
+		base_name(P.program) +
+		' (PID ' +
+		P.pid +
+		') ran ' +
+		time(P.runtime_ns) +
+		' with ' +
+		plural(P.threads, 'thread') +
+		(P.cores ? ' on ' + plural(P.cores, 'core') : '');
+	const locks = P.locks.filter(is_lock),
+		acquired = locks.reduce((n, l) => n + (lock_acquired(l) || 0), 0);
 
-	return ran + '; ' + time(P.wait).replace(/^-$/, '0 s') + ' of ' + time(P.thread_time_ns) +
-		' thread time waited, in ' + count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) + ' of ' +
-		count(acquired) + ' acquisitions.' + (P.end === 'running' ? ' It still ran.' : P.end === 'killed' ?
-		' It was killed.' : '');
+	return (
+		ran +
+		'; ' +
+		time(P.wait).replace(/^-$/, '0 s') +
+		' of ' +
+		time(P.thread_time_ns) +
+		' thread time waited, in ' +
+		count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) +
+		' of ' +
+		count(acquired) +
+		' acquisitions.' +
+		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '')
+	);
 }
 
 function process_picker() {
-	const option = (process, at) => el('option', { value: at, selected: process === P ? '' : null },
-		base_name(process.program) + ' (' + process.pid + ')');
+	const option = (process, at) =>
+		el(
+			'option',
+			{ value: at, selected: process === P ? '' : null },
+			base_name(process.program) + ' (' + process.pid + ')'
+		);
 	let at = 0;
-	const group = run => run.label ? el('optgroup', { label: run.label }, run.processes.map(p => option(p, at++))) :
-		run.processes.map(p => option(p, at++));
+	const group = run =>
+		run.label
+			? el(
+					'optgroup',
+					{ label: run.label },
+					run.processes.map(p => option(p, at++))
+				)
+			: run.processes.map(p => option(p, at++));
 
-	return el('select', { 'aria-label': 'Process', onchange: event => process_show(+event.target.value) },
-		D.runs.map(group));
+	return el(
+		'select',
+		{ 'aria-label': 'Process', onchange: event => process_show(+event.target.value) },
+		D.runs.map(group)
+	);
 }
 
 function theme_toggle() {
 	const root = document.documentElement;
-	const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
+	const dark = root.dataset.theme
+		? root.dataset.theme === 'dark'
+		: matchMedia('(prefers-color-scheme: dark)').matches;
 
 	root.dataset.theme = dark ? 'light' : 'dark';
 }
@@ -112,37 +169,82 @@ function theme_toggle() {
 function when() {
 	const date = new Date(P.start_realtime_ns / 1e6);
 
-	return isNaN(date) || !P.start_realtime_ns ? '' :
-		date.toISOString().slice(0, 16).replace('T', ' ') + ' UTC \u00b7 ';
+	return isNaN(date) || !P.start_realtime_ns
+		? ''
+		: date.toISOString().slice(0, 16).replace('T', ' ') + ' UTC \u00b7 ';
 }
 
 function meta() {
 	const lost = P.lost_events ? plural(P.lost_events, 'event') + ' lost' : 'nothing lost';
 
-	return el('div.meta', {}, all_processes().length > 1 ? process_picker() : el('b', {}, base_name(P.program)), ' ',
-		el('button', { 'aria-label': 'Light or dark', title: 'Light or dark', onclick: theme_toggle }, '\u25d0'),
+	return el(
+		'div.meta',
+		{},
+		all_processes().length > 1 ? process_picker() : el('b', {}, base_name(P.program)),
+		' ',
+		el(
+			'button',
+			{ 'aria-label': 'Light or dark', title: 'Light or dark', onclick: theme_toggle },
+			'\u25d0'
+		),
 		el('div', {}, when() + 'mutrace ' + D.mutrace),
-		el('div', {}, 'cost ' + share(P.overhead_ns, P.thread_time_ns) + ' \u00b7 ' + lost));
+		el('div', {}, 'cost ' + share(P.overhead_ns, P.thread_time_ns) + ' \u00b7 ' + lost)
+	);
 }
 
 /* How the threads' time was spent. */
 function time_bar() {
-	const idle = Math.min(P.idle, Math.max(0, P.thread_time_ns - P.wait)), total = P.thread_time_ns || 1;
-	const parts = [['wait', 'waiting for locks', P.wait], ['wait2', 'waiting for work', idle],
-		['line', 'all else: running, sleeping, I/O', Math.max(0, total - P.wait - idle)]];
+	const idle = Math.min(P.idle, Math.max(0, P.thread_time_ns - P.wait)),
+		total = P.thread_time_ns || 1;
+	const parts = [
+		['wait', 'waiting for locks', P.wait],
+		['wait2', 'waiting for work', idle],
+		['line', 'all else: running, sleeping, I/O', Math.max(0, total - P.wait - idle)],
+	];
 	const words = parts.map(([, name, ns]) => name + ' ' + share(ns, total));
 
-	return [el('div.bar', { role: 'img', 'aria-label': 'Thread time: ' + words.join(', ') },
-		parts.slice(0, 2).map(([color, , ns], i) => el('div',
-			{ css: { width: 100 * ns / total + '%', background: `var(--${color})` }, 'data-tip': words[i] }))),
-	el('div.key', { 'aria-hidden': true }, parts.map(([color], i) =>
-		el('span', { css: { '--c': `var(--${color})` } }, words[i])))];
+	return [
+		el(
+			'div.bar',
+			{ role: 'img', 'aria-label': 'Thread time: ' + words.join(', ') },
+			parts
+				.slice(0, 2)
+				.map(([color, , ns], i) =>
+					el('div', {
+						css: {
+							width: (100 * ns) / total + '%',
+							background: `var(--${color})`,
+						},
+						'data-tip': words[i],
+					})
+				)
+		),
+		el(
+			'div.key',
+			{ 'aria-hidden': true },
+			parts.map(([color], i) => el('span', { css: { '--c': `var(--${color})` } }, words[i]))
+		),
+	];
 }
 
 function head_show() {
-	const compared = compare_verdict(), gain = compared ? [] : gain_verdict();
+	const compared = compare_verdict(),
+		gain = compared ? [] : gain_verdict();
 
-	$('head').replaceChildren(el('div', {}, el('h1', {}, compared || verdict()),
-		gain.length ? el('p.gain', {}, gain) : '', el('p.sub', {}, facts())), meta(), ...time_bar());
-	document.title = base_name(P.program) + ': ' + share(P.wait, P.thread_time_ns) + ' waiting for locks - mutrace';
+	$('head').replaceChildren(
+		el(
+			'div',
+			{},
+			el('h1', {}, compared || verdict()),
+			gain.length ? el('p.gain', {}, gain) : '',
+			el('p.sub', {}, facts())
+		),
+		meta(),
+		...time_bar()
+	);
+	document.title =
+		base_name(P.program) +
+		': ' +
+		share(P.wait, P.thread_time_ns) +
+		' waiting for locks - mutrace';
 }

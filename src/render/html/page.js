@@ -4,36 +4,76 @@
 /* The panel of stacks. */
 function low_show() {
 	const views = Object.entries(ICICLE_VIEWS).map(([id, view]) => [id, view.title]);
-	const button = (text, pressed, go, id) => el('button', { id, 'aria-pressed': pressed, onclick: go }, text);
-	const search = el('input', { type: 'search', id: 'search', placeholder: 'search', value: icicle.search,
-		'aria-label': 'Search in stacks', oninput: event => {
+	const button = (text, pressed, go, id) =>
+		el('button', { id, 'aria-pressed': pressed, onclick: go }, text);
+	const search = el('input', {
+		type: 'search',
+		id: 'search',
+		placeholder: 'search',
+		value: icicle.search,
+		'aria-label': 'Search in stacks',
+		oninput: event => {
 			icicle.search = event.target.value.toLowerCase();
 			$('icicle-box').replaceChildren(icicle_make($('icicle-box').clientWidth));
-		} });
+		},
+	});
 
-	$('low').replaceChildren(el('div.tools', {}, tabs('Stacks', views, icicle.view, id => {
-		icicle.view = id;
-		icicle.zoom = null;
-		low_show();
-	}, 'icicle-box'), button('only the chosen lock', icicle.only, () => {
-		icicle.only = !icicle.only && table.selected !== null;
-		icicle.zoom = null;
-		low_show();
-		$('only').focus();
-	}, 'only'), D.runs.some(run => run.side === 'base') ? button('before and after', !!icicle.compare, () => {
-		icicle.compare = !icicle.compare;
-		icicle.zoom = null;
-		low_show();
-		$('compare').focus();
-	}, 'compare') : '', icicle.zoom ? button('whole', null, () => icicle_zoom(null), 'whole') : '', search),
-	el('p.sub', { id: 'icicle-words', role: 'status' }),
-	el('div.scroll', { id: 'icicle-box', role: 'tabpanel', 'aria-labelledby': 'tab-' + icicle.view }));
+	$('low').replaceChildren(
+		el(
+			'div.tools',
+			{},
+			tabs(
+				'Stacks',
+				views,
+				icicle.view,
+				id => {
+					icicle.view = id;
+					icicle.zoom = null;
+					low_show();
+				},
+				'icicle-box'
+			),
+			button(
+				'only the chosen lock',
+				icicle.only,
+				() => {
+					icicle.only = !icicle.only && table.selected !== null;
+					icicle.zoom = null;
+					low_show();
+					$('only').focus();
+				},
+				'only'
+			),
+			D.runs.some(run => run.side === 'base')
+				? button(
+						'before and after',
+						!!icicle.compare,
+						() => {
+							icicle.compare = !icicle.compare;
+							icicle.zoom = null;
+							low_show();
+							$('compare').focus();
+						},
+						'compare'
+					)
+				: '',
+			icicle.zoom ? button('whole', null, () => icicle_zoom(null), 'whole') : '',
+			search
+		),
+		el('p.sub', { id: 'icicle-words', role: 'status' }),
+		el('div.scroll', {
+			id: 'icicle-box',
+			role: 'tabpanel',
+			'aria-labelledby': 'tab-' + icicle.view,
+		})
+	);
 	$('icicle-box').replaceChildren(icicle_make($('icicle-box').clientWidth));
 }
 
 /* The address keeps process and lock, for a link to what is shown. */
 function hash_write() {
-	const at = all_processes().indexOf(P), id = table.selected ? '&lock=' + table.selected.id : '';
+	const at = all_processes().indexOf(P),
+		id = table.selected ? '&lock=' + table.selected.id : '';
 
 	try {
 		history.replaceState(null, '', '#process=' + at + id);
@@ -58,14 +98,28 @@ function process_show(at, lock_id) {
 function panels_make() {
 	const panel = (id, label) => el('section', { id, 'aria-label': label });
 
-	$('page').replaceWith(el('header', { id: 'head' }), el('main', {}, panel('locks', 'Locks'),
-		panel('lock', 'The chosen lock'), panel('low', 'Stacks'), panel('side', 'Threads and findings')),
-	el('div', { id: 'tip', role: 'tooltip', hidden: '' }));
+	$('page').replaceWith(
+		el('header', { id: 'head' }),
+		el(
+			'main',
+			{},
+			panel('locks', 'Locks'),
+			panel('lock', 'The chosen lock'),
+			panel('low', 'Stacks'),
+			panel('side', 'Threads and findings')
+		),
+		el('div', { id: 'tip', role: 'tooltip', hidden: '' })
+	);
 }
 
 function keys_start() {
 	document.addEventListener('keydown', event => {
-		if (event.key === '/' && event.target.tagName !== 'INPUT' && !event.ctrlKey && !event.metaKey) {
+		if (
+			event.key === '/' &&
+			event.target.tagName !== 'INPUT' &&
+			!event.ctrlKey &&
+			!event.metaKey
+		) {
 			event.preventDefault();
 			$('filter').focus();
 		} else if (event.key === 'Escape' && event.target.id === 'filter') {
@@ -77,13 +131,15 @@ function keys_start() {
 
 	addEventListener('resize', () => {
 		rows_show();
-		if (innerWidth === width)
-			return;
+		if (innerWidth === width) return;
 		width = innerWidth;
 		lock_show();
 		low_show();
 	});
-	for (const [name, on] of [['beforeprint', true], ['afterprint', false]])
+	for (const [name, on] of [
+		['beforeprint', true],
+		['afterprint', false],
+	])
 		addEventListener(name, () => {
 			table.printing = on;
 			rows_show();
@@ -92,7 +148,8 @@ function keys_start() {
 
 function start(text) {
 	D = JSON.parse(text);
-	const hash = location.hash.match(/process=(\d+)(?:&lock=(\d+))?/) || [], wanted = +hash[1] || 0;
+	const hash = location.hash.match(/process=(\d+)(?:&lock=(\d+))?/) || [],
+		wanted = +hash[1] || 0;
 
 	D.runs = D.runs || [];
 	D.kept = D.kept && new Set(D.kept);
@@ -108,14 +165,29 @@ function start(text) {
 	keys_start();
 	const news = D.runs.findIndex(run => run.side === 'new');
 	const first = D.runs.slice(0, Math.max(0, news)).reduce((n, run) => n + run.processes.length, 0);
-	const busiest = all_processes().reduce((a, p, i, all) => i < first ? a : a < 0 || p.wait > all[a].wait ? i : a, -1);
+	const busiest = all_processes().reduce(
+		(a, p, i, all) => (i < first ? a : a < 0 || p.wait > all[a].wait ? i : a),
+		-1
+	);
 
-	process_show(hash[1] !== undefined && all_processes()[wanted] ? wanted : Math.max(0, busiest), +hash[2]);
+	process_show(
+		hash[1] !== undefined && all_processes()[wanted] ? wanted : Math.max(0, busiest),
+		+hash[2]
+	);
 	document.documentElement.dataset.ready = '1';
 }
 
-data_text().then(start).catch(error => {
-	document.body.prepend(el('p', { role: 'alert' }, 'The data of this page cannot be shown: ' + error.message +
-		'. The text below says the same.'));
-	$('text').open = true;
-});
+data_text()
+	.then(start)
+	.catch(error => {
+		document.body.prepend(
+			el(
+				'p',
+				{ role: 'alert' },
+				'The data of this page cannot be shown: ' +
+					error.message +
+					'. The text below says the same.'
+			)
+		);
+		$('text').open = true;
+	});

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The table of locks: sorted by any column, filtered, and only the rows in sight are made, so it may have as many as
- * it likes. */
+/* The table of locks, sorted by any column and filtered. Only the rows in sight are made, so it may have
+ * as many as it likes. */
 
 const ROW_HEIGHT = 25; /* as in the style */
 const ROWS_AROUND = 12; /* made above and below what is in sight */
@@ -9,80 +9,139 @@ const ROWS_PRINTED = 200;
 const table = { sort: 'wait', down: true, filter: '', list: [], selected: null, printing: false };
 
 /* Work is no contention: it comes after all locks. */
-const wait_key = lock => is_lock(lock) ? lock.cost_ns : lock.cost_ns - 2 ** 60;
+const wait_key = lock => (is_lock(lock) ? lock.cost_ns : lock.cost_ns - 2 ** 60);
 
 const COLUMNS = [
 	{ id: 'name', title: 'Lock', key: lock => lock_name(lock).toLowerCase() },
 	{ id: 'wait', title: 'Wait', key: wait_key },
-	{ id: 'gain', title: 'Gain', key: lock => lock_gain(lock) ? middle(lock_gain(lock)) : -9,
-		hint: 'by how much the program ends earlier without contention for it, or with holds half as long',
-		text: lock => lock_gain(lock) ? gain_text(lock_gain(lock), P.what_if) : '-' },
+	{
+		id: 'gain',
+		title: 'Gain',
+		key: lock => (lock_gain(lock) ? middle(lock_gain(lock)) : -9),
+		hint: 'what a run without contention, or with holds half as long, would gain',
+		text: lock => (lock_gain(lock) ? gain_text(lock_gain(lock), P.what_if) : '-'),
+	},
 	{ id: 'contended', title: 'Contended', key: lock => sum(lock, 'contended'), number: count },
-	{ id: 'acquired', title: 'Acquired', key: lock => lock_acquired(lock) ?? -1,
-		text: lock => count(lock_acquired(lock)) },
-	{ id: 'p99', title: 'p99', hint: '99 of 100 waits were no longer', key: lock => most(lock, 'wait_ns', 'p99'),
-		number: time },
+	{
+		id: 'acquired',
+		title: 'Acquired',
+		key: lock => lock_acquired(lock) ?? -1,
+		text: lock => count(lock_acquired(lock)),
+	},
+	{
+		id: 'p99',
+		title: 'p99',
+		hint: '99 of 100 waits were no longer',
+		key: lock => most(lock, 'wait_ns', 'p99'),
+		number: time,
+	},
 	{ id: 'max', title: 'Max wait', key: longest_wait, number: time },
-	{ id: 'avg', title: 'Avg held', key: lock => lock_acquired(lock) ? lock_held(lock) / lock_acquired(lock) : 0,
-		number: time },
+	{
+		id: 'avg',
+		title: 'Avg held',
+		key: lock => (lock_acquired(lock) ? lock_held(lock) / lock_acquired(lock) : 0),
+		number: time,
+	},
 	{ id: 'held', title: 'Max held', key: lock => most(lock, 'hold_ns', 'max'), number: time },
 ];
 
-const columns = () => COLUMNS.filter(c => c.id !== 'gain' || P.gains && P.gains.size);
+const columns = () => COLUMNS.filter(c => c.id !== 'gain' || (P.gains && P.gains.size));
 
 function matches(lock) {
 	const words = table.filter.toLowerCase().split(/\s+/);
-	const text = (lock_name(lock) + ' ' + lock.name + ' ' + lock.identity + ' ' + lock.kind + ' ' + lock.made_by)
-		.toLowerCase();
+	const text = (
+		lock_name(lock) +
+		' ' +
+		lock.name +
+		' ' +
+		lock.identity +
+		' ' +
+		lock.kind +
+		' ' +
+		lock.made_by
+	).toLowerCase();
 
 	return words.every(word => text.includes(word));
 }
 
 function table_sort() {
-	const key = COLUMNS.find(c => c.id === table.sort).key, sign = table.down ? -1 : 1;
+	const key = COLUMNS.find(c => c.id === table.sort).key,
+		sign = table.down ? -1 : 1;
 
-	table.list = P.locks.filter(lock => lock_used(lock) && matches(lock))
+	table.list = P.locks
+		.filter(lock => lock_used(lock) && matches(lock))
 		.map(lock => [key(lock), lock])
-		.sort((a, b) => a[0] < b[0] ? -sign : a[0] > b[0] ? sign : a[1].rank - b[1].rank)
+		.sort((a, b) => (a[0] < b[0] ? -sign : a[0] > b[0] ? sign : a[1].rank - b[1].rank))
 		.map(pair => pair[1]);
 }
 
 function wait_cell(lock) {
-	const part = P.wait && is_lock(lock) ? 100 * lock.cost_ns / P.wait : 0;
+	const part = P.wait && is_lock(lock) ? (100 * lock.cost_ns) / P.wait : 0;
 
-	return el('td', {}, el('div.share', {}, el('div', { css: { width: part + '%' } }),
-		el('span', {}, time(lock.cost_ns))));
+	return el(
+		'td',
+		{},
+		el(
+			'div.share',
+			{},
+			el('div', { css: { width: part + '%' } }),
+			el('span', {}, time(lock.cost_ns))
+		)
+	);
 }
 
 function cell(column, lock) {
-	if (column.id === 'wait')
-		return wait_cell(lock);
-	const text = column.text ? column.text(lock) : column.key(lock) ? column.number(column.key(lock)) : '-';
+	if (column.id === 'wait') return wait_cell(lock);
+	const text = column.text
+		? column.text(lock)
+		: column.key(lock)
+			? column.number(column.key(lock))
+			: '-';
 
 	return el('td.c-' + column.id + (text === '-' ? '.none' : ''), {}, text);
 }
 
 function name_cell(lock) {
-	const name = lock_name(lock), kind = name.startsWith(lock.kind + ' in ') ? lock.kind.length + 1 : 0;
+	const name = lock_name(lock),
+		kind = name.startsWith(lock.kind + ' in ') ? lock.kind.length + 1 : 0;
 
-	return el('th', { scope: 'row' }, el('span.m', {}, kind ? el('span.x', {}, 'in ') : '', name.slice(kind && kind + 3)),
+	return el(
+		'th',
+		{ scope: 'row' },
+		el('span.m', {}, kind ? el('span.x', {}, 'in ') : '', name.slice(kind && kind + 3)),
 		lock.kind !== 'mutex' ? el('span.tag', {}, lock.kind) : '',
-		is_lock(lock) ? '' : el('span.tag', {}, 'work'));
+		is_lock(lock) ? '' : el('span.tag', {}, 'work')
+	);
 }
 
 function table_row(lock, at) {
 	const chosen = lock === table.selected;
 
-	return el('tr', { 'aria-selected': chosen, 'aria-rowindex': at + 2, tabindex: chosen ? 0 : -1, 'data-at': at,
-		title: lock_name(lock) + '\n' + lock.identity, onclick: () => lock_choose(lock) },
-	name_cell(lock), columns().slice(1).map(column => cell(column, lock)));
+	return el(
+		'tr',
+		{
+			'aria-selected': chosen,
+			'aria-rowindex': at + 2,
+			tabindex: chosen ? 0 : -1,
+			'data-at': at,
+			title: lock_name(lock) + '\n' + lock.identity,
+			onclick: () => lock_choose(lock),
+		},
+		name_cell(lock),
+		columns()
+			.slice(1)
+			.map(column => cell(column, lock))
+	);
 }
 
-const spacer = height => el('tr.spacer', { 'aria-hidden': true }, el('td', { css: { height: height + 'px' } }));
+const spacer = height =>
+	el('tr.spacer', { 'aria-hidden': true }, el('td', { css: { height: height + 'px' } }));
 
 /* Makes the rows that are in sight. */
 function rows_show() {
-	const box = $('rows'), body = $('lock-rows'), n = table.list.length;
+	const box = $('rows'),
+		body = $('lock-rows'),
+		n = table.list.length;
 	let first = Math.max(0, Math.floor(box.scrollTop / ROW_HEIGHT) - ROWS_AROUND);
 	let end = Math.min(n, Math.ceil((box.scrollTop + box.clientHeight) / ROW_HEIGHT) + ROWS_AROUND);
 
@@ -92,13 +151,15 @@ function rows_show() {
 	}
 	const focused = document.activeElement && document.activeElement.dataset.at;
 
-	body.replaceChildren(spacer(first * ROW_HEIGHT), ...table.list.slice(first, end).map((l, i) =>
-		table_row(l, first + i)), spacer(table.printing ? 0 : (n - end) * ROW_HEIGHT));
+	body.replaceChildren(
+		spacer(first * ROW_HEIGHT),
+		...table.list.slice(first, end).map((l, i) => table_row(l, first + i)),
+		spacer(table.printing ? 0 : (n - end) * ROW_HEIGHT)
+	);
 	if (focused !== undefined) {
 		const row = body.querySelector(`[data-at="${focused}"]`);
 
-		if (row)
-			row.focus({ preventScroll: true });
+		if (row) row.focus({ preventScroll: true });
 	}
 	if (!body.querySelector('[tabindex="0"]') && body.querySelector('[data-at]'))
 		body.querySelector('[data-at]').tabIndex = 0; /* the table can always be reached */
@@ -112,46 +173,63 @@ function sort_by(id) {
 }
 
 function title_cell(column) {
-	const sorted = table.sort === column.id ? table.down ? 'descending' : 'ascending' : null;
+	const sorted = table.sort === column.id ? (table.down ? 'descending' : 'ascending') : null;
 
-	return el('th.c-' + column.id, { scope: 'col', 'aria-sort': sorted },
-		el('button', { id: 'sort-' + column.id, title: column.hint, onclick: () => sort_by(column.id) },
-			column.title));
+	return el(
+		'th.c-' + column.id,
+		{ scope: 'col', 'aria-sort': sorted },
+		el(
+			'button',
+			{ id: 'sort-' + column.id, title: column.hint, onclick: () => sort_by(column.id) },
+			column.title
+		)
+	);
 }
 
 /* Into sight, and chosen. */
 function row_go(at) {
-	const box = $('rows'), top = at * ROW_HEIGHT, head = ROW_HEIGHT;
+	const box = $('rows'),
+		top = at * ROW_HEIGHT,
+		head = ROW_HEIGHT;
 
-	if (at < 0 || at >= table.list.length)
-		return;
-	if (top < box.scrollTop)
-		box.scrollTop = top;
+	if (at < 0 || at >= table.list.length) return;
+	if (top < box.scrollTop) box.scrollTop = top;
 	else if (top + head + ROW_HEIGHT > box.scrollTop + box.clientHeight)
 		box.scrollTop = top + head + ROW_HEIGHT - box.clientHeight;
 	lock_choose(table.list[at]);
 	const row = $('lock-rows').querySelector(`[data-at="${at}"]`);
 
-	if (row)
-		row.focus({ preventScroll: true });
+	if (row) row.focus({ preventScroll: true });
 }
 
 function table_key(event) {
-	const row = event.target.closest('tr[data-at]'), page = Math.max(1, Math.floor($('rows').clientHeight / ROW_HEIGHT) - 1);
-	const at = row ? +row.dataset.at : -1, last = table.list.length - 1;
-	const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: last, PageDown: Math.min(at + page, last),
-		PageUp: Math.max(at - page, 0), Enter: at, ' ': at }[event.key];
+	const row = event.target.closest('tr[data-at]'),
+		page = Math.max(1, Math.floor($('rows').clientHeight / ROW_HEIGHT) - 1);
+	const at = row ? +row.dataset.at : -1,
+		last = table.list.length - 1;
+	const to = {
+		ArrowDown: at + 1,
+		ArrowUp: at - 1,
+		Home: 0,
+		End: last,
+		PageDown: Math.min(at + page, last),
+		PageUp: Math.max(at - page, 0),
+		Enter: at,
+		' ': at,
+	}[event.key];
 
-	if (!row || to === undefined || event.ctrlKey || event.altKey || event.metaKey)
-		return;
+	if (!row || to === undefined || event.ctrlKey || event.altKey || event.metaKey) return;
 	event.preventDefault();
 	row_go(to);
 }
 
 function count_words() {
-	const all = P.locks.filter(lock_used).length, n = table.list.length;
+	const all = P.locks.filter(lock_used).length,
+		n = table.list.length;
 
-	return n === all ? plural(all, 'lock') + '; bars are shares of all waits' : count(n) + ' of ' + plural(all, 'lock');
+	return n === all
+		? plural(all, 'lock') + '; bars are shares of all waits'
+		: count(n) + ' of ' + plural(all, 'lock');
 }
 
 /* Titles and rows; the filter stays as it is, so that it keeps the focus. */
@@ -165,23 +243,42 @@ function table_show() {
 }
 
 function table_make() {
-	const filter = el('input', { type: 'search', id: 'filter', placeholder: 'filter  ( / )', value: table.filter,
-		'aria-label': 'Filter locks by name, kind, maker', oninput: event => {
+	const filter = el('input', {
+		type: 'search',
+		id: 'filter',
+		placeholder: 'filter  ( / )',
+		value: table.filter,
+		'aria-label': 'Filter locks by name, kind, maker',
+		oninput: event => {
 			table.filter = event.target.value;
 			table_show();
-		} });
+		},
+	});
 
-	return [el('div.tools', {}, el('h2', {}, 'Locks ', el('span.sub', { id: 'lock-count', role: 'status' })), filter),
-		el('div.scroll', { id: 'rows', onscroll: rows_show },
-			el('table', { id: 'lock-table', 'aria-label': 'Locks', onkeydown: table_key },
-				el('thead', {}, el('tr', { id: 'lock-titles' })), el('tbody', { id: 'lock-rows' })))];
+	return [
+		el(
+			'div.tools',
+			{},
+			el('h2', {}, 'Locks ', el('span.sub', { id: 'lock-count', role: 'status' })),
+			filter
+		),
+		el(
+			'div.scroll',
+			{ id: 'rows', onscroll: rows_show },
+			el(
+				'table',
+				{ id: 'lock-table', 'aria-label': 'Locks', onkeydown: table_key },
+				el('thead', {}, el('tr', { id: 'lock-titles' })),
+				el('tbody', { id: 'lock-rows' })
+			)
+		),
+	];
 }
 
 function lock_choose(lock) {
 	table.selected = lock;
 	rows_show();
 	lock_show();
-	if (icicle.only)
-		low_show();
+	if (icicle.only) low_show();
 	hash_write();
 }

@@ -2,28 +2,31 @@
 /* Numbers and names in words, as the text report has them. */
 
 function time(ns) {
-	if (!ns)
-		return '-';
-	const [unit, name] = [[1e9, 's'], [1e6, 'ms'], [1e3, 'us']].find(x => ns >= x[0]) || [1, 'ns'];
-	const value = ns / unit, digits = unit === 1 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+	if (!ns) return '-';
+	const [unit, name] = [
+		[1e9, 's'],
+		[1e6, 'ms'],
+		[1e3, 'us'],
+	].find(x => ns >= x[0]) || [1, 'ns'];
+	const value = ns / unit,
+		digits = unit === 1 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
 
 	return value.toFixed(digits) + '\u00a0' + name;
 }
 
 function count(n) {
-	return n === null || n === undefined ? '?' : String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u202f');
+	return n === null || n === undefined
+		? '?'
+		: String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, '\u202f');
 }
 
 /* What is not nothing never reads as nothing, nor what is not all as all. */
 function share(part, whole) {
-	const percent = whole ? 100 * part / whole : 0;
+	const percent = whole ? (100 * part) / whole : 0;
 
-	if (percent <= 0)
-		return '0\u00a0%';
-	if (percent < 0.1)
-		return '<0.1\u00a0%';
-	if (percent > 99 && percent < 100)
-		return '>99\u00a0%';
+	if (percent <= 0) return '0\u00a0%';
+	if (percent < 0.1) return '<0.1\u00a0%';
+	if (percent > 99 && percent < 100) return '>99\u00a0%';
 	return (percent >= 10 ? percent.toFixed(0) : percent.toFixed(1)) + '\u00a0%';
 }
 
@@ -42,11 +45,10 @@ function fit(text, length) {
 /* "20 %", "0..20 %", "<= 20 %" */
 function gain_text(range, what_if) {
 	const whole = x => Math.round(100 * x);
-	const [low, high] = range, sign = what_if.metric === 'throughput' && high > 0 ? '+' : '';
+	const [low, high] = range,
+		sign = what_if.metric === 'throughput' && high > 0 ? '+' : '';
 
-	if (what_if.method === 'bound')
-		return '\u2264\u00a0' + whole(high) + '\u00a0%';
-	if (high - low > 0.05)
-		return sign + whole(low) + '..' + whole(high) + '\u00a0%';
+	if (what_if.method === 'bound') return '\u2264\u00a0' + whole(high) + '\u00a0%';
+	if (high - low > 0.05) return sign + whole(low) + '..' + whole(high) + '\u00a0%';
 	return sign + whole((low + high) / 2) + '\u00a0%';
 }
