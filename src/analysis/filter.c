@@ -128,7 +128,18 @@ static void threads_keep(const struct filter *f, struct report_process *e)
 	e->n_thread_list = kept;
 }
 
-int filter_make(struct report_private *v, struct report_process *e)
+static void places_follow(struct row_map *map, const struct moves *m)
+{
+	for (size_t i = 0; i < map->n_all; i++) {
+		uint32_t place = map->place[i];
+
+		map->place[i] = place & ROW_CONDITION
+					? (uint32_t)m->condition[place & ~ROW_CONDITION] | ROW_CONDITION
+					: (uint32_t)m->lock[place];
+	}
+}
+
+int filter_make(struct report_private *v, struct report_process *e, struct row_map *map)
 {
 	const struct filter *f = &v->options->filter;
 	struct moves m = { e->locks, e->conditions, e->n_locks, e->n_conditions, NULL, NULL };
@@ -154,6 +165,7 @@ int filter_make(struct report_private *v, struct report_process *e)
 		r = part(e->conditions, &e->n_conditions, &e->n_filtered_conditions, m.condition);
 	if (r == 0) {
 		follow(e, &m);
+		places_follow(map, &m);
 		threads_keep(f, e);
 		rows_show(v->options, e->locks, e->n_locks);
 		rows_show(v->options, e->conditions, e->n_conditions);

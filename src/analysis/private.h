@@ -116,7 +116,7 @@ int rows_tell_apart(struct report_private *v, struct report_process *e);
 /* threads.c */
 int threads_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 /* filter.c: the last step before the totals */
-int filter_make(struct report_private *v, struct report_process *e);
+int filter_make(struct report_private *v, struct report_process *e, struct row_map *map);
 /* thread_names.c: after threads_make(), while rows are where they were ranked */
 int thread_names_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 /* Numbers the rows and says which the text shows. */
@@ -126,6 +126,7 @@ int hang_make(struct report_private *v, struct report_process *e, const struct r
 /* gain.c */
 int gains_make(struct report_process *e, const struct row_map *map);
 
+/* Takes NULL. */
 void row_map_free(struct row_map *map, size_t n_processes);
 /* The row of a lock, NULL if it has none. After rows_rank(). */
 struct report_row *row_of(const struct report_process *e, const struct row_map *map, size_t process,

@@ -42,6 +42,7 @@ void report_free(struct report *r)
 			counters_free(&e->conditions[j].side[1]);
 		}
 		counters_free(&e->total);
+		row_map_free(e->map, e->n_processes);
 		free(e->locks);
 		free(e->conditions);
 		free(e->processes);
@@ -234,44 +235,46 @@ static void others_name(struct report_process *e, const struct row_map *map)
 
 static int entry_make(struct report_private *v, struct report *report, struct report_process *e)
 {
-	struct row_map map = { 0 };
+	struct row_map *map = calloc(1, sizeof(*map));
 	int r;
 
+	if (!map)
+		return -ENOMEM;
+	e->map = map;
 	head_make(e);
-	r = rows_make(v, e, &map);
+	r = rows_make(v, e, map);
 	if (r == 0)
-		r = rows_count(v, e, &map);
+		r = rows_count(v, e, map);
 	if (r == 0)
-		r = roles_make(v, e, &map);
+		r = roles_make(v, e, map);
 	if (r == 0)
-		r = blame_make(v, e, &map);
+		r = blame_make(v, e, map);
 	if (r == 0)
-		r = risks_make(e, &map);
+		r = risks_make(e, map);
 	if (r == 0)
-		r = rows_rank(v, e, &map);
+		r = rows_rank(v, e, map);
 	if (r == 0)
 		r = rows_tell_apart(v, e);
 	if (r == 0)
-		r = threads_make(v, e, &map);
+		r = threads_make(v, e, map);
 	if (r == 0)
-		r = thread_names_make(v, e, &map);
+		r = thread_names_make(v, e, map);
 	if (r == 0)
-		r = hang_make(v, e, &map);
+		r = hang_make(v, e, map);
 	if (r == 0)
-		r = diagnoses_make(v, e, &map);
+		r = diagnoses_make(v, e, map);
 	if (r == 0)
 		r = totals_make(e);
 	if (r == 0)
-		r = gains_make(e, &map);
+		r = gains_make(e, map);
 	if (r == 0)
-		others_name(e, &map);
+		others_name(e, map);
 	if (r == 0)
-		r = filter_make(v, e);
+		r = filter_make(v, e, map);
 	if (r == 0)
 		r = totals_make(e); /* of what the filter left */
 	if (r == 0)
 		r = allocs_make(v, report, e);
-	row_map_free(&map, e->n_processes);
 	return r;
 }
 
@@ -339,6 +342,18 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 		qsort(r->processes, r->n_processes, sizeof(*r->processes), entry_compare);
 	*ret = r;
 	return 0;
+}
+
+const struct report_row *report_row_of(const struct report_process *e, size_t process, uint32_t lock)
+{
+	const struct report_row *row = row_of(e, e->map, process, lock);
+
+	return row && !row->filtered ? row : NULL;
+}
+
+const struct report_stack *report_stack_of(const struct report *r, uint32_t stack)
+{
+	return symbols_stack(r->priv, stack);
 }
 
 void report_find(const struct report *r, struct report_found *ret)

@@ -277,6 +277,7 @@ struct report_process { /* one process image, or several of one program */
 	struct alloc_totals realtime_totals, other_totals; /* of the allocator; suppressed ones included */
 	uint64_t watched_calls, watched_ns, watched_max_ns, suppressed_calls;
 	uint32_t realtime_threads;
+	struct row_map *map; /* private to src/analysis */
 };
 
 struct report_module_note { /* a module that could not be named, used by a stack */
@@ -300,6 +301,12 @@ struct report {
 int report_new(struct model *m, const struct report_options *o, struct report **ret);
 /* Takes NULL. */
 void report_free(struct report *r);
+
+/* For those that show single events. The row of a lock of one of the entry's processes; NULL: none, or the filter keeps it
+ * out. */
+const struct report_row *report_row_of(const struct report_process *e, size_t process, uint32_t lock);
+/* A stack of the model, named. NULL unknown, or no memory. */
+const struct report_stack *report_stack_of(const struct report *r, uint32_t stack);
 
 void report_find(const struct report *r, struct report_found *ret);
 

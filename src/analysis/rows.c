@@ -273,6 +273,8 @@ void row_map_free(struct row_map *map, size_t n_processes)
 {
 	size_t i;
 
+	if (!map)
+		return;
 	for (i = 0; map->rows && i < n_processes; i++)
 		free(map->rows[i]);
 	free(map->rows);
@@ -280,4 +282,5 @@ void row_map_free(struct row_map *map, size_t n_processes)
 	free(map->homes);
 	free(map->records);
 	free(map->place);
+	free(map);
 }

@@ -19,6 +19,7 @@
 #include "src/cmd/pipeline.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
+#include "src/cmd/timeline_note.h"
 #include "src/session/directory.h"
 
 /* One line about the session in place/name, if it is one of ours. */
@@ -92,6 +93,7 @@ static int report(struct options *o, const char *const *sessions, size_t n)
 		/* With JSON or the like on stdout nobody reads the text there. */
 		r = pipeline_write(&p, o->outputs, outputs_on_stdout(o->outputs) ? NULL : stdout, &o->render,
 				   error);
+		timeline_note(&p, o->outputs);
 		pipeline_free(&p);
 	}
 	if (r < 0)
@@ -109,6 +111,10 @@ int command_report(struct options *o, int argc, char **argv)
 
 	if (argc < 1) {
 		list_sessions();
+		return STATUS_TROUBLE;
+	}
+	if (argc > 1 && o->outputs[OUTPUT_perfetto].path) {
+		say("--perfetto is for one session: several have no common clock");
 		return STATUS_TROUBLE;
 	}
 	if (o->by_hand)

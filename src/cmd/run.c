@@ -26,6 +26,7 @@
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
 #include "src/cmd/sessiondir.h"
+#include "src/cmd/timeline_note.h"
 #include "src/session/ticks.h"
 #include "src/session/watched.h"
 
@@ -60,6 +61,7 @@ int run_report(struct options *o, const char *session)
 		if (o->found)
 			report_find(p.report, o->found);
 		r = pipeline_write(&p, o->outputs, stderr, &o->render, error);
+		timeline_note(&p, o->outputs);
 		pipeline_free(&p);
 	}
 	if (fflush(stderr) != 0 || ferror(stderr)) /* a closed pipe, a terminal that is gone */

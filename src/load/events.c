@@ -39,7 +39,7 @@ static int event_take(struct image *im, const struct image_chunk *c, const void 
 		m->span_ns = e->held;
 		m->holds = e->holds;
 		m->within = e->within;
-	} else if (e->type == EVENT_EXIT) {
+	} else if (e->type == EVENT_EXIT || e->type == EVENT_START) {
 		m->span_ns = e->begin;
 	}
 	return 0;
@@ -176,7 +176,9 @@ int events_resolve(struct image *im)
 			e->begin_ns = e->end_ns = before;
 		} else {
 			e->end_ns = ticks_time(&im->rate, e->end_ns);
-			e->begin_ns = e->type == EVENT_EXIT ? e->end_ns : ticks_time(&im->rate, e->begin_ns);
+			e->begin_ns = e->type == EVENT_EXIT || e->type == EVENT_START
+					      ? e->end_ns
+					      : ticks_time(&im->rate, e->begin_ns);
 			before = e->end_ns;
 		}
 		r = stack_resolve(im, &e->stack);

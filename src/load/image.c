@@ -103,6 +103,7 @@ static int header_take(struct image *im, const char *name, const struct session_
 					    ? ticks_span(r, r->origin - h->sync.first_ticks)
 					    : -ticks_span(r, h->sync.first_ticks - r->origin));
 	p->start_ns = c->have_file && start > c->file.start_ns ? start - c->file.start_ns : 0;
+	p->start_boot_ns = start + h->suspended_ns;
 	p->ns_per_tick = r->ns_per_tick;
 	p->config = h->config;
 	memcpy(p->lost, h->lost, sizeof(p->lost));

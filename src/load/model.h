@@ -162,8 +162,9 @@ struct model_alloc {
 /* An event of a thread; see enum event_type. */
 struct model_event {
 	uint64_t begin_ns,
-		end_ns;   /* on the process's time line; of EVENT_SUM both are the end of the event before */
-	uint64_t span_ns; /* EVENT_SUM: that the lock was held; EVENT_EXIT: the thread's processor time */
+		end_ns; /* on the process's time line; of EVENT_SUM both are the end of the event before */
+	/* EVENT_SUM: that the lock was held; EVENT_EXIT: the thread's processor time; EVENT_START: no time, its id */
+	uint64_t span_ns;
 	uint32_t thread, lock, other, stack; /* other: thread */
 	uint32_t holds, within;              /* EVENT_SUM: how often; the lock around it */
 	uint8_t type, side;
@@ -218,6 +219,7 @@ struct model_process {
 	bool truncated;   /* the file is shorter than it says */
 	uint64_t damaged; /* records left out because they made no sense */
 	uint64_t start_realtime_ns;
+	uint64_t start_boot_ns; /* CLOCK_BOOTTIME */
 	uint64_t
 		start_ns; /* after the start of the session; all other times of the process count from here */
 	uint64_t runtime_ns;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/use.h"
@@ -276,8 +277,10 @@ static void release_to_others(struct thread *t, struct futex_word word, struct s
 	if (stack != 0)
 		__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
 	hot_own(t, l, c, use.cell);
-	if (__atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0)
+	if (__atomic_load_n(&l->waiters, __ATOMIC_RELAXED) != 0) {
+		events_done(t, EVENT_POST, use, 0);
 		waited_was_held(t, use, clock_now());
+	}
 }
 
 void episode_release(struct thread *t, struct futex_word word, struct site site, struct futex_release *r)

@@ -381,7 +381,7 @@ void events_created(struct thread *t, const struct thread *created)
 
 void events_started(struct thread *t)
 {
-	moment(t, &(struct event){ .begin = t->rec->start_ticks,
+	moment(t, &(struct event){ .begin = t->tid,
 				   .end = t->rec->start_ticks,
 				   .type = EVENT_START,
 				   .flags = (uint16_t)t->rec->generation });

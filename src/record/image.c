@@ -29,6 +29,8 @@ static void fill_header(struct image_header *h, const struct image_header *paren
 	h->start_realtime_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 	h->start_ticks = h->sync.first_ticks = clock_now();
 	h->sync.first_ns = ticks_monotonic_ns();
+	if (clock_gettime(CLOCK_BOOTTIME, &t) == 0)
+		h->suspended_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - h->sync.first_ns;
 	h->config = recorder.config;
 	h->cores = procinfo_cores();
 	if (parent != NULL)

@@ -42,6 +42,9 @@ json_t *json_stack(struct json_out *j, const struct report_stack *s);
 /* json_gain.c: JSON's what_if */
 void json_what_if(struct json_out *j, const struct report_process *e);
 
+/* json_events.c */
+void json_events(struct json_out *j, const struct report_process *e);
+
 /* The members of a process but for its locks and conditions, into the present object. */
 void json_process_head(struct json_out *j, const struct report_process *e);
 

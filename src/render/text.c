@@ -37,6 +37,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 		return;
 	}
 	text_gain_head(t, e);
+	text_window(t, e);
 	text_counts(t, e);
 	text_unseen(t, e);
 	text_inversions_head(t, e);

@@ -35,12 +35,13 @@ enum event_type {
 	EVENT_SUM =
 		3, /* what a contended lock was held since the event before, in holds that are no events */
 	EVENT_SIGNAL = 4, /* of a condition that somebody waited for */
-	EVENT_POST = 5,   /* of a semaphore that somebody waited for */
+	EVENT_POST = 5, /* of a semaphore that somebody waited for; or a futex was released, by a thread that
+	                     was not seen to take it */
 	EVENT_BARRIER = 6,
 	EVENT_JOIN = 7,   /* other: whom */
 	EVENT_CREATE = 8, /* other: whom */
-	EVENT_START = 9,
-	EVENT_EXIT = 10, /* begin: the thread's processor time in ns */
+	EVENT_START = 9,  /* begin: its id */
+	EVENT_EXIT = 10,  /* begin: the thread's processor time in ns */
 	EVENT_MAX
 };
 

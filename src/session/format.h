@@ -175,6 +175,8 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t unseen_libraries;
 	char unseen_library[OUTSIDE_NAME];
 	uint32_t cores; /* processors that the process could use at its start, 0 unknown */
+	/* how far CLOCK_BOOTTIME was ahead of CLOCK_MONOTONIC at the start: the machine was suspended so long */
+	uint64_t suspended_ns;
 };
 
 enum chunk_type {

@@ -61,6 +61,12 @@ static bool waits_for_signals(const struct model_process *p, const struct model_
 	return e->type == EVENT_WAIT && !kind_has(p->locks[e->lock].kind, TRAIT_OVERLAP);
 }
 
+static bool is_release(const struct model_process *p, const struct model_event *e)
+{
+	return e->type == EVENT_HOLD ||
+	       (e->type == EVENT_POST && kind_has(p->locks[e->lock].kind, TRAIT_OVERLAP));
+}
+
 static size_t collect(const struct model_process *p, struct moment *m)
 {
 	size_t n = 0;
@@ -76,10 +82,9 @@ static size_t collect(const struct model_process *p, struct moment *m)
 			m[n++] = (struct moment){ e->begin_ns, e->lock, (uint32_t)i, WAIT_BEGINS };
 		if (e->type == EVENT_WAIT || e->type == EVENT_BARRIER)
 			m[n++] = (struct moment){ e->end_ns, e->lock, (uint32_t)i, WAIT_ENDS };
-		else if (e->type == EVENT_SIGNAL || e->type == EVENT_POST)
-			m[n++] = (struct moment){ e->end_ns, e->lock, (uint32_t)i, SIGNALLED };
-		else if (e->type == EVENT_HOLD)
-			m[n++] = (struct moment){ e->end_ns, e->lock, (uint32_t)i, RELEASED };
+		else if (e->type == EVENT_HOLD || e->type == EVENT_SIGNAL || e->type == EVENT_POST)
+			m[n++] = (struct moment){ e->end_ns, e->lock, (uint32_t)i,
+						  is_release(p, e) ? RELEASED : SIGNALLED };
 	}
 	return n;
 }

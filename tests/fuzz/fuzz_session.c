@@ -19,8 +19,9 @@
 #include "tests/unit/fake_symbols.h"
 #include "tests/unit/make_session.h"
 
-static const struct renderer *const renderers[] = { &render_text,  &render_json, &render_folded,
-						    &render_pprof, &render_csv,  &render_html };
+static const struct renderer *const renderers[] = { &render_text,    &render_json, &render_folded,
+						    &render_pprof,   &render_csv,  &render_html,
+						    &render_perfetto };
 
 static const struct fake_function functions[] = {
 	{ 0x1000, 0x2000, "plain", "/src/plain.c", 1, "outer\033]0;title\a", 2 },

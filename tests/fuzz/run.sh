@@ -22,7 +22,8 @@ command -v clang >/dev/null || {
 build() {
 	local sources=("$top_srcdir/tests/fuzz/fuzz_$1.c" "$top_srcdir/tests/fuzz/fuzz.c" \
 		"$top_srcdir/tests/unit/fake_symbols.c" "$top_srcdir/tests/unit/make_session.c" \
-		"$top_srcdir"/src/{base,load,trace,analysis,render,compare}/*.c src/render/profile.pb-c.c)
+		"$top_srcdir"/src/{base,load,trace,analysis,render,compare}/*.c src/render/profile.pb-c.c \
+		src/render/perfetto.pb-c.c)
 	local packages="jansson libprotobuf-c zlib libxml-2.0 yaml-0.1"
 
 	# shellcheck disable=SC2046 # several options
@@ -37,7 +38,7 @@ build() {
 record() {
 	local program kept=$out/recorded
 
-	for program in truth blame deadlock inversion watched; do
+	for program in truth blame deadlock inversion timeline watched; do
 		[ -x "tests/workloads/$program" ] || continue
 		rm -rf "$kept"
 		if [ $program = watched ]; then

@@ -106,7 +106,8 @@ def check_include(name, lines):
     """From the top; what belongs to a test alone lies beside it."""
     for number, line in enumerate(lines, 1) if is_c(name) else ():
         included = re.match(r'#\s*include "([^"]+)"', line)
-        if not included or included[1] in ("config.h", "src/render/profile.pb-c.h"):
+        if not included or included[1] in ("config.h", "src/render/profile.pb-c.h",
+                                                 "src/render/perfetto.pb-c.h"):
             continue
         beside = not is_ours(name) and "/" not in included[1]
         if not beside and not os.path.exists(os.path.join(TOP, included[1])):

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* JSON's events: how many there are, and of which part of the run. Runs in mutrace. Called by json.c. */
+#include "src/render/json.h"
+#include "src/trace/timeline.h"
+
+static const char *const type_names[EVENT_MAX] = {
+	[EVENT_WAIT] = "waits",     [EVENT_HOLD] = "holds",     [EVENT_SUM] = "sums",
+	[EVENT_SIGNAL] = "signals", [EVENT_POST] = "posts",     [EVENT_BARRIER] = "barriers",
+	[EVENT_JOIN] = "joins",     [EVENT_CREATE] = "creates", [EVENT_START] = "starts",
+	[EVENT_EXIT] = "exits",
+};
+
+void json_events(struct json_out *j, const struct report_process *e)
+{
+	uint64_t counts[EVENT_MAX] = { 0 }, overwritten = 0;
+	struct timeline t;
+
+	if (e->first->config.events == 0)
+		return;
+	for (size_t i = 0; i < e->n_processes; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (size_t k = 0; k < p->n_events; k++)
+			counts[p->events[k].type]++;
+		timeline_window(p, &t);
+		overwritten += t.overwritten;
+	}
+	json_open_object(j, "events");
+	json_emit(j, "overwritten", json_count(overwritten));
+	if (overwritten == 0)
+		json_emit(j, "window_ns", json_null());
+	else if (e->n_processes == 1)
+		json_emit(j, "window_ns",
+			  json_count(e->first->runtime_ns > t.from_ns ? e->first->runtime_ns - t.from_ns
+								      : 0));
+	for (int i = 1; i < EVENT_MAX; i++)
+		json_emit(j, type_names[i], json_count(counts[i]));
+	json_close(j);
+}
