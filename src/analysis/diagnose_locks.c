@@ -31,12 +31,14 @@ static void hottest_take(const struct diagnoses *d, size_t process, const uint64
 		uint32_t number = d->map->rows[process][i];
 		struct hottest *h;
 
-		if (number == MODEL_NONE || p->locks[i].instances == 0)
+		if (number == MODEL_NONE)
 			continue;
 		h = &of_rows[number];
-		h->locks += p->locks[i].instances;
 		h->sum += cost[i];
 		h->contended += contended[i];
+		if (p->locks[i].instances == 0) /* these are the sums of many */
+			continue;
+		h->locks += p->locks[i].instances;
 		if (cost[i] > h->most) {
 			h->most = cost[i];
 			h->most_contended = contended[i];

@@ -311,7 +311,7 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		.kind = l->kind < KIND_MAX && (l->instances != 0 || fold) ? l->kind : 0,
 		.type = l->type,
 		.protocol = l->protocol,
-		.flags = l->flags,
+		.flags = (uint8_t)(l->flags & ~LOCK_CAN_FOLD),
 		.state = l->state,
 		.last_owner = l->last_owner,
 		.created_stack = l->created_stack,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The table lock address -> record, in stripes, each under its own priority-inheriting lock. It is asked when
- * a thread uses a lock for the first time, and when a lock is initialised or destroyed. Called by locks.c.
+ * a thread uses a lock for the first time, when its cache has lost the lock, and when a lock is initialised or
+ * destroyed. Looking something up takes no lock as long as nobody changes the stripe. Called by locks.c.
  */
 #include <string.h>
 
@@ -10,14 +11,20 @@
 
 #define STRIPES 64u
 
+/* The record of a slot that is there has the address that it was entered for. */
 struct lock_slot {
-	uint32_t ref;
-	uint32_t reserved;
-	uint64_t address;
+	union {
+		struct {
+			uint32_t ref;
+			uint32_t hash; /* in the stripe */
+		};
+		uint64_t both; /* readers without the lock read both at once */
+	};
 };
 
 struct stripe {
 	uint32_t lock;
+	uint32_t version;       /* odd while it changes */
 	struct hashtable table; /* of struct lock_slot */
 } __attribute__((aligned(64)));
 
@@ -42,67 +49,101 @@ static inline uint32_t hash_in_stripe(uint64_t hash)
 
 static uint32_t slot_hash(const void *slot)
 {
-	return hash_in_stripe(address_hash(((const struct lock_slot *)slot)->address));
+	return ((const struct lock_slot *)slot)->hash;
 }
 
-static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 3, false, slot_hash };
+/* Threads that look something up without the lock may still read old slots: these stay, without their memory. */
+static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 3, HASH_EMPTIED, slot_hash };
 
-static inline struct lock_slot *slot_at(const struct stripe *s, uint32_t i)
+static inline struct lock_slot *slot_at(const struct hash_slots *slots, uint32_t i)
 {
-	return (struct lock_slot *)s->table.now->slots + (i & s->table.now->mask);
+	return (struct lock_slot *)slots->slots + (i & slots->mask);
 }
 
-static struct lock_slot *stripe_find(const struct stripe *s, uint64_t address, uint64_t hash)
+static inline struct lock_slot slot_read(const struct lock_slot *slot)
 {
-	if (s->table.now == NULL)
-		return NULL;
-	for (uint32_t i = hash_in_stripe(hash); slot_at(s, i)->ref != 0; i++)
-		if (slot_at(s, i)->address == address)
-			return slot_at(s, i);
+	return (struct lock_slot){ .both = __atomic_load_n(&slot->both, __ATOMIC_RELAXED) };
+}
+
+static inline void slot_write(struct lock_slot *slot, struct lock_slot value)
+{
+	__atomic_store_n(&slot->both, value.both, __ATOMIC_RELAXED);
+}
+
+static struct lock_slot *slots_find(const struct hash_slots *slots, uint64_t address, uint64_t hash)
+{
+	uint32_t first = hash_in_stripe(hash);
+
+	for (uint32_t i = 0; slots != NULL && i <= slots->mask; i++) {
+		struct lock_slot *slot = slot_at(slots, first + i);
+		struct lock_slot value = slot_read(slot);
+
+		if (value.ref == 0)
+			break;
+		if (value.hash == first && lock_address(REF_POINTER(value.ref)) == address)
+			return slot;
+	}
 	return NULL;
 }
 
 /* Takes an entry out. Entries that follow it without a gap move up where their hash allows it. */
 static void stripe_remove(struct stripe *s, struct lock_slot *slot)
 {
-	uint32_t mask = s->table.now->mask, hole = (uint32_t)(slot - slot_at(s, 0));
+	struct hash_slots *slots = s->table.now;
+	uint32_t mask = slots->mask, hole = (uint32_t)(slot - slot_at(slots, 0));
 
-	for (uint32_t i = hole + 1; slot_at(s, i)->ref != 0; i++) {
-		uint32_t home = slot_hash(slot_at(s, i));
+	for (uint32_t i = hole + 1; slot_read(slot_at(slots, i)).ref != 0; i++) {
+		uint32_t home = slot_hash(slot_at(slots, i));
 
 		if (((i - home) & mask) >= ((i - hole) & mask)) {
-			*slot_at(s, hole) = *slot_at(s, i);
+			slot_write(slot_at(slots, hole), slot_read(slot_at(slots, i)));
 			hole = i;
 		}
 	}
-	slot_at(s, hole)->ref = 0;
+	slot_write(slot_at(slots, hole), (struct lock_slot){ .both = 0 });
 	s->table.count--;
+}
+
+static bool stripe_lock(struct stripe *s, uint32_t tid)
+{
+	if (!pilock_lock(&s->lock, tid))
+		return false;
+	__atomic_store_n(&s->version, s->version + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return true;
+}
+
+static void stripe_unlock(struct stripe *s, uint32_t tid)
+{
+	__atomic_store_n(&s->version, s->version + 1, __ATOMIC_RELEASE);
+	pilock_unlock(&s->lock, tid);
 }
 
 uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_t replaces)
 {
 	uint64_t hash = address_hash(address);
+	struct lock_slot value = { .ref = ref, .hash = hash_in_stripe(hash) };
 	struct stripe *s = stripe_of(hash);
 	struct lock_slot *slot;
 
-	if (!pilock_lock(&s->lock, t->tid)) {
+	if (!stripe_lock(s, t->tid)) {
 		image_lost(LOSS_INTERRUPTED);
 		return 0;
 	}
-	slot = stripe_find(s, address, hash);
+	slot = slots_find(s->table.now, address, hash);
 	if (slot == NULL) {
 		if (hashtable_reserve(&s->table, &stripe_table, t->tid)) {
 			slot = hashtable_place(&s->table, &stripe_table, hash_in_stripe(hash));
-			*slot = (struct lock_slot){ .ref = ref, .address = address };
+			slot_write(slot, value);
 		} else {
 			ref = 0;
 		}
-	} else if (slot->ref == replaces) {
-		slot->ref = ref;
+	} else if (slot_read(slot).ref == replaces) {
+		slot_write(slot, value);
 	} else {
-		ref = slot->ref;
+		ref = slot_read(slot).ref;
 	}
-	pilock_unlock(&s->lock, t->tid);
+	stripe_unlock(s, t->tid);
 	return ref;
 }
 
@@ -110,14 +151,18 @@ uint32_t address_find(struct thread *t, uint64_t address)
 {
 	uint64_t hash = address_hash(address);
 	struct stripe *s = stripe_of(hash);
-	struct lock_slot *slot;
-	uint32_t ref = 0;
+	uint32_t version = __atomic_load_n(&s->version, __ATOMIC_ACQUIRE), ref;
+	const struct lock_slot *slot =
+		slots_find(__atomic_load_n(&s->table.now, __ATOMIC_ACQUIRE), address, hash);
 
+	ref = slot != NULL ? slot_read(slot).ref : 0;
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	if (likely(!(version & 1)) && likely(__atomic_load_n(&s->version, __ATOMIC_RELAXED) == version))
+		return ref;
 	if (!pilock_lock(&s->lock, t->tid))
 		return 0;
-	slot = stripe_find(s, address, hash);
-	if (slot != NULL)
-		ref = slot->ref;
+	slot = slots_find(s->table.now, address, hash);
+	ref = slot != NULL ? slot_read(slot).ref : 0;
 	pilock_unlock(&s->lock, t->tid);
 	return ref;
 }
@@ -128,12 +173,12 @@ void address_leave(struct thread *t, uint64_t address, uint32_t ref)
 	struct stripe *s = stripe_of(hash);
 	struct lock_slot *slot;
 
-	if (!pilock_lock(&s->lock, t->tid))
+	if (!stripe_lock(s, t->tid))
 		return;
-	slot = stripe_find(s, address, hash);
-	if (slot != NULL && slot->ref == ref)
+	slot = slots_find(s->table.now, address, hash);
+	if (slot != NULL && slot_read(slot).ref == ref)
 		stripe_remove(s, slot);
-	pilock_unlock(&s->lock, t->tid);
+	stripe_unlock(s, t->tid);
 }
 
 void addresses_reset(void)

@@ -5,12 +5,14 @@
 
 #include <string.h>
 
+#include "src/record/folds.h"
 #include "src/record/hot.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 
 #define CACHE_FIRST_LOG 5u
 #define CACHE_LAST_LOG 21u
+#define CACHE_BYTES_PER_LOCK 42u
 
 static uint64_t cache_size_mask(uint32_t log)
 {
@@ -26,13 +28,14 @@ bool cache_setup(struct thread *t)
 {
 	t->cache = memory_piece(sizeof(struct call_slot) << CACHE_FIRST_LOG, t->tid);
 	t->cache_mask = cache_size_mask(CACHE_FIRST_LOG);
+	__atomic_fetch_add(&recorder.threads, 1, __ATOMIC_RELAXED);
 	return t->cache != NULL;
 }
 
 /* The count in a slot may be ahead of its cell. */
 static void slot_write_back(const struct call_slot *s)
 {
-	if (s->address != 0 && s->cell != 0)
+	if (s->address != 0 && s->cell != 0 && !(s->stamp & STAMP_CELL))
 		cell_catch_up(REF_POINTER(s->cell), s->acquired);
 }
 
@@ -60,8 +63,8 @@ struct call_slot *cache_find_far(const void *address, uintptr_t ip, uint32_t mar
 {
 	struct call_slot *far;
 
-	if (cache_free(cache_home(address, ip)) !=
-	    NULL) /* it would be there: another cache line is not worth a look */
+	if (!thread_self->far || cache_free(cache_home(address, ip)) !=
+					 NULL) /* it would be there: another cache line is not worth a look */
 		return NULL;
 	far = cache_far(address, ip);
 	for (unsigned int i = 0; i < CACHE_WAYS; i++)
@@ -78,12 +81,16 @@ void cache_put(struct thread *t, const void *address, uint32_t mark, const struc
 		return;
 	if (s == NULL)
 		s = cache_free(home);
-	if (s == NULL && mark != CACHE_LIFE)
-		s = cache_free(cache_far(address, what->ip));
+	/* A thread that uses more locks than its cache may have slots for does not look in two places for each. */
+	if (s == NULL && mark != CACHE_LIFE && t->folding == NULL &&
+	    (s = cache_free(cache_far(address, what->ip))) != NULL)
+		t->far = 1;
 	if (s == NULL && t->hot)
 		return;
-	if (s == NULL)
+	if (s == NULL) {
 		s = home;
+		t->evicted += mark != CACHE_LIFE;
+	}
 	slot_write_back(s);
 	s->address = 0; /* a signal handler may look */
 	signal_fence();
@@ -96,6 +103,19 @@ void cache_put(struct thread *t, const void *address, uint32_t mark, const struc
 	s->address = (uintptr_t)address | mark;
 }
 
+/*
+ * True if the thread's cache may be so large though it has no cells for so many slots: their locks are folded. All
+ * caches together take CACHE_BYTES_PER_LOCK for each lock.
+ */
+static bool cache_may_have(uint32_t log)
+{
+	uint64_t all = (uint64_t)__atomic_load_n(&recorder.locks, __ATOMIC_RELAXED) * CACHE_BYTES_PER_LOCK;
+
+	return log <= CACHE_LAST_LOG &&
+	       (sizeof(struct call_slot) << log) * __atomic_load_n(&recorder.threads, __ATOMIC_RELAXED) <=
+		       all;
+}
+
 void cache_grow(struct thread *t)
 {
 	struct call_slot *fresh, *old = t->cache;
@@ -105,6 +125,11 @@ void cache_grow(struct thread *t)
 	while (log < CACHE_LAST_LOG &&
 	       (t->cells.count > (1u << log) / 2 || cache_size_mask(log) < t->cache_mask))
 		log++;
+	if (t->evicted > (1u << log) / 4) {
+		t->evicted = 0;
+		if (cache_may_have(log + 1))
+			log++;
+	}
 	if (cache_size_mask(log) == t->cache_mask || t->hot)
 		return;
 	if (log < 8)
@@ -114,6 +139,7 @@ void cache_grow(struct thread *t)
 		return;
 	t->cache = thread_own.cache = fresh;
 	t->cache_mask = thread_own.cache_mask = cache_size_mask(log);
+	t->far = 0;
 	for (size_t i = 0; i < old_bytes / sizeof(*old); i++)
 		if (old[i].address != 0)
 			cache_put(t, (const void *)(uintptr_t)(old[i].address & ~3ull), old[i].address & 3,
@@ -137,8 +163,10 @@ static inline bool claimed(const struct thread *t, const struct lock_rec *l)
 }
 
 /* The stamp for a lock that this thread has claimed. The epoch was read before the record. */
-static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, uint32_t epoch)
+static inline uint32_t stamp(const struct thread *t, const struct lock_rec *l, uint32_t epoch,
+			     const struct call_slot *s)
 {
+	epoch |= s->stamp & STAMP_CELL;
 	if (__atomic_load_n(&l->user, __ATOMIC_RELAXED) != t->ref || !lock_tells_user(l))
 		return epoch | STAMP_SETTLED;
 	return __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED) == t->ref ? epoch | STAMP_ALONE : epoch;
@@ -152,6 +180,8 @@ static inline bool renew(const struct thread *t, struct call_slot *s, const stru
 		return false;
 	if ((s->address & 3) == 0 && lock_needs_care(l)) /* it needed none when the slot was made */
 		return false;
+	if (s->stamp & STAMP_CELL && fold_is_hot(t, s->lock))
+		return false;
 	slot_catch_up(t, s);
 	return true;
 }
@@ -164,7 +194,7 @@ bool hot_renew(const struct thread *t, struct call_slot *s)
 
 	if (!renew(t, s, l, address))
 		return false;
-	s->stamp = stamp(t, l, epoch);
+	s->stamp = stamp(t, l, epoch, s);
 	return true;
 }
 
@@ -172,12 +202,15 @@ bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address)
 {
 	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
 	struct lock_rec *l = REF_POINTER(s->lock);
-	bool settled = s->stamp == (epoch | STAMP_SETTLED);
+	uint32_t folded = s->stamp & STAMP_CELL;
+	bool settled = s->stamp == (epoch | STAMP_SETTLED | folded);
 
+	if (s->stamp == (epoch | STAMP_ALONE | STAMP_CELL))
+		return fold_count(t, s);
 	if (((s->stamp ^ epoch) >= EPOCH_STEP && !renew(t, s, l, address)) || unlikely(lock_waited(l)))
 		return false;
 	hot_own(t, l, REF_POINTER(s->cell), s->cell);
 	if (unlikely(!settled))
-		s->stamp = stamp(t, l, epoch);
-	return true;
+		s->stamp = stamp(t, l, epoch, s);
+	return !folded || fold_count(t, s);
 }

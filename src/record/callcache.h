@@ -22,7 +22,9 @@
 
 #define STAMP_ALONE 1u   /* only this thread has used the lock, and it is noted as the last owner */
 #define STAMP_SETTLED 2u /* other threads use it too */
-#define EPOCH_STEP 4u
+#define STAMP_CELL \
+	4u /* the cell counts by itself, not through the slot: it is several locks', or of a slow lock */
+#define EPOCH_STEP 8u
 
 #define EPOCHS_LOG 12u
 extern uint32_t lock_epochs[1u << EPOCHS_LOG];
@@ -92,7 +94,8 @@ static inline void slot_catch_up(const struct thread *t, struct call_slot *s)
 
 	if (t->rec->pending >> 32 == s->cell)
 		cell_catch_up(c, t->rec->pending_acquired);
-	cell_catch_up(c, s->acquired);
+	if (!(s->stamp & STAMP_CELL))
+		cell_catch_up(c, s->acquired);
 	s->acquired = (uint32_t)c->acquired;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/record/events.h"
+#include "src/record/folds.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 
@@ -15,7 +16,7 @@ static uint32_t cell_hash(const void *slot)
 	return lock_hash(((const struct cell *)REF_POINTER(*(const uint32_t *)slot))->lock);
 }
 
-static const struct hash_shape cell_table = { sizeof(uint32_t), 64, 2, false, cell_hash };
+static const struct hash_shape cell_table = { sizeof(uint32_t), 64, 2, HASH_OWN, cell_hash };
 
 /* Counts the thread for the lock: at its first use, and when a new thread has taken over the record. */
 static void count_thread(struct thread *t, struct cell *c, bool lock_known)
@@ -29,65 +30,128 @@ static void count_thread(struct thread *t, struct cell *c, bool lock_known)
 	}
 }
 
-struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site)
+/* A thread's cells of one lock that were found on the way to one of them. */
+struct found {
+	struct cell *cell;
+	bool own;        /* the lock has cells */
+	bool lock_known; /* the present thread has used one of them */
+};
+
+static struct found cells_find(const struct thread *t, uint32_t lock, uint8_t side, uintptr_t ip)
 {
-	struct cell *c, *found = NULL;
-	bool lock_known = false;
+	struct found f = { 0 };
 	uint32_t ref;
 
 	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++) {
-		c = REF_POINTER(ref);
+		struct cell *c = REF_POINTER(ref);
+
 		if (c->lock != lock)
 			continue;
+		f.own = true;
 		if (c->generation == t->rec->generation)
-			lock_known = true;
-		if (c->site == site.ip && c->side == side) {
-			found = c;
-			if (lock_known)
+			f.lock_known = true;
+		if (c->site == ip && c->side == side &&
+		    !(c->flags & CELL_FOLD && c->acquired >= FOLD_CELL_FULL)) {
+			f.cell = c;
+			if (f.lock_known)
 				break;
 		}
 	}
-	if (found == NULL) {
-		uint32_t stack = stacks_capture(t, site);
+	return f;
+}
 
-		if (!hashtable_reserve(&t->cells, &cell_table, t->tid))
+bool cells_own(const struct thread *t, uint32_t lock)
+{
+	return cells_find(t, lock, 0, 0).own;
+}
+
+/* A new cell, of a lock or of those that it stands for. The lock is the one that is used. */
+static struct cell *cell_make(struct thread *t, uint32_t of, const void *address, uint8_t side,
+			      struct site site)
+{
+	const struct lock_rec *l = REF_POINTER(of);
+	uint32_t stack = stacks_capture(t, site);
+	struct cell *c;
+
+	if (!hashtable_reserve(&t->cells, &cell_table, t->tid))
+		return NULL;
+	c = arena_take(&t->cells_arena, CHUNK_CELLS, sizeof(*c), t->ref, t->tid);
+	if (c == NULL)
+		return NULL;
+	c->lock = of;
+	c->site = site.ip;
+	c->side = side;
+	c->stack = stack;
+	if (l->flags & LOCK_STACK)
+		c->owner = (uint8_t)stacks_owner(stack, site, address);
+	if (t->mode == MODE_SAMPLED)
+		c->flags |= CELL_SAMPLED;
+	if (l->flags & LOCK_FOLD)
+		c->flags |= CELL_FOLD;
+	return c;
+}
+
+static void cell_enter(struct thread *t, struct cell *c)
+{
+	arena_publish(&t->cells_arena);
+	*(uint32_t *)hashtable_place(&t->cells, &cell_table, lock_hash(c->lock)) = POINTER_REF(c);
+	cache_grow(t);
+	events_cell_made(t, POINTER_REF(c));
+}
+
+struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site)
+{
+	struct found f = cells_find(t, lock, side, site.ip);
+	bool own = f.own;
+
+	if (!own) {
+		uint32_t fold = fold_for_cell(t, lock);
+
+		if (fold != 0) {
+			lock = fold;
+			f = cells_find(t, fold, side, site.ip);
+		}
+	}
+	if (f.cell == NULL) {
+		f.cell = cell_make(t, lock, address, side, site);
+		if (f.cell == NULL)
 			return NULL;
-		found = arena_take(&t->cells_arena, CHUNK_CELLS, sizeof(*found), t->ref, t->tid);
-		if (found == NULL)
-			return NULL;
-		found->lock = lock;
-		found->site = site.ip;
-		found->side = side;
-		found->stack = stack;
-		if (((struct lock_rec *)REF_POINTER(lock))->flags & LOCK_STACK)
-			found->owner = (uint8_t)stacks_owner(stack, site, address);
-		if (t->mode == MODE_SAMPLED)
-			found->flags |= CELL_SAMPLED;
-		count_thread(t, found, lock_known);
-		arena_publish(&t->cells_arena);
-		*(uint32_t *)hashtable_place(&t->cells, &cell_table, lock_hash(lock)) = POINTER_REF(found);
-		cache_grow(t);
-		events_cell_made(t, POINTER_REF(found));
+		count_thread(t, f.cell, f.lock_known);
+		cell_enter(t, f.cell);
+		if (!own && !(f.cell->flags & CELL_FOLD)) {
+			fold_own_cell(t, lock);
+			t->edge_last = NULL; /* its waits have edges of its own, too */
+		}
 	} else {
-		count_thread(t, found, lock_known);
+		count_thread(t, f.cell, f.lock_known);
 	}
 	if (!t->rec->realtime) {
-		found->flags |= CELL_ORDINARY;
-	} else if (!(found->flags & CELL_REALTIME)) {
-		found->flags |= CELL_REALTIME;
+		f.cell->flags |= CELL_ORDINARY;
+	} else if (!(f.cell->flags & CELL_REALTIME)) {
+		f.cell->flags |= CELL_REALTIME;
 		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(lock))->state, STATE_REALTIME,
 				  __ATOMIC_RELAXED);
 	}
-	return found;
+	return f.cell;
 }
 
 /* Looks in the thread's cache, also for a lock that needs more than the plain path. */
 static struct call_slot *recall(struct thread *t, const void *address, uint8_t side, struct site site)
 {
-	struct call_slot *s = cache_find(address, site.ip, (uint32_t)side << 1);
+	struct call_slot *home = cache_home(address, site.ip), *s = NULL;
+	uint32_t slow = side == SIDE_EXCLUSIVE ? CACHE_SLOW : 0;
 
-	if (s == NULL && side == SIDE_EXCLUSIVE)
-		s = cache_find(address, site.ip, CACHE_SLOW);
+	for (unsigned int i = 0; i < CACHE_WAYS && s == NULL; i++) {
+		struct call_slot *way = cache_way(home, i);
+
+		if ((way->address | slow) == ((uintptr_t)address | (uint32_t)side << 1 | slow) &&
+		    way->ip == site.ip)
+			s = way;
+	}
+	if (s == NULL && t->far)
+		s = cache_find_far(address, site.ip, (uint32_t)side << 1);
+	if (s == NULL && t->far && slow)
+		s = cache_find_far(address, site.ip, CACHE_SLOW);
 	return s == NULL || hot_stale(t, s, address) ? NULL : s;
 }
 
@@ -118,7 +182,11 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		fresh.acquired = (uint32_t)c->acquired;
 		slot_catch_up(t, &fresh);
 		fresh.stamp = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
+		if (c->flags & CELL_FOLD || lock_needs_care(l) || !kind_has(kind, TRAIT_HOLDS))
+			fresh.stamp |= STAMP_CELL;
 		locks_claim(t, l, address);
+		if (unlikely(t->evicted > t->cells.count))
+			cache_grow(t);
 		cache_put(t, address, lock_needs_care(l) ? CACHE_SLOW : (uint32_t)side << 1, &fresh);
 	}
 	busy_leave(t, busy);

@@ -2,11 +2,13 @@
 /* A thread's edges: its ended waits, by lock, waiter's stack and holder's stack. They belong to the thread;
  * nothing here takes a lock. */
 #include "src/record/events.h"
+#include "src/record/folds.h"
 #include "src/record/internal.h"
 #include "src/record/modules.h"
 #include "src/record/waited.h"
 
-#define EDGES_AMPLE 1024u /* of a thread */
+#define EDGES_AMPLE 1024u     /* of a thread, */
+#define PER_INSTANCE_MORE 16u /* and so many times as many with --per-instance */
 
 static uint32_t edge_key_hash(uint32_t lock, uint8_t side, const struct wait_facts *f)
 {
@@ -23,7 +25,7 @@ static uint32_t edge_hash(const void *slot)
 	return edge_key_hash(e->lock, e->side, &e->facts);
 }
 
-static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, false, edge_hash };
+static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, HASH_OWN, edge_hash };
 
 static bool edge_is(const struct edge *e, const struct wait *w, uint32_t lock)
 {
@@ -45,15 +47,20 @@ static struct edge *edge_find(const struct thread *t, const struct wait *w, uint
 }
 
 /*
- * The lock that stands for others of the same origin, as for the buckets of a table; the lock itself if there
- * are none. Locks in the data of a loaded object are variables with names of their own, and stand for
- * themselves.
+ * The record that stands for a lock in a thread that has very many edges, see folds.h. Where locks of an origin cannot
+ * be folded, one of them does. Locks in the data of a loaded object are variables with names of their own, and stand
+ * for themselves.
  */
 static uint32_t edge_lock(struct thread *t, uint32_t lock)
 {
 	const struct lock_rec *l = REF_POINTER(lock), *other;
-	uint32_t origin = lock_origin(l), *stands;
+	uint32_t origin = lock_origin(l), *stands, fold;
 
+	if (fold_is_hot(t, lock))
+		return lock;
+	fold = fold_of(t, lock);
+	if (fold != 0)
+		return fold;
 	if (origin == 0 || recorder.config.per_instance || modules_data((uintptr_t)l->address))
 		return lock;
 	stands = &t->stand_ins[origin * 0x9e3779b1u >> (32 - STAND_INS_LOG)];
@@ -64,24 +71,10 @@ static uint32_t edge_lock(struct thread *t, uint32_t lock)
 	return *stands;
 }
 
-/* Finds or makes the edge of a wait. Each lock has edges of its own, until a thread has very many. */
-static struct edge *edge_use(struct thread *t, const struct wait *w)
+static struct edge *edge_make(struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
 {
-	uint32_t lock = w->lock, hash;
-	struct edge *e = t->edge_last;
+	struct edge *e;
 
-	if (e != NULL && edge_is(e, w, lock)) /* a wait comes here three times */
-		return e;
-	hash = edge_key_hash(lock, w->side, &w->facts);
-	e = edge_find(t, w, lock, hash);
-
-	if (e == NULL && t->edges.count >= EDGES_AMPLE) {
-		lock = edge_lock(t, lock);
-		hash = edge_key_hash(lock, w->side, &w->facts);
-		e = edge_find(t, w, lock, hash);
-	}
-	if (e != NULL)
-		return t->edge_last = e;
 	if (!hashtable_reserve(&t->edges, &edge_table, t->tid))
 		return NULL;
 	e = arena_take(&t->edges_arena, CHUNK_EDGES, sizeof(*e), t->ref, t->tid);
@@ -92,7 +85,35 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	e->facts = w->facts;
 	arena_publish(&t->edges_arena);
 	*(uint32_t *)hashtable_place(&t->edges, &edge_table, hash) = POINTER_REF(e);
-	return t->edge_last = e;
+	return e;
+}
+
+/* Finds or makes the edge of a wait. Each lock has edges of its own, until a thread has very many. */
+static struct edge *edge_use(struct thread *t, const struct wait *w)
+{
+	uint32_t ample = EDGES_AMPLE * (recorder.config.per_instance ? PER_INSTANCE_MORE : 1);
+	uint32_t lock = w->lock, hash;
+	struct edge *e = t->edge_last;
+
+	if (e != NULL && t->edge_last_of == lock &&
+	    edge_is(e, w, e->lock)) /* a wait comes here three times */
+		return e;
+	if (t->folding != NULL && !cells_own(t, lock)) /* it is where the lock's other counters are */
+		lock = edge_lock(t, lock);
+	hash = edge_key_hash(lock, w->side, &w->facts);
+	e = edge_find(t, w, lock, hash);
+	if (e == NULL && lock == w->lock && t->edges.count >= ample) {
+		lock = edge_lock(t, lock);
+		hash = edge_key_hash(lock, w->side, &w->facts);
+		e = edge_find(t, w, lock, hash);
+	}
+	if (e == NULL)
+		e = edge_make(t, w, lock, hash);
+	if (e != NULL) {
+		t->edge_last = e;
+		t->edge_last_of = w->lock;
+	}
+	return e;
 }
 
 /* Books the parts of the last wait: one for each holder whose holds it overlapped, and the hand-off. */
@@ -163,6 +184,8 @@ static void book(struct thread *t, const struct wait *w, bool timed_out)
 	if (timed_out)
 		e->timed_out++;
 	e->count++;
+	if (e->lock != w->lock)
+		fold_waited(t, w->lock, w->ticks);
 	t->rec->waits_booked++;
 	t->rec->waited[wait_class(((const struct lock_rec *)REF_POINTER(w->lock))->kind)] += w->ticks;
 }

@@ -175,13 +175,15 @@ static struct event_sum *sum_add(struct thread *t, uint32_t cell, uint32_t withi
 }
 
 /* The sums of a cell. If they are new, those of the thread's other cells of the lock begin, too: contention at
- * one call site makes the holds of all of them matter. */
+ * one call site makes the holds of all of them matter. NULL: the cell is that of many locks, whose holds matter to
+ * nobody who waits for one of them. */
 static struct event_sum *sum_use(struct thread *t, uint32_t cell)
 {
 	struct event_sum *s = sum_find(t, cell);
-	uint32_t lock = ((const struct cell *)REF_POINTER(cell))->lock, ref;
+	const struct cell *c = REF_POINTER(cell);
+	uint32_t lock = c->lock, ref;
 
-	if (s)
+	if (s || c->flags & CELL_FOLD)
 		return s;
 	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++)
 		if (ref != cell && ((const struct cell *)REF_POINTER(ref))->lock == lock && !sum_find(t, ref))
@@ -332,9 +334,11 @@ void events_hold_ended(struct thread *t, const struct held *h, uint64_t now)
 		return;
 	busy = busy_enter(t);
 	s = sum_use(t, h->cell);
-	s->acquired++; /* it is counted already, and will be booked when this is done */
+	if (s)
+		s->acquired++; /* it is counted already, and will be booked when this is done */
 	sums_write(t, h->since);
-	s->held += now - h->since;
+	if (s)
+		s->held += now - h->since;
 	mark_held(t);
 	write(t, &(struct event){
 			 .begin = h->since,

@@ -51,10 +51,11 @@ bool hashtable_reserve(struct hashtable *table, const struct hash_shape *shape, 
 			memcpy(free_slot(fresh, shape, shape->hash(slot)), slot, shape->slot_bytes);
 	}
 	__atomic_store_n(&table->now, fresh, __ATOMIC_RELEASE);
-	/* Other threads may still read the old slots of a shared table. All old ones together are as large as
-	 * the new ones. */
-	if (old != NULL && old->mapped != 0 && !shape->shared)
+	/* All old slots of a shared table together are as large as the new ones. */
+	if (old != NULL && old->mapped != 0 && shape->readers == HASH_OWN)
 		memory_unmap(old, old->mapped);
+	else if (old != NULL && old->mapped != 0 && shape->readers == HASH_EMPTIED)
+		memory_empty(old, old->mapped);
 	return true;
 }
 

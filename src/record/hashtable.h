@@ -16,12 +16,19 @@ struct hash_slots {
 	char slots[];
 };
 
+/* The readers of a table while it grows; they decide what becomes of the old slots. */
+enum hash_readers {
+	HASH_OWN,     /* nobody else: they are given back */
+	HASH_SHARED,  /* other threads: they stay */
+	HASH_EMPTIED, /* other threads, which see later that it has grown: they read as zeros */
+};
+
 /* The shape of all tables of one use. */
 struct hash_shape {
 	uint32_t slot_bytes;
 	uint32_t first;    /* slots of a new table; a power of two */
 	uint32_t quarters; /* it grows when so many quarters are in use */
-	bool shared;       /* other threads read it while it grows: the old slots stay */
+	enum hash_readers readers;
 	uint32_t (*hash)(const void *slot);
 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "src/record/events.h"
+#include "src/record/folds.h"
 #include "src/record/internal.h"
 #include "src/record/waited.h"
 
@@ -168,6 +169,8 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		return;
 	now = w != NULL ? w->start + w->ticks : clock_now();
 	c->acquired++;
+	if (c->flags & CELL_FOLD && t->fold_left-- == 0)
+		fold_used(t, use.lock);
 	if (s != NULL)
 		s->acquired = (uint32_t)c->acquired;
 	if (side == SIDE_EXCLUSIVE)

@@ -95,6 +95,12 @@ static inline bool lock_waited(const struct lock_rec *l)
 /* The same for a lock that other threads may use. False: the slot does not hold any more. */
 bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address);
 
+/*
+ * Counts an acquisition of a lock whose cell is that of many locks, see folds.h. The cell counts at once: slots of
+ * several locks lead to it, so none of them knows the count. False: the cell is full, the slow path finds another.
+ */
+bool fold_count(struct thread *t, struct call_slot *s);
+
 /* A new entry on the held stack, or NULL when it is full. counted: the last use of the entry may have been
  * HELD_COUNTED. */
 static inline struct held *hot_raise(struct thread *t, bool counted)
@@ -205,7 +211,8 @@ hot_acquired(struct thread *t, uint8_t mode, struct call_slot *s, const void *ad
 	    unlikely(!hot_own_shared(t, s, address)))
 		return false;
 	memcpy(&use, &s->cell, sizeof(use));
-	if (side == SIDE_SHARED && unlikely(lock_waited(REF_POINTER(use.lock))))
+	if (side == SIDE_SHARED && (unlikely(lock_waited(REF_POINTER(use.lock))) ||
+				    unlikely(s->stamp & STAMP_CELL && !fold_count(t, s))))
 		return false;
 	acquired = ++s->acquired;
 	if (mode == MODE_SAMPLED) {

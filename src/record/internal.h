@@ -109,6 +109,8 @@ static inline uint32_t lock_hash(uint32_t lock)
 	return (uint32_t)((number / 64 * 0x9e3779b97f4a7c15ull) >> 32) + number % 64 * 2;
 }
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site);
+/* True if a lock has a cell in a thread that is not other locks', too. */
+bool cells_own(const struct thread *t, uint32_t lock);
 /* Takes back the count of a cell whose first acquisition has just been booked. */
 void cells_uncount(struct thread *t, struct use use, const void *address);
 

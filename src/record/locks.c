@@ -145,9 +145,9 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 }
 
 /* The record of an address by the cache, alive or dead; 0 if the cache does not know it. */
-static inline uint32_t cache_recall(const void *address, uint8_t kind)
+static inline uint32_t cache_recall(const struct thread *t, const void *address, uint8_t kind)
 {
-	const struct call_slot *s = cache_find(address, 0, CACHE_LIFE);
+	const struct call_slot *s = t->lives ? cache_find(address, 0, CACHE_LIFE) : NULL;
 	const struct lock_rec *l;
 
 	if (s == NULL)
@@ -158,13 +158,14 @@ static inline uint32_t cache_recall(const void *address, uint8_t kind)
 
 static inline void cache_remember(struct thread *t, const void *address, uint32_t ref)
 {
+	t->lives = 1;
 	cache_put(t, address, CACHE_LIFE, &(struct call_slot){ .lock = ref });
 }
 
 uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct site site)
 {
 	uint64_t a = (uintptr_t)address;
-	uint32_t ref = cache_recall(address, kind), stack;
+	uint32_t ref = cache_recall(t, address, kind), stack;
 	struct lock_attributes attributes;
 	struct lock_rec *l;
 
@@ -255,7 +256,7 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 
 	a.flags |= LOCK_INITIALIZED;
 	uint8_t busy = busy_enter(t);
-	remembered = ref = cache_recall(address, a.kind);
+	remembered = ref = cache_recall(t, address, a.kind);
 	stack = stacks_capture(t, site);
 	if (ref == 0)
 		ref = address_find(t, (uintptr_t)address);
@@ -281,7 +282,7 @@ void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 	/* Before the cache is looked at: a handler might put another slot in its place. */
 	uint8_t busy = busy_enter(t);
 
-	ref = cache_recall(address, kind);
+	ref = cache_recall(t, address, kind);
 	if (ref == 0 || lock_is_dead(REF_POINTER(ref))) {
 		ref = recorder_find(t, address, kind);
 		if (ref != 0)

@@ -5,6 +5,8 @@
 #include "src/record/internal.h"
 
 #define HELD_MOST 16u /* outer locks that are noted */
+/* Pairs of a thread; where it takes two of very many locks together, more say nothing new. */
+#define ORDERS_MOST 16384u
 
 static uint32_t key_hash(uint32_t held, uint32_t taken)
 {
@@ -18,7 +20,7 @@ static uint32_t order_hash(const void *slot)
 	return key_hash(o->held, o->taken);
 }
 
-static const struct hash_shape order_table = { sizeof(uint32_t), 32, 2, false, order_hash };
+static const struct hash_shape order_table = { sizeof(uint32_t), 32, 2, HASH_OWN, order_hash };
 
 static struct order_rec *find(const struct thread *t, const struct order_rec *wanted, uint32_t hash)
 {
@@ -81,7 +83,7 @@ static void note(struct thread *t, const struct held *outer, struct order_rec *n
 		o->several |= o->generation != t->rec->generation;
 		return;
 	}
-	if (alone(t))
+	if (t->orders.count >= ORDERS_MOST || alone(t))
 		return;
 	now->held_stack = ((const struct cell *)REF_POINTER(outer->cell))->stack;
 	now->taken_stack = stacks_capture(t, site);

@@ -15,6 +15,7 @@
 #include "src/unwind/probe.h"
 #include "src/record/episodes.h"
 #include "src/record/events.h"
+#include "src/record/folds.h"
 #include "src/record/image.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
@@ -149,11 +150,13 @@ static void child_start(void)
 		child_appeared();
 	memory_reset();
 	locks_reset();
+	folds_reset();
 	waited_reset();
 	signalled_reset();
 	episodes_reset();
 	events_reset();
 	threads_reset();
+	recorder.threads = 0;
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */
 		recorder.state = RECORDER_OFF;

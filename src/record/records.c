@@ -124,6 +124,7 @@ uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new)
 	if (l == NULL)
 		return 0;
 	*ret_new = true;
+	__atomic_fetch_add(&recorder.locks, 1, __ATOMIC_RELAXED);
 	return POINTER_REF(l);
 }
 
@@ -143,6 +144,8 @@ void record_put(struct thread *t, struct lock_rec *l)
 
 void records_reset(void)
 {
+	if (recorder.locks != 0)
+		recorder.locks = 0;
 	if (common.lock != 0 || common.used) /* writing to it would give the child pages of its own */
 		memset(&common, 0, sizeof(common));
 }

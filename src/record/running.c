@@ -155,7 +155,7 @@ static uint32_t ran_hash(const void *slot)
 	return ((const struct hold_rec *)REF_POINTER(*(const uint32_t *)slot))->cell * 0x9e3779b1u;
 }
 
-static const struct hash_shape ran_table = { sizeof(uint32_t), 32, 2, false, ran_hash };
+static const struct hash_shape ran_table = { sizeof(uint32_t), 32, 2, HASH_OWN, ran_hash };
 
 /* The record of a cell's holds, NULL if there is none. */
 static struct hold_rec *known_find(const struct thread *t, uint32_t cell)

@@ -63,7 +63,7 @@ static uint32_t slot_hash(const void *slot)
 	return node_hash(n->inner, n->ip);
 }
 
-static const struct hash_shape node_table = { sizeof(uint32_t), 1024, 2, true, slot_hash };
+static const struct hash_shape node_table = { sizeof(uint32_t), 1024, 2, HASH_SHARED, slot_hash };
 
 /* The node for a frame, made if need be; with unwind_lock held. */
 static struct frame_node *node_enter(struct frame_node *inner, const struct captured_frame *f, uint32_t tid)

@@ -119,6 +119,9 @@ struct thread {
 	struct call_slot
 		*cache_before; /* before it last grew, emptied: interrupted code may still look there */
 	size_t cache_before_bytes;
+	uint8_t lives;    /* it has slots of calls that end locks */
+	uint8_t far;      /* it has slots in second sets of ways */
+	uint32_t evicted; /* slots that made room for others since the cache last grew */
 
 	struct arena cells_arena, edges_arena, locks_arena;
 	struct hashtable cells; /* (lock, site, side) -> cell, clustered by lock */
@@ -126,6 +129,9 @@ struct thread {
 	struct hashtable hold_recs; /* of cells, see running.c */
 	struct arena hold_recs_arena;
 	struct look looked;      /* the last look of its own */
+	struct hashtable folds;  /* of origins, see folds.c */
+	struct folding *folding; /* see folds.c; NULL: nothing is folded */
+	uint32_t fold_left;      /* folded acquisitions until the next one that is weighed */
 	struct hashtable orders; /* pairs of locks, see orders.c */
 	struct arena orders_arena;
 	uint32_t woken_by;    /* the condition that it was signalled by last, */
@@ -133,7 +139,8 @@ struct thread {
 	uint32_t switches;    /* seen */
 	uint32_t looks;
 	struct permit permits[PERMITS];
-	struct edge *edge_last;      /* that was used last, or NULL */
+	struct edge *edge_last;      /* that was used last, or NULL, */
+	uint32_t edge_last_of;       /* and the lock that it was used for */
 	struct overlap *books_spare; /* see waited.c; NULL: none */
 	struct waits *waits;         /* see waited.h; NULL: it has never waited */
 	struct episodes *episodes;   /* see episodes.h; NULL: it has never waited for a futex */
@@ -258,6 +265,8 @@ struct recorder {
 	uint8_t events;   /* 1: events are recorded */
 	uint8_t confined; /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
+	uint32_t locks;   /* records of locks that were made (atomic) */
+	uint32_t threads; /* blocks of threads that were made */
 	struct session_config config;
 	uint32_t watch_by_hand; /* session_config.watch of a session that the library makes itself */
 	char rt_threads[128];   /* of struct session_file */

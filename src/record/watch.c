@@ -124,7 +124,7 @@ static uint32_t site_hash(const void *slot)
 	return site_key_hash(s->function, s->stack);
 }
 
-static const struct hash_shape site_table = { sizeof(uint32_t), 64, 2, false, site_hash };
+static const struct hash_shape site_table = { sizeof(uint32_t), 64, 2, HASH_OWN, site_hash };
 
 /* The entry of a function called from a stack, made if need be. NULL: no room (counted). */
 static struct alloc_site *site_use(struct thread *t, enum watched function, uint32_t stack)

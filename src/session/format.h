@@ -228,6 +228,8 @@ enum rwlock_type {
 	0x40u /* no lock, but stands for many of its kind, created_stack and first_stack, each of which has
 		 a record: cells and edges that refer to it are sums. No address, no instances */
 
+#define LOCK_CAN_FOLD 0x80u /* the recorder's business */
+
 /* lock_rec.state: what happened to it (several writers, atomic or) */
 #define STATE_DEAD 0x0001u           /* destroyed; as it is now */
 #define STATE_DESTROYED_ONCE 0x0002u /* some instance was destroyed */
@@ -312,6 +314,7 @@ struct cell {
 #define CELL_REALTIME 0x02u /* used by a realtime thread */
 #define CELL_SAMPLED 0x04u  /* holds are sampled: hold_total is scaled already */
 #define CELL_ORDINARY 0x08u /* used by a thread that was not realtime */
+#define CELL_FOLD 0x10u     /* "lock" has LOCK_FOLD */
 
 enum lock_side { SIDE_EXCLUSIVE = 0, SIDE_SHARED = 1 };
 

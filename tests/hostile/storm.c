@@ -7,6 +7,7 @@
  *	storm warm    calls that were seen before: nothing may be lost
  *	storm cold    first uses of locks and call sites, in which handlers are passed by and must be counted
  * as lost
+ *	storm folded  the same, of locks that share counters, with each other and with the handler's
  *	storm full    the handler is the one for whom a thread's list of held locks grows, at each instruction
  * of a call
  */
@@ -81,6 +82,17 @@ static void nest(void)
 		pthread_mutex_unlock(&nested_locks[i]);
 }
 
+/* So many locks of one place that the last ones share a cell; used at one call site. */
+#define FOLDED 1200
+static pthread_mutex_t *folded_locks;
+
+static __attribute__((noinline)) void lock_folded(int i)
+{
+	pthread_mutex_lock(&folded_locks[i]);
+	pthread_mutex_unlock(&folded_locks[i]);
+	__asm__ volatile("" ::: "memory");
+}
+
 static void on_trap(int number, siginfo_t *info, void *context)
 {
 	int saved = errno;
@@ -89,7 +101,10 @@ static void on_trap(int number, siginfo_t *info, void *context)
 	(void)info;
 	keep_unblocked(context);
 	traps++;
-	if (strike == 0)
+	if (folded_locks) {
+		handlers++;
+		lock_folded(FOLDED - 1 - (int)(traps % 64));
+	} else if (strike == 0)
 		work();
 	else if (strike < 0)
 		((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
@@ -142,6 +157,24 @@ static void warm(void)
 		if (round == 0)
 			work();
 	}
+}
+
+static void folded(void)
+{
+	pthread_mutex_t *locks = calloc(FOLDED, sizeof(*locks));
+
+	for (int i = 0; i < FOLDED; i++)
+		pthread_mutex_init(&locks[i], NULL);
+	folded_locks = locks;
+	for (int i = 0; i < 2 * FOLDED; i++)
+		lock_folded(i % FOLDED);
+	for (int round = 0; round < 100; round++) {
+		stepping(1);
+		mains++;
+		lock_folded(FOLDED - 100 - round % 16);
+		stepping(0);
+	}
+	mains += 2L * FOLDED;
 }
 
 /* A new stack for each depth; locks that come and go. */
@@ -237,6 +270,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(argv[1], "warm") == 0) {
 		warm();
+	} else if (strcmp(argv[1], "folded") == 0) {
+		folded();
 	} else if (strcmp(argv[1], "cold") == 0) {
 		stepping(1);
 		cold(2);

@@ -9,13 +9,14 @@ storm=$top_builddir/tests/hostile/storm
 [ $? = 77 ] && exit 77
 
 run() {
-	expect 0 timeout 120 "$mutrace" --json=json "$storm" "$@"
+	expect 0 timeout 120 "$mutrace" --json=json "${options[@]}" "$storm" "$@"
 	while read -r name count; do
 		printf -v "$name" %d "$count"
 	done <out
 	[ "$traps" -gt 1000 ] || fail "only $traps signals"
 }
 
+options=()
 run warm
 check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
 	"lock('main_lock')['acquired'] == $mains" \
@@ -43,3 +44,15 @@ check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('held_locks')) == $held" \
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 2 * $mains" \
 	'not any(l.get("misuse") for l in p["locks"])'
+
+# Now and then it is weighed which of the locks are hot. A handler in between is passed by: both its calls.
+for options in "" --sample-hold=4 --contended-only --track-rt; do
+	options=(${options:+"$options"})
+	run folded
+	[ "${options[*]}" = --contended-only ] && continue
+	check_json json 'p["complete"] and p["damaged_records"] == 0' \
+		"2 * ($mains + $handlers - sum(l['acquired'] for l in p['locks'])) == p['lost_events']" \
+		"p['lost_events'] <= $handlers" \
+		"p['locks'][0]['instances'] == 1200" \
+		'not any(l.get("misuse") for l in p["locks"])'
+done
