@@ -182,6 +182,34 @@ def test_icicle(b):
     b.click("#only")
 
 
+def test_timeline(b):
+    """It is drawn, zooms by keys, and leads to the longest wait."""
+    drawn = """const c = $('timeline'), g = c.getContext('2d');
+        return g.getImageData(120, 20, c.width - 120, c.height - 20).data.filter(x => x).length"""
+
+    b.click("#tab-timeline")
+    assert b.js(drawn) > 100
+    span = b.js("return line.to - line.from")
+    b.js("$('timeline').focus()")
+    b.keys("+", "+")
+    assert 3 < span / b.js("return line.to - line.from") < 5
+    before = b.js("return line.from")
+    b.keys(Keys.ARROW_RIGHT)
+    assert b.js("return line.from") > before
+    b.keys(Keys.ESCAPE)
+    assert b.js("return line.to - line.from") == span
+    b.js("const s = $('longest'); s.value = 0; s.dispatchEvent(new Event('change'))")
+    assert b.js("return table.selected.id === P.timeline.longest[0].lock")
+    assert b.js("return line.hits.some(h => h.s === P.timeline.longest[0] && h.right - h.x > 20)")
+    hit = b.js("""const h = line.hits.find(h => h.s === P.timeline.longest[0]);
+        const r = $('timeline').getBoundingClientRect();
+        $('timeline').dispatchEvent(new MouseEvent('mousemove', { bubbles: true,
+            clientX: r.left + (h.x + h.right) / 2, clientY: r.top + h.y + 5 }));
+        return $('tip').textContent""")
+    assert "waits for" in hit and "ended by" in hit, hit
+    b.click("#tab-waiters")
+
+
 def test_tab_order(b, path):
     """The Tab key leads through all panels in the order of the page, and what has the focus shows it."""
     b.open(path)
@@ -259,6 +287,7 @@ def main():
             test_frame(b)
             test_table(b)
             test_icicle(b)
+            test_timeline(b)
             test_tab_order(b, few)
             test_looks(b, few)
             test_many(b, os.path.join(work, "many.html"))

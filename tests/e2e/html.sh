@@ -8,38 +8,44 @@ need objcopy "${CC:-cc}"
 # A lock and a function that would be markup, and a thread.
 cat >odd.c <<'C'
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
-#include <unistd.h>
+
+#include "tests/workloads/handshake.h"
 
 pthread_mutex_t lock_of_markup = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int step, tid;
 
 __attribute__((noinline)) void markup(void)
 {
 	pthread_mutex_lock(&lock_of_markup);
-	usleep(20000);
 	pthread_mutex_unlock(&lock_of_markup);
 }
 
 static void *thread(void *data)
 {
 	prctl(PR_SET_NAME, "<img src=x>");
-	for (int i = 0; i < 3; i++)
-		markup();
+	tid = own_tid();
+	step = 1;
+	markup();
 	return data;
 }
 
 int main(void)
 {
-	pthread_t t[2];
+	pthread_t t;
 
-	for (int i = 0; i < 2; i++)
-		pthread_create(&t[i], NULL, thread, NULL);
-	for (int i = 0; i < 2; i++)
-		pthread_join(t[i], NULL);
+	pthread_mutex_lock(&lock_of_markup);
+	pthread_create(&t, NULL, thread, NULL);
+	await_step(&step, 1);
+	await_asleep(tid);
+	sleep_us(2000);
+	pthread_mutex_unlock(&lock_of_markup);
+	pthread_join(t, NULL);
 	return 0;
 }
 C
-expect 0 ${CC:-cc} -O1 -c odd.c
+expect 0 ${CC:-cc} -O1 -I"$top_srcdir" -c odd.c
 expect 0 objcopy --redefine-sym 'lock_of_markup=</script><img/onerror=alert(1)>' \
 	--redefine-sym 'markup=<!--<script>&amp;</pre>' odd.o
 expect 0 ${CC:-cc} -o odd odd.o -lpthread
@@ -50,7 +56,7 @@ expect 0 "$mutrace" report --html=- session
 expect 2 "$mutrace" report --html=/dev/full session
 says_only "cannot be written"
 expect 0 "$mutrace" diff --html=diff.html session report.json
-expect 1 "$mutrace" check --html=check.html --baseline=session --limit='wait-max=1us' session
+expect 1 "$mutrace" check --html=check.html --baseline=session --limit='acquired=1' session
 expect 0 "$mutrace" check --write-baseline=base.json session
 expect 0 "$mutrace" diff --html=base.html base.json session
 
@@ -136,12 +142,26 @@ def same(data, a, b):
 
 for path, report in (("report.html", "report.json"), ("many.html", "many.json")):
     data = data_of(check_frame(path))
+    for process in data["runs"][0]["processes"]:
+        process.pop("timeline") # which the report has not
     same(data, data["runs"][0]["processes"], json.load(open(report))["processes"])
 run = check_frame("run.html")
-assert any("&amp;</pre>" in text for _, text in run.all("pre")), "the text has not all of the names"
+assert any("</script><img/onerror=alert(1)>" in text for _, text in run.all("pre"))
 names = json.dumps(data_of(run))
 assert "</script><img/onerror=alert(1)>" in names and "<img src=x>" in names
 assert [a["type"] for a, _ in Page("many.html").all("script") if a.get("id")] == ["application/zlib"]
+
+# The time line has each wait, and who ended it.
+process = data_of(run)["runs"][0]["processes"][0]
+lock = process["locks"][0]
+line = process["timeline"]
+assert line["left_out"] == line["from_ns"] == 0
+slices = [t["slices"][i:i + 7] for t in line["threads"] for i in range(0, len(t["slices"]), 7)]
+waits = [s for s in slices if s[2] == 1]
+assert len(waits) == lock["waits"] == 1 and all(s[3] == lock["id"] for s in slices), slices
+assert abs(sum(s[1] for s in waits) - lock["wait_ns"]["total"]) < 1000
+by = line["threads"][waits[0][5] - 1]
+assert by["name"] == "odd" and by["tid"] == process["pid"], by
 
 diff = data_of(check_frame("diff.html"))
 assert [r["side"] for r in diff["runs"]] == ["base", "new"] and diff["comparison"]["locks"][0]["change"] == "same"

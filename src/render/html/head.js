@@ -164,6 +164,7 @@ function theme_toggle() {
 		: matchMedia('(prefers-color-scheme: dark)').matches;
 
 	root.dataset.theme = dark ? 'light' : 'dark';
+	if (low.timeline) line_draw(); /* in the other colours */
 }
 
 function when() {
@@ -207,17 +208,15 @@ function time_bar() {
 		el(
 			'div.bar',
 			{ role: 'img', 'aria-label': 'Thread time: ' + words.join(', ') },
-			parts
-				.slice(0, 2)
-				.map(([color, , ns], i) =>
-					el('div', {
-						css: {
-							width: (100 * ns) / total + '%',
-							background: `var(--${color})`,
-						},
-						'data-tip': words[i],
-					})
-				)
+			parts.slice(0, 2).map(([color, , ns], i) =>
+				el('div', {
+					css: {
+						width: (100 * ns) / total + '%',
+						background: `var(--${color})`,
+					},
+					'data-tip': words[i],
+				})
+			)
 		),
 		el(
 			'div.key',

@@ -39,6 +39,7 @@ static void process(struct html_page *p, const struct report_process *e)
 	json_open_object(p->json, NULL);
 	json_object_foreach(head, key, value) json_emit(p->json, key, json_incref(value));
 	json_decref(head);
+	html_timeline(p, e);
 	rows(p, "locks", e->locks, e->n_locks, json_lock);
 	rows(p, "conditions", e->conditions, e->n_conditions, json_condition);
 	json_close(p->json);

@@ -1,73 +1,100 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The page as a whole: its panels, the process that is shown, keys. The last of the files: it begins. */
 
-/* The panel of stacks. */
-function low_show() {
-	const views = Object.entries(ICICLE_VIEWS).map(([id, view]) => [id, view.title]);
-	const button = (text, pressed, go, id) =>
-		el('button', { id, 'aria-pressed': pressed, onclick: go }, text);
-	const search = el('input', {
+const low = { timeline: false };
+
+const tool = (id, text, pressed, go) => el('button', { id, 'aria-pressed': pressed, onclick: go }, text);
+
+/* A tool that is on or off, and keeps the focus. */
+function toggle(id, text, on, change) {
+	return tool(id, text, !!on, () => {
+		change();
+		icicle.zoom = null;
+		low_show();
+		$(id).focus();
+	});
+}
+
+function search_box() {
+	const search = event => {
+		icicle.search = event.target.value.toLowerCase();
+		$('low-box').replaceChildren(icicle_make($('low-box').clientWidth));
+	};
+
+	return el('input', {
 		type: 'search',
 		id: 'search',
 		placeholder: 'search',
 		value: icicle.search,
+		oninput: search,
 		'aria-label': 'Search in stacks',
-		oninput: event => {
-			icicle.search = event.target.value.toLowerCase();
-			$('icicle-box').replaceChildren(icicle_make($('icicle-box').clientWidth));
-		},
 	});
+}
+
+function low_tools() {
+	const only = toggle('only', 'only the chosen lock', icicle.only, () => {
+		icicle.only = !icicle.only && table.selected !== null;
+	});
+
+	if (low.timeline)
+		return [
+			only,
+			tool('closer', '+', null, () => line_zoom(0.5)),
+			tool('farther', '\u2212', null, () => line_zoom(2)),
+			tool('whole', 'whole', null, () => line_view(P.timeline.from_ns, P.timeline.end_ns)),
+			longest_picker(),
+		];
+	return [
+		only,
+		D.runs.some(run => run.side === 'base') &&
+			toggle(
+				'compare',
+				'before and after',
+				icicle.compare,
+				() => (icicle.compare = !icicle.compare)
+			),
+		icicle.zoom && tool('whole', 'whole', null, () => icicle_zoom(null)),
+		search_box(),
+	];
+}
+
+function low_view(id) {
+	low.timeline = id === 'timeline';
+	if (!low.timeline) icicle.view = id;
+	icicle.zoom = null;
+	low_show();
+}
+
+/* Another lock is the chosen one. */
+function low_lock_changed() {
+	if (low.timeline) line_draw();
+	else low_show();
+}
+
+/* The panel of stacks and of the time line. */
+function low_show() {
+	const views = Object.entries(ICICLE_VIEWS).map(([id, view]) => [id, view.title]);
+
+	line_read(P);
+	if (P.timeline && P.timeline.slices.length) views.push(['timeline', 'Time line']);
+	else low.timeline = false;
+	const view = low.timeline ? 'timeline' : icicle.view;
 
 	$('low').replaceChildren(
 		el(
 			'div.tools',
 			{},
-			tabs(
-				'Stacks',
-				views,
-				icicle.view,
-				id => {
-					icicle.view = id;
-					icicle.zoom = null;
-					low_show();
-				},
-				'icicle-box'
-			),
-			button(
-				'only the chosen lock',
-				icicle.only,
-				() => {
-					icicle.only = !icicle.only && table.selected !== null;
-					icicle.zoom = null;
-					low_show();
-					$('only').focus();
-				},
-				'only'
-			),
-			D.runs.some(run => run.side === 'base')
-				? button(
-						'before and after',
-						!!icicle.compare,
-						() => {
-							icicle.compare = !icicle.compare;
-							icicle.zoom = null;
-							low_show();
-							$('compare').focus();
-						},
-						'compare'
-					)
-				: '',
-			icicle.zoom ? button('whole', null, () => icicle_zoom(null), 'whole') : '',
-			search
+			tabs('Stacks and time line', views, view, low_view, 'low-box'),
+			low_tools()
 		),
 		el('p.sub', { id: 'icicle-words', role: 'status' }),
-		el('div.scroll', {
-			id: 'icicle-box',
-			role: 'tabpanel',
-			'aria-labelledby': 'tab-' + icicle.view,
-		})
+		el('div.scroll', { id: 'low-box', role: 'tabpanel', 'aria-labelledby': 'tab-' + view })
 	);
-	$('icicle-box').replaceChildren(icicle_make($('icicle-box').clientWidth));
+	$('low-box').append(low.timeline ? line_make() : icicle_make($('low-box').clientWidth));
+	if (low.timeline) {
+		$('icicle-words').textContent = line_words();
+		line_draw();
+	}
 }
 
 /* The address keeps process and lock, for a link to what is shown. */
@@ -86,6 +113,8 @@ function process_show(at, lock_id) {
 	P = all_processes()[at];
 	table.filter = '';
 	icicle.zoom = null;
+	line.from = P.timeline ? P.timeline.from_ns : 0;
+	line.to = P.timeline ? Math.max(P.runtime_ns, line.from + 1) : 0;
 	table.selected = P.by_id.get(lock_id) || first_lock() || P.locks[0] || null;
 	head_show();
 	$('locks').replaceChildren(...table_make());
@@ -129,6 +158,7 @@ function keys_start() {
 	});
 	let width = innerWidth;
 
+	matchMedia('(prefers-color-scheme: dark)').addEventListener('change', low_show);
 	addEventListener('resize', () => {
 		rows_show();
 		if (innerWidth === width) return;

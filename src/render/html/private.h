@@ -21,6 +21,9 @@ void html_numbers(struct html_page *p, json_t *value);
 void html_run_begin(struct html_page *p, const char *side, const char *label);
 void html_run_end(struct html_page *p);
 
+/* timeline.c: the member "timeline" of the present process, if it has events. */
+void html_timeline(struct html_page *p, const struct report_process *e);
+
 /* parts.c, made by the build: the page's style, script, their hashes as the policy wants them, and the frame. */
 extern const char html_style[], html_script[], html_style_hash[], html_script_hash[];
 

@@ -279,6 +279,6 @@ function lock_choose(lock) {
 	table.selected = lock;
 	rows_show();
 	lock_show();
-	if (icicle.only) low_show();
+	if (icicle.only || low.timeline) low_lock_changed();
 	hash_write();
 }
