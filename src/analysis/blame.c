@@ -20,6 +20,7 @@ struct group_build {
 };
 
 struct groups {
+	const struct model *model;
 	struct table numbers;
 	struct group_build *list;
 	size_t n, capacity;
@@ -180,9 +181,10 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 	uint64_t key = (uint64_t)row << 3 | (uint64_t)add->side << 2 | kind;
 	const struct report_stack *stack = add->stack;
 	uint32_t number = table_get(&g->numbers, key, (uintptr_t)stack);
+	bool fresh = number == TABLE_NONE;
 	struct report_group *group;
 
-	if (number == TABLE_NONE) {
+	if (fresh) {
 		number = (uint32_t)g->n;
 		if (array_grow(&g->list, g->n, &g->capacity, sizeof(*g->list)) < 0 ||
 		    table_put(&g->numbers, key, (uintptr_t)stack, number) < 0)
@@ -209,6 +211,10 @@ static int group_add(struct groups *g, uint32_t row, enum group_kind kind, const
 		group->max_ns = add->max_ns;
 	if (add->tid)
 		group->tid = add->tid;
+	if (group->process != add->process && !fresh)
+		group->several = true;
+	if (!group->process)
+		group->process = add->process;
 	if (ret)
 		*ret = number;
 	return 0;
@@ -231,7 +237,9 @@ static int edge_add_group(struct groups *g, uint32_t row, enum group_kind kind, 
 		.tid = tid,
 	};
 
-	if (holder)
+	if (holder && e->holder_process != MODEL_NONE)
+		add.process = &g->model->processes[e->holder_process];
+	else if (holder)
 		ran_apply(g, row, e, &add);
 	return group_add(g, row, kind, &add, ret);
 }
@@ -262,6 +270,14 @@ static int cell_add_group(struct report_private *v, struct groups *g, const stru
 	return group_add(g, row, GROUP_USERS, &add, NULL);
 }
 
+static uint32_t holder_tid(const struct report_private *v, const struct model_process *p,
+			   const struct model_edge *e)
+{
+	if (e->holder_process != MODEL_NONE && e->abroad_thread != MODEL_NONE)
+		return v->model->processes[e->holder_process].threads[e->abroad_thread].tid;
+	return e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid;
+}
+
 /* The waiter and the holder of an edge, and the pair that they are. nobody: there is no holder. */
 static int edge_groups(struct report_private *v, struct groups *g, const struct model_process *p,
 		       const struct model_edge *e, uint32_t row, bool nobody)
@@ -286,7 +302,7 @@ static int edge_groups(struct report_private *v, struct groups *g, const struct 
 	    (e->parts == 0 || !kind_has(p->locks[e->lock].kind, TRAIT_HOLDER)))
 		return 0;
 	r = edge_add_group(g, row, GROUP_HOLDERS, e->holder_side, symbols_stack(v, stack), e,
-			   e->holder == MODEL_NONE ? 0 : p->threads[e->holder].tid, &holder);
+			   holder_tid(v, p, e), &holder);
 	if (r < 0)
 		return r;
 	return pairs_add(&g->pairs, row, waiter, symbols_stack(v, stack) ? holder : TABLE_NONE, e);
@@ -385,7 +401,7 @@ static int groups_place(struct report_private *v, struct groups *g, struct row_m
 
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map)
 {
-	struct groups g = { 0 };
+	struct groups g = { .model = v->model };
 	int r = 0;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++)

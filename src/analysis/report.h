@@ -109,6 +109,8 @@ struct report_group {
 	uint64_t known_ns, preempted_ns, slept_ns;
 	const struct report_stack *slept_in; /* where it was seen asleep most often; NULL unknown */
 	uint64_t slept_looks;                /* so often */
+	const struct model_process *process; /* holders: another process than the waiter's; NULL: the same */
+	bool several;                        /* of these, or both */
 };
 
 /* Waits from one stack as far as one other was to blame. */

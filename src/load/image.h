@@ -60,7 +60,8 @@ struct image {
 	uint32_t *event_chunks; /* in which chunk each event stands */
 	size_t n_nodes, n_held, n_modules, n_counts;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
-		cap_mappings, cap_events, cap_orders, cap_event_chunks, cap_phases, cap_lives, cap_joins;
+		cap_mappings, cap_events, cap_orders, cap_event_chunks, cap_phases, cap_lives, cap_joins,
+		cap_commons;
 	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
 		cap_edge_sites;
 	uint64_t taken;  /* ticks when reading began */
@@ -81,6 +82,9 @@ static inline struct model_edge edge_from(const struct wait_facts *f, uint8_t si
 		.wait_stack = f->wait_stack,
 		.hold_stack = f->hold_stack,
 		.hold_site = MODEL_NONE,
+		.abroad = f->flags & WAIT_ABROAD ? f->hold_site : 0,
+		.holder_process = MODEL_NONE,
+		.abroad_thread = MODEL_NONE,
 		.holder = f->holder,
 		.side = side == SIDE_SHARED,
 		.holder_side = f->holder_side == SIDE_SHARED,
@@ -112,6 +116,9 @@ int stack_locks_split(struct image *im);
  * 0 or -ENOMEM */
 int lives_take(struct image *im, const struct thread_rec *t, uint32_t number);
 int joins_resolve(struct image *im);
+/* common.c: locks of several processes. 0 or -errno. Resolved before cells_compact(). */
+int commons_read(struct image *im);
+void commons_resolve(struct image *im);
 /* spares.c. 0 or -ENOMEM. */
 int spares_drop(struct model_process *p);
 /* unfinished.c: waits and holds that last count with what they have lasted. 0 or -errno */

@@ -50,6 +50,7 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 		.waiting_lock = t->waiting_lock,
 		.waiting_stack = t->waiting_stack,
 		.waiting_holder = t->waiting_holder,
+		.waiting_owner = t->waiting_owner,
 		.waiting_since_ns = t->waiting_since,
 		.waiting_side = t->waiting_side == SIDE_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
 		.waiting_timed = t->waiting_flags & WAITING_TIMED,
@@ -193,7 +194,7 @@ static int edge_take(struct image *im, const struct image_chunk *c, const void *
 	if (ROOM(p->edges, p->n_edges, im->cap_edges) < 0 ||
 	    ROOM(im->edge_sites, p->n_edges, im->cap_edge_sites) < 0)
 		return -ENOMEM;
-	im->edge_sites[p->n_edges] = e->facts.hold_site;
+	im->edge_sites[p->n_edges] = e->facts.flags & WAIT_ABROAD ? 0 : e->facts.hold_site;
 	m = &p->edges[p->n_edges++];
 	*m = edge_from(&e->facts, e->side);
 	m->lock = e->lock;
@@ -421,11 +422,7 @@ int items_read(struct image *im)
 	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
 	if (r < 0)
 		return r;
-	r = orders_read(im);
-	if (r < 0)
-		return r;
-	r = events_read(im);
-	if (r < 0)
+	if ((r = orders_read(im)) < 0 || (r = commons_read(im)) < 0 || (r = events_read(im)) < 0)
 		return r;
 	/* a live process may have taken chunks meanwhile, and what was just read may point into them */
 	if (file_read(im->fd, &im->header, sizeof(im->header), 0) != (int64_t)sizeof(im->header))

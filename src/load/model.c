@@ -41,6 +41,7 @@ void process_clear(struct model_process *p)
 	free(p->orders);
 	free(p->asleep);
 	free(p->lives);
+	free(p->commons);
 	memset(p, 0, sizeof(*p));
 }
 

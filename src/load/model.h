@@ -77,7 +77,8 @@ struct model_thread {
 	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
 	uint64_t waiting_since_ns;
 	enum lock_side waiting_side;
-	bool waiting_timed;  /* it gives up after some time */
+	bool waiting_timed;     /* it gives up after some time */
+	uint32_t waiting_owner; /* tid of another process's thread that held it then, 0 unknown */
 	uint32_t joining;    /* the thread whose end it waits for since waiting_since_ns, MODEL_NONE: none */
 	uint64_t blocked_ns; /* of others' waits, ended or not, the time during which it was in the way */
 	uint64_t cpu_ns;     /* of the present one; 0 unknown */
@@ -149,7 +150,17 @@ struct model_edge {
 	uint8_t side, holder_side;
 	uint8_t phase; /* as in struct model_cell */
 	bool inverted;
+	uint64_t abroad; /* holder in another process: as src/session/common.h names it; 0: none */
+	uint32_t holder_process, abroad_thread; /* it, and the thread of it; MODEL_NONE: none, or not found */
 	int16_t waiter_priority, holder_priority;
+};
+
+/* A place where a lock that processes have in common is taken. */
+struct model_common {
+	uint64_t name;
+	uint32_t cell; /* while it is read */
+	uint32_t lock, thread, stack, site;
+	enum lock_side side;
 };
 
 /* matrace */
@@ -249,6 +260,8 @@ struct model_process {
 	struct model_asleep *asleep;
 	size_t n_asleep;
 	struct model_life *lives;
+	struct model_common *commons;
+	size_t n_commons;
 	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases,
 		n_lives;
 };

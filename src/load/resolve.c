@@ -205,7 +205,8 @@ static int edge_resolve(struct image *im, struct model_edge *e, uint64_t hold_si
 /* A wait of which the recorder keeps no parts is the fault of its one holder, if there is one. */
 static void blame_whole(struct model_process *p, struct model_edge *e)
 {
-	bool known = e->hold_stack != MODEL_NONE || e->hold_site != MODEL_NONE || e->holder != MODEL_NONE;
+	bool known = e->hold_stack != MODEL_NONE || e->hold_site != MODEL_NONE || e->holder != MODEL_NONE ||
+		     e->abroad != 0;
 
 	e->parts = known ? e->count : 0;
 	e->blocked = known ? e->wait_total : 0;
@@ -282,7 +283,7 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 		e->count = 1;
 		e->wait_total = e->wait_max = ticks_span(&im->rate, w->wait);
 		e->hist[hist_bucket(w->wait)] = 1;
-		r = edge_resolve(im, e, w->facts.hold_site);
+		r = edge_resolve(im, e, e->abroad ? 0 : w->facts.hold_site);
 		if (r < 0)
 			return r;
 		blame_whole(p, e);
@@ -417,6 +418,7 @@ int items_resolve(struct image *im)
 	r = asleep_resolve(im);
 	if (r < 0)
 		return r;
+	commons_resolve(im);
 	cells_compact(im->process);
 	r = stack_locks_split(im);
 	return r < 0 ? r : spares_drop(im->process);

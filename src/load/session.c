@@ -236,6 +236,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	r = images_read(m, dir, path, names, n, c, &s, error);
 	if (r < 0)
 		goto out;
+	r = commons_join(m, before);
 	s.path = strings_intern(&m->tables->strings, path);
 	s.version = strings_intern(&m->tables->strings, c->file.version);
 	s.finished = c->file.finished;

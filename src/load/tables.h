@@ -58,6 +58,8 @@ int file_open(int dir, const char *name, uint64_t *ret_size, unsigned int *ret_u
 int64_t file_read(int fd, void *buffer, size_t size, uint64_t offset);
 
 /* Reads an image into a new process of the model. 0; -ENODATA: prepared but never used; -errno with error. */
+/* common.c: when all images of a session are read, from process number `first` on. 0 or -ENOMEM */
+int commons_join(struct model *m, size_t first);
 /* asleep.c. 0 or -ENOMEM; a file that is not there or makes no sense is an empty one. */
 int asleep_read(int dir, struct session_context *c);
 int image_load(struct model *m, int fd, uint64_t size, const char *name, const struct session_context *c,

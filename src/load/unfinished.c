@@ -106,6 +106,8 @@ static int wait_add(struct image *im, uint32_t thread, struct holders *h)
 			.hold_stack = MODEL_NONE,
 			.hold_site = MODEL_NONE,
 			.holder = MODEL_NONE,
+			.holder_process = MODEL_NONE,
+			.abroad_thread = MODEL_NONE,
 			.side = t->waiting_side,
 			.unfinished = i == 0,
 			.unfinished_total = i == 0 ? since(p, t->waiting_since_ns) : 0,

@@ -4,10 +4,12 @@
  * in the held stacks of the other threads, and again at the end. Called by wrappers around a call that
  * blocks; takes no lock.
  */
+#include "src/record/common.h"
 #include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/permits.h"
 #include "src/record/signalled.h"
+#include "src/record/use.h"
 
 #define THREADS_SEARCHED 256u
 
@@ -143,6 +145,17 @@ static void find_own_or_other(struct thread *t, const void *address, struct wait
 		find_holders(t, address, w, books);
 }
 
+/* Of a lock that others may hold: what they have held it for so far, and who seems to hold it. */
+static void look_abroad(struct thread *t, struct use use, const void *address, const struct wait *w)
+{
+	uint8_t busy = busy_enter(t);
+
+	t->rec->waiting_owner = object_owner(address, use_lock(use)->kind);
+	if (waited_has_books(t, w))
+		common_look(t, use, address, w->start);
+	busy_leave(t, busy);
+}
+
 void wait_begin(struct thread *t, struct use use, const void *address, uint8_t side, struct site site,
 		struct wait *w)
 {
@@ -159,6 +172,8 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 		waited_begin(t, address, w, find_holders);
 	else if (permits_count(t, l) && (!own || own->count < PERMITS_MANY))
 		waited_begin(t, address, w, find_permits);
+	if (lock_is_common(l))
+		look_abroad(t, use, address, w);
 	waited_look(t, w);
 	w->facts.wait_stack = stacks_capture(t, site);
 	if (w->facts.holder == 0) /* it has let go by now, or has just taken it */
@@ -183,9 +198,9 @@ void wait_timed(struct thread *t)
 /* Completes the facts of a wait that ended. */
 static void conclude(struct thread *t, struct wait *w, uint32_t holder_before)
 {
-	if (w->facts.holder != holder_before)
+	if (w->facts.holder != holder_before && w->facts.holder != 0)
 		find_inversion(t, w);
-	if (w->facts.holder == 0)
+	if (w->facts.holder == 0 && !(w->facts.flags & WAIT_ABROAD))
 		find_last_holder(t, NULL, w);
 	w->facts.hold_stack = wait_hold_stack(w->holder_cell);
 	waited_facts(t, w);

@@ -15,6 +15,9 @@ static uint32_t edge_key_hash(uint32_t lock, uint8_t side, const struct wait_fac
 	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ f->wait_stack * 0xc2b2ae3d27d4eb4full ^
 		     f->hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | f->flags << 1);
 
+	if (f->flags & WAIT_ABROAD)
+		h ^= f->hold_site;
+
 	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
 }
 
@@ -30,7 +33,8 @@ static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, HASH_OWN,
 static bool edge_is(const struct edge *e, const struct wait *w, uint32_t lock)
 {
 	return e->lock == lock && e->side == w->side && e->facts.wait_stack == w->facts.wait_stack &&
-	       e->facts.hold_stack == w->facts.hold_stack && e->facts.flags == w->facts.flags;
+	       e->facts.hold_stack == w->facts.hold_stack && e->facts.flags == w->facts.flags &&
+	       (!(w->facts.flags & WAIT_ABROAD) || e->facts.hold_site == w->facts.hold_site);
 }
 
 static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
@@ -134,14 +138,18 @@ static void book_parts(struct thread *t)
 		uint32_t same = 0;
 		struct edge *e;
 
-		if (p->cell == 0) { /* several that are not told apart */
+		if (p->abroad != 0) {
+			wait_set_abroad(&w, p->abroad);
+		} else if (p->cell == 0) { /* several that are not told apart */
 			w.facts.holder = w.holder_cell = 0;
 			w.facts.hold_site = 0;
 		} else if (p->cell != w.holder_cell) {
 			wait_set_holder(&w, p->thread, p->cell);
 		}
 		w.facts.hold_stack = wait_hold_stack(p->cell);
-		w.facts.flags = p->cell == s->ended.holder_cell ? s->ended.facts.flags : 0;
+		w.facts.flags = p->abroad != 0                                    ? WAIT_ABROAD
+				: p->cell != 0 && p->cell == s->ended.holder_cell ? s->ended.facts.flags
+										  : 0;
 		e = edge_use(t, &w);
 		if (e == NULL)
 			continue;

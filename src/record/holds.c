@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/record/common.h"
 #include "src/record/events.h"
 #include "src/record/folds.h"
 #include "src/record/internal.h"
@@ -187,6 +188,8 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		waited_acquired(t, use, side, now, running);
 		flags |= HELD_WATCHED;
 	}
+	if (lock_is_common(l))
+		common_acquired(t, use, address, now);
 	h = hot_raise(t, true);
 	hot_fill(h, use, 0, now, flags);
 	if (w != NULL) {
@@ -251,13 +254,37 @@ static void note_release(struct thread *t, const struct held *h, struct site sit
 		__atomic_store_n(&c->release_stack, stack, __ATOMIC_RELEASE);
 }
 
+static struct use use_of(const struct held *h)
+{
+	return (struct use){ h->cell, h->lock };
+}
+
+/* True if threads of other processes have waited for the lock of a hold. */
+static bool wanted_abroad(struct thread *t, const struct held *h)
+{
+	uint8_t busy = busy_enter(t);
+	bool known = common_known(t, use_of(h), (const void *)(uintptr_t)h->address);
+
+	busy_leave(t, busy);
+	return known;
+}
+
+/* They are told that it ends. */
+static void released_abroad(struct thread *t, const struct held *h, uint64_t now)
+{
+	common_released(t, use_of(h), (const void *)(uintptr_t)h->address,
+			h->flags & HELD_UNTIMED ? now : h->since, now);
+}
+
 bool hold_end(struct thread *t, struct held *h, struct site site, struct held *ret, uint64_t *ret_now)
 {
 	struct running running;
 	uint32_t waiters = 0;
 	bool ended;
 
-	if (h->recursion == 0 && h->flags & (HELD_WANTED | HELD_WATCHED))
+	bool common = lock_is_common(REF_POINTER(h->lock));
+
+	if (h->recursion == 0 && (h->flags & (HELD_WANTED | HELD_WATCHED) || (common && wanted_abroad(t, h))))
 		note_release(t, h, site);
 	uint8_t busy = busy_enter(t);
 	if (h < t->held_first || h > t->top) /* a handler has moved it since it was found */
@@ -269,6 +296,8 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 		*ret_now = h->flags & HELD_UNTIMED && !waited ? 0 : clock_now();
 		if (waited)
 			waiters = waited_released(t, h->lock, t->ref, h->cell, *ret_now, &running);
+		if (common)
+			released_abroad(t, h, *ret_now);
 		*ret = *h;
 		close_gap(t, h);
 	} else if (h != NULL) {
@@ -310,6 +339,8 @@ bool hold_drop(struct thread *t, const void *address, struct held *ret)
 	if (h != NULL) {
 		if (h->flags & (HELD_WANTED | HELD_WATCHED))
 			waited_released(t, h->lock, t->ref, h->cell, clock_now(), &running);
+		if (lock_is_common(REF_POINTER(h->lock)))
+			released_abroad(t, h, clock_now());
 		*ret = *h;
 		close_gap(t, h);
 	}

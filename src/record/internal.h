@@ -58,7 +58,8 @@ static inline uint32_t lock_origin(const struct lock_rec *l)
 static inline bool lock_needs_care(const struct lock_rec *l)
 {
 	return (l->kind == KIND_MUTEX && (l->type == MUTEX_RECURSIVE || l->flags & LOCK_ROBUST)) ||
-	       kind_has(l->kind, TRAIT_NESTS);
+	       kind_has(l->kind, TRAIT_NESTS) ||
+	       (l->flags & LOCK_PSHARED && kind_has(l->kind, TRAIT_OVERLAP));
 }
 /* Claims a lock for a thread, before its first use of it through some call site. */
 void locks_claim(struct thread *t, struct lock_rec *l, const void *address);
@@ -83,6 +84,16 @@ static inline void wait_set_holder(struct wait *w, uint32_t thread, uint32_t cel
 	w->holder_cell = cell;
 	w->facts.holder_side = c->side;
 	w->facts.hold_site = c->site;
+	w->facts.flags &= (uint8_t)~WAIT_ABROAD;
+}
+
+/* The same for a holder in another process, by common_name(). */
+static inline void wait_set_abroad(struct wait *w, uint64_t name)
+{
+	w->facts.holder = w->holder_cell = 0;
+	w->facts.holder_side = SIDE_EXCLUSIVE;
+	w->facts.hold_site = name;
+	w->facts.flags |= WAIT_ABROAD;
 }
 
 /* The stack to show for a holder: of its last release that others waited for, else of its first

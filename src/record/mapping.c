@@ -189,6 +189,38 @@ int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, ch
 	return r;
 }
 
+int mapping_share(const char *directory, const char *name, uint64_t size, char *path, struct mapping *ret)
+{
+	struct mapping m = { .mapped = size, .limit = size, .path = path };
+	struct stat st;
+	int fd;
+
+	stpcpy(stpcpy(stpcpy(path, directory), "/"), name);
+	if (file_length(size) != size || most() < size)
+		return -EFBIG;
+	fd = raw_open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_uid != getauxval(AT_EUID) ||
+	    ((uint64_t)st.st_size < size && ftruncate(fd, (off_t)size) != 0))
+		m.base = MAP_FAILED;
+	else
+		m.base = raw_mmap(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd);
+	raw_close(fd);
+	if (!raw_mapped(m.base))
+		return -ENOMEM;
+	valgrind_ignore(m.base, size);
+	*ret = m;
+	return 0;
+}
+
+bool mapping_back(const struct mapping *m, uint64_t from, uint64_t size)
+{
+	uint64_t start = from & ~(whole_pages(1) - 1);
+
+	return back(m->base, start, whole_pages(from + size - start), m->path) == 0;
+}
+
 /* Only the last page is named: whatever the program did to parts of the mapping, by mlock() for one, that
  * is one area. */
 static bool grow_to(struct mapping *m, uint64_t size)

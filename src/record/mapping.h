@@ -29,6 +29,11 @@ int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, ch
 		   struct mapping *ret);
 /* Grows it to at least `size` bytes, perhaps more. False: there is no room, or a limit forbids it. */
 bool mapping_grow(struct mapping *m, uint64_t size);
+/* Maps a file of a directory that processes share, made if need be, so long. Writes its path as above. Nothing of it
+ * is backed. 0 or -errno. */
+int mapping_share(const char *directory, const char *name, uint64_t size, char *path, struct mapping *ret);
+/* Backs a part of it, which may be touched then. False: there is no room. */
+bool mapping_back(const struct mapping *m, uint64_t from, uint64_t size);
 /* Takes one that has no base, too. */
 void mapping_drop(struct mapping *m);
 

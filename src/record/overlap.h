@@ -66,6 +66,7 @@ struct overlap_view {
 struct overlap_part {
 	uint32_t cell, thread; /* refs; 0: of several that are not told apart */
 	uint64_t ticks;
+	uint64_t abroad; /* of another process: common_name(), and no cell; else 0 */
 };
 
 /* Opens the books of a lock that nobody waited for. doubtful: not every acquisition of it will be told. */

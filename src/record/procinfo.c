@@ -281,6 +281,89 @@ void procinfo_after_fork(bool child)
 	__atomic_store_n(&forking, 0, __ATOMIC_SEQ_CST);
 }
 
+bool procinfo_read_enter(void)
+{
+	__atomic_fetch_add(&readers, 1, __ATOMIC_SEQ_CST);
+	return !__atomic_load_n(&forking, __ATOMIC_SEQ_CST);
+}
+
+void procinfo_read_leave(void)
+{
+	__atomic_fetch_sub(&readers, 1, __ATOMIC_SEQ_CST);
+}
+
+/* A line of /proc/self/maps, as far as it was read: start-end permissions offset major:minor inode path */
+struct map_line {
+	enum {
+		MAP_START,
+		MAP_END,
+		MAP_PERMISSIONS,
+		MAP_OFFSET,
+		MAP_MAJOR,
+		MAP_MINOR,
+		MAP_INODE,
+		MAP_PATH
+	} field;
+	uint64_t number[MAP_PATH];
+	bool shared;
+};
+
+/* Takes one more character. True: the line is complete. */
+static bool map_line_take(struct map_line *l, char c)
+{
+	if (c == '\n')
+		return true;
+	if (l->field == MAP_PATH)
+		return false;
+	if (c == ' ' || (l->field == MAP_START && c == '-') || (l->field == MAP_MAJOR && c == ':'))
+		l->field++;
+	else if (l->field == MAP_PERMISSIONS)
+		l->shared |= c == 's';
+	else
+		l->number[l->field] = l->number[l->field] * (l->field == MAP_INODE ? 10 : 16) +
+				      (uint64_t)(c >= 'a' ? c - 'a' + 10 : c - '0');
+	return false;
+}
+
+/* A number for a place in a file; never 0. */
+static uint64_t place_key(const struct map_line *l, uint64_t address)
+{
+	uint64_t key = 1;
+	const uint64_t parts[] = { l->number[MAP_MAJOR] << 32 | l->number[MAP_MINOR], l->number[MAP_INODE],
+				   l->number[MAP_OFFSET] + (address - l->number[MAP_START]) };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		key = (key ^ parts[i]) * 0x9e3779b97f4a7c15ull;
+		key ^= key >> 29;
+	}
+	return key != 0 ? key : 1;
+}
+
+uint64_t procinfo_shared_memory(uint64_t address)
+{
+	struct map_line l = { .field = MAP_START };
+	uint64_t key = 0;
+	char text[256]; /* little: the program's stack may be small */
+	bool found = false;
+	ssize_t n;
+	int fd = procinfo_read_enter() && !recorder.confined ? raw_open("/proc/self/maps", O_RDONLY, 0) : -1;
+
+	while (fd >= 0 && !found && (n = raw_read(fd, text, sizeof(text))) > 0) {
+		for (ssize_t i = 0; i < n && !found; i++) {
+			if (!map_line_take(&l, text[i]))
+				continue;
+			found = l.number[MAP_START] <= address && address < l.number[MAP_END];
+			if (found && l.shared)
+				key = place_key(&l, address);
+			l = (struct map_line){ .field = MAP_START };
+		}
+	}
+	if (fd >= 0)
+		raw_close(fd);
+	procinfo_read_leave();
+	return key;
+}
+
 bool procinfo_thread_times(uint32_t tid, struct thread_times *ret)
 {
 	char path[TASK_PATH], text[64]; /* three numbers */
@@ -289,10 +372,9 @@ bool procinfo_thread_times(uint32_t tid, struct thread_times *ret)
 	ssize_t size = 0;
 
 	task_path(path, tid, "/schedstat");
-	__atomic_fetch_add(&readers, 1, __ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&forking, __ATOMIC_SEQ_CST))
+	if (procinfo_read_enter())
 		size = read_file(path, text, sizeof(text));
-	__atomic_fetch_sub(&readers, 1, __ATOMIC_SEQ_CST);
+	procinfo_read_leave();
 	for (ssize_t i = 0; i < size && n < 3; i++) {
 		if (text[i] < '0' || text[i] > '9')
 			n++;

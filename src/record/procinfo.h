@@ -34,8 +34,14 @@ bool procinfo_thread_times(uint32_t tid, struct thread_times *ret);
  * none of the threads that do. */
 void procinfo_before_fork(void);
 void procinfo_after_fork(bool child);
+/* Around the use of a descriptor for a moment by a thread that may run beside a fork. False: not now. */
+bool procinfo_read_enter(void);
+void procinfo_read_leave(void);
 /* The name of thread tid, NUL-padded. */
 void procinfo_thread_name(uint32_t tid, char name[16]);
+/* A number for an address in a shared mapping, the same in all processes: from the file, and the place in it. 0 if
+ * the mapping is private or unknown. */
+uint64_t procinfo_shared_memory(uint64_t address);
 /* How many processors this process may use, 0 unknown. */
 uint32_t procinfo_cores(void);
 /* The processor time of a thread of this process so far, 0 if unknown. errno stays. */

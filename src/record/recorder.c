@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "src/unwind/probe.h"
+#include "src/record/common.h"
 #include "src/record/episodes.h"
 #include "src/record/events.h"
 #include "src/record/folds.h"
@@ -153,6 +154,7 @@ static void child_start(void)
 	folds_reset();
 	waited_reset();
 	signalled_reset();
+	common_reset();
 	episodes_reset();
 	events_reset();
 	threads_reset();

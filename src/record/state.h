@@ -134,9 +134,12 @@ struct thread {
 	uint32_t fold_left;      /* folded acquisitions until the next one that is weighed */
 	struct hashtable orders; /* pairs of locks, see orders.c */
 	struct arena orders_arena;
-	uint32_t woken_by;    /* the condition that it was signalled by last, */
-	uint64_t woken_since; /* and since when it has held the mutex after that, in ticks */
-	uint32_t switches;    /* seen */
+	struct hashtable commons; /* cells of locks of several processes, see common.c */
+	struct arena commons_arena;
+	struct common_view *common_view; /* NULL: it has never waited for one */
+	uint32_t woken_by;               /* the condition that it was signalled by last, */
+	uint64_t woken_since;            /* and since when it has held the mutex after that, in ticks */
+	uint32_t switches;               /* seen */
 	uint32_t looks;
 	struct permit permits[PERMITS];
 	struct edge *edge_last;      /* that was used last, or NULL, */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "src/record/books.h"
+#include "src/record/common.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
@@ -15,9 +17,6 @@ static struct bucket {
 	uint32_t word;
 	struct overlap *first;
 } __attribute__((aligned(64))) buckets[1u << BUCKETS_LOG];
-
-static struct overlap *spares;
-static uint32_t spares_word;
 
 static struct bucket *bucket_of(uint32_t lock)
 {
@@ -46,37 +45,6 @@ void waited_unlock(const struct thread *t, uint32_t lock)
 struct overlap *waited_books(uint32_t lock)
 {
 	return books_of(bucket_of(lock), lock);
-}
-
-/* Books that are not in use. A thread keeps one for itself. */
-static struct overlap *spare_take(struct thread *t)
-{
-	struct overlap *o = t->books_spare;
-
-	if (o) {
-		t->books_spare = NULL;
-		return o;
-	}
-	if (!pilock_lock(&spares_word, t->tid))
-		return NULL;
-	o = spares;
-	if (o != NULL)
-		spares = o->next;
-	pilock_unlock(&spares_word, t->tid);
-	return o != NULL ? o : memory_piece(sizeof(*o), t->tid);
-}
-
-static void spare_put(struct thread *t, struct overlap *o)
-{
-	if (!t->books_spare) {
-		t->books_spare = o;
-		return;
-	}
-	if (!pilock_lock(&spares_word, t->tid))
-		return; /* never used again */
-	o->next = spares;
-	spares = o;
-	pilock_unlock(&spares_word, t->tid);
 }
 
 /* An acquisition is not told if it is another process's, or one that did not wait and is not recorded. */
@@ -122,7 +90,7 @@ void waited_leave(struct thread *t, struct overlap *o)
 	while (*at != o)
 		at = &(*at)->next;
 	*at = o->next;
-	spare_put(t, o);
+	books_put(t, o);
 }
 
 /* Ends a wait that will not end by itself. */
@@ -173,7 +141,7 @@ struct overlap *waited_join(struct thread *t, const void *address, struct wait *
 	struct overlap *o = books_of(b, w->lock);
 
 	if (o == NULL) {
-		o = spare_take(t);
+		o = books_take(t);
 		if (o == NULL)
 			return NULL;
 		overlap_open(o, w->lock, doubtful(t, l), w->start);
@@ -218,6 +186,11 @@ void waited_begin(struct thread *t, const void *address, struct wait *w, waited_
 	busy_leave(t, busy);
 }
 
+bool waited_has_books(const struct thread *t, const struct wait *w)
+{
+	return t->waits && t->waits->lock == w->lock && t->waits->frame == (uintptr_t)w;
+}
+
 void waited_look(struct thread *t, const struct wait *w)
 {
 	struct bucket *b = bucket_of(w->lock);
@@ -243,6 +216,15 @@ void waited_look(struct thread *t, const struct wait *w)
 	busy_leave(t, busy);
 }
 
+/* Notes the holder that a part is for. */
+static void wait_set_part(struct wait *w, const struct overlap_part *p)
+{
+	if (p->abroad != 0)
+		wait_set_abroad(w, p->abroad);
+	else
+		wait_set_holder(w, p->thread, p->cell);
+}
+
 /* The rest beside the parts of a wait is hand-off. The holder of the longest part is that of the wait. */
 static void conclude(struct waits *s, struct wait *w, uint64_t unseen)
 {
@@ -253,13 +235,25 @@ static void conclude(struct waits *s, struct wait *w, uint64_t unseen)
 		const struct overlap_part *p = &s->parts[i];
 
 		blocked += p->ticks;
-		if (p->cell != 0 && (most == NULL || p->ticks > most->ticks))
+		if ((p->cell != 0 || p->abroad != 0) && (most == NULL || p->ticks > most->ticks))
 			most = p;
 	}
 	s->handoff = w->ticks > blocked + unseen ? w->ticks - blocked - unseen : 0;
 	if (most != NULL)
-		wait_set_holder(w, most->thread, most->cell);
+		wait_set_part(w, most);
 	s->ended = *w;
+}
+
+/* Adds the parts of holders in other processes. Returns what is still unseen of the wait. */
+static uint64_t look_abroad(struct thread *t, struct waits *s, const struct wait *w, uint64_t unseen)
+{
+	uint64_t left = w->ticks;
+
+	for (uint32_t i = 0; i < s->n_parts; i++)
+		left -= s->parts[i].ticks < left ? s->parts[i].ticks : left;
+	s->n_parts +=
+		common_parts(t, w->start + w->ticks, left, s->parts + s->n_parts, COMMON_PARTS, &unseen);
+	return unseen;
 }
 
 static void end(struct thread *t, struct wait *w)
@@ -278,8 +272,11 @@ static void end(struct thread *t, struct wait *w)
 		waited_leave(t, o);
 	}
 	pilock_unlock(&b->word, t->tid);
-	if (o != NULL)
-		conclude(s, w, unseen);
+	if (o == NULL)
+		return;
+	if (lock_is_common(REF_POINTER(w->lock)))
+		unseen = look_abroad(t, s, w, unseen);
+	conclude(s, w, unseen);
 }
 
 void waited_end(struct thread *t, struct wait *w)
@@ -432,6 +429,5 @@ void waited_was_held(struct thread *t, struct use use, uint64_t now)
 void waited_reset(void)
 {
 	memset(buckets, 0, sizeof(buckets));
-	spares = NULL;
-	spares_word = 0;
+	books_reset();
 }

@@ -13,6 +13,8 @@
 #include "src/record/overlap.h"
 #include "src/record/recorder.h"
 
+#define COMMON_PARTS 31u /* of a wait: holders in other processes */
+
 /* A thread's waits, as far as they are not in its edges yet. One wait at a time is looked at: that of a
  * signal handler that interrupts another has no parts. */
 struct waits {
@@ -22,7 +24,7 @@ struct waits {
 	uint64_t handoff;
 	struct wait ended; /* the wait that the parts are of; lock 0: none */
 	struct overlap_view view;
-	struct overlap_part parts[OVERLAP_ACCOUNTS + 1];
+	struct overlap_part parts[OVERLAP_ACCOUNTS + 1 + COMMON_PARTS];
 	uint32_t unwatched; /* the cell of a holder of which nobody knows whether it runs; 0: none */
 	uint64_t lasted;    /* so has its hold */
 };
@@ -32,6 +34,8 @@ typedef void waited_find(struct thread *t, const void *address, struct wait *w, 
 
 /* A wait begins. find: called when nobody waited before. Gives *w the first holder that is known. */
 void waited_begin(struct thread *t, const void *address, struct wait *w, waited_find *find);
+/* True if the calling thread's wait has books. */
+bool waited_has_books(const struct thread *t, const struct wait *w);
 /* After it began: looks at the clocks of the holder, if nobody did and it is worth while. */
 void waited_look(struct thread *t, const struct wait *w);
 /* It ended. Gives *w the holder that blocked it longest, unless nobody did. */

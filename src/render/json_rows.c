@@ -96,6 +96,10 @@ static json_t *groups(struct json_out *j, const struct report_row *row, const st
 		}
 		if (kind_has(row->kind, TRAIT_SIDES))
 			json_set(j, o, "side", json_text(side_name(g[i].side)));
+		if (g[i].process && !g[i].several) {
+			json_set_count(j, o, "pid", g[i].process->pid);
+			json_set(j, o, "program", json_text(g[i].process->program));
+		}
 		json_set(j, o, "stack", json_stack(j, g[i].stack));
 		json_append(j, a, o);
 	}

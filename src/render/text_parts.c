@@ -101,6 +101,18 @@ static void running_print(const struct text_out *t, const struct report_group *g
 			number_share(share, (double)g->preempted_ns, (double)g->known_ns));
 }
 
+/* Of a lock that processes share: in which process it was held, if not in the waiter's. */
+static void process_print(const struct text_out *t, const struct report_group *g)
+{
+	char program[NAME_SIZE];
+
+	if (!g->process)
+		return;
+	clean_text(program, sizeof(program), path_name(g->process->program));
+	fprintf(t->f, g->several ? " in %s (PID %u) and other processes" : " in %s (PID %u)", program,
+		g->process->pid);
+}
+
 static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g,
 			size_t n, bool holders)
 {
@@ -138,6 +150,8 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 			      : kind_letter(row->kind) == kind_letter(KIND_ONCE)  ? " initialised it"
 										  : " held it",
 			      t->f);
+		if (holders)
+			process_print(t, &g[i]);
 		fprintf(t->f, " (%s, max %s", number_count(times, g[i].count), number_ns(max, g[i].max_ns));
 		if (holders)
 			running_print(t, &g[i]);

@@ -187,7 +187,7 @@ static bool remove_one(int dir, const char *name, void *data)
 {
 	(void)data;
 	if (strcmp(name, SESSION_FILE) == 0 || strcmp(name, SESSION_OPTIONS) == 0 ||
-	    strcmp(name, SESSION_ASLEEP) == 0 ||
+	    strcmp(name, SESSION_ASLEEP) == 0 || strcmp(name, SESSION_COMMON) == 0 ||
 	    strncmp(name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
 		unlinkat(dir, name, 0);
 	return true;

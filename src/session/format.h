@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "src/session/allocs.h"
+#include "src/session/common.h"
 #include "src/session/events.h"
 #include "src/session/histogram.h"
 #include "src/session/holds.h"
@@ -322,14 +323,16 @@ enum lock_side { SIDE_EXCLUSIVE = 0, SIDE_SHARED = 1 };
 struct wait_facts {
 	uint32_t wait_stack; /* of the waiter's lock call */
 	uint32_t hold_stack; /* captured when the holder released, or its cell's first one; 0 unknown */
-	uint64_t hold_site;  /* return address of the holder's lock call, 0 unknown */
-	uint32_t holder;     /* ref of the holder's thread_rec, 0 unknown */
-	uint8_t flags;       /* WAIT_* */
+	uint64_t
+		hold_site; /* return address of the holder's lock call, 0 unknown; WAIT_ABROAD: common_name() */
+	uint32_t holder;   /* ref of the holder's thread_rec, 0 unknown */
+	uint8_t flags;     /* WAIT_* */
 	uint8_t holder_side; /* enum lock_side */
 	int8_t waiter_priority,
 		holder_priority; /* with WAIT_INVERTED: 1-99, 127 SCHED_DEADLINE, 0 not realtime */
 };
 #define WAIT_INVERTED 0x01u /* a realtime thread waited for a holder of lower priority */
+#define WAIT_ABROAD 0x02u   /* the holder is another process's; holder and hold_stack are 0 */
 
 /* Waits of one (thread, lock, side, waiter's stack, holder's stack). 256 bytes, 64-aligned. */
 struct edge {

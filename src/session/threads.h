@@ -75,7 +75,9 @@ struct thread_rec {
 	uint32_t waiting_flags; /* WAITING_*, of what it waits for now */
 	/* of the present or last thread */
 	uint64_t waited[WAIT_CLASSES]; /* ticks of its waits, those that are in edges */
-	uint64_t reserved;
+	uint32_t
+		waiting_owner; /* tid of another process's thread that held it when the wait began, 0 unknown */
+	uint32_t reserved;
 	uint64_t blocked; /* ticks of others' waits during which it had the lock (several writers, atomic) */
 	uint64_t cpu_ns;  /* at its end, or at that of the process; 0 unknown */
 	uint64_t self;    /* its pthread_t */
