@@ -9,7 +9,8 @@
 #include "src/analysis/private.h"
 
 #define ROWS_MOST 10
-#define WAIT_LEAST 0.005 /* of the run, that a row must have cost together to be looked at */
+#define WAIT_LEAST 0.005 /* of the run, that a row must have cost together to be looked at, or */
+#define HOLD_LEAST 0.05  /* for which it must have been held, if anybody waited for it at all */
 
 /* The rows that are looked at, and their locks. */
 struct candidates {
@@ -19,15 +20,27 @@ struct candidates {
 	size_t n;
 };
 
+/* How much a row promises; 0: too little. Few waits do not mean that shorter holds would gain little. */
+static uint64_t promise(const struct report_process *e, const struct report_row *row)
+{
+	uint64_t wait = row_wait(row), held = row->side[SIDE_EXCLUSIVE].hold.total_ns;
+
+	if (row->work || wait == 0 ||
+	    ((double)wait < WAIT_LEAST * (double)e->runtime_ns &&
+	     (double)held < HOLD_LEAST * (double)e->runtime_ns))
+		return 0;
+	return wait > held ? wait : held;
+}
+
 static void choose(struct report_process *e, struct candidates *c)
 {
 	for (size_t i = 0; i < e->n_locks; i++) {
 		struct report_row *row = &e->locks[i];
 		size_t at = c->n;
 
-		if (row->work || (double)row_wait(row) < WAIT_LEAST * (double)e->runtime_ns)
+		if (promise(e, row) == 0)
 			continue;
-		while (at > 0 && row_wait(c->rows[at - 1]) < row_wait(row))
+		while (at > 0 && promise(e, c->rows[at - 1]) < promise(e, row))
 			at--;
 		if (at == ROWS_MOST)
 			continue;

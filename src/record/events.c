@@ -9,8 +9,10 @@
 #define CHUNK_FIRST CHUNK_ALIGN /* of a thread; each has one, whatever the budget says */
 #define CHUNK_LATER (8 * CHUNK_ALIGN)
 #define SESSION_PART 4 /* of a session with a limit, so much is for events */
-/* Holds that were less than this part of the time between two events wait for the next sum. */
+/* Holds that were less than this part of the time between two events wait for the next sum: of a lock for which the thread
+ * has waited, and of others. They may be next when the first is fixed. */
 #define SUM_LEAST 64
+#define SUM_LEAST_OTHER 16
 #define SHORT_HOLD_NS 10000
 
 /* Chunks that are full, the oldest first. Zeros but for "taken" mean: none. */
@@ -183,23 +185,48 @@ static struct event_sum *sum_use(struct thread *t, uint32_t cell)
 	const struct cell *c = REF_POINTER(cell);
 	uint32_t lock = c->lock, ref;
 
-	if (s || c->flags & CELL_FOLD)
+	if (c->flags & CELL_FOLD)
+		return NULL;
+	if (s && s->contended)
 		return s;
-	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++)
-		if (ref != cell && ((const struct cell *)REF_POINTER(ref))->lock == lock && !sum_find(t, ref))
-			sum_add(t, ref, 0);
-	return sum_add(t, cell, innermost(t, lock));
+	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++) {
+		if (ref == cell || ((const struct cell *)REF_POINTER(ref))->lock != lock)
+			continue;
+		s = sum_find(t, ref);
+		s = s ? s : sum_add(t, ref, 0);
+		s->contended = true;
+	}
+	s = sum_find(t, cell);
+	s = s ? s : sum_add(t, cell, innermost(t, lock));
+	s->contended = true;
+	return s;
+}
+
+static bool is_scratch(uint32_t lock) /* of the calibration */
+{
+	return lock < CHUNK_ALIGN / REF_UNIT;
 }
 
 void events_cell_made(struct thread *t, uint32_t cell)
 {
-	uint32_t lock = ((const struct cell *)REF_POINTER(cell))->lock;
+	const struct cell *c = REF_POINTER(cell);
+	uint32_t lock = c->lock;
 
-	for (uint32_t i = 0; i < t->events.n_sums; i++)
+	if (!recorder.events || c->flags & CELL_FOLD || is_scratch(lock) ||
+	    !kind_has(((const struct lock_rec *)REF_POINTER(lock))->kind, TRAIT_HOLDS))
+		return;
+	if (t->events.n_sums < EVENT_SUMS) {
+		sum_add(t, cell, innermost(t, lock));
+		return;
+	}
+	for (uint32_t i = 0; i < t->events.n_sums; i++) {
+		bool contended = t->events.sums[i].contended;
+
 		if (((const struct cell *)REF_POINTER(t->events.sums[i].cell))->lock == lock) {
-			sum_add(t, cell, innermost(t, lock));
+			sum_add(t, cell, innermost(t, lock))->contended = contended;
 			return;
 		}
+	}
 }
 
 /* True if a cell does not have an acquisition yet, see struct held. */
@@ -223,7 +250,8 @@ static void sums_write(struct thread *t, uint64_t now)
 		int32_t holds = (int32_t)(acquired - s->acquired);
 		struct event *e;
 
-		if (ticks <= 0 || (uint64_t)ticks < since / SUM_LEAST || !(e = place(t)))
+		if (ticks <= 0 || (uint64_t)ticks < since / (s->contended ? SUM_LEAST : SUM_LEAST_OTHER) ||
+		    !(e = place(t)))
 			continue;
 		*e = (struct event){
 			.held = (uint64_t)ticks,
@@ -249,11 +277,6 @@ static void write(struct thread *t, const struct event *e)
 	*at = *e;
 	publish(t);
 	t->events.end = e->end;
-}
-
-static bool is_scratch(uint32_t lock) /* of the calibration */
-{
-	return lock < CHUNK_ALIGN / REF_UNIT;
 }
 
 void events_before_wait(struct thread *t, struct use use, uint64_t now)

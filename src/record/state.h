@@ -54,6 +54,7 @@ struct arena {
 struct event_sum {
 	uint32_t cell;     /* ref */
 	uint32_t within;   /* the lock that was held around it, 0 none */
+	bool contended;    /* the thread has waited for the lock, or made others wait */
 	uint32_t acquired; /* lower half of the cell's, as far as events tell of its holds, */
 	uint64_t held;     /* and their ticks */
 };

@@ -35,7 +35,7 @@ struct op *trace_op_add(struct trace *t)
 	return &t->ops[t->n_ops++];
 }
 
-static uint64_t inside(const struct trace *t, uint64_t ns)
+uint64_t trace_inside(const struct trace *t, uint64_t ns)
 {
 	return ns < t->from ? 0 : ns - t->from < t->length ? ns - t->from : t->length;
 }
@@ -50,8 +50,8 @@ static struct op *add(struct stream *s, enum op_type type, const struct model_ev
 	o->order = s->order++;
 	if (!e)
 		return o;
-	o->t0 = inside(s->t, e->begin_ns);
-	o->t1 = inside(s->t, e->end_ns);
+	o->t0 = trace_inside(s->t, e->begin_ns);
+	o->t1 = trace_inside(s->t, e->end_ns);
 	o->t1 = o->t1 < o->t0 ? o->t0 : o->t1;
 	o->lock = e->lock;
 	o->side = e->side;
@@ -108,6 +108,7 @@ static double cpu_share(const struct stream *s, uint64_t cpu_ns, uint64_t life_n
 
 	for (size_t i = a->first; i < a->first + a->n; i++)
 		waited += s->t->ops[i].t1 - s->t->ops[i].t0;
+	s->strand->runs = window > waited ? window - waited : 0;
 	if (waited >= window)
 		return 1;
 	cpu /= (double)(window - waited);
@@ -228,7 +229,7 @@ static int take_other(struct stream *s, const struct model_event *e)
 /* The span in which what the sums tell must have been, before this event. */
 static int take_sums(struct stream *s, const struct model_event *e)
 {
-	uint64_t begin = inside(s->t, e->begin_ns), end = inside(s->t, e->end_ns), held = 0;
+	uint64_t begin = trace_inside(s->t, e->begin_ns), end = trace_inside(s->t, e->end_ns), held = 0;
 	bool within = false;
 
 	for (size_t i = 0; i < s->n_sums; i++) {
@@ -253,7 +254,7 @@ static int take(struct stream *s, size_t number)
 {
 	const struct model_event *e = &s->t->process->events[number];
 	const struct model_thread *m = &s->t->process->threads[s->thread];
-	uint64_t end = inside(s->t, e->end_ns);
+	uint64_t end = trace_inside(s->t, e->end_ns);
 	int r;
 
 	if (e->end_ns <= s->t->from && s->t->cut)
@@ -297,7 +298,7 @@ static void add_unfinished(struct stream *s, const struct model_thread *m)
 	o = add(s, OP_PAUSE, NULL);
 	if (!o)
 		return;
-	o->t0 = inside(s->t, m->waiting_since_ns);
+	o->t0 = trace_inside(s->t, m->waiting_since_ns);
 	o->t1 = s->t->length;
 	o->lock = m->waiting_lock;
 	s->before = o->t1 > s->before ? o->t1 : s->before;
@@ -373,6 +374,30 @@ static int link_strands(struct trace *t)
 	return r;
 }
 
+/* Acquisitions by attempts, of which others failed: the program goes another way if the lock is taken. */
+static int mark_tries(struct trace *t)
+{
+	const struct model_process *p = t->process;
+	struct table places = { 0 };
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_cells && r == 0; i++)
+		if (p->cells[i].trylock_failed != 0) {
+			any = true;
+			r = table_put(&places, p->cells[i].lock, p->cells[i].stack, 1);
+		}
+	for (size_t i = 0; i < t->n_ops && any; i++) {
+		struct op *o = &t->ops[i];
+
+		o->tries = o->type == OP_LOCK && o->t1 == o->t0 && o->lock != MODEL_NONE &&
+			   table_get(&places, o->lock, o->stack) == 1;
+		t->tries = t->tries || o->tries;
+	}
+	table_free(&places);
+	return r;
+}
+
 static void find_main(struct trace *t)
 {
 	t->main = MODEL_NONE;
@@ -390,10 +415,15 @@ int trace_build(struct trace *t)
 	t->sum_most = SUMMED_HOLDS / (p->n_events + 1);
 	t->sum_most = t->sum_most > 32 ? 32 : t->sum_most < 2 ? 2 : t->sum_most;
 	find_window(t);
+	r = trace_busy(t);
 	for (size_t i = 0; i < p->n_threads && r == 0; i++)
 		r = read_thread(t, (uint32_t)i);
 	if (r == 0)
 		r = link_strands(t);
+	if (r == 0)
+		r = mark_tries(t);
+	if (r == 0)
+		r = trace_permits(t);
 	if (r == 0)
 		r = trace_match(t);
 	find_main(t);

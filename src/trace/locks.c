@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Operations as a replay does them. Locks behave as the C library's: a release frees a mutex and wakes the first waiter, who
- * may find it taken again. Called by sim.c.
+ * may find it taken again; a rwlock is handed over. Called by sim.c.
  */
 #include "src/trace/sim.h"
+
+#define ALMOST_NS 100000
 
 static void push(struct actor *a, uint32_t lock)
 {
@@ -39,14 +41,34 @@ static void give_to_writer(struct sim *s, struct sim_lock *l)
 		sim_wake(s, actor, ACT_RETRY);
 }
 
+/* The last reader hands a rwlock to the writer that waits longest; readers that come meanwhile wait. */
+static void hand_to_writer(struct sim *s, struct sim_lock *l, uint32_t lock)
+{
+	uint32_t writer = queue_take(s, &l->writers_queue);
+
+	if (writer == NOBODY)
+		return;
+	if (s->actors[writer].owed != 0) {
+		sim_wake(s, writer, ACT_RETRY);
+		return;
+	}
+	l->owner = writer;
+	push(&s->actors[writer], lock);
+	sim_wake(s, writer, ACT_PROCEED);
+}
+
 static void release(struct sim *s, uint32_t actor, uint32_t lock)
 {
 	struct sim_lock *l = &s->locks[lock];
 	uint32_t reader;
 
 	if (l->owner != actor) {
-		if (l->readers > 0 && --l->readers == 0)
+		if (l->readers > 0)
+			l->readers--;
+		if (s->t->permits[lock])
 			give_to_writer(s, l);
+		else if (l->readers == 0)
+			hand_to_writer(s, l, lock);
 		return;
 	}
 	l->owner = NOBODY;
@@ -55,10 +77,19 @@ static void release(struct sim *s, uint32_t actor, uint32_t lock)
 		return;
 	}
 	while ((reader = queue_take(s, &l->readers_queue)) != NOBODY) {
+		if (s->actors[reader].owed != 0) {
+			sim_wake(s, reader, ACT_RETRY);
+			continue;
+		}
 		l->readers++;
 		push(&s->actors[reader], lock);
 		sim_wake(s, reader, ACT_PROCEED);
 	}
+}
+
+static bool is_taken(const struct sim_lock *l, uint8_t side)
+{
+	return l->owner != NOBODY || (side != SIDE_SHARED && l->readers != 0);
 }
 
 /* The holds of sums end before one that is known begins. */
@@ -74,6 +105,65 @@ static void drop_loose(struct sim *s, uint32_t actor)
 	}
 }
 
+/* Threads that come at almost one moment get the lock in the order in which they got it in the run: who was a few
+ * microseconds earlier there is luck here. */
+static void wait_in_line(struct sim *s, struct queue *q, uint32_t actor)
+{
+	const struct actor *a = &s->actors[actor];
+
+	queue_put(s, q, actor);
+	while (a->before != NOBODY && s->actors[a->before].queued + ALMOST_NS > s->now &&
+	       op_of(s, a->before)->t1 > op_of(s, actor)->t1)
+		queue_advance(s, q, actor);
+}
+
+static bool take_permit(struct sim *s, uint32_t actor, uint32_t lock)
+{
+	struct sim_lock *l = &s->locks[lock];
+
+	if (l->readers >= s->t->permits[lock]) {
+		wait_in_line(s, &l->writers_queue, actor);
+		return false;
+	}
+	l->readers++;
+	push(&s->actors[actor], lock);
+	return true;
+}
+
+/* False: it waits. */
+static bool acquire(struct sim *s, uint32_t actor, struct sim_lock *l, uint8_t side)
+{
+	if (is_taken(l, side)) {
+		if (side == SIDE_SHARED)
+			queue_put(s, &l->readers_queue, actor);
+		else
+			wait_in_line(s, &l->writers_queue, actor);
+		return false;
+	}
+	if (side == SIDE_SHARED)
+		l->readers++;
+	else
+		l->owner = actor;
+	return true;
+}
+
+/* A hold of which only a sum tells was not waited for, wherever it was. If its lock is taken now, it comes later: before
+ * the next operation. False: it has others within, or there is one already. */
+static bool put_off(struct sim *s, uint32_t actor)
+{
+	const struct op *o = op_of(s, actor);
+	struct actor *a = &s->actors[actor];
+
+	if (o->loose != LOOSE_OUTER || o[1].type != OP_UNLOCK || o[1].lock != o->lock || a->owed != 0 ||
+	    a->depth != 0)
+		return false;
+	a->owed = o[1].t0 - o->t1;
+	a->owed_lock = o->lock;
+	a->owed_side = o->side;
+	a->pos++; /* to its release */
+	return true;
+}
+
 static bool take(struct sim *s, uint32_t actor, const struct op *o)
 {
 	struct sim_lock *l = &s->locks[o->lock];
@@ -83,28 +173,48 @@ static bool take(struct sim *s, uint32_t actor, const struct op *o)
 		return true; /* it was somewhere else */
 	if (o->loose == LOOSE_NOT)
 		drop_loose(s, actor);
+	if (o->tries && s->r->second && is_taken(l, o->side) && !holds(a, o->lock))
+		return true; /* it went another way, of which nothing is known */
+	if (s->t->permits[o->lock])
+		return take_permit(s, actor, o->lock);
 	if (holds(a, o->lock)) {
 		push(a, o->lock);
 		return true;
 	}
-	if (o->side == SIDE_SHARED && l->owner == NOBODY) {
-		l->readers++;
-	} else if (o->side == SIDE_SHARED) {
-		queue_put(s, &l->readers_queue, actor);
+	if (o->loose && is_taken(l, o->side) && put_off(s, actor))
+		return true;
+	if (!acquire(s, actor, l, o->side))
 		return false;
-	} else if (l->owner == NOBODY && l->readers == 0) {
-		l->owner = actor;
-	} else {
-		queue_put(s, &l->writers_queue, actor);
-		return false;
-	}
 	push(a, o->lock | (o->loose ? LOOSE : 0));
 	return true;
 }
 
-bool sim_retry(struct sim *s, uint32_t actor)
+/* Makes up for a hold that was put off. */
+static enum outcome pay(struct sim *s, uint32_t actor)
 {
-	return take(s, actor, op_of(s, actor));
+	struct actor *a = &s->actors[actor];
+	struct sim_lock *l = &s->locks[a->owed_lock];
+
+	if (!a->paying) {
+		if (!acquire(s, actor, l, a->owed_side))
+			return OUTCOME_WAITS;
+		push(a, a->owed_lock);
+		a->paying = true;
+		sim_run(s, actor, a->owed);
+		return OUTCOME_RUNS;
+	}
+	a->paying = false;
+	a->owed = 0;
+	pull(a, a->owed_lock);
+	release(s, actor, a->owed_lock);
+	return OUTCOME_DONE;
+}
+
+enum outcome sim_retry(struct sim *s, uint32_t actor)
+{
+	if (s->actors[actor].owed != 0)
+		return pay(s, actor);
+	return take(s, actor, op_of(s, actor)) ? OUTCOME_DONE : OUTCOME_WAITS;
 }
 
 static void wake_all(struct sim *s, struct queue *q)
@@ -130,7 +240,7 @@ static bool barrier(struct sim *s, uint32_t actor, const struct op *o)
 
 static bool join(struct sim *s, uint32_t actor, uint32_t other)
 {
-	if (s->actors[other].done || (s->r->elastic && s->t->strands[other].elastic))
+	if (s->actors[other].done || (s->r->second && s->t->strands[other].elastic))
 		return true;
 	queue_put(s, &s->joiners[other], actor);
 	return false;
@@ -160,7 +270,7 @@ static bool pause_for(struct sim *s, uint32_t actor, const struct op *o)
 	return false;
 }
 
-bool sim_operate(struct sim *s, uint32_t actor)
+static bool operate(struct sim *s, uint32_t actor)
 {
 	const struct op *o = op_of(s, actor);
 	struct actor *a = &s->actors[actor];
@@ -172,7 +282,8 @@ bool sim_operate(struct sim *s, uint32_t actor)
 			s->r->work += o->weight;
 		return is_free(s, o->lock) || take(s, actor, o);
 	case OP_UNLOCK:
-		if (!is_free(s, o->lock) && pull(a, o->lock) && !holds(a, o->lock))
+		if (!is_free(s, o->lock) && pull(a, o->lock) &&
+		    (s->t->permits[o->lock] || !holds(a, o->lock)))
 			release(s, actor, o->lock);
 		return true;
 	case OP_WAIT: return wait_for(s, actor, o);
@@ -187,4 +298,18 @@ bool sim_operate(struct sim *s, uint32_t actor)
 	case OP_PAUSE: return pause_for(s, actor, o);
 	default: return true;
 	}
+}
+
+enum outcome sim_operate(struct sim *s, uint32_t actor)
+{
+	struct actor *a = &s->actors[actor];
+	enum outcome first;
+
+	/* a put-off hold comes before whatever is not another's end */
+	if (a->owed != 0 && op_of(s, actor)->type != OP_UNLOCK) {
+		first = pay(s, actor);
+		if (first != OUTCOME_DONE)
+			return first;
+	}
+	return operate(s, actor) ? OUTCOME_DONE : OUTCOME_WAITS;
 }

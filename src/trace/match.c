@@ -12,7 +12,7 @@
 #define LATENCIES_MOST 65536
 #define LATENCY_USUAL 50000 /* ns, where none was seen */
 
-enum moment_type { WAIT_BEGINS, SIGNALLED, RELEASED, WAIT_ENDS };
+enum moment_type { WAIT_BEGINS, ARRIVED /* at a barrier */, SIGNALLED, RELEASED, WAIT_ENDS };
 
 struct moment {
 	uint64_t at;
@@ -54,6 +54,8 @@ static void collect(struct matching *m)
 		if (o->type == OP_WAIT) {
 			moment_add(m, o, WAIT_BEGINS, o->t0);
 			moment_add(m, o, WAIT_ENDS, o->t1);
+		} else if (o->type == OP_BARRIER && o->arg >= 2) {
+			moment_add(m, o, ARRIVED, o->t0);
 		} else if (o->type == OP_SIGNAL) {
 			moment_add(m, o, SIGNALLED, o->t0);
 		} else if (o->type == OP_UNLOCK && o->weight == 1) {
@@ -73,6 +75,26 @@ static void active_remove(struct matching *m, uint32_t op)
 		}
 }
 
+/* The wait of an operation was ended by another one at this time. */
+static void ended(struct op *o, uint64_t at)
+{
+	if (o->t1 > at)
+		o->lag = o->t1 - at < UINT32_MAX ? (uint32_t)(o->t1 - at) : UINT32_MAX;
+}
+
+/* The last to come to a barrier ends the waits of all. */
+static void arrived(struct matching *m, uint32_t op)
+{
+	const struct op *last = &m->t->ops[op];
+
+	if (m->n_active < ACTIVE_MOST)
+		m->active[m->n_active++] = op;
+	if (m->n_active < last->arg)
+		return;
+	while (m->n_active > 0)
+		ended(&m->t->ops[m->active[--m->n_active]], last->t0);
+}
+
 /* A signal ends the wait that ends first after it, a broadcast all that go on. */
 static void signalled(struct matching *m, struct op *o)
 {
@@ -81,8 +103,10 @@ static void signalled(struct matching *m, struct op *o)
 
 	o->arg = m->t->n_signals++;
 	for (uint32_t i = 0; i < m->n_active; i++) {
-		if (all)
+		if (all) {
 			m->t->ops[m->active[i]].arg = o->arg + 1;
+			ended(&m->t->ops[m->active[i]], o->t0);
+		}
 		if (m->t->ops[m->active[i]].t1 < m->t->ops[m->active[first]].t1)
 			first = i;
 	}
@@ -90,8 +114,16 @@ static void signalled(struct matching *m, struct op *o)
 		m->n_active = 0;
 	} else if (m->n_active > 0) {
 		m->t->ops[m->active[first]].arg = o->arg + 1;
+		ended(&m->t->ops[m->active[first]], o->t0);
 		m->active[first] = m->active[--m->n_active];
 	}
+}
+
+static void latency(struct matching *m, struct op *o, uint64_t released)
+{
+	ended(o, released);
+	if (m->n_latencies < LATENCIES_MOST)
+		m->latencies[m->n_latencies++] = o->t1 - released;
 }
 
 static void walk(struct matching *m)
@@ -110,15 +142,16 @@ static void walk(struct matching *m)
 		}
 		if (x->type == WAIT_BEGINS && m->n_active < ACTIVE_MOST)
 			m->active[m->n_active++] = x->op;
+		else if (x->type == ARRIVED)
+			arrived(m, x->op);
 		else if (x->type == SIGNALLED)
 			signalled(m, o);
 		else if (x->type == RELEASED)
 			released = o;
 		else if (x->type == WAIT_ENDS && o->type == OP_WAIT)
 			active_remove(m, x->op);
-		else if (x->type == WAIT_ENDS && released && released->t0 > o->t0 &&
-			 m->n_latencies < LATENCIES_MOST)
-			m->latencies[m->n_latencies++] = o->t1 - released->t0;
+		else if (x->type == WAIT_ENDS && released && released->t0 > o->t0)
+			latency(m, o, released->t0);
 	}
 }
 
@@ -140,6 +173,8 @@ int trace_match(struct trace *t)
 	m->moments = malloc((2 * t->n_ops + 1) * sizeof(*m->moments));
 	m->latencies = malloc(LATENCIES_MOST * sizeof(*m->latencies));
 	if (m->moments && m->latencies) {
+		for (size_t i = 0; i < t->n_ops; i++)
+			t->ops[i].lag = 0;
 		collect(m);
 		qsort(m->moments, m->n, sizeof(*m->moments), moment_compare);
 		walk(m);

@@ -30,21 +30,38 @@ struct op {
 	uint32_t lock, stack;
 	uint32_t arg;    /* WAIT, SIGNAL: number of the signal; BARRIER: threads; CREATE, JOIN: strand */
 	uint32_t weight; /* LOCK: how many acquisitions it stands for */
-	uint32_t order;  /* among operations of one moment */
+	union {
+		uint32_t order; /* among operations of one moment, until they are sorted */
+		uint32_t lag; /* ns from the release or signal that ended its wait until it ran; 0 unknown */
+	};
 	uint8_t type, side, loose; /* enum loose */
+	bool tries;                /* LOCK: it goes another way if the lock is taken */
 };
 
 struct strand {
 	size_t first, n; /* its operations */
 	uint32_t thread, generation;
 	uint64_t begin, end;
-	uint64_t lag; /* from its creation to its first step */
-	double cpu;   /* share of its running time for which it needs a processor */
-	bool created; /* by an operation of another strand */
-	bool ended;   /* its thread ended before the process */
-	bool elastic; /* only runs as long as the others do, perhaps */
-	bool worker;  /* its progress is throughput */
-	bool stuck;   /* its last wait had not ended */
+	uint64_t lag;  /* from its creation to its first step */
+	double cpu;    /* share of its running time for which it needs a processor */
+	uint64_t runs; /* ns for which it does not wait */
+	bool created;  /* by an operation of another strand */
+	bool ended;    /* its thread ended before the process */
+	bool elastic;  /* only runs as long as the others do, perhaps */
+	bool worker;   /* its progress is throughput */
+	bool stuck;    /* its last wait had not ended */
+};
+
+/* A hold that is known. */
+struct busy {
+	uint64_t begin, end; /* ns after the beginning of the window */
+	uint32_t lock;
+	uint8_t side;
+};
+
+/* A hold of some length lies between two times, best of all at a third. */
+struct span {
+	double low, high, ideal, length;
 };
 
 struct trace {
@@ -61,27 +78,39 @@ struct trace {
 	uint32_t sum_most;       /* holds that one sum is spread to */
 	uint32_t work;           /* lock whose outermost acquisitions by workers are progress */
 	uint64_t joined_unknown; /* ns of waits for the ends of threads that are not in the window */
+	bool tries;              /* there are attempts that may fail */
 	uint64_t wake_ns;        /* from a release until its waiter runs */
+	struct busy *busy;       /* by lock and time */
+	size_t n_busy;
+	uint32_t *permits; /* by lock: of a semaphore that is used as a lock; 0: it is none */
 };
 
 /* build.c. 0 or -ENOMEM. */
 int trace_build(struct trace *t);
 struct op *trace_op_add(struct trace *t);
+/* A time of the process as one of the window. */
+uint64_t trace_inside(const struct trace *t, uint64_t ns);
+/* busy.c: collects when locks were held; a place for a hold of a sum where nobody is known to have had its lock. */
+int trace_busy(struct trace *t);
+double trace_free_place(const struct trace *t, const struct model_event *sum, const struct span *s);
 /* sums.c: puts the holds of sums into a span of time. */
 int trace_sums(struct trace *t, const struct model_event *sums, size_t n, uint64_t from, uint64_t to);
-/* match.c: which signal ended which wait, and how fast waiters are woken. */
+/* permits.c: which semaphores are locks. */
+int trace_permits(struct trace *t);
+/* match.c: which signal ended which wait, and how fast waiters ran after it. */
 int trace_match(struct trace *t);
 /* kinds.c: which strands only run as long as the others; what is a server, and what its work is. */
 void trace_find_elastic(struct trace *t);
 bool trace_is_server(const struct trace *t);
 bool trace_find_work(struct trace *t);
 
-/* sim.c: one replay. */
+/* sim.c: processors that are needed at once when there is something to do, and one replay. */
+double trace_demand(const struct trace *t);
 struct replay {
 	const uint8_t *changed; /* by lock; NULL: none */
 	enum trace_change change;
 	double sleep;    /* scales running time without a processor */
-	bool elastic;    /* nobody waits for the end of elastic strands */
+	bool second;     /* nobody waits for elastic strands; attempts that would fail do not wait */
 	bool throughput; /* ends as soon as a worker has done all its work */
 	uint64_t steps_most;
 	/* results */

@@ -8,8 +8,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLICE_NS 3000000u /* for which a thread has a processor while others wait for one */
-#define SCARCE 0.5        /* of the processors: if threads need less together, they find one */
+#define SLICE_NS 3000000u    /* for which a thread has a processor while others wait for one */
+#define OFTEN 4              /* who runs for less than this part of the time needs less of a processor */
+#define LAG_MOST 1000000000u /* ns from a release until its waiter runs */
+#define SCARCE 0.5           /* of the processors: if threads need less together, they find one */
 
 static bool timer_before(const struct timer *a, const struct timer *b)
 {
@@ -53,8 +55,16 @@ void sim_later(struct sim *s, uint32_t actor, enum act act, uint64_t ns)
 
 void sim_wake(struct sim *s, uint32_t actor, enum act act)
 {
+	uint32_t lag = op_of(s, actor)->lag;
+	uint64_t usual = s->t->wake_ns;
+
+	/* a waiter that ran late waited for a processor, too; see what_if.c about its sleep */
+	if (lag > usual)
+		usual += (uint64_t)((double)((lag < LAG_MOST ? lag : LAG_MOST) - usual) * s->r->sleep);
+	else if (lag != 0)
+		usual = lag;
 	s->actors[actor].waking = true;
-	sim_later(s, actor, act, s->t->wake_ns);
+	sim_later(s, actor, act, usual);
 }
 
 /* Gives the actor's processor to the next one that is ready. */
@@ -101,13 +111,21 @@ static double factor(const struct sim *s, const struct actor *a)
 	return s->r->change == TRACE_NO_HOLD ? 0 : s->r->change == TRACE_HALF_HOLD ? 0.5 : 1;
 }
 
+void sim_run(struct sim *s, uint32_t actor, uint64_t ns)
+{
+	struct actor *a = &s->actors[actor];
+	double share = s->t->strands[actor].cpu, run = (double)ns * factor(s, a);
+
+	a->cpu = (uint64_t)(run * share);
+	a->rest = (uint64_t)(run * (1 - share) * s->r->sleep);
+}
+
 /* The present operation is done: to the next one. False: there is none. */
 static bool proceed(struct sim *s, uint32_t actor)
 {
 	const struct strand *st = &s->t->strands[actor];
 	struct actor *a = &s->actors[actor];
 	const struct op *o = op_of(s, actor);
-	double run, f;
 
 	if (a->pos + 1 >= st->n) {
 		a->done = true;
@@ -119,10 +137,7 @@ static bool proceed(struct sim *s, uint32_t actor)
 			sim_wake(s, j, ACT_PROCEED);
 		return false;
 	}
-	f = factor(s, a);
-	run = o[1].t0 > o->t1 ? (double)(o[1].t0 - o->t1) * f : 0;
-	a->cpu = (uint64_t)(run * st->cpu);
-	a->rest = (uint64_t)(run * (1 - st->cpu) * s->r->sleep);
+	sim_run(s, actor, o[1].t0 > o->t1 ? o[1].t0 - o->t1 : 0);
 	a->pos++;
 	return true;
 }
@@ -189,29 +204,40 @@ static void act(struct sim *s, uint32_t actor)
 		return;
 	a->waking = false;
 	while (!s->over && ++s->r->steps <= s->r->steps_most) {
+		enum outcome outcome = OUTCOME_DONE;
+
 		if (what == ACT_CPU && !run_cpu(s, actor))
 			return;
-		if ((what == ACT_CPU || what == ACT_STEP) && !sim_operate(s, actor)) {
-			cpu_leave(s, actor);
-			return;
-		}
-		if (what == ACT_RETRY && !sim_retry(s, actor)) {
-			cpu_leave(s, actor);
-			return;
-		}
-		if (!proceed(s, actor)) {
-			cpu_leave(s, actor);
-			return;
-		}
+		if (what == ACT_CPU || what == ACT_STEP)
+			outcome = sim_operate(s, actor);
+		else if (what == ACT_RETRY)
+			outcome = sim_retry(s, actor);
 		what = ACT_CPU;
+		if (outcome == OUTCOME_RUNS)
+			continue;
+		if (outcome == OUTCOME_WAITS || !proceed(s, actor)) {
+			cpu_leave(s, actor);
+			return;
+		}
 	}
+}
+
+double trace_demand(const struct trace *t)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < t->n_strands; i++) {
+		double part = t->length ? OFTEN * (double)t->strands[i].runs / (double)t->length : 0;
+
+		sum += t->strands[i].cpu * (part < 1 ? part : 1);
+	}
+	return sum;
 }
 
 static int sim_setup(struct sim *s)
 {
 	const struct trace *t = s->t;
 	size_t n_locks = t->process->n_locks;
-	double cpu = 0;
 
 	s->actors = calloc(t->n_strands + 1, sizeof(*s->actors));
 	s->locks = malloc((n_locks + 1) * sizeof(*s->locks));
@@ -228,12 +254,10 @@ static int sim_setup(struct sim *s)
 						 .readers_queue = s->ready };
 	for (size_t i = 0; i < t->n_signals; i++)
 		s->signals[i] = s->ready;
-	for (size_t i = 0; i < t->n_strands; i++) {
+	for (size_t i = 0; i < t->n_strands; i++)
 		s->joiners[i] = s->ready;
-		cpu += t->strands[i].cpu;
-	}
 	/* a share has been pressed down where processors were scarce */
-	s->scarce = t->cores != 0 && t->n_strands > t->cores && cpu > t->cores * SCARCE;
+	s->scarce = t->cores != 0 && t->n_strands > t->cores && trace_demand(t) > t->cores * SCARCE;
 	for (size_t i = 0; i < t->n_strands; i++)
 		if (!t->strands[i].created) {
 			s->actors[i].started = true;

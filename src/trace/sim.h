@@ -14,13 +14,18 @@ enum act { ACT_STEP, ACT_PROCEED, ACT_RETRY, ACT_CPU };
 
 /* A strand that is replayed. */
 struct actor {
-	uint32_t pos;  /* operation */
-	uint32_t next; /* in whatever queue it is */
+	uint32_t pos;          /* operation */
+	uint32_t next, before; /* in whatever queue it is */
+	uint64_t queued;       /* since when */
 	enum act act;
 	bool on_cpu, started, done;
 	bool waking;        /* it is on its way to a lock whose release has woken it */
 	uint64_t cpu, rest; /* ns to run, and then to pass without a processor, until the next operation */
 	uint64_t slice;
+	uint64_t owed; /* ns: a loose hold that found its lock taken comes later */
+	uint32_t owed_lock;
+	uint8_t owed_side;
+	bool paying;
 	uint32_t depth;
 	uint32_t held[HELD_MOST];
 };
@@ -59,7 +64,11 @@ struct sim {
 
 static inline void queue_put(struct sim *s, struct queue *q, uint32_t actor)
 {
-	s->actors[actor].next = NOBODY;
+	struct actor *a = &s->actors[actor];
+
+	a->next = NOBODY;
+	a->before = q->first == NOBODY ? NOBODY : q->last;
+	a->queued = s->now;
 	if (q->first == NOBODY)
 		q->first = actor;
 	else
@@ -71,9 +80,32 @@ static inline uint32_t queue_take(struct sim *s, struct queue *q)
 {
 	uint32_t actor = q->first;
 
-	if (actor != NOBODY)
+	if (actor != NOBODY) {
 		q->first = s->actors[actor].next;
+		if (q->first != NOBODY)
+			s->actors[q->first].before = NOBODY;
+	}
 	return actor;
+}
+
+/* The actor and the one before it in the queue change places. */
+static inline void queue_advance(struct sim *s, struct queue *q, uint32_t actor)
+{
+	struct actor *a = &s->actors[actor], *b = &s->actors[a->before];
+	uint32_t other = a->before;
+
+	a->before = b->before;
+	b->before = actor;
+	b->next = a->next;
+	a->next = other;
+	if (a->before != NOBODY)
+		s->actors[a->before].next = actor;
+	else
+		q->first = actor;
+	if (b->next != NOBODY)
+		s->actors[b->next].before = other;
+	else
+		q->last = other;
 }
 
 static inline const struct op *op_of(const struct sim *s, uint32_t actor)
@@ -95,9 +127,14 @@ static inline bool is_free(const struct sim *s, uint32_t lock)
 void sim_later(struct sim *s, uint32_t actor, enum act act, uint64_t ns);
 void sim_wake(struct sim *s, uint32_t actor, enum act act);
 
-/* locks.c: does the actor's present operation. False: it waits, and will be woken. */
-bool sim_operate(struct sim *s, uint32_t actor);
+/* How it goes on: to the next operation; it waits, and will be woken; it runs for a while, and then does the same operation. */
+enum outcome { OUTCOME_DONE, OUTCOME_WAITS, OUTCOME_RUNS };
+
+/* locks.c: does the actor's present operation. */
+enum outcome sim_operate(struct sim *s, uint32_t actor);
 /* A woken thread tries to get its lock again. The same. */
-bool sim_retry(struct sim *s, uint32_t actor);
+enum outcome sim_retry(struct sim *s, uint32_t actor);
+/* sim.c: the actor has so much to run before anything else. */
+void sim_run(struct sim *s, uint32_t actor, uint64_t ns);
 
 #endif

@@ -89,7 +89,8 @@ int trace_sums(struct trace *t, const struct model_event *sums, size_t n_sums, u
 {
 	struct piece pieces[SUMS_MOST];
 	struct turn *turns;
-	double held = 0, gap, at = (double)from, span = to > from ? (double)(to - from) : 0, scale = 1;
+	double held = 0, gap, ideal = (double)from, end = ideal, left,
+	       span = to > from ? (double)(to - from) : 0, scale = 1;
 	size_t n = 0, n_turns = 0;
 	int r = 0;
 
@@ -112,18 +113,24 @@ int trace_sums(struct trace *t, const struct model_event *sums, size_t n_sums, u
 	}
 	if (held > span * FULL && held > 0)
 		scale = span * FULL / held;
-	gap = (span - held * scale) / (double)(n_turns + 1);
+	left = held * scale;
+	gap = (span - left) / (double)(n_turns + 1);
 	qsort(turns, n_turns, sizeof(*turns), turn_compare);
 	for (size_t i = 0; i < n_turns && r == 0; i++) {
 		struct piece *p = &pieces[turns[i].piece];
-		double length = p->length * scale;
+		double length = p->length * scale, at;
 
-		at += gap;
+		left -= length;
+		ideal += gap;
+		at = trace_free_place(t, p->sum,
+				      &(struct span){ end, (double)to - left, ideal > end ? ideal : end,
+						      length });
 		r = hold_add(t, p, p->sum->within == MODEL_NONE ? LOOSE_OUTER : LOOSE_INNER, at, length);
 		if (r == 0)
 			r = inner_add(t, pieces, n, p, at, length);
 		p->done++;
-		at += length;
+		ideal += length;
+		end = at + length;
 	}
 	free(turns);
 	return r;

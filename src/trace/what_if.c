@@ -20,8 +20,8 @@ struct what_if {
 	struct trace t;
 	uint64_t steps_left;
 	double sleep;
-	double base[2]; /* of the unchanged replay; [1]: nobody waits for elastic strands */
-	bool elastic;
+	double base[2]; /* of the unchanged replay, see replay.second */
+	bool second;    /* there are two ways */
 };
 
 /* Operations, and the turns that threads take on the processors. */
@@ -33,13 +33,13 @@ static uint64_t steps_most(const struct trace *t)
 }
 
 /* A replay, and its measure: run time in ns, or acquisitions by ns. 0: it did not come to an end. */
-static int measure(struct what_if *w, const uint8_t *changed, enum trace_change change, bool elastic,
+static int measure(struct what_if *w, const uint8_t *changed, enum trace_change change, bool second,
 		   bool throughput, double *ret)
 {
 	struct replay r = { .changed = changed,
 			    .change = change,
 			    .sleep = w->sleep,
-			    .elastic = elastic,
+			    .second = second,
 			    .throughput = throughput,
 			    .steps_most = steps_most(&w->t) };
 	int e = trace_replay(&w->t, &r);
@@ -59,12 +59,11 @@ static int measure(struct what_if *w, const uint8_t *changed, enum trace_change 
  */
 static int fit_sleep(struct what_if *w)
 {
-	double low = 0, high = 1, base, cpu = 0;
+	double low = 0, high = 1, base;
 	int r = 0;
 
-	for (size_t i = 0; i < w->t.n_strands; i++)
-		cpu += w->t.strands[i].cpu;
-	if (w->base[0] <= 1.02 * (double)w->t.length || w->t.cores == 0 || cpu < w->t.cores * 0.5)
+	if (w->base[0] <= 1.02 * (double)w->t.length || w->t.cores == 0 ||
+	    trace_demand(&w->t) < w->t.cores * 0.5)
 		return 0;
 	for (int i = 0; i < FITS && r == 0; i++) {
 		w->sleep = (low + high) / 2;
@@ -108,12 +107,13 @@ static int check(struct what_if *w, struct trace_result *ret)
 	if (r == 0 && !server)
 		r = fit_sleep(w);
 	for (size_t i = 0; i < w->t.n_strands; i++)
-		w->elastic = w->elastic || (w->t.strands[i].elastic && !server);
-	if (r == 0 && w->elastic)
-		r = measure(w, NULL, 0, true, false, &w->base[1]);
+		w->second = w->second || (w->t.strands[i].elastic && !server);
+	w->second = w->second || w->t.tries;
+	if (r == 0 && w->second)
+		r = measure(w, NULL, 0, true, server, &w->base[1]);
 	if (r < 0)
 		return r;
-	if (w->base[0] <= 0 || truth <= 0 || (w->elastic && w->base[1] <= 0)) {
+	if (w->base[0] <= 0 || truth <= 0 || (w->second && w->base[1] <= 0)) {
 		ret->refused = "the replay of the unchanged run does not come to an end";
 		return 0;
 	}
@@ -137,8 +137,8 @@ static int one_change(struct what_if *w, const uint8_t *changed, enum trace_chan
 	bool server = result->metric == TRACE_THROUGHPUT;
 	double now;
 
-	for (int elastic = 0; elastic <= (w->elastic ? 1 : 0); elastic++) {
-		int r = measure(w, changed, change, elastic, server, &now);
+	for (int second = 0; second <= (w->second ? 1 : 0); second++) {
+		int r = measure(w, changed, change, second, server, &now);
 
 		if (r < 0)
 			return r;
@@ -146,8 +146,8 @@ static int one_change(struct what_if *w, const uint8_t *changed, enum trace_chan
 			set->known = false;
 			return 0;
 		}
-		range_add(&set->gain[change], server ? now / w->base[0] - 1 : 1 - now / w->base[elastic],
-			  elastic == 0);
+		range_add(&set->gain[change], server ? now / w->base[second] - 1 : 1 - now / w->base[second],
+			  second == 0);
 	}
 	return 0;
 }
@@ -158,6 +158,8 @@ static int one_set(struct what_if *w, const struct trace_result *result, struct 
 	int r = changed ? 0 : -ENOMEM;
 
 	set->known = true;
+	if (set->n_locks > 0 && w->t.permits[set->locks[0]])
+		set->contention_only = false;
 	for (size_t i = 0; r == 0 && i < set->n_locks; i++)
 		changed[set->locks[i]] = 1;
 	for (int change = 0; change < TRACE_CHANGES && r == 0 && set->known; change++) {
@@ -195,7 +197,7 @@ static int run(struct what_if *w, struct trace_set *sets, size_t n_sets, struct 
 	}
 	r = check(w, ret);
 	for (size_t i = 0; i < n_sets && r == 0 && !ret->refused; i++) {
-		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * (w->elastic ? 2 : 1);
+		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * (w->second ? 2 : 1);
 
 		if (i > 0 && cost > w->steps_left)
 			break;
@@ -219,5 +221,7 @@ int trace_what_if(const struct model_process *p, unsigned int cores, struct trac
 		r = run(&w, sets, n_sets, ret);
 	free(w.t.ops);
 	free(w.t.strands);
+	free(w.t.permits);
+	free(w.t.busy);
 	return r;
 }

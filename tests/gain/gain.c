@@ -10,86 +10,16 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 
-struct lock {
-	pthread_mutex_t mutex;
-	char name;
-	bool split;
-	double factor;
-};
+#include "kit.h"
 
-static struct lock a = { .mutex = PTHREAD_MUTEX_INITIALIZER, .name = 'A', .factor = 1 };
-static struct lock b = { .mutex = PTHREAD_MUTEX_INITIALIZER, .name = 'B', .factor = 1 };
 static pthread_rwlock_t rw = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_barrier_t barrier;
 static sem_t jobs;
 static atomic_int done, left, rounds;
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void rest(double ms)
-{
-	struct timespec t = { (time_t)(ms / 1000), (long)((ms - 1000 * (double)(time_t)(ms / 1000)) * 1e6) };
-
-	if (ms > 0)
-		nanosleep(&t, NULL);
-}
-
-/* Uses the processor, for a time that is not measured: the same work each time. */
-static void burn(double ms)
-{
-	uint64_t x = 88172645463325252ull;
-
-	for (uint64_t i = (uint64_t)(ms * 200000); i > 0; i--) {
-		x ^= x << 13;
-		x ^= x >> 7;
-		x ^= x << 17;
-	}
-	__asm__ volatile("" ::"r"((uint32_t)x)); /* so that it is worked out */
-}
-
-static void enter(struct lock *l)
-{
-	if (!l->split)
-		pthread_mutex_lock(&l->mutex);
-}
-
-static void leave(struct lock *l)
-{
-	if (!l->split)
-		pthread_mutex_unlock(&l->mutex);
-}
-
-static __attribute__((noinline)) void in_lock(struct lock *l, double ms)
-{
-	enter(l);
-	rest(ms * l->factor);
-	leave(l);
-}
-
-static void threads(int n, void *(*f)(void *))
-{
-	pthread_t t[16];
-
-	for (long i = 0; i < n; i++)
-		pthread_create(&t[i], NULL, f, (void *)i);
-	for (int i = 0; i < n; i++)
-		pthread_join(t[i], NULL);
-}
-
 /* Four helpers wait much for A and are done early; two workers with B decide when the run ends. */
 static void *offpath(void *p)
 {
@@ -251,16 +181,6 @@ static void server_run(void)
 	rest(1000);
 	printf("%d\n", atomic_load(&rounds));
 	fflush(stdout);
-}
-
-static void change(const char *text)
-{
-	struct lock *l = text[0] == a.name ? &a : &b;
-
-	if (text[0] == '\0' || text[1] != '=')
-		exit(99);
-	l->split = strcmp(text + 2, "split") == 0;
-	l->factor = l->split ? 1 : atof(text + 2);
 }
 
 int main(int argc, char **argv)
