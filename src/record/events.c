@@ -274,7 +274,22 @@ static void write(struct thread *t, const struct event *e)
 
 	if (!at)
 		return;
-	*at = *e;
+	/* As they were written just now: a wider load would wait until all stores before it are done. */
+	at->begin = e->begin;
+	signal_fence();
+	at->end = e->end;
+	signal_fence();
+	at->lock = e->lock;
+	signal_fence();
+	at->other = e->other;
+	signal_fence();
+	at->stack = e->stack;
+	signal_fence();
+	at->type = e->type;
+	signal_fence();
+	at->side = e->side;
+	signal_fence();
+	at->flags = e->flags;
 	publish(t);
 	t->events.end = e->end;
 }

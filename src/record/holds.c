@@ -195,7 +195,7 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 	if (w != NULL) {
 		c->contended++;
 		h->wait = w->ticks;
-		h->facts = w->facts;
+		facts_copy(&h->facts, &w->facts);
 		h->flags = flags | HELD_WAITED;
 	}
 	h->address = (uintptr_t)address;

@@ -75,6 +75,39 @@ bool hold_retract(struct thread *t, const void *address, uint64_t *ret_wait);
  * harmless. */
 struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock);
 
+/* Copies facts that were written just now, each by itself: a wider load would wait until all stores before it are
+ * done. */
+static inline void facts_copy(struct wait_facts *to, const struct wait_facts *from)
+{
+	to->wait_stack = from->wait_stack;
+	signal_fence();
+	to->hold_stack = from->hold_stack;
+	signal_fence();
+	to->hold_site = from->hold_site;
+	signal_fence();
+	to->holder = from->holder;
+	signal_fence();
+	to->flags = from->flags;
+	signal_fence();
+	to->holder_side = from->holder_side;
+	signal_fence();
+	to->waiter_priority = from->waiter_priority;
+	signal_fence();
+	to->holder_priority = from->holder_priority;
+}
+
+static inline void wait_copy(struct wait *to, const struct wait *from)
+{
+	to->start = from->start;
+	signal_fence();
+	to->ticks = from->ticks;
+	signal_fence();
+	to->holder_cell = from->holder_cell;
+	to->side = from->side;
+	facts_copy(&to->facts, &from->facts);
+	to->lock = from->lock;
+}
+
 /* Notes a thread as the holder of the lock that is waited for. cell: of its hold. */
 static inline void wait_set_holder(struct wait *w, uint32_t thread, uint32_t cell)
 {

@@ -11,6 +11,8 @@
 #include "src/record/raw.h"
 
 #define RUNNING_CHANCE 64u /* a power of two */
+#define RUNNING_ENOUGH 32u /* looks at such a chance; the next so many are made at half of it, */
+#define RUNNING_LEAST 4u   /* and so on, so many times */
 #define RUNNING_OFTEN 8u   /* the chance in place of that where one hold in so many is switched out */
 #define LOOK_SHARE 64u     /* a hold is looked at if it takes so many times what a look takes */
 #define UNUSUAL 8u         /* times the usual is unusually long */
@@ -134,6 +136,16 @@ static bool arm(struct thread *t)
 	return true;
 }
 
+/* One hold in so many is looked at, if so many were looked at before. */
+static uint32_t chance_after(uint64_t looks)
+{
+	uint32_t halves = 0;
+
+	for (uint64_t n = looks / RUNNING_ENOUGH; n != 0 && halves < RUNNING_LEAST; n /= 2)
+		halves++;
+	return RUNNING_CHANCE << halves;
+}
+
 /*
  * The weight of a look at a hold of a cell; 0: none is worth while. lasted: ticks so far. Unusually long ones are few and are
  * looked at all, as the holder has probably lost the processor. The cell may be another thread's.
@@ -198,7 +210,9 @@ static bool often_switched(const struct hold_rec *h)
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret)
 {
 	const struct hold_rec *h = works ? known_find(t, cell) : NULL;
-	uint32_t chance = h != NULL && often_switched(h) ? RUNNING_OFTEN : RUNNING_CHANCE;
+	uint32_t chance = h != NULL && often_switched(h)
+				  ? RUNNING_OFTEN
+				  : chance_after(h != NULL ? h->ran_count / RUNNING_CHANCE : 0);
 	int saved = errno;
 
 	*ret = (struct running){ .since = now, .weight = look_weight(t, REF_POINTER(cell), 0, chance) };
@@ -211,12 +225,13 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 	errno = saved;
 }
 
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, struct running *ret)
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint32_t looks,
+		     struct running *ret)
 {
 	int saved = errno;
 	bool done;
 
-	*ret = (struct running){ .weight = look_weight(t, REF_POINTER(cell), lasted, RUNNING_CHANCE) };
+	*ret = (struct running){ .weight = look_weight(t, REF_POINTER(cell), lasted, chance_after(looks)) };
 	done = ret->weight != 0 && take_look(((struct thread_rec *)REF_POINTER(holder))->tid, &ret->first);
 	ret->since = ret->first.ticks;
 	errno = saved;
