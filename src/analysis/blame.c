@@ -129,47 +129,47 @@ static bool is_outer_part(const uint32_t *released, size_t n_released, const uin
 	return false;
 }
 
-/*
- * The stack to show for a holder. It was captured at the release of the lock; where that is the function
- * which took it, the line that took it says more than the one that let go.
- */
+int blame_taken_at(struct report_private *v, uint32_t released, uint32_t site, uint32_t *ret)
+{
+	uint32_t frames[FRAMES_MAX];
+	const char *released_in, *taken_in;
+	size_t n;
+
+	*ret = released;
+	if (site == MODEL_NONE || site >= v->n_frames)
+		return 0;
+	n = model_stack_frames(v->model, released, frames);
+	if (n == 0)
+		return model_stack_replace(v->model, MODEL_NONE, site, ret);
+	released_in = frame_function(v, frames[0]);
+	taken_in = frame_function(v, site);
+	if (frames[0] == site || !released_in || !taken_in || strcmp(released_in, taken_in) != 0)
+		return 0;
+	return model_stack_replace(v->model, released, site, ret);
+}
+
+/* The stack to show for a holder. */
 static int holder_stack(struct report_private *v, struct groups *g, const struct model_edge *e, uint32_t *ret)
 {
-	uint32_t frames[FRAMES_MAX], taken_frames[FRAMES_MAX], stack = e->hold_stack;
-	const char *released_in, *taken_in;
-	uint32_t known, taken;
+	uint32_t frames[FRAMES_MAX], taken_frames[FRAMES_MAX], stack;
+	uint32_t known = table_get(&g->holders, e->hold_stack, e->hold_site), taken;
 	size_t n;
 	int r;
 
-	if (e->hold_site == MODEL_NONE || e->hold_site >= v->n_frames) {
-		*ret = stack;
-		return 0;
-	}
-	known = table_get(&g->holders, stack, e->hold_site);
 	if (known != TABLE_NONE) {
 		*ret = known;
 		return 0;
 	}
+	r = blame_taken_at(v, e->hold_stack, e->hold_site, &stack);
+	if (r < 0)
+		return r;
+	taken = stack == e->hold_stack && e->hold_site < v->n_frames
+			? table_get(&g->taken, e->lock, e->hold_site)
+			: TABLE_NONE;
 	n = model_stack_frames(v->model, stack, frames);
-	if (n == 0) {
-		r = model_stack_replace(v->model, MODEL_NONE, e->hold_site, &stack);
-		if (r < 0)
-			return r;
-	} else if (frames[0] != e->hold_site) {
-		released_in = frame_function(v, frames[0]);
-		taken_in = frame_function(v, e->hold_site);
-		if (released_in && taken_in && strcmp(released_in, taken_in) == 0) {
-			r = model_stack_replace(v->model, stack, e->hold_site, &stack);
-			if (r < 0)
-				return r;
-		} else {
-			taken = table_get(&g->taken, e->lock, e->hold_site);
-			if (taken != TABLE_NONE &&
-			    is_outer_part(frames, n, taken_frames,
-					  model_stack_frames(v->model, taken, taken_frames)))
-				stack = taken;
-		}
-	}
+	if (taken != TABLE_NONE && n && frames[0] != e->hold_site &&
+	    is_outer_part(frames, n, taken_frames, model_stack_frames(v->model, taken, taken_frames)))
+		stack = taken;
 	*ret = stack;
 	return table_put(&g->holders, e->hold_stack, e->hold_site, stack);
 }

@@ -110,6 +110,11 @@ int rows_count(struct report_private *v, struct report_process *e, struct row_ma
 /* roles.c */
 int roles_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
+/*
+ * The stack to show for a hold. It was captured at the release; where that is the function which took the lock, the line
+ * that took it (site) says more than the one that let go. 0 or -ENOMEM.
+ */
+int blame_taken_at(struct report_private *v, uint32_t released, uint32_t site, uint32_t *ret);
 int risks_make(struct report_process *e, struct row_map *map);
 int rows_rank(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_tell_apart(struct report_private *v, struct report_process *e);
@@ -177,6 +182,9 @@ int diagnose_instances(struct diagnoses *d);
 int diagnose_neighbours(struct diagnoses *d);
 /* diagnose_order.c */
 int diagnose_orders(struct diagnoses *d);
+
+/* longest.c: after filter_make() */
+int longest_make(struct report_private *v, struct report_process *e);
 
 /* allocs.c: what matrace recorded */
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);

@@ -19,6 +19,7 @@ void report_options_init(struct report_options *o)
 {
 	*o = (struct report_options){
 		.max = REPORT_MAX_USUAL,
+		.longest = REPORT_LONGEST_USUAL,
 		.fold_images = FOLD_IMAGES_DEFAULT,
 		.progress_fd = -1,
 	};
@@ -48,6 +49,7 @@ void report_free(struct report *r)
 		free(e->processes);
 		free(e->allocs);
 		free(e->diagnoses);
+		free(e->longest);
 	}
 	free(r->processes);
 	free(r->suppressions);
@@ -273,6 +275,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		r = filter_make(v, e, map);
 	if (r == 0)
 		r = totals_make(e); /* of what the filter left */
+	if (r == 0)
+		r = longest_make(v, e);
 	if (r == 0)
 		r = allocs_make(v, report, e);
 	return r;

@@ -33,6 +33,7 @@ struct report_options {
 	struct filter filter; /* what it keeps out is in no output and in no sum */
 	struct order lock_order, cond_order; /* from order_find(); none: total wait */
 	bool per_instance;                   /* do not fold locks made in one place */
+	unsigned int longest;                /* so many of the longest waits at most */
 	unsigned int fold_images; /* more images of one program than this become one entry; 0: never */
 
 	/* naming */
@@ -135,6 +136,22 @@ struct report_wait { /* a thread that waits now */
 	bool certain;      /* the holder holds it still, by its own books */
 	bool holder_ended; /* it ended without releasing it */
 };
+
+/* One of the longest waits for locks, ended or not. */
+struct report_long_wait {
+	uint32_t pid;
+	const struct report_row *row;
+	uint64_t begin_ns;    /* after the start of the process */
+	uint64_t realtime_ns; /* the clock at its beginning */
+	uint64_t wait_ns;
+	uint32_t tid, held_by;                      /* held_by 0: unknown */
+	const char *thread_name, *holder_name;      /* NULL unknown */
+	const struct report_stack *stack, *held_at; /* NULL unknown */
+	enum lock_side side;
+	bool gave_up, unfinished;
+};
+#define REPORT_LONGEST_USUAL 64
+#define REPORT_LONGEST_MOST 10000
 
 struct report_cycle {
 	struct report_wait **waits; /* each waits for the next one's thread, the last for the first's */
@@ -279,6 +296,8 @@ struct report_process { /* one process image, or several of one program */
 	struct alloc_totals realtime_totals, other_totals; /* of the allocator; suppressed ones included */
 	uint64_t watched_calls, watched_ns, watched_max_ns, suppressed_calls;
 	uint32_t realtime_threads;
+	struct report_long_wait *longest; /* longest first */
+	size_t n_longest;
 	struct row_map *map; /* private to src/analysis */
 };
 

@@ -20,7 +20,7 @@ enum argument_type {
 	ARG_TIME, /* enum report_time by name */
 	ARG_LOCK_ORDER,
 	ARG_COND_ORDER,
-	ARG_STATUS,   /* unsigned int, an exit status; min if none is given */
+	ARG_OPTIONAL, /* unsigned int from 1 on; min if none is given */
 	ARG_SECONDS,  /* uint32_t of milliseconds */
 	ARG_CLASSES,  /* uint32_t of bits: a list of watch classes */
 	ARG_WAIT_MIN, /* uint64_t of ns with a unit; without, a number of waits for conditions */

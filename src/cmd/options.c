@@ -181,7 +181,7 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 		return 0;
 	case ARG_LIST: return add_to_list(at, value);
 	case ARG_TIME: return set_time(spec, at, value);
-	case ARG_STATUS:
+	case ARG_OPTIONAL:
 		*(unsigned int *)at = (unsigned int)spec->min;
 		return value ? set_number(&(struct option_spec){ .name = spec->name,
 								 .type = ARG_UINT,
@@ -300,6 +300,8 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 	}
 	o->config.per_instance = o->report.per_instance;
 	o->config.no_follow = o->no_follow;
+	if (o->render.longest > o->report.longest)
+		o->report.longest = o->render.longest;
 	o->report.helpers = o->helpers.items;
 	o->report.suppressions = o->suppressions.items;
 	o->report.filter.locks = o->only_locks.items;

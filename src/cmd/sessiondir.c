@@ -248,10 +248,15 @@ void sessiondir_started(struct sessiondir *s, pid_t program)
 
 void sessiondir_finish(struct sessiondir *s, int wait_status)
 {
+	struct timespec now;
+
 	s->content.wait_status = (uint32_t)wait_status;
 	s->content.end_ticks = sessiondir_ticks(ticks_have_counter() ? CLOCK_KIND_TSC : CLOCK_KIND_NS);
 	s->content.end_ns = ticks_monotonic_ns();
+	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+		s->content.end_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	s->content.finished = 1;
+	write_at(s, offsetof(struct session_file, end_realtime_ns), sizeof(struct session_file));
 	write_at(s, offsetof(struct session_file, end_ticks), offsetof(struct session_file, version));
 	write_at(s, offsetof(struct session_file, finished), offsetof(struct session_file, unrecorded));
 }

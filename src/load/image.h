@@ -61,7 +61,7 @@ struct image {
 	size_t n_nodes, n_held, n_modules, n_counts;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
 		cap_mappings, cap_events, cap_orders, cap_event_chunks, cap_phases, cap_lives, cap_joins,
-		cap_commons;
+		cap_commons, cap_longest;
 	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
 		cap_edge_sites;
 	uint64_t taken;  /* ticks when reading began */
@@ -107,7 +107,11 @@ int frame_resolve(struct image *im, uint64_t address, uint32_t *ret);
 /* orders.c: the same for the orders of locks. */
 int orders_read(struct image *im);
 int orders_resolve(struct image *im);
-/* The lock in use, or the stack, that a ref means; MODEL_NONE if none. */
+/* longest.c: the same for the longest waits. */
+int longest_read(struct image *im);
+int longest_resolve(struct image *im);
+/* The thread, lock in use, or stack, that a ref means; MODEL_NONE if none. */
+uint32_t thread_number(const struct image *im, uint32_t ref);
 uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */

@@ -422,7 +422,8 @@ int items_read(struct image *im)
 	r = chunks_each(im, CHUNK_ALLOCS, sizeof(struct alloc_site), alloc_take);
 	if (r < 0)
 		return r;
-	if ((r = orders_read(im)) < 0 || (r = commons_read(im)) < 0 || (r = events_read(im)) < 0)
+	if ((r = orders_read(im)) < 0 || (r = commons_read(im)) < 0 || (r = longest_read(im)) < 0 ||
+	    (r = events_read(im)) < 0)
 		return r;
 	/* a live process may have taken chunks meanwhile, and what was just read may point into them */
 	if (file_read(im->fd, &im->header, sizeof(im->header), 0) != (int64_t)sizeof(im->header))

@@ -42,6 +42,7 @@ void process_clear(struct model_process *p)
 	free(p->asleep);
 	free(p->lives);
 	free(p->commons);
+	free(p->longest);
 	memset(p, 0, sizeof(*p));
 }
 

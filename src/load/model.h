@@ -182,6 +182,24 @@ struct model_event {
 	uint16_t flags;
 };
 
+/* A thread, though others may have its record now. */
+struct model_who {
+	uint32_t thread, generation, tid; /* thread MODEL_NONE: unknown */
+	char name[17];                    /* perhaps empty */
+};
+
+/* One of the longest waits that ended. */
+struct model_long_wait {
+	uint64_t begin_ns, wait_ns; /* begin: on the process's time line */
+	uint64_t realtime_ns;       /* at its end; 0 unknown */
+	struct model_who waiter, holder;
+	uint32_t lock, wait_stack, hold_stack;
+	uint64_t hold_address; /* as in the session; then ... */
+	uint32_t hold_site;    /* ... the frame of the call that took the lock */
+	uint8_t side;
+	bool gave_up;
+};
+
 /* A place where holders of a lock that others waited for were seen asleep. */
 struct model_asleep {
 	uint32_t lock, site, stack; /* site: the frame of the call that took the lock */
@@ -262,6 +280,8 @@ struct model_process {
 	struct model_life *lives;
 	struct model_common *commons;
 	size_t n_commons;
+	struct model_long_wait *longest; /* in no order */
+	size_t n_longest;
 	size_t n_mappings, n_threads, n_held, n_locks, n_cells, n_edges, n_allocs, n_events, n_phases,
 		n_lives;
 };
@@ -274,9 +294,10 @@ struct model_session {
 	uint32_t program_pid;
 	int wait_status; /* with finished */
 	uint64_t start_realtime_ns;
-	size_t skipped;          /* image files that could not be read */
-	const char *skipped_why; /* of the first of them, NULL if none */
-	uint32_t unrecorded;     /* processes that found no room for their image */
+	uint64_t end_ns, end_realtime_ns; /* with finished: after the start; and the clock then, 0 unknown */
+	size_t skipped;                   /* image files that could not be read */
+	const char *skipped_why;          /* of the first of them, NULL if none */
+	uint32_t unrecorded;              /* processes that found no room for their image */
 };
 
 struct model_tables; /* look-up tables behind the shared arrays, private to src/load */

@@ -116,7 +116,7 @@ int stack_resolve(struct image *im, uint32_t *stack)
 }
 
 /* For a ref that may be 0 but, if it is not, has to lead somewhere. */
-static uint32_t thread_number(struct image *im, uint32_t ref)
+uint32_t thread_number(const struct image *im, uint32_t ref)
 {
 	return chunks_number(im, CHUNK_THREAD, ref);
 }
@@ -409,7 +409,8 @@ int items_resolve(struct image *im)
 		im->node_stack[i] = MODEL_NONE;
 	if ((r = locks_resolve(im)) < 0 || (r = cells_resolve(im)) < 0 || (r = edges_resolve(im)) < 0 ||
 	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = joins_resolve(im)) < 0 ||
-	    (r = allocs_resolve(im)) < 0 || (r = events_resolve(im)) < 0 || (r = orders_resolve(im)) < 0)
+	    (r = allocs_resolve(im)) < 0 || (r = events_resolve(im)) < 0 || (r = orders_resolve(im)) < 0 ||
+	    (r = longest_resolve(im)) < 0)
 		return r;
 	phases_resolve(im->process);
 	r = unfinished_add(im);

@@ -199,6 +199,15 @@ static int names_find(int dir, const char *only, char ***ret_names, size_t *ret_
 	return 0;
 }
 
+static void clocks_take(struct model_session *s, const struct session_file *f)
+{
+	s->start_realtime_ns = f->start_realtime_ns;
+	if (f->finished && f->end_ns > f->start_ns) {
+		s->end_ns = f->end_ns - f->start_ns;
+		s->end_realtime_ns = f->end_realtime_ns;
+	}
+}
+
 static int load_from(struct model *m, int dir, const char *path, const char *only, char *error)
 {
 	struct model_session s = { 0 };
@@ -243,7 +252,7 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	s.program_pid = c->file.program_pid;
 	s.unrecorded = c->file.unrecorded;
 	s.wait_status = (int)c->file.wait_status;
-	s.start_realtime_ns = c->file.start_realtime_ns;
+	clocks_take(&s, &c->file);
 	r = array_grow(&m->sessions, m->n_sessions, &m->tables->cap_sessions, sizeof(*m->sessions));
 	if (r < 0 || !s.path || !s.version) {
 		while (m->n_processes > before)

@@ -7,6 +7,7 @@
 #include "src/record/common.h"
 #include "src/record/events.h"
 #include "src/record/internal.h"
+#include "src/record/longest.h"
 #include "src/record/permits.h"
 #include "src/record/signalled.h"
 #include "src/record/use.h"
@@ -215,6 +216,7 @@ void wait_end(struct thread *t, struct wait *w)
 	waited_end(t, w);
 	events_waited(t, w);
 	conclude(t, w, holder);
+	longest_take(t, w);
 }
 
 void wait_drop(struct thread *t, struct wait *w)
@@ -305,5 +307,6 @@ bool wait_part(struct thread *t, struct wait *w, const struct wait_over *over, s
 	w->ticks -= ret->ticks;
 	events_wait_parted(t, w, ret);
 	conclude(t, ret, 0);
+	longest_take(t, ret);
 	return true;
 }

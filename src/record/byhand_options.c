@@ -27,6 +27,7 @@ enum kind {
 	KIND_OUTPUT,   /* -o */
 	KIND_REPORT,   /* for the report, with an argument */
 	KIND_SHOW,     /* for the report, without one */
+	KIND_EITHER,   /* for the report, with "=" and one, or without */
 	KIND_IGNORED,  /* has an argument */
 	KIND_NO_SENSE, /* means nothing here */
 };
@@ -76,6 +77,7 @@ static const struct option options[] = {
 	{ "lock", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "thread", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "function", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
+	{ "longest", 0, MUTRACE, KIND_EITHER, true, 0, 0, 0 },
 	{ "mutex-order", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "cond-order", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "suppress", 0, MATRACE, KIND_REPORT, true, 0, 0, 0 },
@@ -91,7 +93,8 @@ static const struct option options[] = {
 
 static bool takes_argument(const struct option *o)
 {
-	return o->kind != KIND_FLAG && o->kind != KIND_SHOW && o->kind != KIND_NO_SENSE;
+	return o->kind != KIND_FLAG && o->kind != KIND_SHOW && o->kind != KIND_EITHER &&
+	       o->kind != KIND_NO_SENSE;
 }
 
 void byhand_say(const char *a, const char *b, const char *c)
@@ -301,7 +304,8 @@ static bool take_long(struct byhand_options *o, const char *argument, const char
 	const char *value = argument[2 + length] == '=' ? argument + 2 + length + 1 : NULL;
 	bool separate = false;
 
-	if (option == NULL || (value != NULL && !takes_argument(option) && option->kind != KIND_NO_SENSE)) {
+	if (option == NULL || (value != NULL && !takes_argument(option) && option->kind != KIND_EITHER &&
+			       option->kind != KIND_NO_SENSE)) {
 		say_wrong(option == NULL ? "there is no option " : "takes no value: ", argument);
 		return false;
 	}

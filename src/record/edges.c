@@ -4,6 +4,7 @@
 #include "src/record/events.h"
 #include "src/record/folds.h"
 #include "src/record/internal.h"
+#include "src/record/longest.h"
 #include "src/record/modules.h"
 #include "src/record/waited.h"
 
@@ -203,8 +204,10 @@ void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 	uint8_t busy = busy_enter(t);
 
 	book(t, w, timed_out);
-	if (timed_out)
+	if (timed_out) {
 		events_gave_up(t, w);
+		longest_gave_up(t, w);
+	}
 	busy_leave(t, busy);
 	waits_settle(t);
 }

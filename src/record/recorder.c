@@ -19,6 +19,7 @@
 #include "src/record/folds.h"
 #include "src/record/image.h"
 #include "src/record/internal.h"
+#include "src/record/longest.h"
 #include "src/record/memory.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
@@ -157,6 +158,7 @@ static void child_start(void)
 	common_reset();
 	episodes_reset();
 	events_reset();
+	longest_reset();
 	threads_reset();
 	recorder.threads = 0;
 	if (image_adopt() < 0) {

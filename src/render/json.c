@@ -259,6 +259,7 @@ void json_process_head(struct json_out *j, const struct report_process *e)
 		json_emit(j, "unseen_ns", json_count(e->unseen_ns));
 	json_what_if(j, e);
 	json_events(j, e);
+	json_longest(j, e);
 }
 
 static void process(struct json_out *j, const struct report_process *e)

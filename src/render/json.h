@@ -44,6 +44,7 @@ void json_what_if(struct json_out *j, const struct report_process *e);
 
 /* json_events.c */
 void json_events(struct json_out *j, const struct report_process *e);
+void json_longest(struct json_out *j, const struct report_process *e);
 
 /* The members of a process but for its locks and conditions, into the present object. */
 void json_process_head(struct json_out *j, const struct report_process *e);

@@ -15,6 +15,7 @@ struct render_options {
 	const struct report_options *report; /* which rows */
 	const char *tool;                    /* what lines of the text begin with: the name of the command */
 	unsigned int frames;                 /* shown of a stack in the text, at least 1 */
+	unsigned int longest;                /* waits to be listed in the text; 0: none */
 	bool debug_info;                     /* -d: modules, addresses and all frames in the text */
 	enum report_time time;               /* of stacks, in formats that have one */
 	unsigned int width;                  /* columns of the terminal, 0: as wide as it gets */

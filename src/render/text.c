@@ -52,6 +52,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_misuse(t, e);
 	text_inversions(t, e);
 	text_waiting(t, e);
+	text_longest(t, e);
 	text_foot(t, e);
 }
 

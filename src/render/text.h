@@ -63,6 +63,7 @@ void text_gain_head(const struct text_out *t, const struct report_process *e);
 void text_gain_line(const struct text_out *t, const struct report_process *e, const struct report_row *row);
 /* text_events.c */
 void text_window(const struct text_out *t, const struct report_process *e);
+void text_longest(const struct text_out *t, const struct report_process *e);
 
 /* text_threads.c */
 void text_threads(const struct text_out *t, const struct report_process *e);

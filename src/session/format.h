@@ -26,6 +26,7 @@
 #include "src/session/histogram.h"
 #include "src/session/holds.h"
 #include "src/session/kinds.h"
+#include "src/session/longest.h"
 #include "src/session/orders.h"
 #include "src/session/outside.h"
 #include "src/session/threads.h"
@@ -99,6 +100,7 @@ struct session_file {
 	uint32_t
 		left_behind; /* 1: made by hand, and its maker ended before others: the last of them reports */
 	uint32_t filters;    /* seccomp filters of whoever made the session */
+	uint64_t end_realtime_ns; /* with "finished"; 0 unknown */
 };
 
 /* Why something was not recorded; indices of image_header.lost. All are lost events but STACK: those events

@@ -165,6 +165,20 @@ static void number_change(uint8_t *data, uint8_t *at, struct chunk **chunks, siz
 	memcpy(at, &value, width);
 }
 
+/* An attacker knows how sums are made. */
+static void sums_mend(struct chunk **chunks, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct long_wait *w = (struct long_wait *)(chunks[i] + 1);
+
+		if (chunks[i]->type != CHUNK_LONGEST || chunks[i]->item_size != sizeof(*w))
+			continue;
+		for (uint32_t k = 0;
+		     k < chunks[i]->used && (uint8_t *)(w + k + 1) <= (uint8_t *)chunks[i] + CHUNK_ALIGN; k++)
+			w[k].sum = long_wait_sum(&w[k]);
+	}
+}
+
 static void image_change(uint8_t *data, size_t size, uint64_t *random)
 {
 	struct chunk *chunks[CHUNKS_MAX];
@@ -201,6 +215,8 @@ static void image_change(uint8_t *data, size_t size, uint64_t *random)
 		if (item)
 			number_change(data, item + fuzz_random(random) % item_size, chunks, n, random);
 	}
+	if (*random >> 60)
+		sums_mend(chunks, n);
 }
 
 const fuzz_changer fuzz_change = image_change;
@@ -249,6 +265,15 @@ static void watched_calls(struct image_maker *m, uint32_t thread, uint32_t stack
 
 static void events_and_phases(struct image_maker *m, const uint32_t *threads, uint32_t lock, uint32_t stack)
 {
+	for (uint64_t i = 0; i < 3; i++) {
+		struct long_wait *w = image_maker_long_wait(m, threads[i], lock, 1100000000 + i, 1000 * i);
+
+		w->holder = threads[0];
+		w->wait_stack = w->hold_stack = stack;
+		w->hold_site = 0x402000;
+		w->realtime_ns = 1000000000000000000u;
+		w->sum = long_wait_sum(w);
+	}
 	for (int i = 0; i < 8; i++) {
 		struct event *ev = image_maker_event(m, threads[i % 3], (enum event_type)(1 + i));
 

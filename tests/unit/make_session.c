@@ -314,6 +314,19 @@ struct event *image_maker_event(struct image_maker *m, uint32_t thread, enum eve
 	return e;
 }
 
+struct long_wait *image_maker_long_wait(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t begin,
+					uint64_t length)
+{
+	struct long_wait *w = item(m, CHUNK_LONGEST, 0, sizeof(*w));
+
+	w->begin = begin;
+	w->length = length;
+	w->lock = lock;
+	w->waiter = thread;
+	w->sum = long_wait_sum(w);
+	return w;
+}
+
 struct phase_rec *image_maker_phase(struct image_maker *m, const char *name, uint64_t begin, uint64_t end)
 {
 	struct phase_rec *p = item(m, CHUNK_PHASES, 0, sizeof(*p));

@@ -42,6 +42,9 @@ struct edge *image_maker_edge(struct image_maker *m, uint32_t thread, uint32_t l
 /* Counts cells and edges that refer to it for several locks of its kind and stacks. */
 uint32_t image_maker_fold(struct image_maker *m, enum lock_kind kind, struct lock_rec **ret);
 struct event *image_maker_event(struct image_maker *m, uint32_t thread, enum event_type type);
+/* One of the longest waits. What is changed in it needs another sum. */
+struct long_wait *image_maker_long_wait(struct image_maker *m, uint32_t thread, uint32_t lock, uint64_t begin,
+					uint64_t length);
 struct phase_rec *image_maker_phase(struct image_maker *m, const char *name, uint64_t begin, uint64_t end);
 /* The header of the chunk that an item is in. */
 struct chunk *image_maker_chunk(struct image_maker *m, const void *item);

@@ -169,6 +169,101 @@ static void test_totals_and_ranking(void **state)
 	assert_true(p->complete);
 }
 
+#define HOUR 3600000000000u
+#define CLOCK (5 * (uint64_t)HOUR)
+#define START 1000000000u
+
+/* Longest waits as the recorder keeps them: one of a thread that is gone, one after the clock was set back
+ * by an hour, and one that is half written. */
+static void make_long_waits(struct fixture *f, uint32_t lock, const uint32_t threads[2])
+{
+	struct long_wait *w = image_maker_long_wait(f->im, threads[0], lock, START + 1000, 5000);
+
+	w->realtime_ns = CLOCK + 6000;
+	w->waiter_tid = 99;
+	strcpy(w->waiter_name, "gone");
+	w->hold_stack = stack(f, 0x3010, 0x2010, 0);
+	w->hold_site = BASE + 0x3110;
+	w->holder = threads[1];
+	w->holder_tid = 102;
+	w->holder_generation = 1;
+	w->gave_up = 1;
+	w->sum = long_wait_sum(w);
+	w = image_maker_long_wait(f->im, threads[1], lock, START + 20000, 3000);
+	w->realtime_ns = CLOCK + 23000 - HOUR;
+	w->sum = long_wait_sum(w);
+	image_maker_long_wait(f->im, threads[1], lock, START + 7, 900000)->length++;
+}
+
+/* Waits as events: one of those above again, and another one. */
+static void make_waits(struct fixture *f, uint32_t lock, const uint32_t threads[2])
+{
+	struct event *e = image_maker_event(f->im, threads[1], EVENT_WAIT);
+
+	e->begin = START + 20000;
+	e->end = START + 23000;
+	e->lock = lock;
+	e = image_maker_event(f->im, threads[1], EVENT_WAIT);
+	e->begin = START + 40000;
+	e->end = START + 44000;
+	e->lock = lock;
+	e->other = threads[0];
+}
+
+static void check_longest(const struct report_long_wait *w)
+{
+	assert_true(w[0].unfinished);
+	assert_int_equal(w[0].wait_ns, 940000);
+	assert_int_equal(w[0].held_by, 101);
+	assert_int_equal(w[0].realtime_ns, CLOCK + 60000 - HOUR);
+	assert_int_equal(w[1].wait_ns, 5000);
+	assert_int_equal(w[1].realtime_ns, CLOCK + 1000);
+	assert_int_equal(w[1].tid, 99);
+	assert_string_equal(w[1].thread_name, "gone");
+	assert_string_equal(w[1].holder_name, "late");
+	assert_int_equal(w[1].held_at->frames[0].line, 70); /* where it was taken, not where released */
+	assert_true(w[1].gave_up);
+	assert_int_equal(w[2].wait_ns, 4000);
+	assert_int_equal(w[2].realtime_ns, CLOCK + 40000 - HOUR);
+	assert_int_equal(w[2].held_by, 101);
+	assert_int_equal(w[3].wait_ns, 3000);
+	assert_int_equal(w[3].realtime_ns, CLOCK + 20000 - HOUR);
+}
+
+/* Waits of three sources, each once, with the clock as it was then. */
+static void test_longest(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t lock = image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9000, NULL), t[2], cell;
+	struct image_header *h = image_maker_header(f->im);
+	struct thread_rec *r[2];
+
+	for (uint32_t i = 0; i < 2; i++) {
+		t[i] = image_maker_thread(f->im, 101 + i, &r[i]);
+		strcpy(r[i]->name, i ? "late" : "early");
+		r[i]->end_ticks = 0;
+	}
+	h->start_realtime_ns = CLOCK;
+	h->end_ticks = 0;
+	h->observed_end_ticks = START + 1000000;
+	make_long_waits(f, lock, t);
+	make_waits(f, lock, t);
+	cell = image_maker_cell(f->im, t[0], lock, 10, NULL);
+	image_maker_held(f->im, r[0], lock, cell)->since = START + 50000;
+	r[1]->waiting_lock = lock;
+	r[1]->waiting_since = START + 60000;
+	assert_int_equal(report(f)->n_longest, 4);
+	check_longest(f->report->processes[0].longest);
+
+	f->options.filter.threads = (const char *const[]){ "gone", NULL };
+	assert_int_equal(report(f)->n_longest, 0); /* no present thread of that name used a lock */
+	f->options.filter.threads = (const char *const[]){ "early", NULL };
+	assert_int_equal(report(f)->n_longest, 2);
+	f->options.filter.threads = NULL;
+	f->options.filter.wait_ns = 4500;
+	assert_int_equal(report(f)->n_longest, 2);
+}
+
 static void test_orders_and_limits(void **state)
 {
 	struct fixture *f = *state;
@@ -848,6 +943,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_totals_and_ranking),
 		TEST(test_orders_and_limits),
+		TEST(test_longest),
 		TEST(test_numbers_of_rows),
 		TEST(test_short_names),
 		TEST(test_naming_and_folding),

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * A program whose time line is known, and harder to draw than that of events.c: holds that are released in
- * another order than the reverse, a broadcast to three threads, threads one after another, a child process,
- * and at the end a thread that waits for a lock and never gets it.
+ * timeline [kill|many]: a program whose time line is known, and harder to draw than that of events.c: holds
+ * that are released in another order than the reverse, a broadcast to three threads, threads one after
+ * another, a child process, and at the end a thread that waits for a lock and never gets it. With "kill" it
+ * dies after the first of these, with "many" the first ones are followed by more events than a small budget
+ * keeps.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "handshake.h"
 
 #define WAITERS 3
+#define ROUNDS 10000
 
 static pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER, second = PTHREAD_MUTEX_INITIALIZER,
 		       crowd_mutex = PTHREAD_MUTEX_INITIALIZER, never = PTHREAD_MUTEX_INITIALIZER;
@@ -78,11 +82,39 @@ static void broadcast(void)
 		pthread_join(t[i], NULL);
 }
 
-int main(void)
+static void *meet(void *barrier)
+{
+	for (int i = 0; i < ROUNDS; i++)
+		pthread_barrier_wait(barrier);
+	return NULL;
+}
+
+/* Many events, after a second in which there is none. */
+static void many(void)
+{
+	pthread_barrier_t barrier;
+	pthread_t t;
+
+	sleep_us(1000000);
+	pthread_barrier_init(&barrier, NULL, 2);
+	pthread_create(&t, NULL, meet, &barrier);
+	meet(&barrier);
+	pthread_join(t, NULL);
+	out_of_order();
+	pthread_barrier_destroy(&barrier);
+}
+
+int main(int argc, char **argv)
 {
 	pid_t child;
 
 	out_of_order();
+	if (argc > 1 && argv[1][0] == 'm') {
+		many();
+		return 0;
+	}
+	if (argc > 1 && argv[1][0] == 'k')
+		raise(SIGKILL);
 	broadcast();
 	for (int i = 0; i < 3; i++) {
 		pthread_t t;
