@@ -42,6 +42,7 @@ struct report_options {
 	const char *const
 		*helpers; /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
 	bool no_symbols;
+	bool no_gains; /* events are not replayed to tell what fixing a lock would gain */
 
 	/* matrace */
 	const char *const *suppressions; /* files of globs, NULL-terminated; or NULL */

@@ -34,6 +34,7 @@ int command_run(struct options *o, int argc, char **argv);
 int command_report(struct options *o, int argc, char **argv);
 int command_diff(struct options *o, int argc, char **argv);
 int command_check(struct options *o, int argc, char **argv);
+int command_top(struct options *o, int argc, char **argv);
 int command_hang(struct options *o, int argc, char **argv);
 
 #endif

@@ -13,6 +13,8 @@ static const struct command commands[] = {
 	  "run PROGRAM, or read SESSION and JSON files, and fail if a lock is over its limits" },
 	{ "hang", FOR_HANG, false, command_hang, "hang [OPTION...] PID|CORE",
 	  "tell which threads of a process or core file wait for which others right now" },
+	{ "top", FOR_TOP, false, command_top, "top [OPTION...] [SESSION|PID]",
+	  "show which locks are waited for right now in a process that is being recorded" },
 };
 
 const struct tool tool = {

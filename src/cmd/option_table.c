@@ -13,7 +13,7 @@ const char *const option_group_titles[GROUP_MAX] = {
 
 #define AT(member) offsetof(struct options, member)
 
-#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES | FOR_HANG)
+#define FOR_READING (FOR_REPORTS | FOR_DIFF | FOR_CHECK | FOR_WATCHES | FOR_HANG | FOR_TOP)
 
 #define FOR_FILTER (FOR_REPORTS | FOR_DIFF | FOR_CHECK)
 
@@ -76,6 +76,18 @@ const struct option_spec option_specs[] = {
 	{ GROUP_ROWS, 0, "max", "N", FOR_WATCHES, ARG_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N rows at most" },
 	{ GROUP_ROWS, 0, "all", NULL, FOR_WATCHES, ARG_FLAG, AT(report.all), 0, 0, "show all rows" },
+	{ GROUP_WHAT, 0, "batch", NULL, FOR_TOP, ARG_FLAG, AT(top_batch), 0, 0,
+	  "print a table again and again, for logs, without a screen" },
+	{ GROUP_WHAT, 0, "interval", "SECONDS", FOR_TOP, ARG_SECONDS, AT(top_interval_ms), 0, UINT32_MAX,
+	  "look again after so many seconds; 1 if not given" },
+	{ GROUP_WHAT, 0, "count", "N", FOR_TOP, ARG_UINT, AT(top_count), 0, UINT32_MAX,
+	  "with --batch: end after N tables" },
+	{ GROUP_ROWS, 0, "filter", "TEXT", FOR_TOP, ARG_STRING, AT(top_filter), 0, 0,
+	  "only locks that have TEXT in their name" },
+	{ GROUP_ROWS, 0, "max", "N", FOR_TOP, ARG_UINT, AT(report.max), 0, UINT32_MAX,
+	  "with --batch: show N locks at most" },
+	{ GROUP_ROWS, 0, "per-instance", NULL, FOR_TOP, ARG_FLAG, AT(report.per_instance), 0, 0,
+	  "a row for each lock: locks made in one place are not put together" },
 	{ GROUP_ROWS, 0, "max", "N", FOR_REPORTS, ARG_UINT, AT(report.max), 0, UINT32_MAX,
 	  "show N locks and N conditions at most" },
 	{ GROUP_ROWS, 0, "all", NULL, FOR_REPORTS, ARG_FLAG, AT(report.all), 0, 0,

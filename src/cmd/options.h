@@ -23,6 +23,7 @@ enum command_bit {
 	FOR_WATCH = 16,        /* matrace PROGRAM */
 	FOR_WATCH_REPORT = 32, /* matrace report */
 	FOR_HANG = 64,
+	FOR_TOP = 128,
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT)
 #define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
@@ -48,6 +49,11 @@ struct options {
 	const char *write_baseline, *junit, *github, *markdown;
 	bool pass_status;
 	unsigned int noisy_status; /* of check where all that is over is too noisy to judge */
+	/* top */
+	bool top_batch;
+	uint32_t top_interval_ms;
+	unsigned int top_count; /* of tables; 0: until the program ends */
+	const char *top_filter;
 	/* matrace */
 	struct string_list suppressions; /* report.suppressions */
 	const char *rt_threads;

@@ -98,6 +98,7 @@ struct model_life {
 
 struct model_lock {
 	uint64_t address;
+	uint32_t ref; /* of its record in the image file: tells it when the file is read again */
 	enum lock_kind kind;
 	uint8_t type, protocol, flags; /* as in struct lock_rec */
 	uint32_t state;

@@ -86,14 +86,15 @@ for name, unit, factor, slack in figures:
     assert (row is not None) == (factor != "0"), name
     assert row is None or row.groups() == (factor, text[unit]), (name, row.groups(), factor, text[unit])
 PY
-# The page of hang has its options.
-page4=$top_srcdir/man/mutrace-hang.1
-expect 0 "$mutrace" hang --help
-grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help4
-[ -s help4 ] || fail "no options in --help of hang"
-sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page4" | sed 's/\\-/-/g' | sed -n 's/^\.B[RI]* //p' |
-	grep -oE -- '--[a-z][a-z-]+' | sort -u >described4
-diff help4 described4 >out || fail "--help (<) and man page (>) of hang"
+# The pages of hang and top have their options.
+for command in hang top; do
+	expect 0 "$mutrace" $command --help
+	grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help4
+	[ -s help4 ] || fail "no options in --help of $command"
+	sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$top_srcdir/man/mutrace-$command.1" | sed 's/\\-/-/g' |
+		sed -n 's/^\.B[RI]* //p' | grep -oE -- '--[a-z][a-z-]+' | sort -u >described4
+	diff help4 described4 >out || fail "--help (<) and man page (>) of $command"
+done
 expect 0 "$(dirname "$mutrace")/matrace" --help
 grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help3
 [ -s help3 ] || fail "no options in --help of matrace"
@@ -105,7 +106,7 @@ grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | wh
 	grep -qx -e "$option" help || exit 1
 done || fail "the README names an option that does not exist"
 
-for page in "$page" "$page2" "$page4"; do
+for page in "$page" "$page2" "$top_srcdir"/man/mutrace-hang.1 "$top_srcdir"/man/mutrace-top.1; do
 	if command -v man >/dev/null; then
 		MANWIDTH=80 man --warnings -l "$page" >rendered 2>warnings || fail "man: $(cat warnings)"
 		[ ! -s warnings ] || fail "man warns: $(cat warnings)"

@@ -28,7 +28,7 @@ allowed() {
 	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h" \
 		"src/render/frame.h src/render/number.h src/base" ;;
 	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/inspect/inspect.h src/inspect/sleeper.h" \
-		"src/load/model.h src/render src/session src/base" ;;
+		"src/load/model.h src/load/refresh.h src/render src/session src/base" ;;
 	*) return 1 ;;
 	esac
 }
