@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Commands: each a file of its own. A program (mutrace, matrace) is a table of them; main() picks one,
- * parses its options and answers --help and --version. No command looks at the table.
+ * parses its options and answers --help and --version. No command but completions looks at the table.
  */
 #ifndef MUTRACE_CMD_COMMAND_H
 #define MUTRACE_CMD_COMMAND_H
@@ -27,7 +27,7 @@ struct tool {
 	size_t n_commands;
 };
 
-/* Each program defines its own, for main() alone. */
+/* Each program defines its own, for main() and completions. */
 extern const struct tool tool;
 
 int command_run(struct options *o, int argc, char **argv);
@@ -35,6 +35,7 @@ int command_report(struct options *o, int argc, char **argv);
 int command_diff(struct options *o, int argc, char **argv);
 int command_check(struct options *o, int argc, char **argv);
 int command_top(struct options *o, int argc, char **argv);
+int command_completions(struct options *o, int argc, char **argv);
 int command_hang(struct options *o, int argc, char **argv);
 
 #endif

@@ -75,6 +75,8 @@ static const struct command commands[] = {
 	  "run PROGRAM and report what its realtime threads did that may block" },
 	{ "report", FOR_WATCH_REPORT, false, command_report, "report [OPTION...] SESSION...",
 	  "report on sessions that were kept, or that still run" },
+	{ "completions", FOR_COMPLETIONS, false, command_completions, "completions SHELL",
+	  "print what bash, zsh or fish want to know to complete command lines" },
 };
 
 const struct tool tool = {

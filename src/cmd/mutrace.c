@@ -15,6 +15,8 @@ static const struct command commands[] = {
 	  "tell which threads of a process or core file wait for which others right now" },
 	{ "top", FOR_TOP, false, command_top, "top [OPTION...] [SESSION|PID]",
 	  "show which locks are waited for right now in a process that is being recorded" },
+	{ "completions", FOR_COMPLETIONS, false, command_completions, "completions SHELL",
+	  "print what bash, zsh or fish want to know to complete command lines" },
 };
 
 const struct tool tool = {

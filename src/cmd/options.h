@@ -24,6 +24,7 @@ enum command_bit {
 	FOR_WATCH_REPORT = 32, /* matrace report */
 	FOR_HANG = 64,
 	FOR_TOP = 128,
+	FOR_COMPLETIONS = 256,
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT)
 #define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
