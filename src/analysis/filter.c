@@ -114,6 +114,8 @@ static void follow(struct report_process *e, const struct moves *m)
 			e->diagnoses[kept++] = *d;
 	}
 	e->n_diagnoses = kept;
+	for (size_t i = 0; i < e->path.sums.n_parts; i++)
+		e->path.rows[i] = moved_to(m, e->path.rows[i]);
 }
 
 /* The sums of threads are of all locks, so they are shown of the threads that were asked for only. */

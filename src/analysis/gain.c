@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "src/analysis/private.h"
+#include "src/base/match.h"
 
 #define ROWS_MOST 10
 #define WAIT_LEAST 0.005 /* of the run, that a row must have cost together to be looked at, or */
@@ -148,9 +149,80 @@ static int bounds_make(struct report_process *e, struct candidates *c)
 	return r;
 }
 
-int gains_make(struct report_process *e, const struct row_map *map)
+static bool stack_matches(struct report_private *v, const char *const *globs, uint32_t stack)
+{
+	const struct report_stack *s = symbols_stack(v, stack);
+
+	for (size_t i = 0; s && i < s->n; i++)
+		if (match_any_function(globs, s->frames[i].function))
+			return true;
+	return false;
+}
+
+/* Which acquisitions --work means. */
+static int work_find(struct report_private *v, const struct report_process *e, const struct row_map *map,
+		     uint8_t *locks, uint8_t *stacks)
+{
+	const struct model_process *p = e->first;
+	const char *const *globs = v->options->work;
+	uint8_t *looked_at = calloc(v->model->n_nodes + 1, 1);
+
+	if (!looked_at)
+		return -ENOMEM;
+	for (size_t i = 0; i < p->n_locks; i++) {
+		const struct report_row *row = row_of(e, map, 0, (uint32_t)i);
+
+		locks[i] = row && match_any(globs, row->name);
+	}
+	for (size_t i = 0; i < p->n_events; i++) {
+		uint32_t stack = p->events[i].stack;
+
+		if (stack == MODEL_NONE || looked_at[stack]++)
+			continue;
+		looked_at[stack] = 1;
+		stacks[stack] = stack_matches(v, globs, stack);
+	}
+	free(looked_at);
+	return 0;
+}
+
+static int what_if(struct report_private *v, struct report_process *e, const struct row_map *map,
+		   struct candidates *c)
+{
+	uint8_t *locks, *stacks;
+	int r = -ENOMEM;
+
+	if (!v->options->work)
+		return trace_what_if(e->first, e->first->cores, NULL, c->sets, c->n, &e->what_if);
+	locks = calloc(e->first->n_locks + 1, 1);
+	stacks = calloc(v->model->n_nodes + 1, 1);
+	if (locks && stacks)
+		r = work_find(v, e, map, locks, stacks);
+	if (r == 0)
+		r = trace_what_if(e->first, e->first->cores, &(struct trace_work){ locks, stacks }, c->sets,
+				  c->n, &e->what_if);
+	free(locks);
+	free(stacks);
+	return r;
+}
+
+/* Explains the run time; of no use where the end of the run is not the program's. */
+static int path_make(struct report_private *v, struct report_process *e, const struct row_map *map)
+{
+	struct report_path *path = &e->path;
+	int r = e->first->end == PROCESS_EXITED ? path_find(e->first, &path->sums) : 0;
+
+	for (size_t i = 0; i < path->sums.n_parts; i++) {
+		path->rows[i] = row_of(e, map, 0, path->sums.parts[i].lock);
+		path->stacks[i] = symbols_stack(v, path->sums.parts[i].stack);
+	}
+	return r;
+}
+
+int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map)
 {
 	struct candidates c = { .n = 0 };
+	const struct report_row *work;
 	int r;
 
 	if (e->n_processes != 1 || e->first->config.watch)
@@ -160,10 +232,14 @@ int gains_make(struct report_process *e, const struct row_map *map)
 		return 0;
 	r = collect(e, map, &c);
 	if (r == 0)
-		r = trace_what_if(e->first, e->first->cores, c.sets, c.n, &e->what_if);
+		r = what_if(v, e, map, &c);
+	work = r == 0 && e->what_if.work != MODEL_NONE ? row_of(e, map, 0, e->what_if.work) : NULL;
+	e->work = work ? work->name : NULL;
 	if (r == 0 && e->what_if.refused && e->what_if.metric == TRACE_RUN_TIME)
 		r = bounds_make(e, &c);
 	e->what_if_made = r == 0;
+	if (r == 0 && e->what_if.metric == TRACE_RUN_TIME)
+		r = path_make(v, e, map);
 	for (size_t i = 0; i < c.n && r == 0; i++) {
 		c.rows[i]->gain_known = c.sets[i].known;
 		for (int k = 0; k < TRACE_CHANGES; k++)

@@ -129,7 +129,7 @@ void rows_show(const struct report_options *o, struct report_row *rows, size_t n
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
 /* gain.c */
-int gains_make(struct report_process *e, const struct row_map *map);
+int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
 /* Takes NULL. */
 void row_map_free(struct row_map *map, size_t n_processes);

@@ -268,7 +268,7 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	if (r == 0)
 		r = totals_make(e);
 	if (r == 0 && !v->options->no_gains)
-		r = gains_make(e, map);
+		r = gains_make(v, e, map);
 	if (r == 0)
 		others_name(e, map);
 	if (r == 0)

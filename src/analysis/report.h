@@ -13,6 +13,7 @@
 #include "src/analysis/counters.h"
 #include "src/base/match.h"
 #include "src/load/model.h"
+#include "src/trace/path.h"
 #include "src/trace/trace.h"
 
 struct symbolizer;
@@ -29,8 +30,10 @@ struct report_options {
 	unsigned int max; /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
 	bool all;         /* every row, minima and max ignored */
 	uint64_t locked_min, owner_changed_min, contended_min;
-	uint64_t wait_min;    /* conditions: waited on at least this often (as the old mutrace has it) */
-	struct filter filter; /* what it keeps out is in no output and in no sum */
+	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
+	const char *const *
+		work; /* NULL-terminated globs of functions and locks whose acquisitions are work done; or NULL */
+	struct filter filter;                /* what it keeps out is in no output and in no sum */
 	struct order lock_order, cond_order; /* from order_find(); none: total wait */
 	bool per_instance;                   /* do not fold locks made in one place */
 	unsigned int longest;                /* so many of the longest waits at most */
@@ -254,6 +257,13 @@ struct report_suppression { /* a line of a suppression file */
 	uint64_t calls; /* that it kept out */
 };
 
+/* The critical path, see path.h; sums.length_ns 0: none is known. */
+struct report_path {
+	struct path sums;
+	const struct report_row *rows[PATH_PARTS];     /* of sums.parts; NULL: in no report */
+	const struct report_stack *stacks[PATH_PARTS]; /* NULL unknown */
+};
+
 struct report_process { /* one process image, or several of one program */
 	const struct model_process *first;
 	const struct model_process **processes;
@@ -273,6 +283,8 @@ struct report_process { /* one process image, or several of one program */
 	size_t n_locks, n_conditions;
 	bool what_if_made;  /* the following is known */
 	bool what_if_bound; /* gains are bounds by counters: nothing is gained, or so much at most */
+	const char *work; /* name of the lock whose acquisitions were taken for work done; NULL: none were */
+	struct report_path path;
 	struct trace_result what_if;
 	size_t n_filtered, n_filtered_conditions; /* rows behind these, that the filter keeps out */
 	uint64_t filtered_ns;                     /* waits for these locks */

@@ -109,6 +109,10 @@ const struct option_spec option_specs[] = {
 	  "only locks that threads of such a name used" },
 	{ GROUP_ROWS, 0, "function", "GLOB", FOR_FILTER, ARG_LIST, AT(only_functions), 0, 0,
 	  "only locks that were waited for or held in, or below, such a function" },
+	{ GROUP_ROWS, 0, "work", "GLOB", FOR_REPORTS, ARG_LIST, AT(work), 0, 0,
+	  "judge locks by throughput: how often such a lock, or a lock in or below such a function, was "
+	  "acquired; "
+	  "may be given again" },
 	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, ARG_LOCK_ORDER, AT(report.lock_order), 0, 0,
 	  "order locks by ORDER (see below), not by total wait" },
 	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, ARG_COND_ORDER, AT(report.cond_order), 0, 0,

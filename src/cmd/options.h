@@ -42,6 +42,7 @@ struct options {
 	struct output outputs[OUTPUTS];
 	const char *output;         /* -o: directory to keep the session in; NULL: it is not kept */
 	struct string_list helpers; /* report.helpers */
+	struct string_list work;    /* report.work */
 	struct string_list only_locks, only_threads, only_functions; /* report.filter */
 	/* diff and check */
 	struct string_list bases; /* --base, --baseline */

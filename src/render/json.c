@@ -258,6 +258,7 @@ void json_process_head(struct json_out *j, const struct report_process *e)
 	if (e->unseen_known)
 		json_emit(j, "unseen_ns", json_count(e->unseen_ns));
 	json_what_if(j, e);
+	json_path(j, e);
 	json_events(j, e);
 	json_longest(j, e);
 }

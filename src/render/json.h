@@ -41,6 +41,7 @@ json_t *json_stack(struct json_out *j, const struct report_stack *s);
 
 /* json_gain.c: JSON's what_if */
 void json_what_if(struct json_out *j, const struct report_process *e);
+void json_path(struct json_out *j, const struct report_process *e);
 
 /* json_events.c */
 void json_events(struct json_out *j, const struct report_process *e);

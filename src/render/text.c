@@ -44,6 +44,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_lock_table(t, e);
 	text_hidden(t, e);
 	text_lock_details(t, e);
+	text_path(t, e);
 	text_work(t, e);
 	text_threads(t, e);
 	text_condition_table(t, e);

@@ -61,6 +61,8 @@ void text_foot(const struct text_out *t, const struct report_process *e);
 /* text_gain.c: the second line, and one of a lock's paragraph */
 void text_gain_head(const struct text_out *t, const struct report_process *e);
 void text_gain_line(const struct text_out *t, const struct report_process *e, const struct report_row *row);
+/* The critical path. */
+void text_path(const struct text_out *t, const struct report_process *e);
 /* text_events.c */
 void text_window(const struct text_out *t, const struct report_process *e);
 void text_longest(const struct text_out *t, const struct report_process *e);

@@ -101,8 +101,9 @@ static void say_fix(const struct text_out *t, const struct report_process *e, co
 	if (other)
 		snprintf(more, sizeof(more), " Lock %u, with most of the wait, would not.", other->rank);
 	if (e->what_if.metric == TRACE_THROUGHPUT)
-		text_line(t, "fixing lock %u would help: %s about %s of throughput.%s", fix->rank, how,
-			  gain_text(number, e, r), more);
+		text_line(t, "fixing lock %u would help: %s about %s of throughput%s%s.%s", fix->rank, how,
+			  gain_text(number, e, r), e->work ? ", counted by acquisitions of " : "",
+			  e->work ? e->work : "", more);
 	else if (r.high - r.low > RANGE_LEAST)
 		text_line(t, "fixing lock %u may help: %s %s less run time.%s", fix->rank, how,
 			  gain_text(number, e, r), more);
@@ -152,4 +153,31 @@ void text_gain_line(const struct text_out *t, const struct report_process *e, co
 	fprintf(t->f, "%s%s\n",
 		e->what_if.metric == TRACE_THROUGHPUT ? "; of throughput" : " of the run time",
 		e->what_if_bound ? ", by counters" : "");
+}
+
+void text_path(const struct text_out *t, const struct report_process *e)
+{
+	const struct path *s = &e->path.sums;
+	char number[NUMBER_SIZE];
+
+	if (s->length_ns == 0 || (double)s->held_ns < WORTH_SAYING * (double)s->length_ns)
+		return;
+	fprintf(t->f,
+		"\n  Critical path (from the end back through what was waited for): %d %% is in holds\n",
+		percent((double)s->held_ns / (double)s->length_ns));
+	for (size_t i = 0; i < s->n_parts; i++) {
+		double part = (double)s->parts[i].ns / (double)s->length_ns;
+
+		if (!e->path.rows[i] || e->path.rows[i]->filtered || part < WORTH_SAYING)
+			continue;
+		fprintf(t->f, "    lock %-3u %3d %%  ", e->path.rows[i]->rank, percent(part));
+		if (e->path.stacks[i])
+			text_stack(t, e->path.stacks[i], "             ");
+		fprintf(t->f, " (%s holds)\n", number_count(number, s->parts[i].count));
+	}
+	fprintf(t->f,
+		"    rest     %3d %%  outside such holds, %d %% until woken threads ran, %d %% unknown\n",
+		percent((double)s->running_ns / (double)s->length_ns),
+		percent((double)s->waking_ns / (double)s->length_ns),
+		percent((double)s->unknown_ns / (double)s->length_ns));
 }

@@ -147,21 +147,66 @@ static bool most_acquired(const struct trace *t, uint64_t *counts, uint32_t *ret
 	return most >= ROUNDS_LEAST;
 }
 
+/* Marks the outermost acquisitions of that lock by workers. */
+static void mark_work(struct trace *t)
+{
+	for (size_t i = 0; i < t->n_strands; i++) {
+		const struct strand *s = &t->strands[i];
+		uint32_t depth = 0;
+
+		for (size_t k = s->first; s->worker && k < s->first + s->n; k++) {
+			struct op *o = &t->ops[k];
+
+			if (o->type == OP_LOCK)
+				o->work = depth++ == 0 && o->lock == t->work;
+			else if (o->type == OP_UNLOCK && depth > 0)
+				depth--;
+		}
+	}
+}
+
+static bool lives_long(const struct trace *t, const struct strand *s)
+{
+	return (double)(s->end - s->begin) >= WORKER_LIFE * (double)t->length;
+}
+
 bool trace_find_work(struct trace *t)
 {
 	uint64_t *counts = calloc(t->process->n_locks + 1, sizeof(*counts));
-	bool any = false, found;
+	bool found;
 
 	if (!counts)
 		return false;
 	for (uint32_t i = 0; i < t->n_strands; i++) {
 		struct strand *s = &t->strands[i];
 
-		s->worker = i != t->main && (double)(s->end - s->begin) >= WORKER_LIFE * (double)t->length &&
-			    profile_of(t, s).rounds >= ROUNDS_LEAST;
-		any = any || s->worker;
+		s->worker = i != t->main && lives_long(t, s) && profile_of(t, s).rounds >= ROUNDS_LEAST;
+		t->n_workers += s->worker;
 	}
-	found = any && most_acquired(t, counts, &t->work);
+	found = t->n_workers > 0 && most_acquired(t, counts, &t->work);
 	free(counts);
+	if (found)
+		mark_work(t);
 	return found;
+}
+
+bool trace_take_work(struct trace *t, const struct trace_work *work)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < t->n_strands; i++) {
+		struct strand *s = &t->strands[i];
+
+		for (size_t k = s->first; k < s->first + s->n; k++) {
+			struct op *o = &t->ops[k];
+
+			o->work =
+				o->type == OP_LOCK && o->lock != MODEL_NONE &&
+				(work->locks[o->lock] || (o->stack != MODEL_NONE && work->stacks[o->stack]));
+			s->worker = s->worker || (o->work && lives_long(t, s));
+			any = any || o->work;
+		}
+		t->n_workers += s->worker;
+	}
+	return any;
 }

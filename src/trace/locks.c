@@ -277,8 +277,7 @@ static bool operate(struct sim *s, uint32_t actor)
 
 	switch (o->type) {
 	case OP_LOCK:
-		if (s->r->throughput && a->depth == 0 && s->t->strands[actor].worker &&
-		    (s->t->work == MODEL_NONE || o->lock == s->t->work))
+		if (o->work)
 			s->r->work += o->weight;
 		return is_free(s, o->lock) || take(s, actor, o);
 	case OP_UNLOCK:

@@ -35,6 +35,7 @@ struct op {
 		uint32_t lag; /* ns from the release or signal that ended its wait until it ran; 0 unknown */
 	};
 	uint8_t type, side, loose; /* enum loose */
+	bool work;                 /* LOCK: it is progress */
 	bool tries;                /* LOCK: it goes another way if the lock is taken */
 };
 
@@ -76,7 +77,8 @@ struct trace {
 	uint32_t n_signals;
 	uint32_t main;           /* strand, MODEL_NONE: none */
 	uint32_t sum_most;       /* holds that one sum is spread to */
-	uint32_t work;           /* lock whose outermost acquisitions by workers are progress */
+	uint32_t n_workers;      /* whose progress is throughput */
+	uint32_t work;           /* lock whose outermost acquisitions by workers are taken for progress */
 	uint64_t joined_unknown; /* ns of waits for the ends of threads that are not in the window */
 	bool tries;              /* there are attempts that may fail */
 	uint64_t wake_ns;        /* from a release until its waiter runs */
@@ -103,6 +105,8 @@ int trace_match(struct trace *t);
 void trace_find_elastic(struct trace *t);
 bool trace_is_server(const struct trace *t);
 bool trace_find_work(struct trace *t);
+/* The same as the user says it. False: there is none. */
+bool trace_take_work(struct trace *t, const struct trace_work *work);
 
 /* sim.c: processors that are needed at once when there is something to do, and one replay. */
 double trace_demand(const struct trace *t);
@@ -110,6 +114,7 @@ struct replay {
 	const uint8_t *changed; /* by lock; NULL: none */
 	enum trace_change change;
 	double sleep;    /* scales running time without a processor */
+	uint64_t late;   /* ns that waiters wait for a processor, beyond what is known */
 	bool second;     /* nobody waits for elastic strands; attempts that would fail do not wait */
 	bool throughput; /* ends as soon as a worker has done all its work */
 	uint64_t steps_most;

@@ -64,7 +64,7 @@ void sim_wake(struct sim *s, uint32_t actor, enum act act)
 	else if (lag != 0)
 		usual = lag;
 	s->actors[actor].waking = true;
-	sim_later(s, actor, act, usual);
+	sim_later(s, actor, act, usual + s->r->late);
 }
 
 /* Gives the actor's processor to the next one that is ready. */
@@ -129,9 +129,7 @@ static bool proceed(struct sim *s, uint32_t actor)
 
 	if (a->pos + 1 >= st->n) {
 		a->done = true;
-		if (actor == s->t->main && !s->r->throughput)
-			s->over = true;
-		if (s->r->throughput && st->worker)
+		if (s->r->throughput && s->t->n_workers > 0 ? st->worker : actor == s->t->main)
 			s->over = true;
 		for (uint32_t j; (j = queue_take(s, &s->joiners[actor])) != NOBODY;)
 			sim_wake(s, j, ACT_PROCEED);

@@ -39,11 +39,18 @@ struct trace_result {
 	enum trace_metric metric;
 	const char *refused; /* why no gain is known, a text for the user; NULL: some are */
 	double error;        /* by which the unchanged replay is off; -1: there was none */
+	uint32_t work;       /* throughput: guessed, by acquisitions of this lock; MODEL_NONE: not guessed */
 	uint64_t window_ns;  /* the part of the run that was replayed; 0: the whole */
 };
 
-/* Fills in the sets, as many as time allows, the first ones first. cores: 0 unknown. 0 or -ENOMEM. */
-int trace_what_if(const struct model_process *p, unsigned int cores, struct trace_set *sets, size_t n_sets,
-		  struct trace_result *ret);
+/* Which acquisitions are a program's work: those of a lock, or with a stack, of which the byte is not 0. */
+struct trace_work {
+	const uint8_t *locks, *stacks; /* the caller's */
+};
+
+/* Fills in the sets, as many as time allows, the first ones first. cores: 0 unknown. work: what the throughput is counted
+ * by; NULL: run time, or where that tells nothing, throughput by a guess. 0 or -ENOMEM. */
+int trace_what_if(const struct model_process *p, unsigned int cores, const struct trace_work *work,
+		  struct trace_set *sets, size_t n_sets, struct trace_result *ret);
 
 #endif

@@ -14,12 +14,16 @@
 #define STEPS_OF_OP 8     /* one replay is given up after so many steps for each operation */
 #define TURN_NS 500000
 #define TURNS_MOST 4000000
-#define FITS 5
+#define FITS 6
+#define FIT_FROM 0.02 /* of the run that an unchanged replay is off */
+#define FIT_MOST 0.2
+#define LATE_MOST 1000000 /* ns */
 
 struct what_if {
 	struct trace t;
 	uint64_t steps_left;
 	double sleep;
+	double late;    /* both as in struct replay */
 	double base[2]; /* of the unchanged replay, see replay.second */
 	bool second;    /* there are two ways */
 };
@@ -39,6 +43,7 @@ static int measure(struct what_if *w, const uint8_t *changed, enum trace_change 
 	struct replay r = { .changed = changed,
 			    .change = change,
 			    .sleep = w->sleep,
+			    .late = (uint64_t)w->late,
 			    .second = second,
 			    .throughput = throughput,
 			    .steps_most = steps_most(&w->t) };
@@ -52,48 +57,54 @@ static int measure(struct what_if *w, const uint8_t *changed, enum trace_change 
 	return e;
 }
 
-/*
- * Running time without a processor is sleep, or it is time that a thread was ready and had none. Where the
- * processors are what is scarce the replay makes the latter itself. So as much is taken away as makes the
- * replay as long as the run.
- */
-static int fit_sleep(struct what_if *w)
+/* Sets a number, between 0 and `high`, so that the replay takes as long as the run. The larger the longer it takes, almost. */
+static int fit_number(struct what_if *w, double *number, double high)
 {
-	double low = 0, high = 1, base;
-	int r = 0;
+	double low = 0, base, best = *number;
 
-	if (w->base[0] <= 1.02 * (double)w->t.length || w->t.cores == 0 ||
-	    trace_demand(&w->t) < w->t.cores * 0.5)
-		return 0;
-	for (int i = 0; i < FITS && r == 0; i++) {
-		w->sleep = (low + high) / 2;
+	for (int i = 0; i < FITS; i++) {
+		int r;
+
+		*number = (low + high) / 2;
 		r = measure(w, NULL, 0, false, false, &base);
+		if (r < 0)
+			return r;
+		if (fabs(base - (double)w->t.length) < fabs(w->base[0] - (double)w->t.length)) {
+			w->base[0] = base;
+			best = *number;
+		}
 		if (base > (double)w->t.length)
-			high = w->sleep;
+			high = *number;
 		else
-			low = w->sleep;
+			low = *number;
 	}
-	w->sleep = low;
-	return r == 0 ? measure(w, NULL, 0, false, false, &w->base[0]) : r;
+	*number = best;
+	return 0;
+}
+
+/*
+ * Two things are not known, which matter when processors are scarce. Running time without a processor is sleep, or the thread was ready and
+ * had none, which the replay makes itself: so as much is taken away as makes the replay as long as the run. And of a waiter
+ * that was woken but found no processor, while the lock was taken again, only the last release is known: so waiters are
+ * so much later.
+ */
+static int fit(struct what_if *w)
+{
+	double off = w->base[0] / (double)w->t.length;
+
+	if (w->t.cores == 0 || trace_demand(&w->t) < w->t.cores * 0.5)
+		return 0;
+	if (off > 1 + FIT_FROM)
+		return fit_number(w, &w->sleep, 1);
+	return off < 1 - FIT_FROM && off > 1 - FIT_MOST ? fit_number(w, &w->late, LATE_MOST) : 0;
 }
 
 static double recorded_rate(const struct what_if *w)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < w->t.n_strands; i++) {
-		const struct strand *s = &w->t.strands[i];
-		uint32_t depth = 0;
-
-		for (size_t k = s->first; s->worker && k < s->first + s->n; k++) {
-			const struct op *o = &w->t.ops[k];
-
-			if (o->type == OP_LOCK && depth++ == 0 && o->lock == w->t.work)
-				n += o->weight;
-			else if (o->type == OP_UNLOCK && depth > 0)
-				depth--;
-		}
-	}
+	for (size_t i = 0; i < w->t.n_ops; i++)
+		n += w->t.ops[i].work ? w->t.ops[i].weight : 0;
 	return w->t.length ? (double)n / (double)w->t.length : 0;
 }
 
@@ -105,7 +116,7 @@ static int check(struct what_if *w, struct trace_result *ret)
 	int r = measure(w, NULL, 0, false, server, &w->base[0]);
 
 	if (r == 0 && !server)
-		r = fit_sleep(w);
+		r = fit(w);
 	for (size_t i = 0; i < w->t.n_strands; i++)
 		w->second = w->second || (w->t.strands[i].elastic && !server);
 	w->second = w->second || w->t.tries;
@@ -172,14 +183,21 @@ static int one_set(struct what_if *w, const struct trace_result *result, struct 
 	return r;
 }
 
-static int run(struct what_if *w, struct trace_set *sets, size_t n_sets, struct trace_result *ret)
+static int run(struct what_if *w, const struct trace_work *work, struct trace_set *sets, size_t n_sets,
+	       struct trace_result *ret)
 {
 	int r = trace_build(&w->t);
 
 	if (r < 0)
 		return r;
 	ret->window_ns = w->t.cut ? w->t.length : 0;
-	if (trace_is_server(&w->t)) {
+	if (work) {
+		ret->metric = TRACE_THROUGHPUT;
+		if (!trace_take_work(&w->t, work)) {
+			ret->refused = "no event is of the work that --work names";
+			return 0;
+		}
+	} else if (trace_is_server(&w->t)) {
 		ret->metric = TRACE_THROUGHPUT;
 		if (!trace_find_work(&w->t)) {
 			ret->refused = "the run does not end by itself, and no work that its threads repeat "
@@ -206,19 +224,21 @@ static int run(struct what_if *w, struct trace_set *sets, size_t n_sets, struct 
 	return r;
 }
 
-int trace_what_if(const struct model_process *p, unsigned int cores, struct trace_set *sets, size_t n_sets,
-		  struct trace_result *ret)
+int trace_what_if(const struct model_process *p, unsigned int cores, const struct trace_work *work,
+		  struct trace_set *sets, size_t n_sets, struct trace_result *ret)
 {
 	struct what_if w = { .t = { .process = p, .cores = cores, .main = MODEL_NONE, .work = MODEL_NONE },
 			     .steps_left = STEPS_ALL,
 			     .sleep = 1 };
 	int r = 0;
 
-	*ret = (struct trace_result){ .error = -1 };
+	*ret = (struct trace_result){ .error = -1, .work = MODEL_NONE };
 	if (p->n_events == 0)
 		ret->refused = "no events were recorded";
 	else
-		r = run(&w, sets, n_sets, ret);
+		r = run(&w, work, sets, n_sets, ret);
+	if (!work)
+		ret->work = w.t.work;
 	free(w.t.ops);
 	free(w.t.strands);
 	free(w.t.permits);

@@ -19,10 +19,11 @@ ALL = "all" in sys.argv[1:]
 POINTS, POINTS_CPU = 6, 9  # of a hundred of the run time that an estimate may be off
 AGREE = 2.5  # points by which two measurements of one gain may differ
 FEW = (("gain", "offpath", "AB"), ("more", "sequence", "A"), ("more", "permits", "A"),
-       ("gain", "server", "A"))
+       ("gain", "server", "A", "--work=server"))
 MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "AB"), ("gain", "apart", "A"),
         ("gain", "uneven", "A"), ("gain", "readers", "A"), ("gain", "idle", "AB"), ("gain", "cpu", "A"),
-        ("gain", "server", "A"), ("more", "bounded", "A"), ("more", "staged", "AB"), ("more", "mix", "A"),
+        ("gain", "server", "A"), ("gain", "server", "A", "--work=a.*"),
+        ("more", "bounded", "A"), ("more", "staged", "AB"), ("more", "mix", "A"),
         ("more", "inner", "AB"), ("more", "phases", "AB"), ("more", "sequence", "AB"), ("more", "pool", "A"),
         ("more", "fallback", "AB"), ("more", "timed", "A"), ("more", "ticker", "A"),
         ("more", "permits", "A"),
@@ -33,6 +34,8 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
 BUSY = ("cpu", "brief", "crowd", "serial", "spinning")  # what is scarce is processors
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time
 UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"))
+# a lock, and the least and the greatest part of the critical path that is in its holds
+PATHS = {"offpath": ("a", 0, .01), "convoy": ("a", .8, 1), "sequence": ("a", .7, 1), "pool": ("a", .6, .95)}
 CHANGES = (("no_contention", "split"), ("no_hold", "0"), ("half_hold", "0.5"))
 
 
@@ -71,9 +74,29 @@ def truths(program, case, locks):
                   max(r[key] for r in rounds) - min(r[key] for r in rounds)) for key in rounds[0]}
 
 
-def estimates(program, case, directory):
+def path_part(process, name):
+    """Part of the critical path that is in holds of a lock."""
+    path = process["critical_path"]
+    ids = [lock["id"] for lock in process["locks"] if lock["name"].startswith(name)]
+    parts = path["held_ns"] + path["running_ns"] + path["waking_ns"] + path["unknown_ns"]
+    if abs(parts - path["length_ns"]) > 1:
+        raise SystemExit(f"the parts of the critical path add up to {parts} of {path['length_ns']}")
+    return sum(hold["ns"] for hold in path["holds"] if hold["lock"] in ids) / path["length_ns"]
+
+
+def check_path(case, process):
+    """True if the critical path is as it must be, or not judged."""
+    if case not in PATHS:
+        return True
+    name, least, most = PATHS[case]
+    part = path_part(process, name)
+    print(f"{case}: {100 * part:.0f} % of the critical path is in holds of {name}")
+    return least <= part <= most
+
+
+def estimates(program, case, directory, options):
     path = os.path.join(directory, case + ".json")
-    call(mutrace, "--json=" + path, program, case)
+    call(mutrace, "--json=" + path, *options, program, case)
     with open(path) as f:
         process = json.load(f)["processes"][0]
     what_if = process["what_if"]
@@ -82,13 +105,16 @@ def estimates(program, case, directory):
     for lock in what_if["locks"]:
         name = names[lock["lock"]]
         found["B" if name.startswith("b") else "P" if name.startswith("plain") else "A"] = lock
-    return what_if, found
+    return process, what_if, found
 
 
-def judge(program, case, locks, directory):
+def judge(program, case, locks, directory, options):
     """How many estimates were right, wrong, and not judged."""
     counts = [0, 0, 0]
-    what_if, found = estimates(program, case, directory)
+    process, what_if, found = estimates(program, case, directory, options)
+    if not check_path(case, process):
+        print("that is not the critical path")
+        counts[1] += 1
     wanted = "throughput" if case == "server" else "run_time"
     if what_if["metric"] != wanted:
         print(f"{case}: the metric is {what_if['metric']}")
@@ -117,9 +143,9 @@ def judge(program, case, locks, directory):
 def main():
     total = [0, 0, 0]
     with tempfile.TemporaryDirectory() as directory:
-        for name, case, locks in MANY if ALL else FEW:
+        for name, case, locks, *options in MANY if ALL else FEW:
             program = os.path.join(build, "tests/gain", name)
-            total = [x + y for x, y in zip(total, judge(program, case, locks, directory))]
+            total = [x + y for x, y in zip(total, judge(program, case, locks, directory, options))]
     right, wrong, unknown = total
     print(f"{right} right, {wrong} wrong, {unknown} not judged")
     if right + wrong == 0:
