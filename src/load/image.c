@@ -196,6 +196,7 @@ static void image_clear(struct image *im)
 	free(im->thread_offsets);
 	free(im->joins);
 	free(im->counts);
+	free(im->signals);
 	free(im->thread_sites);
 	free(im->cell_sites);
 	free(im->edge_sites);

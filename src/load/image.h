@@ -57,8 +57,9 @@ struct image {
 	} * joins; /* by thread */
 	struct image_count *counts;
 	uint64_t *thread_sites, *cell_sites, *edge_sites;
-	uint32_t *event_chunks; /* in which chunk each event stands */
-	size_t n_nodes, n_held, n_modules, n_counts;
+	struct signal_rec *signals; /* that are on their way */
+	uint32_t *event_chunks;     /* in which chunk each event stands */
+	size_t n_nodes, n_held, n_modules, n_counts, n_signals, cap_signals;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
 		cap_mappings, cap_events, cap_orders, cap_event_chunks, cap_phases, cap_lives, cap_joins,
 		cap_commons, cap_longest;
@@ -123,6 +124,10 @@ int joins_resolve(struct image *im);
 /* common.c: locks of several processes. 0 or -errno. Resolved before cells_compact(). */
 int commons_read(struct image *im);
 void commons_resolve(struct image *im);
+/* signals.c: signals on their way. signals_answer() parts the waits of the threads that they are for. holder: by lock, MODEL_NONE where
+ * nobody holds it. 0 or -errno */
+int signals_read(struct image *im);
+int signals_answer(struct image *im, const uint32_t *holder);
 /* spares.c. 0 or -ENOMEM. */
 int spares_drop(struct model_process *p);
 /* unfinished.c: waits and holds that last count with what they have lasted. 0 or -errno */

@@ -425,7 +425,7 @@ int items_read(struct image *im)
 	if (r < 0)
 		return r;
 	if ((r = orders_read(im)) < 0 || (r = commons_read(im)) < 0 || (r = longest_read(im)) < 0 ||
-	    (r = events_read(im)) < 0)
+	    (r = signals_read(im)) < 0 || (r = events_read(im)) < 0)
 		return r;
 	/* a live process may have taken chunks meanwhile, and what was just read may point into them */
 	if (file_read(im->fd, &im->header, sizeof(im->header), 0) != (int64_t)sizeof(im->header))

@@ -141,6 +141,8 @@ int unfinished_add(struct image *im)
 
 	for (size_t i = 0; i < p->n_held; i++)
 		hold_add(im, &p->held[i], &im->held[i].raw);
+	if (r == 0)
+		r = signals_answer(im, h.first);
 	for (uint32_t i = 0; r == 0 && i < p->n_threads; i++)
 		if (p->threads[i].waiting_lock != MODEL_NONE)
 			r = wait_add(im, i, &h);

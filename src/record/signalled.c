@@ -2,6 +2,7 @@
 /* Signals on their way, see signalled.h. Runs in the profiled process. Called by blame.c. */
 #include "src/record/signalled.h"
 
+#include "src/record/chunks.h"
 #include "src/record/clock.h"
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
@@ -13,6 +14,7 @@ struct signal {
 	uint32_t cond;       /* ref */
 	uint32_t left;       /* waiters that are not back */
 	uint64_t at;
+	struct signal_rec *rec; /* the same for the report; NULL: no room */
 	struct overlap_view view;
 };
 
@@ -20,7 +22,7 @@ struct signal {
 static struct signal *spare_signals;
 static uint32_t spares_word;
 
-static struct signal *spare_signal_take(const struct thread *t)
+static struct signal *spare_signal_take(struct thread *t)
 {
 	struct signal *s;
 
@@ -30,7 +32,22 @@ static struct signal *spare_signal_take(const struct thread *t)
 	if (s)
 		spare_signals = s->next;
 	pilock_unlock(&spares_word, t->tid);
-	return s ? s : memory_piece(sizeof(*s), t->tid);
+	if (s)
+		return s;
+	s = memory_piece(sizeof(*s), t->tid);
+	if (s) {
+		s->rec = arena_take(&t->signals_arena, CHUNK_SIGNALS, sizeof(*s->rec), 0, t->tid);
+		if (s->rec)
+			arena_publish(&t->signals_arena);
+	}
+	return s;
+}
+
+/* Shows the report how many have not answered. */
+static void show_left(const struct signal *s)
+{
+	if (s->rec)
+		__atomic_store_n(&s->rec->left, s->left, __ATOMIC_RELEASE);
 }
 
 static void spare_signal_put(const struct thread *t, struct signal *s)
@@ -68,7 +85,9 @@ static void signal_answer(struct thread *t, struct overlap *o, struct signal **a
 {
 	struct signal *s = *at;
 
-	if (--s->left == 0) {
+	s->left--;
+	show_left(s);
+	if (s->left == 0) {
 		*at = s->next;
 		spare_signal_put(t, s);
 	}
@@ -107,7 +126,16 @@ static void add_signal(struct thread *t, uint32_t cond, bool all, const void *ad
 		spare_signal_put(t, s);
 		return;
 	}
-	*s = (struct signal){ .cond = cond, .left = n, .at = mutex->start };
+	s->next = NULL;
+	s->cond = cond;
+	s->left = n;
+	s->at = mutex->start;
+	if (s->rec) {
+		s->rec->cond = cond;
+		s->rec->mutex = mutex->lock;
+		s->rec->at = s->at;
+		show_left(s);
+	}
 	overlap_look(o, &s->view, s->at);
 	for (last = &o->signals; *last;)
 		last = &(*last)->next;

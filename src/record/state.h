@@ -136,7 +136,7 @@ struct thread {
 	struct hashtable orders; /* pairs of locks, see orders.c */
 	struct arena orders_arena;
 	struct hashtable commons; /* cells of locks of several processes, see common.c */
-	struct arena commons_arena;
+	struct arena commons_arena, signals_arena;
 	struct common_view *common_view; /* NULL: it has never waited for one */
 	uint32_t woken_by;               /* the condition that it was signalled by last, */
 	uint64_t woken_since;            /* and since when it has held the mutex after that, in ticks */

@@ -29,6 +29,7 @@
 #include "src/session/longest.h"
 #include "src/session/orders.h"
 #include "src/session/outside.h"
+#include "src/session/signals.h"
 #include "src/session/threads.h"
 
 #define SESSION_FORMAT 3u

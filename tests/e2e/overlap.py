@@ -94,6 +94,28 @@ def idle(directory, mode):
     return "; ".join(wrong)
 
 
+def killed(directory):
+    """Threads that have the signal, but not the mutex, when the process dies."""
+    path, wrong = os.path.join(directory, "json"), []
+    text = subprocess.run([mutrace, f"--json={path}", os.path.join(workloads, "relock"), "killed"],
+                          capture_output=True, text=True).stderr
+    with open(path) as f:
+        process = json.load(f)["processes"][0]
+    lock = next(l for l in process["locks"] if l["name"] == "m")
+    condition = process["conditions"][0]
+    blocked = sum(h["blocked_ns"] for h in lock["holders"]
+                  if h["stack"][1]["function"] == "killed")
+    if lock["unfinished_waits"] != 5 or condition["waits"] != 5:
+        wrong.append(f"{lock['unfinished_waits']} unfinished waits, {condition['waits']} for the condition")
+    if lock["unfinished_ns"] < 5 * 0.4e9 or lock["unfinished_ns"] < 2 * condition["wait_ns"]["total"]:
+        wrong.append(f"waited {lock['unfinished_ns'] / 1e6:.1f} ms")
+    if blocked < 0.9 * lock["cost_ns"]:
+        wrong.append(f"the holder has {blocked / 1e6:.1f} ms")
+    if "5 threads waited for locks when this was read" not in " ".join(text.split()):
+        wrong.append("the report of the moment does not say so")
+    return "; ".join(wrong)
+
+
 def buffer(directory):
     """Semaphores whose waiters do not release them have no holder."""
     locks = record(directory, "relock buffer", ())[1]
@@ -110,8 +132,9 @@ def main():
             print(*load, result or "right")
             judged += result != "too little wait to judge"
             failed += bool(result) and result != "too little wait to judge"
-        for mode in ("brief", "gone", "buffer"):
-            result = buffer(directory) if mode == "buffer" else idle(directory, mode)
+        for mode in ("brief", "gone", "buffer", "killed"):
+            result = {"buffer": buffer, "killed": killed}[mode](directory) if mode in (
+                "buffer", "killed") else idle(directory, mode)
             print(mode, result or "right")
             failed += bool(result)
     return 1 if failed or judged < len(LOADS) / 2 else 0

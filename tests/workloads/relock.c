@@ -3,6 +3,7 @@
  * A program that keeps its own books of the waits for a mutex inside pthread_cond_wait(): relock MODE.
  *	hurry	a signaller works on with the mutex held
  *	herd	the same by a broadcast, and each of the woken threads holds the mutex for a while
+ *	killed	the first time in a herd the signaller is killed while it has the mutex
  *	late	waits time out while another thread holds the mutex
  *	brief	nobody holds the mutex when a waiter is woken
  *	gone	waiters are cancelled, others give up, one gets a signal that was not for it; none has to wait
@@ -13,6 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -108,6 +110,21 @@ static void signals(int n, int hold_us, int woken_us)
 		signaller(n, hold_us);
 	for (int i = 0; i < n; i++)
 		pthread_join(t[i], NULL);
+}
+
+/* All waiters have the signal, and none has the mutex when the process dies. */
+static void killed(void)
+{
+	pthread_t t;
+
+	for (int i = 0; i < WAITERS; i++)
+		pthread_create(&t, NULL, woken_thread, NULL);
+	while (!take_if_waiting(WAITERS))
+		sleep_us(50);
+	sleep_us(100000);
+	pthread_cond_broadcast(&c);
+	sleep_us(400000);
+	raise(SIGKILL);
 }
 
 static atomic_int step;
@@ -270,6 +287,8 @@ int main(int argc, char **argv)
 		signals(1, HOLD_US, 0);
 	else if (strcmp(mode, "herd") == 0)
 		signals(WAITERS, HOLD_US, HOLD_US);
+	else if (strcmp(mode, "killed") == 0)
+		killed();
 	else if (strcmp(mode, "brief") == 0)
 		signals(1, 0, 0);
 	else if (strcmp(mode, "late") == 0)
