@@ -6,6 +6,7 @@
 #include "src/record/recorder.h"
 #include "src/session/format.h"
 #include "wrappers/families.h"
+#include "wrappers/inlined.h"
 #include "wrappers/keys.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
@@ -17,6 +18,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 	if (recorder.state == RECORDER_ON) {
 		keys_setup();
 		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+		inlined_start(thread_self->tid);
 		mutex_calibrate();
 		families_start();
 	}

@@ -16,6 +16,8 @@ int mutex_destroy_at(pthread_mutex_t *m, struct site site);
 void mutex_initialized_at(pthread_mutex_t *m, struct site site);
 /* Measures, on this machine and in the present mode, what recording adds to an operation. At start; some 20
  * us. */
+/* After a try that failed with `tried`. */
+int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site);
 void mutex_calibrate(void);
 
 #endif

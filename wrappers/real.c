@@ -3,6 +3,7 @@
 #include "wrappers/real.h"
 
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <stddef.h>
 
 #include "wrappers/defined.h"
@@ -34,6 +35,11 @@ static bool same_object(const void *f, const void *g)
 	Dl_info a, b;
 
 	return dladdr(f, &a) != 0 && dladdr(g, &b) != 0 && a.dli_fbase == b.dli_fbase;
+}
+
+bool real_of_libc(const void *f)
+{
+	return same_object(f, (const void *)gnu_get_libc_version);
 }
 
 /* Another library that puts itself before the C library, such as ThreadSanitizer's, has no versions. */

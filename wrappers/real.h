@@ -50,6 +50,9 @@ void real_resolve(void);
 /* Those that were not found, in a library that was loaded later. */
 void real_resolve_more(void *library);
 
+/* True if a function is the C library's own. At the start. */
+bool real_of_libc(const void *f);
+
 void real_resolve_dlsym(void);
 static inline void real_need_dlsym(void)
 {

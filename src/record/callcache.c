@@ -12,7 +12,7 @@
 
 #define CACHE_FIRST_LOG 5u
 #define CACHE_LAST_LOG 21u
-#define CACHE_BYTES_PER_LOCK 42u
+#define CACHE_BYTES_PER_LOCK 44u
 
 static uint64_t cache_size_mask(uint32_t log)
 {
@@ -28,7 +28,7 @@ bool cache_setup(struct thread *t)
 {
 	t->cache = memory_piece(sizeof(struct call_slot) << CACHE_FIRST_LOG, t->tid);
 	t->cache_mask = cache_size_mask(CACHE_FIRST_LOG);
-	__atomic_fetch_add(&recorder.threads, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&recorder.cache_bytes, cache_bytes(t), __ATOMIC_RELAXED);
 	return t->cache != NULL;
 }
 
@@ -104,16 +104,15 @@ void cache_put(struct thread *t, const void *address, uint32_t mark, const struc
 }
 
 /*
- * True if the thread's cache may be so large though it has no cells for so many slots: their locks are folded. All
+ * True if a thread's cache may become so large though it has no cells for so many slots: their locks are folded. All
  * caches together take CACHE_BYTES_PER_LOCK for each lock.
  */
-static bool cache_may_have(uint32_t log)
+static bool cache_may_grow(const struct thread *t, uint32_t log)
 {
-	uint64_t all = (uint64_t)__atomic_load_n(&recorder.locks, __ATOMIC_RELAXED) * CACHE_BYTES_PER_LOCK;
+	uint64_t most = (uint64_t)__atomic_load_n(&recorder.locks, __ATOMIC_RELAXED) * CACHE_BYTES_PER_LOCK;
+	uint64_t all = __atomic_load_n(&recorder.cache_bytes, __ATOMIC_RELAXED);
 
-	return log <= CACHE_LAST_LOG &&
-	       (sizeof(struct call_slot) << log) * __atomic_load_n(&recorder.threads, __ATOMIC_RELAXED) <=
-		       all;
+	return log <= CACHE_LAST_LOG && all - cache_bytes(t) + (sizeof(struct call_slot) << log) <= most;
 }
 
 void cache_grow(struct thread *t)
@@ -127,7 +126,7 @@ void cache_grow(struct thread *t)
 		log++;
 	if (t->evicted > (1u << log) / 4) {
 		t->evicted = 0;
-		if (cache_may_have(log + 1))
+		if (cache_may_grow(t, log + 1))
 			log++;
 	}
 	if (cache_size_mask(log) == t->cache_mask || t->hot)
@@ -137,6 +136,7 @@ void cache_grow(struct thread *t)
 	fresh = memory_map(sizeof(*fresh) << log);
 	if (fresh == NULL)
 		return;
+	__atomic_fetch_add(&recorder.cache_bytes, (sizeof(*fresh) << log) - old_bytes, __ATOMIC_RELAXED);
 	t->cache = thread_own.cache = fresh;
 	t->cache_mask = thread_own.cache_mask = cache_size_mask(log);
 	t->far = 0;

@@ -39,15 +39,18 @@ static inline void epoch_move(const void *address)
 	__atomic_fetch_add(lock_epoch(address), EPOCH_STEP, __ATOMIC_SEQ_CST);
 }
 
-/* The first of the four ways of a slot. Slots of locks that lie side by side do so too: such locks are often
- * used in turn. */
+/*
+ * The first of the four ways of a slot. Slots of locks that lie side by side do so too, over 64 MB: such locks are
+ * often used in turn, and no two of them want one place. 130 bytes for each page before it part locks that lie a power
+ * of two apart; the call site and the region decide where that all begins.
+ */
 static inline struct call_slot *cache_home(const void *address, uintptr_t ip)
 {
-	uint64_t page = ((uint64_t)(uintptr_t)address >> 12 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
+	uint64_t region = ((uint64_t)(uintptr_t)address >> 26 ^ (uint64_t)ip << 5) * 0x9e3779b97f4a7c15ull;
+	uint64_t within = (uintptr_t)address + ((uint64_t)(uintptr_t)address >> 12) * 130;
 
 	return (struct call_slot *)((char *)thread_own.cache +
-				    (((page >> 27) + ((uintptr_t)address & 127 * sizeof(struct call_slot))) &
-				     thread_own.cache_mask));
+				    (((region >> 27) + within) & thread_own.cache_mask));
 }
 
 static inline struct call_slot *cache_way(struct call_slot *home, unsigned int i)

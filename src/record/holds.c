@@ -109,22 +109,19 @@ static void book_pending(struct thread_rec *r)
 	__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
 }
 
-void hot_book_other(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
+void hot_book_far(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
 {
 	struct thread_rec *r = t->rec;
-	uint32_t pending = r->pending >> 32;
 
-	if (likely(pending != 0))
+	if (r->pending != 0)
 		book_pending(r);
-	if (likely(pending != cell) && likely(ticks >> 32 == 0)) {
-		t->booked_cell = 0;
+	if (ticks >> 32 == 0) {
 		r->pending_acquired = acquired;
 		__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
 		return;
 	}
 	cell_catch_up(REF_POINTER(cell), acquired);
 	hot_book(REF_POINTER(cell), ticks);
-	t->booked_cell = cell;
 }
 
 void hot_halve(struct cell *c, uint32_t *full)

@@ -23,8 +23,7 @@
 /* True if the thread may take the hot path of a mode. */
 static inline bool hot_open(const struct thread *t, uint8_t mode)
 {
-	return likely(t->gate == (ARCH_LITTLE_ENDIAN ? mode : mode << 8)) && likely(t->busy == 0) &&
-	       likely(t->hot == 0);
+	return likely(t->gate == GATE(mode)) && likely(t->engaged == 0);
 }
 
 /* The same for any mode that times holds: always, or sampled. */
@@ -45,6 +44,19 @@ static inline void hot_leave(struct thread *t)
 {
 	signal_fence();
 	t->hot = 0;
+}
+
+/* The same where "busy" is not set. */
+static inline void hot_begin(struct thread *t)
+{
+	t->engaged = ENGAGED_HOT;
+	signal_fence();
+}
+
+static inline void hot_end(struct thread *t)
+{
+	signal_fence();
+	t->engaged = 0;
 }
 
 /* Looks at the lock's record, when the epoch has moved on. True: the slot holds after all. */
@@ -143,7 +155,7 @@ static inline void hot_fill(struct held *h, struct use use, const void *address,
 }
 
 /* Halves the histogram after a bucket has overflowed. */
-void hot_halve(struct cell *c, uint32_t *full);
+void hot_halve(struct cell *c, uint32_t *full) __attribute__((cold));
 
 /* Adds a hold to its cell. */
 static inline void hot_book(struct cell *c, uint64_t ticks)
@@ -164,23 +176,47 @@ static inline void hot_book_sampled(struct cell *c, uint64_t ticks, uint32_t n)
 	c->hold_total += ticks * (n - 1);
 }
 
-/* As hot_book_counted(), for another cell than last time. */
-void hot_book_other(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
+/* The same where no hold is pending, or this one is long, or a bucket is full. */
+void hot_book_far(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
 
 /*
- * Books a hold whose acquisition may not be counted in its cell yet. If the cell is another one than last
- * time, it is left alone until the next hold has ended. By then its cache line has come, which locked
- * instructions and readings of the clock would wait for. Meanwhile readers find the hold in the thread's
- * record.
+ * Books a hold whose acquisition may not be counted in its cell yet: it becomes the pending one, and the one that
+ * was pending is added to its cell. By then the cell's line has come, which locked instructions and readings of the
+ * clock would wait for; and nothing that is written depends on the clock that was read just now, for which a processor
+ * would wait instead of going on. Readers find the pending hold in the thread's record. False, and nothing is done:
+ * it is a case for hot_book_far().
  */
+static inline __attribute__((always_inline)) bool hot_book_pending(struct thread *t, uint32_t cell,
+								   uint32_t acquired, uint64_t ticks)
+{
+	struct thread_rec *r = t->rec;
+	uint64_t pending = r->pending;
+	uint32_t before = (uint32_t)pending;
+	struct cell *c = REF_POINTER(pending >> 32);
+
+	uint32_t *bucket = &c->hist[hist_bucket_short(before)];
+
+	if (unlikely(pending == 0) || unlikely(ticks >> 32 != 0) || unlikely(*bucket == UINT32_MAX))
+		return false;
+	cell_catch_up(c, r->pending_acquired);
+	__atomic_store_n(&r->booking_total, c->hold_total + before, __ATOMIC_RELAXED);
+	signal_fence();
+	c->hold_total += before;
+	if (unlikely(before > c->hold_max))
+		c->hold_max = before;
+	++*bucket;
+	signal_fence();
+	__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
+	r->pending_acquired = acquired;
+	__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
+	return true;
+}
+
 static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
 {
-	if (unlikely(cell != t->booked_cell)) {
-		hot_book_other(t, cell, acquired, ticks);
-		return;
-	}
-	cell_catch_up(REF_POINTER(cell), acquired);
-	hot_book(REF_POINTER(cell), ticks);
+	if (unlikely(!hot_book_pending(t, cell, acquired, ticks)))
+		hot_book_far(t, cell, acquired, ticks);
 }
 
 /* The rare acquisitions: the held stack has no room; the hold is sampled; a handler has moved the entry while

@@ -167,7 +167,8 @@ void thread_is_none(void);
 struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
 void threads_reset(void);
-void threads_find_tid(void);
+/* True if the kernel id of a thread is known without a system call. Before the program confines itself. */
+bool threads_find_tid(void);
 /* A record that another thread had gets ready for the next one. */
 void life_end(struct thread *t);
 /* The processor time of all threads that live, for the end of the process. */

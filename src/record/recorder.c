@@ -160,7 +160,7 @@ static void child_start(void)
 	events_reset();
 	longest_reset();
 	threads_reset();
-	recorder.threads = 0;
+	recorder.cache_bytes = 0;
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */
 		recorder.state = RECORDER_OFF;
@@ -345,7 +345,8 @@ bool recorder_confine(void)
 		recorder_stop(LOSS_CONFINED);
 		return false;
 	}
-	threads_find_tid();
+	if (!threads_find_tid()) /* the C library writes ids into its mutexes */
+		recorder.mutex_unlike = 1;
 	image_reserve(CONFINED_IMAGE, t->tid);
 	memory_reserve(CONFINED_MEMORY);
 	clock_sync();

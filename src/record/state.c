@@ -2,7 +2,7 @@
 /* The recorder's state, see state.h. Everything else in src/record may use it; it calls nothing. */
 #include "src/record/internal.h"
 
-struct recorder recorder;
+struct recorder recorder = { .mutex_unlike = 1 };
 uint32_t lock_epochs[1u << EPOCHS_LOG]; /* see callcache.h */
 
 struct thread thread_none;

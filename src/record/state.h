@@ -94,6 +94,9 @@ struct permit {
 };
 #define PERMITS 16u
 
+#define ENGAGED_HOT (ARCH_LITTLE_ENDIAN ? 0x100 : 1)
+#define GATE(mode) (ARCH_LITTLE_ENDIAN ? (mode) : (mode) << 8)
+
 struct thread {
 	union {
 		struct {
@@ -104,11 +107,15 @@ struct thread {
 	};
 	/* Written often and therefore not part of the gate: the processor forwards a store only to a load of
 	 * its size. */
-	uint8_t busy;         /* inside the recorder: calls are not recorded, see busy_enter() */
-	uint8_t hot;          /* in the middle of a hot path */
-	uint32_t ref;         /* of rec */
-	uint32_t booked_cell; /* cell of the last hold that was booked; 0 when one is pending */
-	struct held *top;     /* last entry in use; held_first - 1 is a sentinel with address 0 */
+	union {
+		struct {
+			uint8_t busy; /* inside the recorder: calls are not recorded, see busy_enter() */
+			uint8_t hot;  /* in the middle of a hot path */
+		};
+		uint16_t engaged; /* both at once, for the fast functions: ENGAGED_HOT or 0 */
+	};
+	uint32_t ref;     /* of rec */
+	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
 	struct held *held_first, *held_last;
 	struct thread_rec *rec;
 	uint32_t tid;
@@ -267,10 +274,12 @@ struct recorder {
 	uint8_t child_confined; /* 1: a vfork child has confined itself, in our memory; it must not even be asked who it is */
 	uint8_t valgrind; /* 1: under valgrind */
 	uint8_t events;   /* 1: events are recorded */
-	uint8_t confined; /* 1: the recorder makes no system calls any more, see confine.h */
+	uint32_t
+		mutex_unlike; /* 0: plain mutexes of the C library are taken and released here, see inlined.h */
+	uint8_t confined;     /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
-	uint32_t locks;   /* records of locks that were made (atomic) */
-	uint32_t threads; /* blocks of threads that were made */
+	uint32_t locks;     /* records of locks that were made (atomic) */
+	size_t cache_bytes; /* of all caches of calls (atomic) */
 	struct session_config config;
 	uint32_t watch_by_hand; /* session_config.watch of a session that the library makes itself */
 	char rt_threads[128];   /* of struct session_file */

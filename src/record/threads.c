@@ -80,14 +80,12 @@ static struct thread *make(uint32_t tid)
 	return t;
 }
 
-/*
- * The C library keeps a thread's kernel id near where the thread pointer points, but says nowhere at which
- * distance. Found in the main thread before the program confines itself; 0 not found.
- */
+/* The C library keeps a thread's kernel id near where the thread pointer points, but says nowhere at which
+ * distance. Found in the main thread before the program confines itself; 0 not found. */
 #define TID_REACH 4096
 static intptr_t tid_distance;
 
-void threads_find_tid(void)
+bool threads_find_tid(void)
 {
 	const char *self = __builtin_thread_pointer();
 	uint32_t tid = (uint32_t)gettid();
@@ -98,6 +96,7 @@ void threads_find_tid(void)
 				break;
 			else if (memcmp(self + at, &tid, sizeof(tid)) == 0)
 				tid_distance = at;
+	return tid_distance != 0;
 }
 
 /* The calling thread's kernel id; some number of its own where that may not be asked for. */

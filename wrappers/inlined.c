@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Finds out whether mutexes may be taken without a call, see inlined.h. Called by init.c; takes no lock of others. */
+#include "wrappers/inlined.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "wrappers/real.h"
+
+#ifdef __GLIBC__
+#define GLIBC_PSHARED 128
+
+enum side { THEIRS, OURS };
+
+static bool take(pthread_mutex_t *m, enum side side, bool try, uint32_t tid)
+{
+	if (side == OURS)
+		return inlined_trylock(m, tid);
+	return (try ? REAL(pthread_mutex_trylock)(m) : REAL(pthread_mutex_lock)(m)) == 0;
+}
+
+static bool release(pthread_mutex_t *m, enum side side, uint32_t tid)
+{
+	return side == OURS ? inlined_unlock(m, tid) : REAL(pthread_mutex_unlock)(m) == 0;
+}
+
+/* Takes one mutex by glibc and another by us, and releases each by either. All bytes must be the same all the time. */
+static bool same(int kind, bool try, enum side releases, uint32_t tid)
+{
+	pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER, a, b;
+
+	fresh.__data.__kind = kind;
+	a = b = fresh;
+	return take(&a, THEIRS, try, tid) && take(&b, OURS, try, tid) && memcmp(&a, &b, sizeof(a)) == 0 &&
+	       a.__data.__kind == kind && REAL(pthread_mutex_trylock)(&b) == EBUSY &&
+	       !inlined_trylock(&a, tid) && release(&a, releases, tid) &&
+	       release(&b, OURS + THEIRS - releases, tid) && memcmp(&a, &fresh, sizeof(a)) == 0 &&
+	       memcmp(&b, &fresh, sizeof(b)) == 0;
+}
+
+void inlined_start(uint32_t tid)
+{
+	bool fine = !recorder.valgrind && real_of_libc((void *)REAL(pthread_mutex_lock)) &&
+		    real_of_libc((void *)REAL(pthread_mutex_trylock)) &&
+		    real_of_libc((void *)REAL(pthread_mutex_unlock));
+
+	for (int i = 0; i < 8 && fine; i++)
+		fine = same(i & 1 ? GLIBC_PSHARED : 0, i & 2, i & 4 ? OURS : THEIRS, tid);
+	recorder.mutex_unlike = !fine;
+}
+#else
+void inlined_start(uint32_t tid)
+{
+	(void)tid;
+}
+#endif

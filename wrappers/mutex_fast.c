@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * pthread_mutex_lock() and pthread_mutex_unlock(): the hot path, and what leaves it. doc/recorder.md has the reasons.
+ * Runs in the program, on whatever thread calls; the rest of mutexes is mutex.c.
+ */
+#include <errno.h>
+
+#include "src/record/hot.h"
+#include "wrappers/acquire.h"
+#include "wrappers/inlined.h"
+#include "wrappers/mutex.h"
+#include "wrappers/real.h"
+#include "wrappers/request.h"
+
+/* The scratch mutex of the calibration is used from a place that is in no program. */
+static const struct site nowhere = { .ip = 1 };
+/* The call site for an inlined body: a given one, or the exported function's, which is cheaper to read again
+ * than to keep. */
+#define HERE(given) ((given) != NULL ? *(given) : SITE_HERE)
+
+static COLD int lock_plain(pthread_mutex_t *m, struct site site)
+{
+	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
+}
+
+/* The hot path of a mutex that is the C library's business, or whose slot is not the first of its set. */
+static inline __attribute__((always_inline)) int lock_called(struct thread *t, pthread_mutex_t *m,
+							     struct site site, uint8_t mode)
+{
+	struct call_slot *s;
+	struct use use;
+	int r;
+
+	__builtin_prefetch(m, 1); /* while we look up what we know of it */
+	hot_enter(t);
+	s = hot_find(t, m, site.ip, SIDE_EXCLUSIVE);
+	if (unlikely(s == NULL)) {
+		hot_leave(t);
+		return lock_plain(m, site);
+	}
+	r = REAL(pthread_mutex_trylock)(m);
+	if (unlikely(r != 0)) {
+		use = use_of(s);
+		hot_leave(t);
+		return mutex_wait_at(t, use, m, r, site);
+	}
+	if (unlikely(!hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE))) {
+		hot_leave(t);
+		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+		return 0;
+	}
+	hot_leave(t);
+	return 0;
+}
+
+static __attribute__((noinline)) int lock_other(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	int r;
+
+	if (hot_open(t, MODE_EXACT))
+		return lock_called(t, m, site, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return lock_called(t, m, site, MODE_SAMPLED);
+	if (hot_open(t, MODE_EXACT_BY_CALL))
+		return lock_called(t, m, site, MODE_EXACT_BY_CALL);
+	if (t->mode == MODE_CONTENDED && likely(!object_robust(m))) {
+		r = REAL(pthread_mutex_trylock)(m);
+		if (likely(r != EBUSY))
+			return r;
+	}
+	return lock_plain(m, site);
+}
+
+/*
+ * The fast path calls nothing but as its last step, so it saves no registers: whatever else comes up goes on in one
+ * of these, which leave the hot path.
+ */
+static __attribute__((noinline)) int lock_left(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	hot_end(t);
+	return lock_other(t, m, site);
+}
+
+static COLD int lock_busy(struct thread *t, struct call_slot *s, pthread_mutex_t *m, struct site site)
+{
+	struct use use;
+
+	if (hot_stale(t, s, m)) {
+		hot_end(t);
+		return lock_plain(m, site);
+	}
+	use = use_of(s);
+	hot_end(t);
+	return mutex_wait_at(t, use, m, EBUSY, site);
+}
+
+/* Acquired; but others use it too, or it shares its cell, or the slot does not hold any more. */
+static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
+						 struct site site)
+{
+	bool counted = hot_count(t, s, m, SIDE_EXCLUSIVE);
+
+	hot_end(t);
+	if (unlikely(!counted))
+		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+	return 0;
+}
+
+/* Acquired, but there is no entry for the hold, or it is to be timed, or a handler has moved the entry. */
+enum rest { REST_FULL, REST_SAMPLED, REST_MOVED };
+static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_mutex_t *m, uint32_t flags,
+			  enum rest rest)
+{
+	void (*finish)(struct thread *, struct use, const void *, uint32_t, uint32_t) =
+		rest == REST_FULL      ? hot_acquired_full
+		: rest == REST_SAMPLED ? hot_acquired_sampled
+				       : hot_acquired_moved;
+
+	finish(t, use_of(s), m, s->acquired, flags);
+	hot_end(t);
+	return 0;
+}
+
+static inline __attribute__((always_inline)) int lock_fast(struct thread *t, pthread_mutex_t *m,
+							   const struct site *given, uint8_t mode)
+{
+	uint32_t flags = mode == MODE_SAMPLED ? HELD_UNTIMED : HELD_COUNTED, acquired;
+	struct call_slot *s;
+	struct use use;
+	struct held *h;
+
+	__builtin_prefetch(m, 1); /* while we look up what we know of it */
+	hot_begin(t);
+	s = cache_home(m, HERE(given).ip);
+	if (unlikely(!cache_is(s, m, HERE(given).ip, 0)) || unlikely(!inlined_plain(m)))
+		return lock_left(t, m, HERE(given));
+	__builtin_prefetch(REF_POINTER(s->cell), 1);
+	if (unlikely(!inlined_trylock(m, t->tid)))
+		return lock_busy(t, s, m, HERE(given));
+	if (unlikely(s->stamp != (__atomic_load_n(lock_epoch(m), __ATOMIC_RELAXED) | STAMP_ALONE)))
+		return lock_shared(t, s, m, HERE(given));
+	memcpy(&use, &s->cell, sizeof(use));
+	acquired = ++s->acquired;
+	if (mode == MODE_SAMPLED) {
+		if (unlikely(--t->sample_left == 0))
+			return lock_rest(t, s, m, 0, REST_SAMPLED);
+		cell_catch_up(REF_POINTER(use.cell), acquired);
+	}
+	h = hot_raise(t, mode != MODE_SAMPLED);
+	if (unlikely(h == NULL))
+		return lock_rest(t, s, m, flags, REST_FULL);
+	if (mode != MODE_SAMPLED)
+		h->acquired = acquired;
+	hot_fill(h, use, m, mode == MODE_SAMPLED ? 0 : ticks_counter(), flags);
+	if (unlikely(h != t->top))
+		return lock_rest(t, s, m, flags, REST_MOVED);
+	hot_end(t);
+	return 0;
+}
+
+/* The modes that cost least have the fewest branches before them. */
+static inline __attribute__((always_inline)) int lock(pthread_mutex_t *m, const struct site *given)
+{
+	struct thread *t = thread_self;
+
+	if (t->gate == GATE(MODE_CONTENDED) && inlined_plain(m)) {
+		if (likely(inlined_trylock(m, t->tid)))
+			return 0;
+		return lock_plain(m, HERE(given));
+	}
+	if (hot_open(t, MODE_SAMPLED))
+		return lock_fast(t, m, given, MODE_SAMPLED);
+	if (hot_open(t, MODE_EXACT))
+		return lock_fast(t, m, given, MODE_EXACT);
+	return lock_other(t, m, HERE(given));
+}
+
+EXPORT __attribute__((aligned(64))) int pthread_mutex_lock(pthread_mutex_t *m)
+{
+	return lock(m, NULL);
+}
+
+/* The end of a hold that was timed, with --sample-hold. */
+static __attribute__((noinline)) int unlock_sampled(struct thread *t, struct held *h, pthread_mutex_t *m)
+{
+	uint64_t ticks = clock_now() - h->since;
+	int r = REAL(pthread_mutex_unlock)(m);
+
+	hot_enter(t);
+	hot_book_sampled(REF_POINTER(h->cell), ticks, h->flags & HELD_SCALED ? t->sample_hold : 1);
+	hot_released(t, h);
+	hot_leave(t);
+	return r;
+}
+
+static inline __attribute__((always_inline)) int unlock_called(struct thread *t, pthread_mutex_t *m,
+							       struct site site, uint8_t mode)
+{
+	struct held *h;
+	uint64_t now;
+	int r;
+
+	hot_enter(t);
+	h = hot_held(t, m, HELD_COUNTED, 0);
+	if (unlikely(h == NULL)) {
+		hot_leave(t);
+		return mutex_unlock_at(m, site);
+	}
+	h->address = 0;
+	now = mode == MODE_EXACT ? ticks_counter() : clock_now();
+	r = REAL(pthread_mutex_unlock)(m);
+	hot_book_counted(t, h->cell, h->acquired, now - h->since);
+	hot_released(t, h);
+	hot_leave(t);
+	return r;
+}
+
+static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	struct held *h;
+
+	if (hot_open(t, MODE_EXACT))
+		return unlock_called(t, m, site, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED)) {
+		h = hot_held(t, m, 0, HELD_UNTIMED | HELD_SCALED);
+		if (likely(h != NULL)) {
+			h->address = 0;
+			if (unlikely(!(h->flags & HELD_UNTIMED)))
+				return unlock_sampled(t, h, m);
+			hot_released(t, h);
+			return REAL(pthread_mutex_unlock)(m);
+		}
+	} else if (t->mode == MODE_CONTENDED && likely(t->top < t->held_first)) {
+		return REAL(pthread_mutex_unlock)(m);
+	} else if (hot_open(t, MODE_EXACT_BY_CALL)) {
+		return unlock_called(t, m, site, MODE_EXACT_BY_CALL);
+	}
+	return mutex_unlock_at(m, site);
+}
+
+static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	hot_end(t);
+	return unlock_other(t, m, site);
+}
+
+/* A hold that has ended, of a mutex that others wait for by now. */
+static COLD int unlock_wake(struct thread *t, struct held *h, pthread_mutex_t *m, uint64_t ticks)
+{
+	int r = REAL(pthread_mutex_unlock)(m);
+
+	hot_book_counted(t, h->cell, h->acquired, ticks);
+	hot_released(t, h);
+	hot_end(t);
+	return r;
+}
+
+/* It was released; there is no hold pending, or this one was long. */
+static COLD int unlock_book(struct thread *t, struct held *h, uint64_t ticks)
+{
+	hot_book_far(t, h->cell, h->acquired, ticks);
+	hot_released(t, h);
+	hot_end(t);
+	return 0;
+}
+
+/* Apart, for the registers that it saves. */
+static __attribute__((noinline)) int unlock_exact(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	struct held *h;
+	uint64_t ticks;
+
+	hot_begin(t);
+	h = hot_held(t, m, HELD_COUNTED, 0);
+	if (unlikely(h == NULL) || unlikely(!inlined_plain(m)))
+		return unlock_left(t, m, site);
+	h->address = 0;
+	ticks = ticks_counter() - h->since;
+	if (unlikely(!inlined_unlock(m, t->tid)))
+		return unlock_wake(t, h, m, ticks);
+	if (unlikely(!hot_book_pending(t, h->cell, h->acquired, ticks)))
+		return unlock_book(t, h, ticks);
+	hot_released(t, h);
+	hot_end(t);
+	return 0;
+}
+
+static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, const struct site *given)
+{
+	struct thread *t = thread_self;
+	struct held *h = t->top;
+
+	if (t->gate == GATE(MODE_CONTENDED) && likely(h < t->held_first) && inlined_plain(m)) {
+		if (likely(inlined_unlock(m, t->tid)))
+			return 0;
+		return REAL(pthread_mutex_unlock)(m);
+	}
+	if (hot_open(t, MODE_SAMPLED)) {
+		if (unlikely(h->address != (uintptr_t)m) || unlikely(h->flags != HELD_UNTIMED) ||
+		    !inlined_plain(m))
+			return unlock_other(t, m, HERE(given));
+		h->address = 0;
+		hot_released(t, h);
+		if (likely(inlined_unlock(m, t->tid)))
+			return 0;
+		return REAL(pthread_mutex_unlock)(m);
+	}
+	if (hot_open(t, MODE_EXACT))
+		return unlock_exact(t, m, HERE(given));
+	return unlock_other(t, m, HERE(given));
+}
+
+EXPORT __attribute__((aligned(64))) int pthread_mutex_unlock(pthread_mutex_t *m)
+{
+	return unlock(m, NULL);
+}
+
+static __attribute__((noinline)) int scratch_lock(pthread_mutex_t *m)
+{
+	return lock(m, &nowhere);
+}
+
+static __attribute__((noinline)) int scratch_unlock(pthread_mutex_t *m)
+{
+	return unlock(m, &nowhere);
+}
+
+#define CALIBRATE_BATCHES 8
+#define CALIBRATE_PAIRS 32
+
+void mutex_calibrate(void)
+{
+	static pthread_mutex_t scratch = PTHREAD_MUTEX_INITIALIZER;
+	struct thread *t = recorder_enter_quickly();
+	uint64_t plain = UINT64_MAX, ours = UINT64_MAX, waited = UINT64_MAX;
+	struct call_slot *slot;
+	struct use use;
+	struct wait w;
+
+	if (t == NULL)
+		return;
+	use = recorder_scratch(&scratch, nowhere.ip);
+	slot = cache_home(&scratch, nowhere.ip);
+	*slot = (struct call_slot){ .address = (uintptr_t)&scratch,
+				    .ip = nowhere.ip,
+				    .cell = use.cell,
+				    .lock = use.lock,
+				    .stamp = *lock_epoch(&scratch) | STAMP_ALONE };
+	for (int i = 0; i < CALIBRATE_BATCHES; i++) {
+		uint64_t a = clock_now(), b, c, d;
+
+		for (int j = 0; j < CALIBRATE_PAIRS; j++) {
+			REAL(pthread_mutex_lock)(&scratch);
+			REAL(pthread_mutex_unlock)(&scratch);
+		}
+		b = clock_now();
+		for (int j = 0; j < CALIBRATE_PAIRS; j++) {
+			scratch_lock(&scratch);
+			scratch_unlock(&scratch);
+		}
+		c = clock_now();
+		wait_begin(t, use, &scratch, SIDE_EXCLUSIVE, SITE_HERE, &w);
+		wait_end(t, &w);
+		d = clock_now();
+		plain = b - a < plain ? b - a : plain;
+		ours = c - b < ours ? c - b : ours;
+		waited = d - c < waited ? d - c : waited;
+	}
+	*slot = (struct call_slot){ .address = 0 };
+	t->rec->pending = 0;
+	recorder.header->cost_pair_ticks = ours > plain ? (ours - plain) / CALIBRATE_PAIRS : 0;
+	/* The wait's own part, and about as much again for booking it. */
+	recorder.header->cost_contended_ticks = recorder.header->cost_pair_ticks + 2 * waited;
+}
+
+SYNONYM(__pthread_mutex_lock, pthread_mutex_lock)
+SYNONYM(__pthread_mutex_unlock, pthread_mutex_unlock)
