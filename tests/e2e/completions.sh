@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# bash, zsh and fish complete commands, each command's options and nothing else, by the files that are installed.
+# bash, zsh and fish complete commands and each command's options, by the files that are installed.
 . "$(dirname "$0")/lib.sh"
 PATH=$(dirname "$mutrace"):$PATH
 
@@ -18,7 +18,8 @@ for tool in mutrace matrace; do
 	[ -n "$commands" ] || fail "no commands in $tool --help"
 	for command in $commands; do
 		complete_words $tool $command --
-		"$tool" $command --help | sed -n 's/^  *\(-[a-zA-Z],\)\{0,1\} *\(--[a-z-]*\).*/\2/p' | sort -u >wanted
+		"$tool" $command --help | sed -n 's/^  *\(-[a-zA-Z],\)\{0,1\} *\(--[a-z-]*\).*/\2/p' |
+			sort -u >wanted
 		printf '%s\n' "${COMPREPLY[@]}" | tr -d = | sort -u >offered
 		[ -s wanted ] || fail "no options in $tool $command --help"
 		diff wanted offered >out || fail "--help (<) and bash (>) of $tool $command"

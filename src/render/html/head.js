@@ -116,7 +116,10 @@ function facts() {
 		plural(P.threads, 'thread') +
 		(P.cores ? ' on ' + plural(P.cores, 'core') : '');
 	const locks = P.locks.filter(is_lock),
-		acquired = locks.reduce((n, l) => n + (lock_acquired(l) || 0), 0);
+		acquired = locks.reduce((n, l) => n + (lock_acquired(l) || 0), 0),
+		unknown = locks.some(
+			l => lock_acquired(l) === null
+		); /* of some only those that waited are seen */
 
 	return (
 		ran +
@@ -126,9 +129,7 @@ function facts() {
 		time(P.thread_time_ns) +
 		' thread time waited, in ' +
 		count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) +
-		' of ' +
-		count(acquired) +
-		' acquisitions.' +
+		(unknown ? ' acquisitions.' : ' of ' + count(acquired) + ' acquisitions.') +
 		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '')
 	);
 }

@@ -248,6 +248,7 @@ function search_share(tree) {
 }
 
 function icicle_words(tree) {
+	if (!node_value(tree, 0)) return '';
 	if (icicle.search) return search_share(tree) + ' is in or below \u201c' + icicle.search + '\u201d';
 	if (icicle.compare)
 		return (
@@ -290,5 +291,11 @@ function icicle_make(width) {
 	box.append(...icicle.boxes.map(b => b.box));
 	box.style.height = (1 + Math.max(0, ...icicle.boxes.map(b => b.depth))) * BOX_HEIGHT + 'px';
 	$('icicle-words').textContent = icicle_words(tree);
-	return icicle.boxes.length ? box : el('p.facts', {}, 'Nothing: no thread waited.');
+	return icicle.boxes.length
+		? box
+		: el(
+				'p.facts',
+				{},
+				icicle.view === 'users' ? 'Nothing was held.' : 'Nothing: no thread waited.'
+			);
 }

@@ -10,7 +10,9 @@ function made_words(lock) {
 	return (
 		(lock.type ? lock.type + ' ' : '') +
 		lock.kind +
-		(lock.made_by && lock.made_by !== 'pthread' ? ' of ' + lock.made_by : '') +
+		(lock.made_by && !['pthread', lock.kind].includes(lock.made_by)
+			? ' of ' + lock.made_by
+			: '') +
 		(lock.module ? ' in ' + base_name(lock.module) : '') +
 		where
 	);
@@ -194,7 +196,7 @@ function ribbon(pair, from, to, total, left, right) {
 
 function person(one, total, x, right, letters) {
 	const side = right ? { x: x + 9, 'text-anchor': 'start' } : { x: x - 9, 'text-anchor': 'end' };
-	const name = fit(one.words[0], letters - 6),
+	const name = fit(one.words[0], letters - 9),
 		percent = svg('tspan', { class: 'dim' }, share(one.value, total));
 	const g = one.group,
 		tip = g

@@ -171,6 +171,10 @@ function keys_start() {
 		['afterprint', false],
 	])
 		addEventListener(name, () => {
+			const theme = document.documentElement.dataset;
+
+			if (on && theme.theme) theme.kept = theme.theme;
+			if (theme.kept) theme.theme = on ? 'light' : theme.kept; /* paper is light */
 			table.printing = on;
 			rows_show();
 		});

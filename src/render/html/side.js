@@ -131,6 +131,33 @@ function gain_row(gain) {
 	);
 }
 
+/* Threads end when the chain of those that waited for each other has ended: what this chain consists of. */
+function path_view() {
+	const p = P.critical_path;
+
+	if (!p) return '';
+	const part = ns => share(ns, p.length_ns);
+	const known = stack => stack !== null && stack >= 0;
+	const row = hold =>
+		el(
+			'tr',
+			{ 'data-tip': known(hold.stack) ? stack_text(hold.stack) : null },
+			el('th', { scope: 'row' }, lock_link(hold.lock) || 'no lock'),
+			el('td', {}, part(hold.ns)),
+			el('td', {}, known(hold.stack) ? short_name(frames(hold.stack)[0]) : '')
+		);
+	const words =
+		`Critical path: ${part(p.held_ns)} with a lock, ` +
+		`${part(p.running_ns)} without, ${part(p.waking_ns)} waking up.`;
+
+	return el(
+		'div',
+		{},
+		el('p.facts', {}, words),
+		el('table', { 'aria-label': 'Critical path' }, el('tbody', {}, p.holds.slice(0, 8).map(row)))
+	);
+}
+
 function gains_view() {
 	const w = P.what_if,
 		list = w.locks.slice().sort((a, b) => middle(b.no_contention) - middle(a.no_contention));
@@ -176,6 +203,7 @@ function gains_view() {
 					el('tbody', {}, list.map(gain_row))
 				)
 			: '',
+		path_view(),
 	];
 }
 

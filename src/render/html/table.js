@@ -237,6 +237,7 @@ function table_show() {
 	table_sort();
 	$('lock-count').textContent = count_words();
 	$('lock-titles').replaceChildren(...columns().map(title_cell));
+	$('lock-table').classList.toggle('gains', columns().length === COLUMNS.length);
 	$('lock-table').setAttribute('aria-rowcount', table.list.length + 1);
 	$('rows').scrollTop = 0;
 	rows_show();

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The time line: a row for each thread with its waits (orange) and holds (blue), and arrows from what ended a wait
- * to the thread that went on. Wheel, plus, minus and dragging zoom and move; so do the arrow keys. */
+/* The time line: a row for each thread with its waits (orange) and holds (blue), and arrows from what ended a
+ * wait to the thread that went on. Wheel, plus, minus and dragging zoom and move; so do the arrow keys. */
 
 const LINE_ROW = 17;
 const LINE_NAMES = 118; /* pixels for the names of threads */
@@ -133,7 +133,7 @@ function line_names(g, t, color) {
 	g.fillStyle = color;
 	g.textAlign = 'left';
 	t.threads.forEach((thread, i) => {
-		if (t.rows[i] >= 0) g.fillText(fit(thread.name + ' ' + thread.tid, 18), 0, t.rows[i] + 12);
+		if (t.rows[i] >= 0) g.fillText(fit(thread.name + ' ' + thread.tid, 16), 0, t.rows[i] + 12);
 	});
 }
 
