@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "src/record/events.h"
@@ -67,8 +68,41 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	return r;
 }
 
+/*
+ * The use of a semaphore through a call site, if the thread remembers it first of all and records in the plain way.
+ * All of the slot is read before it is asked whose it is, so a handler may replace it at any time.
+ */
+static inline bool remembered(const struct thread *t, const sem_t *s, uintptr_t ip, struct use *ret)
+{
+	const struct call_slot *slot;
+	uint32_t stamp;
+
+	if (!hot_open(t, MODE_EXACT) && !hot_open(t, MODE_SAMPLED))
+		return false;
+	slot = cache_home(s, ip);
+	memcpy(ret, &slot->cell, sizeof(*ret));
+	stamp = slot->stamp;
+	signal_fence();
+	return likely(cache_is(slot, s, ip, 0)) &&
+	       likely((stamp ^ __atomic_load_n(lock_epoch(s), __ATOMIC_RELAXED)) < EPOCH_STEP);
+}
+
 EXPORT int sem_wait(sem_t *s)
 {
+	struct thread *t = thread_self;
+	struct use use;
+	int saved;
+
+	if (likely(remembered(t, s, SITE_HERE.ip, &use))) {
+		pthread_testcancel(); /* as in wait_at() */
+		saved = errno;
+		if (likely(REAL(sem_trywait)(s) == 0)) {
+			use_acquired(use, false);
+			permit_taken(t, use);
+			return 0;
+		}
+		errno = saved;
+	}
 	return wait_at(s, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
 }
 
@@ -105,7 +139,16 @@ EXPORT int sem_trywait(sem_t *s)
 	return r;
 }
 
-EXPORT int sem_post(sem_t *s)
+/* Before the post: afterwards the semaphore may be gone. */
+static inline void posts(struct thread *t, struct use use, struct site site)
+{
+	use_posted(use);
+	permit_posted(t, use.lock, site);
+	if (unlikely(lock_waited(use_lock(use))))
+		events_done(t, EVENT_POST, use, 0);
+}
+
+static COLD int post_at(sem_t *s, struct site site)
 {
 	struct thread *t;
 	struct use use;
@@ -113,15 +156,21 @@ EXPORT int sem_post(sem_t *s)
 	real_need();
 	t = enter_uncontended();
 	if (t != NULL) {
-		/* Before the post: afterwards the semaphore may be gone. */
-		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, SITE_HERE);
-		if (use.cell != 0) {
-			use_posted(use);
-			permit_posted(t, use.lock, SITE_HERE);
-			if (__atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0)
-				events_done(t, EVENT_POST, use, 0);
-		}
+		use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, site);
+		if (use.cell != 0)
+			posts(t, use, site);
 	}
+	return REAL(sem_post)(s);
+}
+
+EXPORT int sem_post(sem_t *s)
+{
+	struct thread *t = thread_self;
+	struct use use;
+
+	if (unlikely(!remembered(t, s, SITE_HERE.ip, &use)))
+		return post_at(s, SITE_HERE);
+	posts(t, use, SITE_HERE);
 	return REAL(sem_post)(s);
 }
 
