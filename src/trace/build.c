@@ -244,9 +244,12 @@ static int take_sums(struct stream *s, const struct model_event *e)
 /* Of a thread whose beginning was written over, the generation is known from the next one's. */
 static void name_cut(const struct stream *s, uint32_t generation)
 {
-	struct strand *last = &s->t->strands[s->t->n_strands - 1];
+	struct strand *last;
 
-	if (s->t->n_strands > s->first_strand && last->generation == GENERATION_UNKNOWN)
+	if (s->t->n_strands <= s->first_strand)
+		return;
+	last = &s->t->strands[s->t->n_strands - 1];
+	if (last->generation == GENERATION_UNKNOWN)
 		last->generation = generation;
 }
 

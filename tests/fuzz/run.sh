@@ -22,8 +22,9 @@ command -v clang >/dev/null || {
 build() {
 	local sources=("$top_srcdir/tests/fuzz/fuzz_$1.c" "$top_srcdir/tests/fuzz/fuzz.c" \
 		"$top_srcdir/tests/unit/fake_symbols.c" "$top_srcdir/tests/unit/make_session.c" \
-		"$top_srcdir"/src/{base,load,trace,analysis,render,compare}/*.c src/render/profile.pb-c.c \
-		src/render/perfetto.pb-c.c)
+		"$top_srcdir"/src/{base,load,trace,analysis,render/html,compare}/*.c \
+		"$top_srcdir"/src/render/[!i]*.c "$top_srcdir/src/session/directory.c" \
+		src/render/{profile.pb-c,perfetto.pb-c,html/parts}.c)
 	local packages="jansson libprotobuf-c zlib libxml-2.0 yaml-0.1"
 
 	# shellcheck disable=SC2046 # several options
