@@ -8,6 +8,7 @@
 #include "wrappers/families.h"
 #include "wrappers/inlined.h"
 #include "wrappers/keys.h"
+#include "wrappers/lowlock.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
 
@@ -21,6 +22,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 		inlined_start(thread_self->tid);
 		mutex_calibrate();
 		families_start();
+		lowlocks_start();
 	}
 	byhand_start();
 }

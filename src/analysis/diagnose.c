@@ -25,6 +25,7 @@ const char *const report_diagnosis_names[DIAGNOSIS_MAX] = {
 	[DIAGNOSIS_THUNDERING_HERD] = "thundering-herd",
 	[DIAGNOSIS_HOT_INSTANCE] = "hot-instance",
 	[DIAGNOSIS_FALSE_SHARING] = "false-sharing",
+	[DIAGNOSIS_ALLOCATOR] = "allocator",
 };
 
 int diagnosis_add(struct diagnoses *d, enum diagnosis kind, const struct report_row *const *rows, size_t n,
@@ -112,6 +113,7 @@ static int convoy(struct diagnoses *d, const struct report_row *row)
 	double wait = (double)durations_average(&c->wait), hold = (double)durations_average(&c->hold);
 
 	if (!kind_has(row->kind, TRAIT_HOLDS) || kind_has(row->kind, TRAIT_SIDES) ||
+	    kind_has(row->kind, TRAIT_LIBC) || /* not all of its holds are seen */
 	    d->e->first->config.contended_only || c->contended < CONVOY_LEAST ||
 	    percent(c->contended, c->acquired) < CONVOY_PERCENT || hold <= 0 || wait < CONVOY_HOLDS * hold)
 		return 0;
@@ -120,6 +122,17 @@ static int convoy(struct diagnoses *d, const struct report_row *row)
 		"convoy: %.0f %% of the acquisitions wait, on average %.3g times as long as it is held, so "
 		"there is always a queue. Hold it shorter, do more each time, or split what it protects.",
 		percent(c->contended, c->acquired), wait / hold);
+}
+
+/* Each thread has blocks of its own at hand with other allocators, so they seldom meet. */
+static int allocator(struct diagnoses *d, const struct report_row *row)
+{
+	if (row->kind != KIND_ARENA || row->side[SIDE_EXCLUSIVE].contended < WAITS_LEAST)
+		return 0;
+	return diagnosis_add(
+		d, DIAGNOSIS_ALLOCATOR, &row, 1,
+		"threads share malloc's arenas. Allocate less often there, or use an allocator with "
+		"larger caches for each thread (LD_PRELOAD of jemalloc or tcmalloc).");
 }
 
 #define STARVED_LEAST 3u
@@ -195,6 +208,7 @@ static int row_patterns(struct diagnoses *d, const struct report_row *row)
 	static int (*const patterns[])(struct diagnoses *, const struct report_row *) = {
 		holders_ran,
 		convoy,
+		allocator,
 		writer_starvation,
 	};
 	int r = 0;

@@ -219,6 +219,15 @@ static int path_make(struct report_private *v, struct report_process *e, const s
 	return r;
 }
 
+/* Replays know of no holds of threads that were only seen to let go: others would seem to wait for nobody. */
+static bool holds_unseen(const struct report_row *row)
+{
+	const struct counters *c = &row->side[SIDE_EXCLUSIVE];
+
+	return (kind_has(row->kind, TRAIT_WAITS_ONLY) || row->kind == KIND_FLOCKFILE) &&
+	       c->hold.total_ns < c->blocked_ns / 2;
+}
+
 int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map)
 {
 	struct candidates c = { .n = 0 };
@@ -241,7 +250,8 @@ int gains_make(struct report_private *v, struct report_process *e, const struct 
 	if (r == 0 && e->what_if.metric == TRACE_RUN_TIME)
 		r = path_make(v, e, map);
 	for (size_t i = 0; i < c.n && r == 0; i++) {
-		c.rows[i]->gain_known = c.sets[i].known;
+		c.rows[i]->gain_hidden = !e->what_if_bound && holds_unseen(c.rows[i]);
+		c.rows[i]->gain_known = c.sets[i].known && !c.rows[i]->gain_hidden;
 		for (int k = 0; k < TRACE_CHANGES; k++)
 			c.rows[i]->gain[k] = c.sets[i].gain[k];
 	}

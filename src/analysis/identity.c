@@ -320,7 +320,9 @@ int identities_name(struct identities *n, const struct model_process *p, const s
 			return r;
 	}
 	memset(ret, 0, sizeof(*ret));
-	r = variable_name(n, p, l, ret);
+	r = libc_lock_name(n->v, l, ret);
+	if (r == -ENOENT && !kind_has(l->kind, TRAIT_LIBC))
+		r = variable_name(n, p, l, ret);
 	if (r != -ENOENT)
 		return r;
 	if (number != MODEL_NONE) {

@@ -36,6 +36,7 @@ struct report_private {
 	bool *programs;                /* by model module: it is a program, not a library */
 	uint32_t depth_recorded;       /* stacks that are as deep may be cut */
 	struct frame_names *frames;    /* by model frame */
+	bool *libc_stacks;             /* by model stack: it is of a lock of the C library's own */
 	size_t n_frames;
 	struct table stacks; /* model stack -> number in named */
 	struct table content_functions, content_modules, content_frames,
@@ -78,7 +79,7 @@ bool known_contention(const struct report_row *row);
 /* The size of a lock of a kind; 0: unknown, or too small to recognise an array of them. */
 uint64_t known_lock_size(unsigned int kind);
 
-/* identity.c */
+/* identity.c, libc.c */
 struct lock_name {
 	const char *identity, *name, *module, *file;
 	unsigned int line;
@@ -185,6 +186,14 @@ int diagnose_orders(struct diagnoses *d);
 
 /* longest.c: after filter_make() */
 int longest_make(struct report_private *v, struct report_process *e);
+
+/* libc.c: the C library's own locks. 0 or -ENOMEM, unless said otherwise. */
+int libc_open(struct report_private *v);
+/* Of a stack that begins in the C library, moves *first to the function that the program called. */
+int libc_trim(struct report_private *v, uint32_t stack, const struct report_frame **frames, size_t *first,
+	      size_t n);
+/* -ENOENT: it is none, or has no name but that of a place. */
+int libc_lock_name(struct report_private *v, const struct model_lock *l, struct lock_name *ret);
 
 /* allocs.c: what matrace recorded */
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);

@@ -102,7 +102,13 @@ struct report_inversion {
 	const struct report_stack *waiter, *holder; /* NULL unknown */
 };
 
-enum named_by { NAMED_BY_VARIABLE, NAMED_BY_CREATION, NAMED_BY_FIRST_USE, NAMED_BY_ADDRESS };
+enum named_by {
+	NAMED_BY_VARIABLE,
+	NAMED_BY_CREATION,
+	NAMED_BY_FIRST_USE,
+	NAMED_BY_ADDRESS,
+	NAMED_BY_PURPOSE
+};
 
 /* Waits from one stack, or waits caused by one. */
 struct report_group {
@@ -201,6 +207,7 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	const struct model_process *wait_max_in; /* where it was greatest */
 	const char *wait_max_session;            /* the path of the session that this is of */
 	bool gain_known;
+	bool gain_hidden;                       /* of most of its holds only the ends were seen */
 	struct trace_range gain[TRACE_CHANGES]; /* what changing it would gain, see report_process.what_if */
 	const char **thread_names; /* of those that used it, each once, in the order of the alphabet */
 	size_t n_thread_names;
@@ -229,6 +236,7 @@ enum diagnosis {
 	DIAGNOSIS_THUNDERING_HERD,
 	DIAGNOSIS_HOT_INSTANCE,
 	DIAGNOSIS_FALSE_SHARING,
+	DIAGNOSIS_ALLOCATOR,
 	DIAGNOSIS_MAX
 };
 extern const char *const report_diagnosis_names[DIAGNOSIS_MAX]; /* as JSON has them */
@@ -343,5 +351,8 @@ const struct report_row *report_row_of(const struct report_process *e, size_t pr
 const struct report_stack *report_stack_of(const struct report *r, uint32_t stack);
 
 void report_find(const struct report *r, struct report_found *ret);
+
+/* Says if the C library's own locks are seen, in all processes of an entry; else why not in one of them. */
+enum libc_locks report_libc_locks(const struct report_process *e);
 
 #endif

@@ -72,6 +72,8 @@ int symbols_open(struct report_private *v, bool foreign)
 		return -ENOMEM;
 	for (i = 0; i < v->model->n_modules; i++)
 		v->module_numbers[i] = -1;
+	if (libc_open(v) < 0)
+		return -ENOMEM;
 	if (o->no_symbols || foreign)
 		return 0;
 	if (o->progress_fd >= 0) {
@@ -102,6 +104,7 @@ void symbols_close(struct report_private *v)
 	symbolizer_free(v->symbolizer);
 	free(v->module_numbers);
 	free(v->programs);
+	free(v->libc_stacks);
 	free(v->frames);
 	free(v->named);
 	free(v->by_content);
@@ -266,6 +269,8 @@ static const struct report_stack *stack_make(struct report_private *v, uint32_t 
 		for (j = 0; j < names->n && n < CONTENT_FRAMES_MAX; j++)
 			all[n++] = &names->frames[j];
 	}
+	if (libc_trim(v, stack, all, &first, n) < 0)
+		return NULL;
 	whole = helpers_trim(v->options, all, &first, &n);
 	return n ? content_stack(v, all + first, n - first,
 				 !whole && !v->model->nodes[stack].end && count >= v->depth_recorded)

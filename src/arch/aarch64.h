@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define ARCH_ELF_MACHINE EM_AARCH64
+#define ARCH_LOWLOCK "src/arch/lowlock_aarch64.h"
 #define ARCH_RELOC_ABSOLUTE 257u
 #define ARCH_RELOC_GLOB_DAT 1025u
 #define ARCH_RELOC_JUMP_SLOT 1026u

@@ -18,6 +18,8 @@
  *   ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the only one
  *   ARCH_RSEQ_SIGNATURE     what the C library has registered its restartable-sequence areas with; 0: not known
  *   ARCH_CALL_ON            assembler text of arch_call_on(), see stack.h; undefined: stack.c uses swapcontext()
+ *   ARCH_LOWLOCK            file with the C library's lowest lock functions as compilers made them; undefined: they
+ *                           are left alone
  *   ARCH_GETCONTEXT         1 if unw_getcontext() of libunwind is a function, 0 if its header has it inline
  */
 #ifndef MUTRACE_ARCH_H

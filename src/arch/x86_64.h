@@ -6,6 +6,7 @@
 #include "src/arch/x86.h"
 
 #define ARCH_ELF_MACHINE EM_X86_64
+#define ARCH_LOWLOCK "src/arch/lowlock_x86_64.h"
 #define ARCH_RELOC_ABSOLUTE 1u
 #define ARCH_RELOC_GLOB_DAT 6u
 #define ARCH_RELOC_JUMP_SLOT 7u

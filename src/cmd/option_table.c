@@ -143,6 +143,8 @@ const struct option_spec option_specs[] = {
 	  UINT32_MAX, "time one uncontended hold in N only; counts and waits stay exact" },
 	{ GROUP_RECORD, 0, "contended-only", NULL, FOR_RUN, ARG_FLAG32, AT(config.contended_only), 0, 0,
 	  "record only acquisitions that had to wait" },
+	{ GROUP_RECORD, 0, "no-libc-locks", NULL, FOR_RUN | FOR_CHECK, ARG_FLAG32, AT(config.no_libc_locks),
+	  0, 0, "leave alone the C library's own locks, those of malloc, stdio and others" },
 	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_SIZE,
 	  AT(config.max_bytes), 1 << 20, UINT64_MAX,
 	  "at most SIZE bytes (suffix K, M, G) of session for each process; 1G if not given" },

@@ -295,7 +295,7 @@ void sessiondir_close(struct sessiondir *s)
 	if (!s->content.config.keep) { /* it is now, see run.c: no later run may remove it */
 		s->content.config.keep = 1;
 		write_at(s, offsetof(struct session_file, config.keep),
-			 offsetof(struct session_file, config.reserved));
+			 offsetof(struct session_file, config.no_libc_locks));
 	}
 	close(s->file);
 	close(s->dir);

@@ -131,6 +131,7 @@ static int outside_take(struct model *m, struct model_process *p, const struct i
 	memcpy(name, h->unseen_library, OUTSIDE_NAME);
 	name[OUTSIDE_NAME] = 0;
 	p->unseen_libraries = h->unseen_libraries;
+	p->libc_locks = h->libc_locks < LIBC_LOCKS_MAX ? h->libc_locks : LIBC_LOCKS_UNKNOWN;
 	p->unseen_library = strings_intern(&m->tables->strings, name);
 	return p->unseen_library ? 0 : -ENOMEM;
 }

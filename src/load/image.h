@@ -117,6 +117,8 @@ uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
 int stack_locks_split(struct image *im);
+/* labels.c. 0 or -errno. */
+int labels_read(struct image *im);
 /* lives.c: threads that had a record before; who waits for whose end, which is the thread with that pthread_t that lives.
  * 0 or -ENOMEM */
 int lives_take(struct image *im, const struct thread_rec *t, uint32_t number);

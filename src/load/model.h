@@ -96,6 +96,11 @@ struct model_life {
 	uint64_t waited_ns[WAIT_CLASSES];
 };
 
+struct model_label { /* of a FILE's lock */
+	int fd;
+	const char *path; /* may be empty */
+};
+
 struct model_lock {
 	uint64_t address;
 	uint32_t ref; /* of its record in the image file: tells it when the file is read again */
@@ -108,6 +113,7 @@ struct model_lock {
 	uint32_t other; /* lock */
 	uint64_t instances;
 	uint32_t misuses;
+	const struct model_label *label; /* NULL: none */
 };
 
 /* struct cell's meaning of the fields by kind holds here too; times are ns where they are times. */
@@ -264,6 +270,7 @@ struct model_process {
 	const char *outside_name[OUTSIDE_MAX]; /* one of each kind, may be empty */
 	uint32_t unseen_libraries;             /* their lock calls did not come to the recorder */
 	const char *unseen_library;            /* one of them, may be empty */
+	enum libc_locks libc_locks;            /* whether the C library's own locks are seen */
 
 	struct model_mapping *mappings;
 	struct model_thread *threads;

@@ -410,7 +410,7 @@ int items_resolve(struct image *im)
 	if ((r = locks_resolve(im)) < 0 || (r = cells_resolve(im)) < 0 || (r = edges_resolve(im)) < 0 ||
 	    (r = held_resolve(im)) < 0 || (r = threads_resolve(im)) < 0 || (r = joins_resolve(im)) < 0 ||
 	    (r = allocs_resolve(im)) < 0 || (r = events_resolve(im)) < 0 || (r = orders_resolve(im)) < 0 ||
-	    (r = longest_resolve(im)) < 0)
+	    (r = longest_resolve(im)) < 0 || (r = labels_read(im)) < 0)
 		return r;
 	phases_resolve(im->process);
 	r = unfinished_add(im);

@@ -53,6 +53,7 @@ static const struct option options[] = {
 	{ "trap", 0, MUTRACE, KIND_FLAG, false, AT(trap), 0, 0 },
 	{ "sample-hold", 0, MUTRACE, KIND_NUMBER, false, AT(sample_hold), 0, UINT32_MAX },
 	{ "contended-only", 0, MUTRACE, KIND_FLAG, false, AT(contended_only), 0, 0 },
+	{ "no-libc-locks", 0, MUTRACE, KIND_FLAG, false, AT(no_libc_locks), 0, 0 },
 	{ "session-size", 0, BOTH, KIND_SIZE, false, AT(max_bytes), 1 << 20, UINT64_MAX },
 	{ "events", 0, MUTRACE, KIND_SIZE, false, AT(events), 0, UINT64_MAX },
 	{ "no-follow", 0, BOTH, KIND_FLAG, false, AT(no_follow), 0, 0 },

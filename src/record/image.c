@@ -114,6 +114,7 @@ int image_adopt(void)
 		memcpy(recorder.header->program, parent->program, sizeof(parent->program));
 		memcpy(recorder.header->arguments, parent->arguments, sizeof(parent->arguments));
 		recorder.header->unwinder = parent->unwinder;
+		recorder.header->libc_locks = recorder.libc_locks;
 		recorder.header->cost_pair_ticks = parent->cost_pair_ticks;
 		recorder.header->cost_contended_ticks = parent->cost_contended_ticks;
 		mapping_drop(&old);

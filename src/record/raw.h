@@ -73,6 +73,26 @@ static inline void *raw_mmap(size_t size, int protection, int flags, int fd)
 	return (void *)RAW_CALL(RAW_MMAP, NULL, size, protection, flags, fd, 0);
 }
 
+/* The same of a file from an offset on, which is a multiple of the page size. */
+static inline void *raw_mmap_from(size_t size, int protection, int flags, int fd, uint64_t offset)
+{
+#ifdef SYS_mmap2
+	offset >>= 12; /* its unit, on all machines */
+#endif
+	return (void *)RAW_CALL(RAW_MMAP, NULL, size, protection, flags, fd, offset);
+}
+
+/* Moves a mapping to an address, over what is there. */
+static inline void *raw_mremap_over(void *p, size_t size, void *to)
+{
+	return (void *)RAW_CALL(SYS_mremap, p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to, 0);
+}
+
+static inline ssize_t raw_readlink(const char *path, char *buffer, size_t size)
+{
+	return RAW_CALL(SYS_readlinkat, AT_FDCWD, path, buffer, size, 0, 0);
+}
+
 static inline bool raw_mapped(const void *p)
 {
 	return (uintptr_t)p < (uintptr_t)-4095;

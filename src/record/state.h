@@ -148,6 +148,7 @@ struct thread {
 	uint32_t woken_by;               /* the condition that it was signalled by last, */
 	uint64_t woken_since;            /* and since when it has held the mutex after that, in ticks */
 	uint32_t switches;               /* seen */
+	struct arena names_arena;        /* see lowlock.c */
 	uint32_t looks;
 	struct permit permits[PERMITS];
 	struct edge *edge_last;      /* that was used last, or NULL, */
@@ -276,6 +277,7 @@ struct recorder {
 	uint8_t events;   /* 1: events are recorded */
 	uint32_t
 		mutex_unlike; /* 0: plain mutexes of the C library are taken and released here, see inlined.h */
+	uint8_t libc_locks;   /* enum libc_locks */
 	uint8_t confined;     /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
 	uint32_t locks;     /* records of locks that were made (atomic) */

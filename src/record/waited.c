@@ -51,7 +51,7 @@ struct overlap *waited_books(uint32_t lock)
 static bool doubtful(const struct thread *t, const struct lock_rec *l)
 {
 	return t->mode == MODE_CONTENDED || l->flags & LOCK_PSHARED || l->kind == KIND_SEM ||
-	       kind_has(l->kind, TRAIT_WAITS_ONLY);
+	       l->kind == KIND_FLOCKFILE || kind_has(l->kind, TRAIT_WAITS_ONLY);
 }
 
 static struct waits *waits_of(struct thread *t)

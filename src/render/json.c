@@ -100,6 +100,16 @@ static json_t *diagnoses(struct json_out *j, const struct report_process *e)
 	return a;
 }
 
+static void libc_locks(struct json_out *j, const struct report_process *e)
+{
+#define X(id, name, text) name,
+	static const char *const names[] = { LIBC_LOCKS(X) };
+#undef X
+
+	if (!e->first->config.watch)
+		json_emit(j, "libc_locks", json_text(names[report_libc_locks(e)]));
+}
+
 static void process_head(struct json_out *j, const struct report_process *e)
 {
 	json_t *arguments = json_array(), *settings = json_object();
@@ -117,6 +127,7 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "start_realtime_ns", json_count(e->first->start_realtime_ns));
 	json_emit(j, "runtime_ns", json_count(e->runtime_ns));
 	json_emit(j, "thread_time_ns", json_count(e->thread_time_ns));
+	libc_locks(j, e);
 	if (e->n_processes == 1 && e->first->cores)
 		json_emit(j, "cores", json_count(e->first->cores));
 	if (!e->first->config.watch) {

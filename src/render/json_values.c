@@ -62,7 +62,8 @@ static json_t *frame(struct json_out *j, const struct report_frame *f)
 		json_set_count(j, o, "line", f->line);
 	if (f->module) {
 		json_set(j, o, "module", json_text(f->module));
-		json_set_hex(j, o, "offset", f->offset);
+		if (f->offset)
+			json_set_hex(j, o, "offset", f->offset);
 	}
 	json_set_bool(j, o, "inlined", f->inlined);
 	return o;

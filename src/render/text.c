@@ -29,10 +29,12 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 			text_line(t, "no lock matches the filter.");
 			return;
 		}
-		text_line(t, e->lost_events        ? "nothing could be recorded of it."
-			     : text_unseen_much(e) ? "no locks were seen."
-						   : "it used no locks.");
+		text_line(t, e->lost_events ? "nothing could be recorded of it."
+			     : text_unseen_much(e) || report_libc_locks(e) != LIBC_LOCKS_SEEN
+				     ? "no locks were seen."
+				     : "it used no locks.");
 		text_unseen(t, e);
+		text_libc_unseen(t, e);
 		text_losses(t, e);
 		return;
 	}
@@ -40,6 +42,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_window(t, e);
 	text_counts(t, e);
 	text_unseen(t, e);
+	text_libc_unseen(t, e);
 	text_inversions_head(t, e);
 	text_lock_table(t, e);
 	text_hidden(t, e);

@@ -77,6 +77,7 @@ void text_deadlocks(const struct text_out *t, const struct report_process *e);
 /* The line on time that was not seen; and whether there was much of it, or that is not known. */
 void text_unseen(const struct text_out *t, const struct report_process *e);
 bool text_unseen_much(const struct report_process *e);
+void text_libc_unseen(const struct text_out *t, const struct report_process *e);
 void text_work(const struct text_out *t, const struct report_process *e);
 void text_waiting(const struct text_out *t, const struct report_process *e);
 /* text_parts.c */

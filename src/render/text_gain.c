@@ -71,6 +71,15 @@ static const struct report_row *best(const struct report_process *e, enum trace_
 	return found;
 }
 
+/* The first row of which nothing can be said. */
+static const struct report_row *hidden(const struct report_process *e)
+{
+	for (size_t i = 0; i < e->n_locks; i++)
+		if (e->locks[i].gain_hidden)
+			return &e->locks[i];
+	return NULL;
+}
+
 /* The row that most would take for the one to fix, if that gains nothing. */
 static const struct report_row *decoy(const struct report_process *e, const struct report_row *fix)
 {
@@ -134,6 +143,12 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 		say_fix(t, e, fix, TRACE_NO_CONTENTION);
 	} else if ((fix = best(e, TRACE_HALF_HOLD))) {
 		say_fix(t, e, fix, TRACE_HALF_HOLD);
+	} else if (hidden(e)) {
+		text_line(t,
+			  "what fixing lock %u would gain is not known: of most of its holds only the ends "
+			  "were "
+			  "seen.",
+			  hidden(e)->rank);
 	} else {
 		text_line(t, "fixing no single lock would make it much faster.");
 	}

@@ -123,14 +123,17 @@ static void conditions_say(const struct text_out *t, const struct report_process
 void text_counts(const struct text_out *t, const struct report_process *e)
 {
 	char locks[NUMBER_SIZE], acquired[NUMBER_SIZE], contended[NUMBER_SIZE], share[NUMBER_SIZE], few[80];
-	uint64_t n = 0, waits_only = 0;
+	uint64_t n = 0, waits_only = 0, libc = 0;
 	size_t i;
 
 	for (i = 0; i < e->n_locks; i++) {
 		uint64_t instances = e->locks[i].work ? 0 : e->locks[i].instances;
 
 		n += instances;
-		waits_only += kind_has(e->locks[i].kind, TRAIT_WAITS_ONLY) ? instances : 0;
+		if (!kind_has(e->locks[i].kind, TRAIT_WAITS_ONLY))
+			continue;
+		waits_only += instances;
+		libc += kind_has(e->locks[i].kind, TRAIT_LIBC) ? instances : 0;
 	}
 	concentration(e, few, sizeof(few));
 	if (e->first->config.contended_only)
@@ -142,12 +145,14 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 			  few);
 	else if (waits_only)
 		text_line(t,
-			  "%s lock%s, %s contended acquisition%s; others are not seen of the %s that the "
-			  "program "
-			  "builds itself.%s",
+			  "%s lock%s, %s contended acquisition%s; others are not seen of the %s that %s.%s",
 			  number_count(locks, n), n == 1 ? "" : "s",
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
-			  number_count(acquired, waits_only), few);
+			  number_count(acquired, waits_only),
+			  libc == 0            ? "the program builds itself"
+			  : libc == waits_only ? "the C library has for itself"
+					       : "the program builds itself or the C library has",
+			  few);
 	else
 		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n),
 			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),
@@ -182,6 +187,19 @@ void text_unseen(const struct text_out *t, const struct report_process *e)
 		  "sleep, ends of threads, or locks that are not seen (futexes by system calls of the "
 		  "program's own).",
 		  number_ns(unseen, e->unseen_ns), number_ns(all, e->thread_time_ns));
+}
+
+/* Why the C library's own locks are missing. */
+void text_libc_unseen(const struct text_out *t, const struct report_process *e)
+{
+#define X(id, name, text) text,
+	static const char *const why[] = { LIBC_LOCKS(X) };
+#undef X
+	enum libc_locks state = report_libc_locks(e);
+
+	if (state > LIBC_LOCKS_SEEN)
+		text_line(t, "the C library's own locks (malloc, stdio and others) were not seen: %s.",
+			  why[state]);
 }
 
 /* Rows that the minima or the limit kept out, and locks that were made and not used. */

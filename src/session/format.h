@@ -26,6 +26,7 @@
 #include "src/session/histogram.h"
 #include "src/session/holds.h"
 #include "src/session/kinds.h"
+#include "src/session/libc.h"
 #include "src/session/longest.h"
 #include "src/session/orders.h"
 #include "src/session/outside.h"
@@ -74,8 +75,8 @@ struct session_config {
 	uint32_t watch;     /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
 	uint32_t after_ms;  /* matrace: what happens earlier after the start of a process is not recorded */
 	uint32_t keep;      /* 1: the user asked for the session by name (-o), so nobody removes it */
-	uint32_t reserved;
-	uint64_t events; /* most bytes of events in an image; 0: none are recorded */
+	uint32_t no_libc_locks; /* 1: the C library's own locks are left alone */
+	uint64_t events;        /* most bytes of events in an image; 0: none are recorded */
 };
 
 #define SESSION_FILE_SIZE 4096u
@@ -181,6 +182,7 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t cores; /* processors that the process could use at its start, 0 unknown */
 	/* how far CLOCK_BOOTTIME was ahead of CLOCK_MONOTONIC at the start: the machine was suspended so long */
 	uint64_t suspended_ns;
+	uint32_t libc_locks; /* enum libc_locks: whether the C library's own locks are seen */
 };
 
 enum chunk_type {

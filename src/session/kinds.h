@@ -37,6 +37,8 @@ enum kind_trait {
 	TRAIT_OVERLAP = 0x80,
 	/* The thread that holds it may acquire it again, and releases it as often. */
 	TRAIT_NESTS = 0x100,
+	/* One of the C library's own locks. */
+	TRAIT_LIBC = 0x200,
 };
 
 /* A line of kinds.def. */
@@ -59,9 +61,17 @@ static inline struct kind_facts kind_facts(unsigned int kind)
 	}
 }
 
+/* Apart from kind_facts(), as the recorder asks often: a look into a table. */
 static inline bool kind_has(unsigned int kind, enum kind_trait trait)
 {
-	return (kind_facts(kind).traits & trait) != 0;
+	switch (kind) {
+#define KIND(number, id, name, maker, noun, letter, traits) \
+	case number: \
+		return ((unsigned int)(traits) & (unsigned int)trait) != 0;
+#include "src/session/kinds.def"
+#undef KIND
+	default: return false;
+	}
 }
 
 static inline const char *kind_name(unsigned int kind)

@@ -289,7 +289,7 @@ static void events_and_phases(struct image_maker *m, const uint32_t *threads, ui
 /* Something of every type of record, each referring to others in every way that the format has. */
 static struct image_maker *seed_make(void)
 {
-	struct image_maker *m = image_maker_new(8);
+	struct image_maker *m = image_maker_new(KIND_MAX);
 	uint32_t stack, other, lock[KIND_MAX] = { 0 }, thread[3], cell;
 	struct thread_rec *t[3];
 	struct lock_rec *l;
@@ -354,7 +354,7 @@ static struct image_maker *seed_make(void)
 /* Counts of which each may be, but whose sum is 0 again. */
 static struct image_maker *sums_make(void)
 {
-	struct image_maker *m = image_maker_new(8);
+	struct image_maker *m = image_maker_new(KIND_MAX);
 	uint32_t lock = image_maker_lock(m, KIND_MUTEX, 0x500000, NULL), thread;
 
 	for (int i = 0; i < 2; i++) {
@@ -392,7 +392,7 @@ static struct event *happened(struct image_maker *m, uint32_t thread, enum event
 /* A run that can be replayed, with all that can happen in one. */
 static struct image_maker *replay_make(void)
 {
-	struct image_maker *m = image_maker_new(8);
+	struct image_maker *m = image_maker_new(KIND_MAX);
 	uint32_t lock[KIND_MAX] = { 0 }, thread[3];
 	struct thread_rec *t;
 	struct event *e;
