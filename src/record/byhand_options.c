@@ -76,6 +76,7 @@ static const struct option options[] = {
 	{ "contended-min", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "wait-min", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "lock", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
+	{ "work", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "thread", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "function", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "longest", 0, MUTRACE, KIND_EITHER, true, 0, 0, 0 },
