@@ -85,6 +85,9 @@ static void edge_charge(struct model *m, struct model_edge *e, uint32_t process,
 	p->threads[c->thread].blocked_ns += e->blocked;
 }
 
+/* A session may be made to cost time: the holds of so many waits are looked for. */
+#define FINDS_MOST 4096u
+
 /*
  * The hold of another process that a wait which lasts is for. The lock lies at the same offset in a page there. The
  * thread that had it when the wait began is preferred, for there may be several such locks; else it must be the only
@@ -123,7 +126,8 @@ static const struct model_held *held_find(const struct model *m, size_t first,
 }
 
 /* A wait that has not ended, and of which no holder in its own process is known. */
-static void unfinished_charge(struct model *m, size_t first, struct model_process *p, struct model_edge *e)
+static void unfinished_charge(struct model *m, size_t first, struct model_process *p, struct model_edge *e,
+			      uint32_t *finds)
 {
 	const struct model_thread *t;
 	const struct model_held *h;
@@ -134,7 +138,9 @@ static void unfinished_charge(struct model *m, size_t first, struct model_proces
 	    !(p->locks[e->lock].flags & LOCK_PSHARED) || !kind_has(p->locks[e->lock].kind, TRAIT_OVERLAP))
 		return;
 	t = &p->threads[e->thread];
-	h = t->waiting_lock != e->lock ? NULL : held_find(m, first, p, t, &process, &thread);
+	h = t->waiting_lock != e->lock || (*finds)++ >= FINDS_MOST
+		    ? NULL
+		    : held_find(m, first, p, t, &process, &thread);
 	if (!h)
 		return;
 	since = m->processes[process].start_ns + h->since_ns;
@@ -157,6 +163,7 @@ int commons_join(struct model *m, size_t first)
 {
 	struct table process = { 0 }, number = { 0 };
 	int r = accounts_make(m, first, &process, &number);
+	uint32_t finds = 0;
 
 	for (size_t i = first; r == 0 && i < m->n_processes; i++) {
 		struct model_process *p = &m->processes[i];
@@ -169,7 +176,7 @@ int commons_join(struct model *m, size_t first)
 				edge_charge(m, e, other,
 					    &m->processes[other].commons[table_get(&number, e->abroad, 0)]);
 			else
-				unfinished_charge(m, first, p, e);
+				unfinished_charge(m, first, p, e, &finds);
 		}
 	}
 	table_free(&process);

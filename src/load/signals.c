@@ -26,6 +26,9 @@ int signals_read(struct image *im)
 	return chunks_each(im, CHUNK_SIGNALS, sizeof(struct signal_rec), signal_take);
 }
 
+/* A session may be made to cost time: so many signals are looked at. */
+#define SIGNALS_MOST 4096u
+
 /* The thread that has waited longest for a condition when it was signalled; MODEL_NONE if there is none. */
 static uint32_t longest_waiter(const struct model_process *p, uint32_t cond, uint64_t at_ns)
 {
@@ -69,8 +72,9 @@ static int wait_part(struct image *im, uint32_t thread, uint32_t mutex, uint64_t
 int signals_answer(struct image *im, const uint32_t *holder)
 {
 	struct model_process *p = im->process;
+	uint32_t answered = 0;
 
-	for (size_t i = 0; i < im->n_signals; i++) {
+	for (size_t i = 0; i < im->n_signals && i < SIGNALS_MOST; i++) {
 		const struct signal_rec *s = &im->signals[i];
 		uint32_t cond = lock_number(im, s->cond), mutex = lock_number(im, s->mutex);
 		uint64_t at_ns = ticks_time(&im->rate, s->at);
@@ -78,7 +82,7 @@ int signals_answer(struct image *im, const uint32_t *holder)
 		if (cond == MODEL_NONE || mutex == MODEL_NONE || p->locks[cond].kind != KIND_COND ||
 		    holder[mutex] == MODEL_NONE)
 			continue;
-		for (uint32_t k = 0; k < s->left; k++) {
+		for (uint32_t k = 0; k < s->left && answered < SIGNALS_MOST; k++, answered++) {
 			uint32_t thread = longest_waiter(p, cond, at_ns);
 
 			if (thread == MODEL_NONE)

@@ -48,8 +48,9 @@ plant() {
 	local baseline=$1 wanted="FAILED $2: $3 is .*$4 .*\.c:[0-9]+"
 	shift 4
 	"$mutrace" check --baseline="$baseline.json" --repeat=3 -- "$@" >out 2>err
+	status=$?
 	planted=$((planted + 1))
-	case $? in
+	case $status in
 	0 | 1) ;;
 	*) fail "check could not be done" ;;
 	esac
@@ -65,8 +66,9 @@ keep() {
 	local baseline=$1
 	shift
 	"$mutrace" check --baseline="$baseline.json" --repeat=3 -- "$@" >out 2>err
+	status=$?
 	unchanged=$((unchanged + 1))
-	case $? in
+	case $status in
 	0) passed=$((passed + 1)) ;;
 	1) echo "false alarm: $*" && cat err ;;
 	*) fail "check could not be done" ;;
