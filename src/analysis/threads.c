@@ -60,10 +60,10 @@ static const char **entries_collect(struct report_private *v, const struct model
 		const struct report_stack *s;
 		const char *function;
 
-		if (c->stack == MODEL_NONE || !v->model->nodes[c->stack].end)
+		if (c->thread == MODEL_NONE || c->stack == MODEL_NONE || !v->model->nodes[c->stack].end)
 			continue;
 		s = symbols_stack(v, c->stack);
-		function = s ? s->frames[s->n - 1].function : NULL;
+		function = s && s->n > 0 ? s->frames[s->n - 1].function : NULL;
 		if (!function || entry[c->thread] == several)
 			continue;
 		entry[c->thread] =

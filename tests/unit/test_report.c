@@ -793,6 +793,32 @@ static void test_hostile_names(void **state)
 
 /* Events that were lost, and stacks that were not captured although their events are counted, are two
  * things. */
+/* A cell of no thread whose stack is complete, and events of the second thread only. */
+static void test_damaged_threads(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t lock = image_maker_lock(f->im, KIND_MUTEX, BASE + 0x9000, NULL);
+	uint32_t stack = image_maker_stack(f->im, (const uint64_t[]){ BASE + 0x1001, BASE + 0x2001, 0 });
+	uint32_t thread = image_maker_thread(f->im, 101, NULL);
+	struct report_process *p;
+	struct event *e;
+	struct cell *c;
+
+	((struct frame_node *)image_maker_at(f->im, stack))->flags |= FRAME_END;
+	image_maker_cell(f->im, 0, lock, 5, &c);
+	c->stack = stack;
+	image_maker_cell(f->im, thread, lock, 5, NULL);
+	image_maker_edge(f->im, thread, lock, 1, 500000000);
+	thread = image_maker_thread(f->im, 102, NULL);
+	e = image_maker_event(f->im, thread, EVENT_WAIT);
+	e->begin = START + 20000;
+	e->end = START + 23000;
+	e->lock = lock;
+	p = report(f);
+	assert_int_equal(p->n_locks, 1);
+	assert_int_equal(p->locks[0].side[SIDE_EXCLUSIVE].acquired, 10);
+}
+
 static void test_losses(void **state)
 {
 	struct fixture *f = *state;
@@ -957,6 +983,7 @@ int main(void)
 		TEST(test_many_images),
 		TEST(test_hostile_names),
 		TEST(test_conditions),
+		TEST(test_damaged_threads),
 		TEST(test_losses),
 		cmocka_unit_test(test_percentiles),
 		cmocka_unit_test(test_numbers),
