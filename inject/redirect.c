@@ -116,10 +116,14 @@ static int find_libraries(struct dl_phdr_info *info, size_t size, void *data)
 		if (l->found || !is_library(l, o.soname))
 			continue;
 		for (size_t k = 0; k < l->n; k++) {
-			void *address = defined_address(o.base, o.dynamic, l->functions[k].name);
-			uintptr_t a = (uintptr_t)address;
+			struct redirect *r = &l->functions[k];
+			void *address;
+			uintptr_t a;
 
-			__atomic_store_n(l->functions[k].original, address, __ATOMIC_RELEASE);
+			r->found = strchr(r->name, '*') ? defined_like(o.base, o.dynamic, r->name) : r->name;
+			address = r->found ? defined_address(o.base, o.dynamic, r->found) : NULL;
+			a = (uintptr_t)address;
+			__atomic_store_n(r->original, address, __ATOMIC_RELEASE);
 			if (!address)
 				continue;
 			l->found = true;
@@ -143,7 +147,7 @@ static int count_definers(struct dl_phdr_info *info, size_t size, void *data)
 		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
 			struct redirect *r = &s->libraries[i].functions[k];
 
-			r->definers += !!defined_address(o.base, o.dynamic, r->name);
+			r->definers += r->found && defined_address(o.base, o.dynamic, r->found);
 		}
 	return 0;
 }
@@ -166,7 +170,7 @@ static const struct redirect *by_name(const struct scan *s, const char *name)
 			const struct redirect *r = &s->libraries[i].functions[k];
 
 			if (r->name[0] == name[0] && *r->original && r->definers == 1 &&
-			    strcmp(r->name, name) == 0)
+			    strcmp(r->found, name) == 0)
 				return r;
 		}
 	return NULL;

@@ -16,9 +16,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* A function of a library. */
+/* A function of a library. The name may have one *, where versions of the library differ. */
 struct redirect {
 	const char *name;
+	const char *found; /* the name in the library that is loaded */
 	void *ours;
 	void **original;       /* NULL until the library is loaded */
 	unsigned int definers; /* objects that define the name */

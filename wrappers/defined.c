@@ -96,6 +96,48 @@ void *defined_address(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *na
 								       : NULL;
 }
 
+/* How many symbols there are; 0: that is not known. */
+static uint32_t symbols_count(const struct symbols *s)
+{
+	uint32_t last = 0;
+
+	if (s->sysv != NULL)
+		return s->sysv[1];
+	if (s->gnu == NULL)
+		return 0;
+	uint32_t buckets = s->gnu[0], first = s->gnu[1];
+	const uint32_t *bucket = s->gnu + 4 + s->gnu[2] * (sizeof(ElfW(Addr)) / sizeof(uint32_t));
+	const uint32_t *chain = bucket + buckets;
+
+	for (uint32_t i = 0; i < buckets; i++)
+		last = bucket[i] > last ? bucket[i] : last;
+	if (last < first)
+		return 0;
+	while (!(chain[last - first] & 1))
+		last++;
+	return last + 1;
+}
+
+const char *defined_like(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *pattern)
+{
+	struct symbols s = symbols_of(base, dynamic);
+	const char *star = strchr(pattern, '*');
+	size_t before = (size_t)(star - pattern), after = strlen(star + 1);
+	uint32_t n = s.table != NULL && s.strings != NULL ? symbols_count(&s) : 0;
+
+	for (uint32_t i = 1; i < n; i++) {
+		const char *name = s.strings + s.table[i].st_name;
+		size_t length;
+
+		if (s.table[i].st_shndx == SHN_UNDEF || strncmp(name, pattern, before) != 0)
+			continue;
+		length = strlen(name);
+		if (length >= before + after && strcmp(name + length - after, star + 1) == 0)
+			return name;
+	}
+	return NULL;
+}
+
 bool defined_in(const struct link_map *map, const char *name)
 {
 	struct symbols s = symbols_of(map->l_addr, map->l_ld);

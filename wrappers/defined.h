@@ -14,7 +14,10 @@
 bool defined_in(const struct link_map *map, const char *name);
 /* The address of a function that an object defines, by its base and its dynamic section; NULL: it does not. */
 void *defined_address(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *name);
-/* The same in the first object that was loaded after this library. */
+/* The name of a function that an object defines, by a pattern with one * in it; NULL: there is none. It lies in the
+ * object. */
+const char *defined_like(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *pattern);
+/* The address of a function in the first object that was loaded after this library. */
 void *defined_address_next(const char *name);
 /* True if any object defines a name that was loaded after this library, where RTLD_NEXT looks. */
 bool defined_next(const char *name);

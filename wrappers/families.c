@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * Locks of other libraries: GLib, the OpenMP runtimes, the C++ library. Their functions are redirected in the
+ * Locks of other libraries: GLib, Qt, the OpenMP runtimes, the C++ library and others. Their functions are redirected in the
  * objects that are loaded, at start and after others were loaded. dlopen() is left by a jump, so the first call of
  * dlsym(), dlopen() or pthread_create() after it looks. A thread that looks holds no lock of the recorder.
  */
@@ -15,17 +15,33 @@
 struct families families;
 bool families_stale;
 
-#define REDIRECT(name) { #name, (void *)ours_##name, (void **)&families.name, 0 },
+#define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0 },
 static struct redirect glib[] = {
-#define GLIB(type, name, parameters) REDIRECT(name)
+#define GLIB(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
 };
 static struct redirect openmp[] = {
-#define OPENMP(type, name, parameters) REDIRECT(name)
+#define OPENMP(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
 };
 static struct redirect cxx[] = {
-#define CXX(type, name, parameters) REDIRECT(name)
+#define CXX(type, name, parameters) REDIRECT(name, #name)
+#include "wrappers/families.def"
+};
+static struct redirect qt[] = {
+#define QT(type, name, symbol, parameters) REDIRECT(name, symbol)
+#include "wrappers/families.def"
+};
+static struct redirect absl[] = {
+#define ABSL(type, name, symbol, parameters) REDIRECT(name, symbol)
+#include "wrappers/families.def"
+};
+static struct redirect tbb[] = {
+#define TBB(type, name, symbol, parameters) REDIRECT(name, symbol)
+#include "wrappers/families.def"
+};
+static struct redirect libcxx[] = {
+#define LIBCXX(type, name, symbol, parameters) REDIRECT(name, symbol)
 #include "wrappers/families.def"
 };
 
@@ -37,6 +53,10 @@ static struct redirect_library libraries[] = {
 	LIBRARY(glib, "libglib-2.0.so"),
 	LIBRARY(openmp, "libgomp", "libomp.so", "libiomp5.so"),
 	LIBRARY(cxx, "libstdc++.so", "libc++abi.so"),
+	LIBRARY(qt, "libQt5Core.so", "libQt6Core.so"),
+	LIBRARY(absl, "libabsl_synchronization.so"),
+	LIBRARY(tbb, "libtbb.so"),
+	LIBRARY(libcxx, "libc++.so"),
 };
 
 static uint32_t looking;

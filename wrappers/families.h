@@ -4,22 +4,25 @@
 #define MUTRACE_WRAPPERS_FAMILIES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+/* Qt's QDeadlineTimer, which is passed by value. */
+struct qt_deadline {
+	int64_t t1;
+	unsigned int t2, type;
+};
 
 /* The originals. NULL as long as the library is not loaded; a function of ours that is called has one. */
 struct families {
-#define GLIB(type, name, parameters) type(*name) parameters;
-#define OPENMP(type, name, parameters) type(*name) parameters;
-#define CXX(type, name, parameters) type(*name) parameters;
+#define ANY(type, name, symbol, parameters) type(*name) parameters;
 #include "wrappers/families.def"
 };
 extern struct families families;
 #define ORIGINAL(name) families.name
 
 /* Ours, which nobody finds by name. */
-#define GLIB(type, name, parameters) type ours_##name parameters;
-#define OPENMP(type, name, parameters) type ours_##name parameters;
-#define CXX(type, name, parameters) type ours_##name parameters;
+#define ANY(type, name, symbol, parameters) type ours_##name parameters;
 #include "wrappers/families.def"
 
 /* At start: redirects what is loaded. */

@@ -86,6 +86,18 @@ static COLD long waits(struct thread *t, const struct plan *p, long number, cons
 	return r;
 }
 
+/* In a function of a lock that is recorded: what it lets go of is not told here, but threads may wait for work there. */
+static long call_silently(struct thread *t, long number, const long a[6], struct site site)
+{
+	struct plan p = plan_of(number, a);
+	int saved = errno;
+
+	if (p.what == WAKES && __atomic_load_n(futex_waiting_at(p.word.address), __ATOMIC_RELAXED) != 0)
+		episode_wake_work(t, p.word, site);
+	errno = saved;
+	return call(number, a);
+}
+
 static COLD long wakes(struct thread *t, const struct plan *p, long number, const long a[6], struct site site)
 {
 	struct futex_release release, second;
@@ -133,8 +145,10 @@ long futex_call(long number, const long a[6], struct site site)
 	uint64_t since;
 
 	t = recorder_enter_quickly();
-	if (t == NULL || unlikely(silent_is(t, (uintptr_t)__builtin_frame_address(0))))
+	if (t == NULL)
 		return call(number, a);
+	if (unlikely(silent_is(t, (uintptr_t)__builtin_frame_address(0), KIND_FUTEX)))
+		return call_silently(t, number, a, site);
 	if (number != SYS_futex)
 		return recorded(t, number, a, site);
 	switch (a[1] & FUTEX_CMD_MASK) {

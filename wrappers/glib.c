@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * GLib's GMutex and GCond. GRecMutex, GRWLock and GPrivate are pthread's underneath, and seen there. GLib calls
+ * GLib's GMutex and GCond; glib_pthread.c has those that are the C library's underneath. GLib calls
  * its own functions past us: their waits are seen as those of a futex. The record is the same, see kind_of() in
  * episodes.c.
  */
@@ -8,15 +8,13 @@
 
 #include "wrappers/families.h"
 #include "wrappers/family.h"
+#include "wrappers/foreign.h"
 
 static int call_lock(void *m, uint8_t side, const struct request *q)
 {
-	uintptr_t before = silent_enter(thread_self);
-
 	(void)side;
 	(void)q;
-	ORIGINAL(g_mutex_lock)(m);
-	silent_leave(thread_self, before);
+	SILENTLY(ORIGINAL(g_mutex_lock)(m));
 	return 0;
 }
 
@@ -28,17 +26,8 @@ static int call_try(void *m, uint8_t side)
 
 static int call_unlock(void *m)
 {
-	uintptr_t before = silent_enter(thread_self);
-
-	ORIGINAL(g_mutex_unlock)(m);
-	silent_leave(thread_self, before);
+	SILENTLY(ORIGINAL(g_mutex_unlock)(m));
 	return 0;
-}
-
-static bool relocks(struct thread *t, struct use use, const void *m)
-{
-	(void)use;
-	return hold_find(t, m) != NULL;
 }
 
 static const struct lock_family mutexes = {
@@ -47,7 +36,7 @@ static const struct lock_family mutexes = {
 	.lock = call_lock,
 	.trylock = call_try,
 	.unlock = call_unlock,
-	.relocks = relocks,
+	.relocks = foreign_relocks,
 };
 
 static COLD void lock_at(void *m, struct site site)
@@ -96,40 +85,20 @@ void ours_g_mutex_clear(void *m)
 		recorder_destroyed(t, m, KIND_GLIB_MUTEX);
 }
 
-/* The mutex is free while a thread waits for the condition, whose wait is seen as that of a futex. */
-static struct use cond_enter(struct thread *t, void *m, struct site site)
-{
-	struct held *h = t != NULL ? hold_find(t, m) : NULL, closed;
-	uint64_t now;
-
-	if (h == NULL || !hold_end(t, h, site, &closed, &now))
-		return (struct use){ 0, 0 };
-	hold_book(t, &closed, now);
-	return (struct use){ closed.cell, closed.lock };
-}
-
-/* If the thread had to wait for the mutex again, it has been noted as its holder by that wait. */
-static void cond_leave(struct thread *t, void *m, struct use use)
-{
-	if (use.cell != 0 && hold_find(t, m) == NULL)
-		hold_begin(t, use, m, SIDE_EXCLUSIVE, NULL);
-}
-
+/* The wait for the condition is seen as that of a futex. */
 void ours_g_cond_wait(void *c, void *m)
 {
-	struct thread *t = recorder_enter();
-	struct use use = cond_enter(t, m, SITE_HERE);
+	struct lent l = lend(m, SITE_HERE);
 
 	ORIGINAL(g_cond_wait)(c, m);
-	cond_leave(t, m, use);
+	lend_end(&l, m);
 }
 
 int ours_g_cond_wait_until(void *c, void *m, int64_t until)
 {
-	struct thread *t = recorder_enter();
-	struct use use = cond_enter(t, m, SITE_HERE);
+	struct lent l = lend(m, SITE_HERE);
 	int r = ORIGINAL(g_cond_wait_until)(c, m, until);
 
-	cond_leave(t, m, use);
+	lend_end(&l, m);
 	return r;
 }

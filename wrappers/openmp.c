@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * OpenMP's locks, critical sections and barriers, of gcc's runtime and clang's. Both wait by system calls of their
+ * OpenMP's locks, critical sections and ordered regions, of gcc's runtime and clang's. Both wait by system calls of their
  * own, or spin, so they are seen by these functions only. A critical section cannot be tried: it is contended if
  * another thread is seen to be inside.
  */
 #include <errno.h>
 
-#include "wrappers/arrive.h"
 #include "wrappers/families.h"
 #include "wrappers/family.h"
 
@@ -243,32 +242,72 @@ void ours___kmpc_end_critical(void *place, int32_t thread, void *lock)
 	leave_end(&l);
 }
 
-/* A barrier is known by its place in the program. */
-static void team_arrives(struct arrival *a, struct site site)
-{
-	const void *barrier = (const void *)(site.ip & ~(uintptr_t)15);
-	struct thread *t = recorder_enter_quickly();
-	uint32_t team = t != NULL ? (uint32_t)ORIGINAL(omp_get_num_threads)() : 0;
-	struct use use = { 0, 0 };
+/*
+ * An ordered region is entered in the order of the iterations. A thread has waited for its turn if another one was
+ * inside, or came out meanwhile.
+ */
+static uint64_t ordered_ends;
 
-	if (team > 1)
-		use = recorder_use(t, barrier, KIND_OMP_BARRIER, SIDE_EXCLUSIVE, site);
-	if (use.cell != 0)
-		use_lock(use)->other = team;
-	arrive(a, t, use, barrier, site);
+struct turn {
+	struct pass pass;
+	uint64_t ends;
+};
+
+/* Stands for all ordered regions: the compiler may have made several of one. */
+static uint64_t ordered;
+
+static void turn_begin(struct turn *o, struct site site)
+{
+	struct pass *p = &o->pass;
+
+	o->ends = __atomic_load_n(&ordered_ends, __ATOMIC_ACQUIRE);
+	p->t = recorder_enter_quickly();
+	if (p->t == NULL)
+		return;
+	p->use = recorder_use(p->t, &ordered, KIND_OMP_ORDERED, SIDE_EXCLUSIVE, site);
+	if (p->use.cell == 0) {
+		p->t = NULL;
+		return;
+	}
+	p->waits = hold_exists(p->t, &ordered, p->use.lock);
+	wait_begin(p->t, p->use, &ordered, SIDE_EXCLUSIVE, site, &p->wait);
 }
 
-#define BARRIER(name, parameters, arguments) \
-	void ours_##name parameters \
+static void turn_end(struct turn *o)
+{
+	struct pass *p = &o->pass;
+
+	if (p->t == NULL)
+		return;
+	p->waits = p->waits || __atomic_load_n(&ordered_ends, __ATOMIC_ACQUIRE) != o->ends;
+	if (!p->waits)
+		wait_drop(p->t, &p->wait);
+	pass_end(p, &ordered);
+}
+
+static void turn_over_begin(struct leaving *l, struct site site)
+{
+	leave_begin(l, &ordered, site);
+	__atomic_fetch_add(&ordered_ends, 1, __ATOMIC_RELEASE);
+}
+
+#define ORDERED(start, end, parameters, arguments) \
+	void ours_##start parameters \
 	{ \
-		struct arrival a; \
+		struct turn o; \
 \
-		team_arrives(&a, SITE_HERE); \
-		ORIGINAL(name) arguments; \
-		arrived(&a, false); \
+		turn_begin(&o, SITE_HERE); \
+		ORIGINAL(start) arguments; \
+		turn_end(&o); \
+	} \
+	void ours_##end parameters \
+	{ \
+		struct leaving l; \
+\
+		turn_over_begin(&l, SITE_HERE); \
+		ORIGINAL(end) arguments; \
+		leave_end(&l); \
 	}
 
-BARRIER(GOMP_barrier, (void), ())
-BARRIER(GOMP_loop_end, (void), ())
-BARRIER(GOMP_sections_end, (void), ())
-BARRIER(__kmpc_barrier, (void *place, int32_t thread), (place, thread))
+ORDERED(GOMP_ordered_start, GOMP_ordered_end, (void), ())
+ORDERED(__kmpc_ordered, __kmpc_end_ordered, (void *place, int32_t thread), (place, thread))

@@ -7,9 +7,12 @@
 #include <time.h>
 
 struct request {
-	enum { CALL_PLAIN, CALL_TIMED, CALL_CLOCK } call;
+	enum { CALL_PLAIN, CALL_TIMED, CALL_CLOCK, CALL_OWN } call;
 	clockid_t clock;
-	const struct timespec *until;
+	union {
+		const struct timespec *until;
+		const void *own; /* CALL_OWN: how long, as the family's library says it */
+	};
 };
 
 static inline bool until_valid(const struct timespec *until)
@@ -26,7 +29,7 @@ static inline bool clock_valid(clockid_t clock)
  * before. */
 static inline bool request_valid(const struct request *q)
 {
-	return q->call == CALL_PLAIN ||
+	return q->call == CALL_PLAIN || q->call == CALL_OWN ||
 	       ((q->call != CALL_CLOCK || clock_valid(q->clock)) && until_valid(q->until));
 }
 

@@ -57,7 +57,7 @@ static void futexes_look(struct report_private *v, const struct report_process *
 		for (size_t k = 0; k < p->n_locks; k++) {
 			struct futexes *f = &rows[map->rows[i][k]];
 
-			if (p->locks[k].kind != KIND_FUTEX)
+			if (!kind_has(p->locks[k].kind, TRAIT_WORD))
 				continue;
 			f->vary += p->locks[k].type >= FUTEX_VARIES ? 1 : -1;
 			if (!f->named)
@@ -104,7 +104,7 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 
 		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
 			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts) ||
-			    (row->kind == KIND_FUTEX && futex_is_work(row, &futexes[i]));
+			    (kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i]));
 		if (row->work && row->kind == KIND_SEM) { /* nobody is to blame for it */
 			struct counters *c = &row->side[SIDE_EXCLUSIVE];
 

@@ -41,11 +41,11 @@ static const struct {
 	{ "QMutex::lock*", FUTEX_ROLE_LOCK },
 	{ "tbb::detail::d1::mutex::lock*", FUTEX_ROLE_LOCK },
 	{ "tbb::detail::d1::rw_mutex::lock*", FUTEX_ROLE_LOCK },
+	{ "QReadWriteLock::*ock*", FUTEX_ROLE_LOCK },
+	{ "QSemaphore::*", FUTEX_ROLE_WORK },
 	/* abseil, which parks threads for both */
 	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK },
 	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK },
-	{ "absl::*CondVar::*", FUTEX_ROLE_WORK },
-	{ "absl::*Mutex::Await*", FUTEX_ROLE_WORK },
 };
 
 static enum futex_role function_role(const char *function)
@@ -56,6 +56,18 @@ static enum futex_role function_role(const char *function)
 	return FUTEX_ROLE_UNKNOWN;
 }
 
+/* These wait for a condition by the functions that wait for a lock. */
+static bool waits_for_work(const char *function)
+{
+	static const char *const functions_of_work[] = { "absl::*Mutex::*LockWhen*", "absl::*Mutex::Await*",
+							 "absl::*CondVar::*" };
+
+	for (size_t i = 0; function && i < sizeof(functions_of_work) / sizeof(functions_of_work[0]); i++)
+		if (fnmatch(functions_of_work[i], function, 0) == 0)
+			return true;
+	return false;
+}
+
 /* A condition's function may wait for its mutex, and a lock may park its thread. Either way it is the lock that is
  * waited for. */
 enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack)
@@ -64,13 +76,16 @@ enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack)
 	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(v->model, stack, frames);
 	enum futex_role role = FUTEX_ROLE_UNKNOWN;
 
-	for (size_t i = 0; i < n && i < FRAMES_LOOKED_AT && role != FUTEX_ROLE_LOCK; i++) {
+	for (size_t i = 0; i < n && i < FRAMES_LOOKED_AT; i++) {
 		const struct frame_names *names = symbols_frame(v, frames[i]);
 
-		for (size_t k = 0; names && k < names->n && role != FUTEX_ROLE_LOCK; k++) {
+		for (size_t k = 0; names && k < names->n; k++) {
 			enum futex_role said = function_role(names->frames[k].function);
 
-			role = said != FUTEX_ROLE_UNKNOWN ? said : role;
+			if (waits_for_work(names->frames[k].function))
+				return FUTEX_ROLE_WORK;
+			if (role != FUTEX_ROLE_LOCK && said != FUTEX_ROLE_UNKNOWN)
+				role = said;
 		}
 	}
 	return role;
@@ -104,7 +119,7 @@ const char *runtimes_maker(const struct model *m, const struct model_lock *l)
 	file = m->modules[m->frames[frames[i]].module].name;
 	for (size_t k = 0; k < sizeof(libraries) / sizeof(libraries[0]); k++)
 		if (strncmp(file, libraries[k].file, strlen(libraries[k].file)) == 0 &&
-		    (!libraries[k].futexes || l->kind == KIND_FUTEX))
+		    (!libraries[k].futexes || kind_has(l->kind, TRAIT_WORD)))
 			return libraries[k].maker;
 	return maker;
 }

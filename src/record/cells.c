@@ -171,6 +171,8 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 	t->hot = hot;
 	if (s != NULL)
 		return (struct use){ fresh.cell, fresh.lock };
+	if (unlikely(t->silent != 0) && silent_here(t, kind))
+		return (struct use){ 0, 0 };
 	if (recorder.config.track_rt && t->policy_looks-- == 0)
 		thread_policy_changed(t); /* another process may have changed it */
 	uint8_t busy = busy_enter(t);

@@ -11,7 +11,10 @@
 #include "src/record/use.h"
 #include "src/record/waited.h"
 
-#define LIKE_MOST 8u
+/* A wake makes it this much surer that a word is a mutex's, up to so much. A late wait takes one away: the thread may
+ * only have been delayed on its way to it. */
+#define LIKE_MORE 4u
+#define LIKE_MOST 32u
 #define MISSED_LITE 4u
 /* A thread that was woken and did not get the lock waits again at once. Whoever comes later has had it. */
 #define GAP_NS 20000u
@@ -30,7 +33,7 @@ static void expects(struct lock_rec *l, const struct futex_word *word)
 	size_t i;
 	bool same;
 
-	if (l->kind != KIND_FUTEX)
+	if (!kind_has(l->kind, TRAIT_WORD))
 		return;
 	i = (size_t)(futex_waiting_at(word->address) - futex_waiting);
 	same = last_expected[i].expected == word->expected;
@@ -52,12 +55,13 @@ static void expects(struct lock_rec *l, const struct futex_word *word)
 
 /* The kind of a lock at a futex word: the library's that it belongs to may call the kernel where no wrapper sees
  * it. */
-static uint8_t kind_of(uint32_t lock)
+static uint8_t kind_of(uint32_t lock, const struct futex_word *word)
 {
 	const struct lock_rec *l = REF_POINTER(lock);
 
-	return lock != 0 && kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES) ? l->kind
-											      : KIND_FUTEX;
+	if (lock != 0 && kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES))
+		return l->kind;
+	return word->kind ? word->kind : KIND_FUTEX;
 }
 
 static struct episode *episode_make(struct thread *t, const void *address, struct use use)
@@ -176,8 +180,8 @@ bool episode_wait_begin(struct thread *t, struct futex_word word, struct site si
 
 	*w = (struct futex_wait){ .word = word };
 	w->goes_on = goes_on(e, now);
-	w->use =
-		recorder_use(t, word.address, kind_of(recorder_alive(t, word.address)), SIDE_EXCLUSIVE, site);
+	w->use = recorder_use(t, word.address, kind_of(recorder_alive(t, word.address), &word),
+			      SIDE_EXCLUSIVE, site);
 	if (w->use.cell == 0)
 		return false;
 	expects(use_lock(w->use), &word);
@@ -197,7 +201,7 @@ static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 	uint64_t end = w->wait.start + w->wait.ticks;
 	bool counted = w->goes_on && e != NULL && e->counted;
 
-	if (w->word.inherits || use_lock(w->use)->kind != KIND_FUTEX ||
+	if (w->word.inherits || !kind_has(use_lock(w->use)->kind, TRAIT_WORD) ||
 	    (e != NULL && e->like_mutex && !w->word.condition)) {
 		w->wait.ticks += w->before;
 		w->wait.start = end - w->wait.ticks;
@@ -249,8 +253,7 @@ static void release_own(struct thread *t, const void *address, struct site site,
 		return;
 	e->left = 0;
 	e->decided = true;
-	if (e->like_mutex < LIKE_MOST)
-		e->like_mutex++;
+	e->like_mutex += e->like_mutex < LIKE_MOST ? LIKE_MORE : 0;
 }
 
 /* Others wait for what this thread lets go of: it is their holder. */
@@ -265,7 +268,7 @@ static void release_to_others(struct thread *t, struct futex_word word, struct s
 	if (lock == 0) /* another word with the same hash */
 		return;
 	l = REF_POINTER(lock);
-	if (word.condition && l->kind == KIND_FUTEX)
+	if (word.condition && kind_has(l->kind, TRAIT_WORD))
 		l->type = FUTEX_CONDITION;
 	if (r->ended) /* hold_end() has told them */
 		return;
@@ -289,6 +292,18 @@ void episode_release(struct thread *t, struct futex_word word, struct site site,
 	release_own(t, word.address, site, r);
 	if (__atomic_load_n(futex_waiting_at(word.address), __ATOMIC_SEQ_CST) != 0)
 		release_to_others(t, word, site, r);
+}
+
+void episode_wake_work(struct thread *t, struct futex_word word, struct site site)
+{
+	uint32_t lock = recorder_alive(t, word.address);
+	uintptr_t silent = t->silent;
+
+	if (lock == 0 || !kind_has(((const struct lock_rec *)REF_POINTER(lock))->kind, TRAIT_WORD))
+		return;
+	t->silent = 0; /* or the use would not be given */
+	release_to_others(t, word, site, &(struct futex_release){ .ended = false });
+	t->silent = silent;
 }
 
 void episode_released(struct thread *t, const struct futex_release *r)

@@ -43,6 +43,7 @@ struct futex_word {
 	bool compares;     /* it expects a value */
 	bool inherits;     /* a priority-inheriting mutex, by the kernel's rules */
 	bool condition;    /* its waiters may be moved to another word */
+	uint8_t kind; /* what it is if nothing else is known: KIND_FUTEX, or another of that trait; 0: KIND_FUTEX */
 };
 
 /* A waiting call that is going on. Lives on the stack of a wrapper. */
@@ -106,6 +107,9 @@ struct futex_release {
 
 /* Before and after a call that wakes those who wait on a word: the thread lets go of it. */
 void episode_release(struct thread *t, struct futex_word word, struct site site, struct futex_release *r);
+/* Before a call that wakes, in a function of a lock that is recorded itself: tells those who wait there for something
+ * else. */
+void episode_wake_work(struct thread *t, struct futex_word word, struct site site);
 void episode_released(struct thread *t, const struct futex_release *r);
 
 /* The thread ends: what it waited for last is booked, without a hold. */

@@ -254,6 +254,8 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 	uint32_t remembered, ref, stack;
 	struct lock_rec *l;
 
+	if (unlikely(t->silent != 0) && silent_here(t, a.kind))
+		return;
 	a.flags |= LOCK_INITIALIZED;
 	uint8_t busy = busy_enter(t);
 	remembered = ref = cache_recall(t, address, a.kind);

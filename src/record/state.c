@@ -33,3 +33,9 @@ void recorder_unseen_library(const char *file)
 	for (size_t i = 0; file != NULL && file[i] != '\0' && i < sizeof(h->unseen_library) - 1; i++)
 		h->unseen_library[i] = file[i];
 }
+
+/* Not inline: it needs a frame of its own. */
+__attribute__((noinline)) bool silent_here(struct thread *t, uint8_t kind)
+{
+	return silent_is(t, (uintptr_t)__builtin_frame_address(0), kind);
+}

@@ -163,9 +163,8 @@ struct thread {
 
 	void *(*start)(void *); /* between pthread_create and the new thread's first step */
 	void *start_argument;
-	size_t stack_size; /* as the program asked for, 0 the default */
-	uintptr_t
-		silent; /* frame of a lock's function that is recorded: futex calls below are not; 0: none */
+	size_t stack_size;   /* as the program asked for, 0 the default */
+	uintptr_t silent;    /* frame of a lock's function that is recorded: locks below are not; 0: none */
 	uintptr_t stack_low; /* where the stack lies, see stack_end_of() */
 	size_t stack_bytes;
 	int exit_rounds;            /* rounds of thread-specific data destructors seen */
@@ -230,8 +229,8 @@ static inline uintptr_t stack_end_of(const struct thread *t, uintptr_t here)
 }
 
 /*
- * Around the original of a function that is recorded, and that may wait by a futex call. A handler may leave it by
- * a jump, so the frame tells whether a call is made below it.
+ * Around the original of a function that is recorded, and that may use other locks: they are a part of it. A handler
+ * may leave it by a jump, so the frame tells whether a call is made below it.
  */
 static inline uintptr_t silent_enter(struct thread *t)
 {
@@ -241,21 +240,35 @@ static inline uintptr_t silent_enter(struct thread *t)
 	return before;
 }
 
+/* The same for mutexes of the C library only. */
+#define SILENT_MUTEXES ((uintptr_t)1) /* frames are aligned */
+static inline uintptr_t silent_enter_mutexes(struct thread *t)
+{
+	uintptr_t before = t->silent;
+
+	t->silent = (uintptr_t)__builtin_frame_address(0) | SILENT_MUTEXES;
+	return before;
+}
+
 static inline void silent_leave(struct thread *t, uintptr_t before)
 {
 	t->silent = before;
 }
 
-static inline bool silent_is(struct thread *t, uintptr_t here)
+/* True if locks of a kind are not recorded in a function with this frame. */
+static inline bool silent_is(struct thread *t, uintptr_t here, uint8_t kind)
 {
 	if (likely(t->silent == 0))
 		return false;
 	if (here < t->silent)
-		return true;
+		return kind == KIND_MUTEX || !(t->silent & SILENT_MUTEXES);
 	if (stack_end_of(t, here) != 0)
 		t->silent = 0;
 	return false;
 }
+
+/* The same for the caller of a function that does not know its frame. */
+bool silent_here(struct thread *t, uint8_t kind);
 
 enum recorder_state {
 	RECORDER_NEW = 0, /* before our constructor */

@@ -7,6 +7,7 @@
 #define MUTRACE_SESSION_KINDS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 enum lock_kind {
@@ -39,6 +40,8 @@ enum kind_trait {
 	TRAIT_NESTS = 0x100,
 	/* One of the C library's own locks. */
 	TRAIT_LIBC = 0x200,
+	/* A word that threads wait at, for a lock or for work: the report tells which by how it is used. */
+	TRAIT_WORD = 0x400,
 };
 
 /* A line of kinds.def. */

@@ -13,9 +13,9 @@ enum wait_class { WAIT_LOCK, WAIT_CONDITION, WAIT_SEMAPHORE, WAIT_CLASSES };
 static inline enum wait_class wait_class(uint8_t kind)
 {
 	/* of futexes, too, it turns out later which are locks */
-	return kind == KIND_SEM || kind == KIND_FUTEX ? WAIT_SEMAPHORE
-	       : kind_has(kind, TRAIT_SIGNALS)        ? WAIT_CONDITION
-						      : WAIT_LOCK;
+	return kind == KIND_SEM || kind_has(kind, TRAIT_WORD) ? WAIT_SEMAPHORE
+	       : kind_has(kind, TRAIT_SIGNALS)                ? WAIT_CONDITION
+							      : WAIT_LOCK;
 }
 
 /* Threads that had a record before the present one, and one name; or names that differ by numbers, then with # for each. */
@@ -39,7 +39,7 @@ struct thread_times {
  * are contention. */
 static inline bool wait_charged(uint8_t kind)
 {
-	return kind_has(kind, TRAIT_OVERLAP) && kind != KIND_FUTEX;
+	return kind_has(kind, TRAIT_OVERLAP) && !kind_has(kind, TRAIT_WORD);
 }
 
 /* A thread, or a succession of threads of which each began after its predecessor ended. */

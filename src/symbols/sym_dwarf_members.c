@@ -87,10 +87,13 @@ static bool step_array(struct place *p)
 	return true;
 }
 
-/* Members of the C library's locks and of the C++ library's are no business of the user. */
-static bool is_internal(const char *name)
+/* Members of the C library's locks, of the C++ library's and of OpenMP's (whose types have no name) are no business of
+ * the user. */
+static bool is_internal(Dwarf_Die *type, const char *name)
 {
-	return strncmp(name, "__", 2) == 0 || strncmp(name, "_M_", 3) == 0;
+	if (strncmp(name, "__", 2) == 0 || strncmp(name, "_M_", 3) == 0)
+		return true;
+	return !dwarf_diename(type) && (strcmp(name, "_x") == 0 || strcmp(name, "_lk") == 0);
 }
 
 /* True if a type belongs to a library that makes locks: its members are no business of the user either. */
@@ -99,10 +102,11 @@ static bool is_foreign(Dwarf_Die *type)
 	static const char *const spaces[] = {
 		"std", "core", "alloc", "parking_lot", "lock_api", "absl", "tbb"
 	};
-	static const char *const names[] = { "_GMutex",     "_GRecMutex",      "_GRWLock",
-					     "_GCond",      "_GOnce",          "QMutex",
-					     "QBasicMutex", "QRecursiveMutex", "QReadWriteLock",
-					     "QSemaphore",  "QWaitCondition" };
+	static const char *const names[] = { "_GMutex",        "_GRecMutex",      "_GRWLock",
+					     "_GCond",         "_GOnce",          "QMutex",
+					     "QBasicMutex",    "QRecursiveMutex", "QReadWriteLock",
+					     "QSemaphore",     "QWaitCondition",  "omp_lock_t",
+					     "omp_nest_lock_t" };
 	const char *own = dwarf_diename(type);
 	Dwarf_Die *scopes = NULL;
 	bool found = false;
@@ -145,7 +149,7 @@ static bool step_member(struct place *p)
 			continue;
 		if (p->offset < at || p->offset - at >= size)
 			continue;
-		if (name && tag == DW_TAG_member && (is_internal(name) || !put(p, ".", name, "")))
+		if (name && tag == DW_TAG_member && (is_internal(&p->type, name) || !put(p, ".", name, "")))
 			return false;
 		p->offset -= at;
 		p->type = type;

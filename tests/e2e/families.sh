@@ -29,14 +29,13 @@ if pkg-config --exists glib-2.0 2>"$work/compiler" &&
 	says "GLib mutex in glib at glib.c:"
 	expect 0 "$mutrace" --contended-only --json="$work/json" ./glib mutex
 	check_json "$work/json" 'lock("accounts")["contended"] == 200'
-	for what in nested rwlock; do
+	for what in nested rates; do
 		expect 0 "$mutrace" --json="$work/json" ./glib $what
 		check_json "$work/json" \
 			'len(p["locks"]) == 1 and p["locks"][0]["made_by"] == "glib"' \
-			'p["locks"][0]["contended"] == 200 and p["locks"][0]["acquired"] == 400' \
-			'p["locks"][0]["named_by"] == "creation"' \
-			'p["locks"][0]["name"].startswith("take ")' \
-			'functions(p["locks"][0]["waiters"][0]["stack"]) == ["take", "waiter"]'
+			"lock('$what')['contended'] == 200 and lock('$what')['acquired'] == 400" \
+			'functions(p["locks"][0]["waiters"][0]["stack"]) == ["take", "waiter"]' \
+			'functions(p["locks"][0]["holders"][0]["stack"]) == ["give", "holder", "main"]'
 	done
 	expect 0 "$mutrace" --json="$work/json" ./glib bit
 	check_json "$work/json" 'lock("bits")["contended"] == 200 and lock("bits")["role"] == "lock"' \
@@ -114,34 +113,92 @@ for compiler in gcc clang; do
 	done
 	expect 0 "$mutrace" --json="$work/json" ./openmp critical
 	check_json "$work/json" 'lock("bank")["contended"] == 200'
-	expect 0 "$mutrace" --json="$work/json" ./openmp barrier
+	expect 0 "$mutrace" --json="$work/json" ./openmp lock
+	check_json "$work/json" 'lock("lock")["contended"] == 200'
+	expect 0 "$mutrace" --json="$work/json" ./openmp ordered
+	regions="[l for l in p['locks'] if (l['kind'], l['made_by']) == ('mutex', 'openmp')]"
 	check_json "$work/json" \
-		'p["locks"][0]["made_by"] == "openmp" and p["locks"][0]["kind"] == "barrier"' \
-		'p["locks"][0]["contended"] == 200 and p["locks"][0]["acquired"] == 400' \
-		'functions(p["locks"][0]["waiters"][0]["stack"])[0] == "barrier"'
+		"[(l['contended'], l['acquired']) for l in $regions] == [(200, 400)]" \
+		"[len(l['waiters']) == len(l['holders']) == 1 for l in $regions] == [True]"
+	for what in loop sections single copy barrier; do
+		expect 0 "$mutrace" --json="$work/json" ./openmp $what
+		barriers=1
+		[ $what = copy ] && barriers=2 # at its end, and for the values
+		check_json "$work/json" \
+			'p["locks"][0]["made_by"] == "openmp" and p["locks"][0]["kind"] == "barrier"' \
+			"p['locks'][0]['contended'] * 2 == p['locks'][0]['acquired']" \
+			"p['locks'][0]['contended'] in (200, 200 * $barriers)" \
+			"functions(p['locks'][0]['waiters'][0]['stack'])[0] in ('implicit', 'barrier')"
+	done
 	says "came last"
 done
 
-# Locks that are futexes underneath: what waited is exact.
+# others NAME ARGUMENTS...: a program with the locks of a C++ library was made.
 others() {
-	local name=$1 maker=$2 variable=$3
-	shift 3
-	made "${CXX:-c++}" -fPIC -D$name -o others "$workloads_of/others.cc" "$@" || return 0
-	expect 0 "$mutrace" --json="$work/json" ./others
-	check_json "$work/json" \
-		'p["lost_events"] == 0 and len([l for l in p["locks"] if l["contended"]]) == 1' \
-		"p['locks'][0]['contended'] == 200 and p['locks'][0]['role'] == 'lock'" \
-		"p['locks'][0]['made_by'] == '$maker' and p['locks'][0]['acquired'] is None" \
-		"p['locks'][0]['name'].startswith('$variable')" \
-		'functions(p["locks"][0]["waiters"][0]["stack"])[0].startswith("take")' \
-		'functions(p["locks"][0]["waiters"][0]["stack"])[1].startswith("waiter")' \
-		'functions(p["locks"][0]["holders"][0]["stack"])[0].startswith("give")'
+	made "${CXX:-c++}" -fPIC -std=c++17 "-D$1" -o others "$workloads_of/others.cc" "${@:2}"
 }
-others QT qt accounts -std=c++17 $(pkg-config --cflags --libs Qt5Core 2>"$work/err")
-others QT qt accounts -std=c++17 $(pkg-config --cflags --libs Qt6Core 2>"$work/err")
-others ABSL abseil take -std=c++17 $(pkg-config --cflags --libs absl_synchronization 2>"$work/err")
-others TBB tbb take -std=c++17 -ltbb
-others CXX20 futex accounts -std=c++20
+
+# the functions of a stack, without parameters
+names="' '.join(f.split('(')[0] for f in functions(x[0]['stack'])[:3])"
+frames="['lock take waiter', 'unlock give holder']"
+
+# locked LOAD LOCK MAKER KIND ACQUIRED: one lock, 200 waits, one waiter and one holder.
+locked() {
+	expect 0 "$mutrace" --json="$work/json" ./others "$1"
+	check_json "$work/json" \
+		'p["lost_events"] == 0' \
+		"[l['name'] for l in p['locks'] if l['acquired'] is None or l['acquired'] > 9] == ['$2']" \
+		"(lock('$2')['made_by'], lock('$2')['kind'], lock('$2')['role']) == ('$3', '$4', 'lock')" \
+		"sum(s['contended'] for s in sides('$2')) == 200" \
+		"'$5' == 'null' and lock('$2')['acquired'] is None or sum(s['acquired'] for s in sides('$2')) == $5" \
+		"len(lock('$2')['waiters']) == len(lock('$2')['holders']) == 1" \
+		"[$names for x in (lock('$2')['waiters'], lock('$2')['holders'])] == $frames"
+}
+
+# idle LOAD: a condition is no contention, its waker is told, and its mutex is free meanwhile.
+idle() {
+	expect 0 "$mutrace" --json="$work/json" ./others "$1"
+	check_json "$work/json" \
+		'p["lost_events"] == 0 and p["headline"]["lock_wait_ns"] == 0' \
+		'all(l["hold_ns"]["total"] < 200 * 200000 for l in p["locks"] if l["kind"] != "once")' \
+		'not any(l["contended"] for l in p["locks"] if l["role"] == "lock")' \
+		'sum(l["waits"] for l in p["conditions"] + p["locks"] if l.get("role") != "lock") >= 200'
+	says "Waiting for work (no contention): "
+}
+
+for version in 5 6; do
+	others QT $(pkg-config --cflags --libs Qt${version}Core 2>"$work/err") || continue
+	if [ $version = 5 ]; then
+		locked mutex accounts qt mutex 400
+		locked timed accounts qt mutex 400
+	else # its fast path is inline
+		locked mutex accounts qt futex null
+		locked timed accounts qt futex null
+	fi
+	locked nested nested qt mutex 800
+	locked read rates qt rwlock 400
+	locked write rates qt rwlock 400
+	idle condition
+	expect 0 "$mutrace" --json="$work/json" ./others semaphore
+	check_json "$work/json" 'lock("permits")["role"] == "work" and lock("permits")["waits"] == 200'
+done
+if others ABSL $(pkg-config --cflags --libs absl_synchronization 2>"$work/err"); then
+	locked mutex accounts abseil rwlock 400
+	locked read accounts abseil rwlock 400
+	for what in condition await when; do
+		idle $what
+	done
+fi
+if others TBB -ltbb; then
+	locked mutex accounts tbb futex null
+	locked write rates tbb futex null
+fi
+if others CXX20 -std=c++20; then
+	locked mutex accounts futex futex null
+fi
+if made clang++ -stdlib=libc++ -std=c++20 -DLIBCXX -o others "$workloads_of/others.cc"; then
+	locked mutex accounts c++ futex null
+fi
 
 for compiler in "${CXX:-c++}" "clang++ -stdlib=libc++"; do
 	made $compiler -std=c++17 -o guard "$workloads_of/guard.cc" || continue

@@ -89,6 +89,10 @@ def by_name(kind, name, process):
 def lock(name, process=None):
     return by_name("locks", name, process)
 
+def sides(name, process=None):
+    l = lock(name, process)
+    return [l] + ([l["read"]] if "read" in l else [])
+
 def cond(name, process=None):
     return by_name("conditions", name, process)
 

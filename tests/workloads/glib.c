@@ -19,7 +19,7 @@ static NOINLINE void take(void)
 		g_mutex_lock(&accounts);
 	else if (!strcmp(what, "nested"))
 		g_rec_mutex_lock(&nested);
-	else if (!strcmp(what, "rwlock"))
+	else if (!strcmp(what, "rates"))
 		g_rw_lock_writer_lock(&rates);
 	else if (!strcmp(what, "bit"))
 		g_bit_lock(&bits, 3);
@@ -32,7 +32,7 @@ static NOINLINE void give(void)
 		g_mutex_unlock(&accounts);
 	else if (!strcmp(what, "nested"))
 		g_rec_mutex_unlock(&nested);
-	else if (!strcmp(what, "rwlock"))
+	else if (!strcmp(what, "rates"))
 		g_rw_lock_writer_unlock(&rates);
 	else if (!strcmp(what, "bit"))
 		g_bit_unlock(&bits, 3);

@@ -53,13 +53,68 @@ static NOINLINE void waiter(const char *what)
 	}
 }
 
+static void nap(void)
+{
+	for (int k = 0; k < 10; k++)
+		contend_sleep();
+}
+
 static NOINLINE void barrier(void)
 {
 	for (int i = 0; i < ROUNDS; i++) {
 		if (omp_get_thread_num() == 0)
-			for (int k = 0; k < 10; k++)
-				contend_sleep();
+			nap();
 #pragma omp barrier
+	}
+}
+
+/* The barriers at the ends of loops, sections and single regions. */
+static NOINLINE void implicit(const char *what)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+		if (!strcmp(what, "loop")) {
+#pragma omp for schedule(dynamic)
+			for (int k = 0; k < 2; k++)
+				if (k == 0)
+					nap();
+		} else if (!strcmp(what, "sections")) {
+#pragma omp sections
+			{
+#pragma omp section
+				nap();
+#pragma omp section
+				contend_sleep();
+			}
+		} else if (!strcmp(what, "single")) {
+#pragma omp single
+			nap();
+		} else {
+			int value;
+#pragma omp single copyprivate(value)
+			{
+				nap();
+				value = i;
+			}
+			if (value != i)
+				abort();
+		}
+	}
+}
+
+/* The holder is in the first iteration's region; the waiter has the second one. */
+static NOINLINE void ordered(void)
+{
+	for (int i = 0; i < ROUNDS; i++) {
+#pragma omp for ordered schedule(static, 1)
+		for (int k = 0; k < 2; k++) {
+			if (k == 1)
+				contend_before(i);
+#pragma omp ordered
+			if (k == 0)
+				contend_hold(i, 1);
+			if (k == 1)
+				contend_after(i);
+		}
 	}
 }
 
@@ -73,6 +128,10 @@ int main(int argc, char **argv)
 #pragma omp parallel num_threads(2)
 	if (!strcmp(what, "barrier"))
 		barrier();
+	else if (!strcmp(what, "ordered"))
+		ordered();
+	else if (strchr("lsc", what[0]) && strcmp(what, "lock") && strcmp(what, "critical"))
+		implicit(what);
 	else if (omp_get_thread_num() == 0)
 		holder(what);
 	else

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* Shared by the families of other libraries than the C library. */
+#ifndef MUTRACE_WRAPPERS_FOREIGN_H
+#define MUTRACE_WRAPPERS_FOREIGN_H
+
+#include "src/record/recorder.h"
+
+/* A call of an original: what it locks and waits for underneath is a part of it. */
+#define SILENTLY(...) \
+	uintptr_t silent_before = silent_enter(thread_self); \
+	__VA_ARGS__; \
+	silent_leave(thread_self, silent_before)
+
+/* For a lock that its holder cannot acquire again. */
+static inline bool foreign_relocks(struct thread *t, struct use use, const void *lock)
+{
+	(void)use;
+	return hold_find(t, lock) != NULL;
+}
+
+/*
+ * A lock while its holder waits for a condition, in a function of the library: it is free meanwhile. For families
+ * whose condition is seen elsewhere, as a futex or as the C library's.
+ */
+
+struct lent {
+	struct thread *t; /* NULL: the lock was not known to be held */
+	struct use use;
+	uint8_t side;
+};
+
+static inline struct lent lend(const void *lock, struct site site)
+{
+	struct thread *t = recorder_enter();
+	struct held *h = t != NULL ? hold_find(t, lock) : NULL, closed;
+	uint64_t now;
+
+	if (h == NULL || !hold_end(t, h, site, &closed, &now))
+		return (struct lent){ .t = NULL };
+	hold_book(t, &closed, now);
+	return (struct lent){ .t = t,
+			      .use = { closed.cell, closed.lock },
+			      .side = closed.flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE };
+}
+
+/* If the thread had to wait for the lock again, it has been noted as its holder by that wait. */
+static inline void lend_end(const struct lent *l, const void *lock)
+{
+	if (l->t != NULL && hold_find(l->t, lock) == NULL)
+		hold_begin(l->t, l->use, lock, l->side, NULL);
+}
+
+#endif
