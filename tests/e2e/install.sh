@@ -10,6 +10,7 @@ make -C "$top_builddir" install DESTDIR="$work/root" >log 2>&1 || {
 }
 installed=$(find "$work/root" -path '*/bin/mutrace')
 [ -x "$installed" ] || fail "no mutrace in $work/root"
+! find "$work/root" -name '*.la' | grep . || fail "notes of libtool are installed"
 find "$work/root" -name mutrace.1 | grep -q . || fail "no man page"
 find "$work/root" -name libmutrace.so | grep -q . || fail "no library"
 expect 0 "$installed" --json=json "$workloads/truth"
@@ -38,3 +39,8 @@ says_only "libmutrace.so is version 9"
 echo nothing >"$library"
 expect 2 "$installed" true
 says_only "is not the library"
+
+make -C "$top_builddir" install DESTDIR="$work/again" >log 2>&1 || fail "a second install: $(cat log)"
+make -C "$top_builddir" uninstall DESTDIR="$work/again" >log 2>&1 || fail "uninstall: $(cat log)"
+left=$(find again ! -type d -o -name '*mutrace*')
+[ -z "$left" ] || fail "uninstall leaves: $left"
