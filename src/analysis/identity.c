@@ -259,7 +259,7 @@ static const char *part_name(struct report_private *v, const struct model_proces
 			     const struct model_lock *l, const char *name, uint64_t offset)
 {
 	const char *known = known_lock(p, l, name), *part = NULL;
-	uint64_t size = 0, element = known_lock_size(l->kind);
+	uint64_t size = 0, element = known_lock_size(p, l->kind);
 
 	if (known)
 		return known;

@@ -8,9 +8,18 @@
 #include <string.h>
 
 #include "src/analysis/private.h"
+#include "src/arch/arch.h"
 
-uint64_t known_lock_size(unsigned int kind)
+uint64_t known_lock_size(const struct model_process *p, unsigned int kind)
 {
+#ifdef ARCH_NARROW_MACHINE
+	static const uint64_t narrow[KIND_MAX] = { ARCH_NARROW_SIZES };
+
+	if (p->pointer_size == 4 && sizeof(void *) == 8)
+		return kind < KIND_MAX ? narrow[kind] : 0;
+#else
+	(void)p;
+#endif
 	switch (kind) {
 	case KIND_MUTEX: return sizeof(pthread_mutex_t);
 	case KIND_RWLOCK: return sizeof(pthread_rwlock_t);
@@ -48,7 +57,7 @@ static bool is_gil(const struct model_process *p, uint64_t address)
 
 	for (size_t i = 0; i < GIL_PARTS; i++) {
 		found += lock_at(p, address, gil[i].kind);
-		address += known_lock_size(gil[i].kind);
+		address += known_lock_size(p, gil[i].kind);
 	}
 	return found + 1 >= GIL_PARTS;
 }
@@ -62,7 +71,7 @@ const char *known_lock(const struct model_process *p, const struct model_lock *l
 	for (size_t i = 0; i < GIL_PARTS; i++) {
 		if (l->kind == gil[i].kind && is_gil(p, l->address - before))
 			return gil[i].name;
-		before += known_lock_size(gil[i].kind);
+		before += known_lock_size(p, gil[i].kind);
 	}
 	return NULL;
 }

@@ -76,8 +76,8 @@ size_t helper_name_length(const char *function);
 const char *known_lock(const struct model_process *p, const struct model_lock *l, const char *variable);
 /* True of a condition that is a lock by itself: who waits for it waits for what others have. */
 bool known_contention(const struct report_row *row);
-/* The size of a lock of a kind; 0: unknown, or too small to recognise an array of them. */
-uint64_t known_lock_size(unsigned int kind);
+/* The size of a lock of a kind in that process; 0: unknown, or too small to recognise an array of them. */
+uint64_t known_lock_size(const struct model_process *p, unsigned int kind);
 
 /* identity.c, libc.c */
 struct lock_name {

@@ -6,6 +6,10 @@
  *
  * A file defines
  *   ARCH_ELF_MACHINE        machine number of programs that it runs (elf.h)
+ *   ARCH_NARROW_MACHINE     machine number of the 32-bit programs that run beside those; undefined: none
+ *   ARCH_NARROW_SIZES       how large their locks are, by kind
+ *   ARCH_LIB, ARCH_NARROW_LIB
+ *                           where Debian keeps the libraries of both, if there are both
  *   ARCH_RELOC_ABSOLUTE, ARCH_RELOC_GLOB_DAT, ARCH_RELOC_JUMP_SLOT
  *                           types of relocations that put a function's address into a slot (elf.h); undefined:
  *                           no function is redirected

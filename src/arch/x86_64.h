@@ -7,6 +7,12 @@
 
 #define ARCH_ELF_MACHINE EM_X86_64
 #define ARCH_LOWLOCK "src/arch/lowlock_x86_64.h"
+#define ARCH_NARROW_MACHINE EM_386
+/* Of the smaller C library's locks. */
+#define ARCH_NARROW_SIZES \
+	[KIND_MUTEX] = 24, [KIND_RWLOCK] = 32, [KIND_COND] = 48, [KIND_SEM] = 16, [KIND_BARRIER] = 20
+#define ARCH_LIB "lib/x86_64-linux-gnu"
+#define ARCH_NARROW_LIB "lib/i386-linux-gnu"
 #define ARCH_RELOC_ABSOLUTE 1u
 #define ARCH_RELOC_GLOB_DAT 6u
 #define ARCH_RELOC_JUMP_SLOT 7u

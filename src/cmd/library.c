@@ -8,6 +8,7 @@
 
 #include "config.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -19,6 +20,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/arch/arch.h"
 #include "src/cmd/say.h"
 #include "src/session/format.h"
 
@@ -130,7 +132,96 @@ static int check(const char *path, const char *name)
 	return r;
 }
 
-char *library_find(const char *name)
+#ifdef ARCH_NARROW_MACHINE
+/* The loader puts this for "$LIB": by default it looks there. NULL: not known. */
+static const char *loader_lib(void)
+{
+	static const char *const names[] = { ARCH_LIB, "lib64", "lib" };
+	union {
+		Dl_serinfo info;
+		char room[16384];
+	} paths;
+	void *self = dlopen(NULL, RTLD_LAZY);
+
+	if (!self || dlinfo(self, RTLD_DI_SERINFOSIZE, &paths.info) < 0 ||
+	    paths.info.dls_size > sizeof(paths) || dlinfo(self, RTLD_DI_SERINFO, &paths.info) < 0)
+		return NULL;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		for (unsigned int k = 0; k < paths.info.dls_cnt; k++) {
+			const char *path = paths.info.dls_serpath[k].dls_name;
+
+			if (strncmp(path, "/usr/", 5) == 0 && strcmp(path + 5, names[i]) == 0)
+				return names[i];
+		}
+	return NULL;
+}
+
+/* The directory of libraries that 32-bit programs have where 64-bit ones have "lib". */
+static const char *narrow_lib(const char *lib)
+{
+	if (strcmp(lib, ARCH_LIB) == 0)
+		return ARCH_NARROW_LIB;
+	return strcmp(lib, "lib64") == 0 ? "lib" : "lib32";
+}
+
+/*
+ * Programs of both word sizes can start each other. One path serves both if the library of each lies where its loader
+ * puts "$LIB". NULL if the other library is not there; *ret_other is where it belongs (to be freed), or NULL if
+ * this path cannot be shared.
+ */
+static char *for_both(const char *path, const char *name, char **ret_other)
+{
+	const char *lib = loader_lib(), *at = path;
+	size_t length = lib ? strlen(lib) : 0;
+	char *both = NULL;
+
+	*ret_other = NULL;
+	while (lib && (at = strstr(at + 1, lib)) && (at[-1] != '/' || at[length] != '/'))
+		;
+	if (!lib || !at)
+		return NULL;
+	if (asprintf(ret_other, "%.*s%s%s", (int)(at - path), path, narrow_lib(lib), at + length) < 0) {
+		*ret_other = NULL;
+		return NULL;
+	}
+	if (access(*ret_other, R_OK) < 0 || check(*ret_other, name) != 0)
+		return NULL;
+	return asprintf(&both, "%.*s$LIB%s", (int)(at - path), path, at + length) < 0 ? NULL : both;
+}
+#else
+static char *for_both(const char *path, const char *name, char **ret_other)
+{
+	(void)path;
+	(void)name;
+	*ret_other = NULL;
+	return NULL;
+}
+#endif
+
+/* Replaces the path by one that serves narrow programs as well, where that can be; frees it where it must and cannot. */
+static char *with_narrow(char *path, const char *name, bool needed)
+{
+	char *other, *both = for_both(path, name, &other);
+
+	if (!both && needed && other)
+		say("a 32-bit program needs %s, which is not there; on Debian: dpkg --add-architecture i386, "
+		    "apt-get "
+		    "update, apt-get install libmutrace-preload:i386",
+		    other);
+	else if (!both && needed)
+		say("a 32-bit program needs a library of its own, for which there is no place beside %s; "
+		    "install mutrace "
+		    "with the --libdir of the system's libraries, and the 32-bit library with that of 32-bit "
+		    "ones",
+		    path);
+	free(other);
+	if (!both && !needed)
+		return path;
+	free(path);
+	return both;
+}
+
+char *library_find(const char *name, bool narrow)
 {
 	char file[64], beside[80];
 	char *directory = own_directory();
@@ -166,5 +257,5 @@ char *library_find(const char *name)
 		found = NULL;
 	}
 	free(directory);
-	return found;
+	return found ? with_narrow(found, name, narrow) : NULL;
 }

@@ -27,15 +27,11 @@
 
 #include "src/arch/arch.h"
 #include "src/cmd/command.h"
+#include "src/cmd/elf_program.h"
 #include "src/cmd/say.h"
 
 #define SCRIPT_DEPTH 5 /* as far as the kernel follows #! lines */
 
-#if __ELF_NATIVE_CLASS == 64
-#define OWN_CLASS ELFCLASS64
-#else
-#define OWN_CLASS ELFCLASS32
-#endif
 /* 0, or -errno of the most telling failure along PATH, as execvp() reports it. */
 static int search_path(const char *name, char **ret_path)
 {
@@ -119,27 +115,6 @@ static bool gains_privileges(const char *path, const struct stat *st)
 	return false;
 }
 
-/* The loader that a dynamic program asks for; false: none. A file too odd to tell counts as having one. */
-static bool interpreter_of(int fd, const ElfW(Ehdr) * header, char *ret_name, size_t size)
-{
-	for (unsigned int i = 0; i < header->e_phnum; i++) {
-		ElfW(Phdr) segment;
-		off_t at = (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize);
-		ssize_t n;
-
-		ret_name[0] = '\0';
-		if (pread(fd, &segment, sizeof(segment), at) != (ssize_t)sizeof(segment))
-			return true;
-		if (segment.p_type != PT_INTERP)
-			continue;
-		n = pread(fd, ret_name, size - 1 < segment.p_filesz ? size - 1 : segment.p_filesz,
-			  (off_t)segment.p_offset);
-		ret_name[n > 0 ? n : 0] = '\0';
-		return true;
-	}
-	return false;
-}
-
 /* The loader of this command, as it is in its memory; the command is the first object of all. */
 static int own_loader(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -161,55 +136,6 @@ static bool is_own_loader(const struct stat *st)
 	return name && stat(name, &loader) == 0 && loader.st_dev == st->st_dev && loader.st_ino == st->st_ino;
 }
 
-/* The offset of a program's address in its file; -1 if it has none. */
-static off_t file_offset(int fd, const ElfW(Ehdr) * header, ElfW(Addr) address)
-{
-	for (unsigned int i = 0; i < header->e_phnum; i++) {
-		ElfW(Phdr) p;
-
-		if (pread(fd, &p, sizeof(p), (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize)) !=
-		    (ssize_t)sizeof(p))
-			break;
-		if (p.p_type == PT_LOAD && address >= p.p_vaddr && address - p.p_vaddr < p.p_filesz)
-			return (off_t)(p.p_offset + (address - p.p_vaddr));
-	}
-	return -1;
-}
-
-/* True if a program was built with gcc's -fsanitize=address: a library that wants to come before all others.
- */
-static bool needs_asan(int fd, const ElfW(Ehdr) * header)
-{
-	off_t dynamic = -1, strings = -1;
-	ElfW(Dyn) d;
-
-	for (unsigned int i = 0; i < header->e_phnum && dynamic < 0; i++) {
-		ElfW(Phdr) p;
-
-		if (pread(fd, &p, sizeof(p), (off_t)(header->e_phoff + (ElfW(Off))i * header->e_phentsize)) !=
-		    (ssize_t)sizeof(p))
-			return false;
-		if (p.p_type == PT_DYNAMIC)
-			dynamic = (off_t)p.p_offset;
-	}
-	for (int pass = 0; pass < 2 && dynamic >= 0; pass++) { /* first where the names are */
-		for (off_t at = dynamic;
-		     pread(fd, &d, sizeof(d), at) == (ssize_t)sizeof(d) && d.d_tag != DT_NULL;
-		     at += (off_t)sizeof(d)) {
-			char name[64] = "";
-
-			if (pass == 0 && d.d_tag == DT_STRTAB)
-				strings = file_offset(fd, header, d.d_un.d_ptr);
-			if (pass == 1 && d.d_tag == DT_NEEDED && strings >= 0 &&
-			    pread(fd, name, sizeof(name) - 1, strings + (off_t)d.d_un.d_val) > 0 &&
-			    (strncmp(name, "libasan.so", 10) == 0 ||
-			     strncmp(name, "libclang_rt.asan", 16) == 0))
-				return true;
-		}
-	}
-	return false;
-}
-
 /* It would refuse to run behind our library, where it works as well. Our own environment is the program's. */
 static void allow_asan(void)
 {
@@ -222,19 +148,30 @@ static void allow_asan(void)
 	free(longer);
 }
 
-static int check_elf(const char *path, int fd, const struct stat *st, const ElfW(Ehdr) * header)
+/* True if the machine runs such a program; narrow ones take a library of their own. */
+static bool fits(const struct elf_program *e, bool *ret_narrow)
+{
+	*ret_narrow = false;
+	if (e->wide == (sizeof(void *) == 8) &&
+	    (ARCH_ELF_MACHINE == EM_NONE || e->machine == ARCH_ELF_MACHINE))
+		return true;
+#ifdef ARCH_NARROW_MACHINE
+	*ret_narrow = !e->wide && e->machine == ARCH_NARROW_MACHINE;
+#endif
+	return *ret_narrow;
+}
+
+static int check_elf(const char *path, const struct stat *st, const struct elf_program *e, bool *ret_narrow)
 {
 	char name[4096];
 
-	if (header->e_ident[EI_CLASS] != OWN_CLASS ||
-	    (ARCH_ELF_MACHINE != EM_NONE && header->e_machine != ARCH_ELF_MACHINE)) {
+	if (!fits(e, ret_narrow)) {
 		say("%s is a program for another kind of machine (%s-bit, ELF machine %u); it needs "
 		    "a mutrace built for that machine",
-		    path, header->e_ident[EI_CLASS] == ELFCLASS64 ? "64" : "32",
-		    (unsigned int)header->e_machine);
+		    path, e->wide ? "64" : "32", e->machine);
 		return STATUS_TROUBLE;
 	}
-	if (!interpreter_of(fd, header, name, sizeof(name))) {
+	if (!elf_program_interpreter(e, name, sizeof(name))) {
 		if (is_own_loader(st))
 			return 0;
 		say("%s is statically linked, so no library can be preloaded into it; link it dynamically to "
@@ -248,7 +185,7 @@ static int check_elf(const char *path, int fd, const struct stat *st, const ElfW
 	}
 	if (gains_privileges(path, st))
 		return STATUS_TROUBLE;
-	if (needs_asan(fd, header))
+	if (elf_program_needs(e, "libasan.so") || elf_program_needs(e, "libclang_rt.asan"))
 		allow_asan();
 	return 0;
 }
@@ -265,12 +202,10 @@ static char *script_interpreter(char *line, ssize_t length)
 	return *p == '\0' ? NULL : p;
 }
 
-static int check_file(const char *path, int depth)
+static int check_file(const char *path, int depth, bool *ret_narrow)
 {
-	union {
-		ElfW(Ehdr) elf;
-		char text[256];
-	} head;
+	char head[256];
+	struct elf_program elf;
 	struct stat st;
 	ssize_t n;
 	char *interpreter;
@@ -279,40 +214,39 @@ static int check_file(const char *path, int depth)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0)
 		return 0; /* executable but not readable: the kernel will know */
-	n = pread(fd, &head, sizeof(head) - 1, 0);
+	n = pread(fd, head, sizeof(head) - 1, 0);
 	if (n < 0 || fstat(fd, &st) < 0) {
 		close(fd);
 		return 0;
 	}
-	if (n >= EI_NIDENT && memcmp(head.text, ELFMAG, SELFMAG) == 0) {
-		/* a header cut short fails in the kernel just as well */
-		if (n < (ssize_t)sizeof(head.elf))
-			memset(head.text + n, 0, sizeof(head) - (size_t)n);
-		r = check_elf(path, fd, &st, &head.elf);
+	if (n >= EI_NIDENT && memcmp(head, ELFMAG, SELFMAG) == 0) {
+		elf_program_read(&elf, fd, head,
+				 (size_t)n); /* one cut short fails in the kernel just as well */
+		r = check_elf(path, &st, &elf, ret_narrow);
 		close(fd);
 		return r;
 	}
 	close(fd);
-	if (n >= 2 && memcmp(head.text, "#!", 2) == 0) {
-		interpreter = script_interpreter(head.text, n);
+	if (n >= 2 && memcmp(head, "#!", 2) == 0) {
+		interpreter = script_interpreter(head, n);
 		if (!interpreter || depth >= SCRIPT_DEPTH)
 			return 0;
 		if (stat(interpreter, &st) < 0 && errno == ENOENT) {
 			say("%s: its first line names %s, which does not exist", path, interpreter);
 			return STATUS_NOT_EXECUTABLE;
 		}
-		return check_file(interpreter, depth + 1);
+		return check_file(interpreter, depth + 1, ret_narrow);
 	}
 	/* As a shell judges: text is a script for /bin/sh, anything else cannot be run. */
-	if (n > 0 && !memchr(head.text, '\0', (size_t)n))
-		return check_file("/bin/sh", depth + 1);
+	if (n > 0 && !memchr(head, '\0', (size_t)n))
+		return check_file("/bin/sh", depth + 1, ret_narrow);
 	if (n == 0)
 		return 0;
 	say("%s has no format that can be executed", path);
 	return STATUS_NOT_EXECUTABLE;
 }
 
-int program_find(const char *name, char **ret_path)
+int program_find(const char *name, char **ret_path, bool *ret_narrow)
 {
 	struct stat st;
 	char *path;
@@ -348,7 +282,8 @@ int program_find(const char *name, char **ret_path)
 			return STATUS_TROUBLE;
 		}
 	}
-	r = check_file(path, 0);
+	*ret_narrow = false;
+	r = check_file(path, 0, ret_narrow);
 	if (r != 0) {
 		free(path);
 		return r;

@@ -278,13 +278,14 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 	struct run r = { .options = o, .done = done, .done_data = data, .signals = -1 };
 	char *path = NULL, *library = NULL;
 	int status, made;
+	bool narrow;
 
 	*ret_wait_status = -1;
-	status = program_find(argv[0], &path);
+	status = program_find(argv[0], &path, &narrow);
 	if (status != 0)
 		return status;
 	status = STATUS_TROUBLE;
-	library = library_find(library_for(&o->config));
+	library = library_find(library_for(&o->config), narrow);
 	if (!library || check_outputs(o->outputs) < 0)
 		goto finish;
 	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);

@@ -111,6 +111,7 @@ static int header_take(struct image *im, const char *name, const struct session_
 	p->cost_contended_ns = (double)h->cost_contended_ticks * r->ns_per_tick;
 	p->threads_started = h->threads_started;
 	p->cores = h->cores;
+	p->pointer_size = h->pointer_size;
 	return arguments_take(m, p, h);
 }
 

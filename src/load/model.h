@@ -265,6 +265,7 @@ struct model_process {
 	uint64_t lost[LOSS_SLOTS];
 	double cost_pair_ns, cost_contended_ns;
 	uint32_t threads_started;
+	uint32_t pointer_size;                 /* of the program, in bytes */
 	uint32_t cores;                        /* processors that it could use at its start, 0 unknown */
 	uint32_t outside[OUTSIDE_MAX];         /* programs that it started and that are not in the session */
 	const char *outside_name[OUTSIDE_MAX]; /* one of each kind, may be empty */

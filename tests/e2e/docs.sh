@@ -102,7 +102,7 @@ sort -u help help2 help3 >all && mv all help
 
 # Options named in the README exist.
 grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | while read -r option; do
-	case $option in --prefix) continue ;; esac
+	case $option in --prefix | --disable-command) continue ;; esac # of configure
 	grep -qx -e "$option" help || exit 1
 done || fail "the README names an option that does not exist"
 

@@ -82,7 +82,7 @@ def addr2line(original, offsets):
     twice = "".join("%x\n" % (o - 1) * 2 for o in offsets)  # see symbols.py for why twice
     answers = []
     for line in run("addr2line", "-a", "-i", "-f", "-C", "-e", original, input=twice).splitlines():
-        if re.fullmatch("0x[0-9a-f]{16}", line):
+        if re.fullmatch("0x([0-9a-f]{8}){1,2}", line):
             answers.append([])
         else:
             answers[-1].append(re.sub(r" \(discriminator \d+\)$", "", line))

@@ -33,12 +33,22 @@ done
 # Elements of arrays and members of structures; elements also where no debug information tells of them.
 "${CXX:-c++}" -O1 "-I$top_srcdir" -pthread -o plain "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
 expect 0 "$mutrace" --json=plain.json ./plain
-check_json plain.json 'lock("row_locks[0]") and lock("row_locks[4]") and lock("cache+0x8")' \
-	'lock("row_locks[4]")["identity"].endswith("row_locks+0xa0")'
+cat >size.c <<'C'
+#include <pthread.h>
+#include <stdio.h>
+int main(void)
+{
+	return printf("%#zx %#zx\n", 4 * sizeof(pthread_mutex_t), sizeof(long)) < 0;
+}
+C
+"${CC:-cc}" -o size size.c || exit 99
+read -r four_mutexes word < <(./size)
+check_json plain.json 'lock("row_locks[0]") and lock("row_locks[4]") and lock("cache+'"$word"'")' \
+	'lock("row_locks[4]")["identity"].endswith("row_locks+'"$four_mutexes"'")'
 grep -q "define HAVE_LIBDW 1" "$top_builddir/config.h" 2>/dev/null &&
 	check_json json 'lock("row_locks[0]") and lock("row_locks[4]") and lock("cache.mutex")' \
 		'lock("cache.parts[2].lock")["kind"] == "rwlock"' 'lock("kept") and lock("library_lock")' \
-		'lock("cache.mutex")["identity"].endswith("cache+0x8")'
+		'lock("cache.mutex")["identity"].endswith("cache+'"$word"'")'
 
 # Python's global lock is a condition in _PyRuntime, and contention.
 cat >gil.py <<'END'

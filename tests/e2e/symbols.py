@@ -58,8 +58,8 @@ def records(output):
     """What addr2line -a -i -f -C prints, as [(address, [(function, place)])]."""
     result = []
     for line in output.splitlines():
-        if re.fullmatch("0x[0-9a-f]{16}", line):
-            result.append((line, []))
+        if re.fullmatch("0x([0-9a-f]{8}){1,2}", line):
+            result.append((int(line, 16), []))
         else:
             result[-1][1].append(re.sub(r" \(discriminator \d+\)$", "", line))
     return [(address, list(zip(lines[::2], lines[1::2]))) for address, lines in result]
@@ -369,7 +369,7 @@ def stripped_and_replaced(path, other):
     bare = os.path.abspath("bare")
     named = 0
     for address, frames in ask(bare, addresses):
-        inside = [name for start, end, name in exported if start <= int(address, 16) < end]
+        inside = [name for start, end, name in exported if start <= address < end]
         if len(frames) != 1 or (frames[0][0] == "??") != (not inside):
             fail("stripped: %s is called %s, exported are %s" % (address, frames, inside))
         named += frames[0][0] != "??"

@@ -46,6 +46,9 @@ static const int start[] = {
 #ifdef SYS_access
 	SYS_access,          SYS_readlink,
 #endif
+#ifdef SYS_fstat64
+	SYS_set_thread_area, SYS_fstat64,    SYS_stat64,  SYS_fstatat64, SYS_ugetrlimit,
+#endif
 #ifdef SYS_arch_prctl
 	SYS_arch_prctl,
 #endif

@@ -20,7 +20,7 @@ allowed() {
 	src/base) echo "" ;;
 	src/load) echo "src/session src/base" ;;
 	src/trace) echo "src/load/model.h src/session src/base" ;;
-	src/analysis) echo "src/load src/session src/base src/symbols/symbolize.h" \
+	src/analysis) echo "src/arch/arch.h src/load src/session src/base src/symbols/symbolize.h" \
 		"src/trace/trace.h src/trace/path.h" ;;
 	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
 		"src/symbols/symbolize.h src/base" ;;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The loader: what is in a session arrives in the model, and what is wrong with one is said in a line. */
+#define _FILE_OFFSET_BITS 64 /* larger files than size_t can tell */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -38,7 +38,7 @@ static const struct fake_function functions[] = {
 };
 static const struct fake_variable variables[] = {
 	{ 0x9000, 0x9028, "accounts_lock", "/src/bank.c", 31 },
-	{ 0x9100, 0x9200, "stats", "/src/bank.c", 33 },
+	{ 0x9100, 0x91fe, "stats", "/src/bank.c", 33 },
 	{ 0x9200, 0x9228, "lock", NULL, 0 },
 	{ 0x9300, 0x9328, "lock", NULL, 0 },
 	{ 0, 0, NULL, NULL, 0 },

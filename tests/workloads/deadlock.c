@@ -167,7 +167,7 @@ static void *hold_and_join(void *seat)
 
 static void *dine_in_time(void *seat)
 {
-	struct timespec late = { .tv_sec = (time_t)1 << 31 };
+	struct timespec late = { .tv_sec = 0x7fffffff }; /* 2038, the last of 32 bits */
 
 	pthread_mutex_lock(*(int *)seat ? &fork_a : &fork_b);
 	meet(*(int *)seat);
