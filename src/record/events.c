@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /* Events, see events.h. Called by blame.c, holds.c, threads.c, joins.c and wrappers. */
 #include "src/record/events.h"
-
 #include "src/record/clock.h"
 #include "src/record/internal.h"
 #include "src/record/pilock.h"
@@ -9,9 +8,8 @@
 #define CHUNK_FIRST CHUNK_ALIGN /* of a thread; each has one, whatever the budget says */
 #define CHUNK_LATER (8 * CHUNK_ALIGN)
 #define SESSION_PART 4 /* of a session with a limit, so much is for events */
-/* Holds that were less than this part of the time between two events wait for the next sum: of a lock for which the thread
- * has waited, and of others. They may be next when the first is fixed. */
-#define SUM_LEAST 64
+/* Holds of less than this part of the time between two events wait for the next sum. Not those of a lock for
+ * which the thread has waited: it may wait at each of them when another lock is fixed. */
 #define SUM_LEAST_OTHER 16
 #define SHORT_HOLD_NS 10000
 
@@ -168,7 +166,7 @@ static struct event_sum *sum_add(struct thread *t, uint32_t cell, uint32_t withi
 	struct thread_events *e = &t->events;
 	struct event_sum *s = &e->sums[e->n_sums < EVENT_SUMS ? e->n_sums++ : e->turn++ % EVENT_SUMS];
 
-	*s = (struct event_sum){ .cell = cell, .within = within };
+	*s = (struct event_sum){ .cell = cell, .within = within, .until = e->end - e->inside };
 	if (e->turn != 0) {
 		s->acquired = (uint32_t)c->acquired;
 		s->held = c->hold_total;
@@ -235,10 +233,11 @@ static bool behind(const struct cell *c, uint32_t acquired)
 	return (int32_t)(acquired - (uint32_t)c->acquired) > 0;
 }
 
-/* Writes what the sums' cells were held since the last event. */
+/* Tells of holds since the last event. Readers spread them over the time since then: so those of a longer time
+ * wait until as much has passed before an event. Nothing is told before the end of the last event. */
 static void sums_write(struct thread *t, uint64_t now)
 {
-	uint64_t pending = t->rec->pending, since = now - t->events.end;
+	uint64_t pending = t->rec->pending, since = now - t->events.end, between = now - t->events.inside;
 
 	for (uint32_t i = 0; i < t->events.n_sums; i++) {
 		struct event_sum *s = &t->events.sums[i];
@@ -250,7 +249,10 @@ static void sums_write(struct thread *t, uint64_t now)
 		int32_t holds = (int32_t)(acquired - s->acquired);
 		struct event *e;
 
-		if (ticks <= 0 || (uint64_t)ticks < since / (s->contended ? SUM_LEAST : SUM_LEAST_OTHER) ||
+		if (now <= t->events.end || since < (between - s->until) / 2)
+			continue;
+		s->until = between;
+		if (ticks <= 0 || (!s->contended && (uint64_t)ticks < since / SUM_LEAST_OTHER) ||
 		    !(e = place(t)))
 			continue;
 		*e = (struct event){
@@ -270,6 +272,7 @@ static void sums_write(struct thread *t, uint64_t now)
 
 static void write(struct thread *t, const struct event *e)
 {
+	uint64_t from = e->begin > t->events.end ? e->begin : t->events.end;
 	struct event *at = place(t);
 
 	if (!at)
@@ -291,6 +294,8 @@ static void write(struct thread *t, const struct event *e)
 	signal_fence();
 	at->flags = e->flags;
 	publish(t);
+	if (e->end > from)
+		t->events.inside += e->end - from;
 	t->events.end = e->end;
 }
 

@@ -57,6 +57,7 @@ struct event_sum {
 	bool contended;    /* the thread has waited for the lock, or made others wait */
 	uint32_t acquired; /* lower half of the cell's, as far as events tell of its holds, */
 	uint64_t held;     /* and their ticks */
+	uint64_t until;    /* they are those until then, in ticks between events */
 };
 #define EVENT_SUMS 16u
 
@@ -68,6 +69,7 @@ struct thread_events {
 	uint32_t n_sums, turn;
 	uint64_t short_hold; /* ticks */
 	uint64_t end;        /* of the last event, ticks */
+	uint64_t inside;     /* ticks that passed inside of events */
 	struct event_sum sums[EVENT_SUMS];
 };
 
