@@ -77,9 +77,17 @@ def run(directory, what, us, rseq):
     return not wrong
 
 
+def usually(directory, what, us, rseq):
+    """Of short holds few are looked at; one that lost the processor for long may be missed: most of
+    five runs must be right."""
+    if us > 100:
+        return run(directory, what, us, rseq)
+    return sum(run(directory, what, us, rseq) for _ in range(5)) >= 3
+
+
 def main():
     with tempfile.TemporaryDirectory() as directory:
-        results = [run(directory, *load) for load in LOADS]
+        results = [usually(directory, *load) for load in LOADS]
     return 0 if all(results) else 1
 
 
