@@ -71,6 +71,8 @@ def totals(report):
             if lock["kind"] == "barrier":  # the start line of lockbench is one
                 t["arrived"] += lock["acquired"]
                 continue
+            if lock["acquired"] is None:  # glibc's own: the allocator may be waited for, or not
+                continue
             t["locks"] += 1
             t["instances"] += lock["instances"]
             for side in [lock] + ([lock["read"]] if "read" in lock else []):

@@ -4,6 +4,7 @@
 # the functions that the program called. And it is said where they are not seen.
 . "$(dirname "$0")/lib.sh"
 
+export libc_rows=
 source=tests/workloads/libclocks.c
 run=$workloads/libclocks
 
