@@ -10,8 +10,9 @@
 #include "src/base/match.h"
 
 #define ROWS_MOST 10
-#define WAIT_LEAST 0.005 /* of the run, that a row must have cost together to be looked at, or */
-#define HOLD_LEAST 0.05  /* for which it must have been held, if anybody waited for it at all */
+#define WAIT_LEAST 0.005     /* of the run, that a row must have cost together to be looked at, or */
+#define HOLDS_SEEN_LEAST 0.7 /* of the time in which threads wait, that holds must be known of */
+#define HOLD_LEAST 0.05      /* for which it must have been held, if anybody waited for it at all */
 
 /* The rows that are looked at, and their locks. */
 struct candidates {
@@ -219,13 +220,52 @@ static int path_make(struct report_private *v, struct report_process *e, const s
 	return r;
 }
 
-/* Replays know of no holds of threads that were only seen to let go: others would seem to wait for nobody. */
-static bool holds_unseen(const struct report_row *row)
+static int interval_compare(const void *a, const void *b)
 {
-	const struct counters *c = &row->side[SIDE_EXCLUSIVE];
+	const struct model_event *const *x = a, *const *y = b;
 
-	return (kind_has(row->kind, TRAIT_WAITS_ONLY) || row->kind == KIND_FLOCKFILE) &&
-	       c->hold.total_ns < c->blocked_ns / 2;
+	return ((*x)->begin_ns > (*y)->begin_ns) - ((*x)->begin_ns < (*y)->begin_ns);
+}
+
+/* Time in which at least one thread waited for a lock of the set, or one of them was known to be held. */
+static uint64_t covered(const struct model_process *p, const struct trace_set *set, enum event_type type,
+			const struct model_event **found)
+{
+	uint64_t sum = 0, until = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_events; i++)
+		for (size_t k = 0; p->events[i].type == type && k < set->n_locks; k++)
+			if (p->events[i].lock == set->locks[k]) {
+				found[n++] = &p->events[i];
+				break;
+			}
+	qsort(found, n, sizeof(*found), interval_compare);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t from = found[i]->begin_ns > until ? found[i]->begin_ns : until;
+
+		if (found[i]->end_ns <= from)
+			continue;
+		sum += found[i]->end_ns - from;
+		until = found[i]->end_ns;
+	}
+	return sum;
+}
+
+/* Replays know of no holds of threads that were only seen to let go: others would seem to wait for nobody. */
+static bool holds_unseen(const struct model_process *p, const struct report_row *row,
+			 const struct trace_set *set)
+{
+	const struct model_event **found;
+	bool unseen;
+
+	if (!kind_has(row->kind, TRAIT_WAITS_ONLY) && row->kind != KIND_FLOCKFILE)
+		return false;
+	found = malloc((p->n_events + 1) * sizeof(*found));
+	unseen = !found ||
+		 covered(p, set, EVENT_HOLD, found) < covered(p, set, EVENT_WAIT, found) * HOLDS_SEEN_LEAST;
+	free(found);
+	return unseen;
 }
 
 int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map)
@@ -250,7 +290,7 @@ int gains_make(struct report_private *v, struct report_process *e, const struct 
 	if (r == 0 && e->what_if.metric == TRACE_RUN_TIME)
 		r = path_make(v, e, map);
 	for (size_t i = 0; i < c.n && r == 0; i++) {
-		c.rows[i]->gain_hidden = !e->what_if_bound && holds_unseen(c.rows[i]);
+		c.rows[i]->gain_hidden = !e->what_if_bound && holds_unseen(e->first, c.rows[i], &c.sets[i]);
 		c.rows[i]->gain_known = c.sets[i].known && !c.rows[i]->gain_hidden;
 		for (int k = 0; k < TRACE_CHANGES; k++)
 			c.rows[i]->gain[k] = c.sets[i].gain[k];
