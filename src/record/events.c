@@ -2,130 +2,12 @@
 /* Events, see events.h. Called by blame.c, holds.c, threads.c, joins.c and wrappers. */
 #include "src/record/events.h"
 #include "src/record/clock.h"
+#include "src/record/event_chunks.h"
 #include "src/record/internal.h"
-#include "src/record/pilock.h"
 
-#define CHUNK_FIRST CHUNK_ALIGN /* of a thread; each has one, whatever the budget says */
-#define CHUNK_LATER (8 * CHUNK_ALIGN)
-#define SESSION_PART 4 /* of a session with a limit, so much is for events */
 /* Holds of less than this part of the time between two events wait for the next sum. Not those of a lock for
  * which the thread has waited: it may wait at each of them when another lock is fixed. */
 #define SUM_LEAST_OTHER 16
-#define SHORT_HOLD_NS 10000
-
-/* Chunks that are full, the oldest first. Zeros but for "taken" mean: none. */
-static struct {
-	uint32_t word;
-	uint32_t oldest, newest; /* refs; linked by struct chunk's "next" */
-	uint64_t taken;          /* bytes of all chunks */
-} full;
-
-void events_reset(void)
-{
-	full.word = full.oldest = full.newest = 0;
-	full.taken = 0;
-}
-
-static bool can_grow(void)
-{
-	return !recorder.full && !recorder.confined;
-}
-
-static bool within_budget(uint32_t bytes)
-{
-	uint64_t budget = recorder.config.events, all = recorder.config.max_bytes;
-
-	if (all != 0 && budget > all / SESSION_PART)
-		budget = all / SESSION_PART;
-	return full.taken + bytes <= budget && can_grow();
-}
-
-static void full_put(struct chunk *c)
-{
-	c->next = 0;
-	if (full.newest != 0)
-		((struct chunk *)REF_POINTER(full.newest))->next = POINTER_REF(c);
-	else
-		full.oldest = POINTER_REF(c);
-	full.newest = POINTER_REF(c);
-}
-
-static struct chunk *full_take(void)
-{
-	struct chunk *c = full.oldest != 0 ? REF_POINTER(full.oldest) : NULL;
-
-	if (c) {
-		full.oldest = c->next;
-		if (full.oldest == 0)
-			full.newest = 0;
-	}
-	return c;
-}
-
-/* Makes a chunk the thread's. A reader that is in the middle of it sees that it changed. */
-static void take_over(struct thread *t, struct chunk *c)
-{
-	__atomic_store_n(&c->used, 0, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	c->first = t->events.number;
-	__atomic_store_n(&c->thread, t->ref, __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-}
-
-static uint64_t ticks_of_ns(uint64_t ns)
-{
-	const struct clock_sync *c = &recorder.header->sync;
-	uint64_t passed = c->last_ns - c->first_ns;
-
-	if (!recorder.counter || passed == 0)
-		return ns;
-	return (uint64_t)((double)(c->last_ticks - c->first_ticks) / (double)passed * (double)ns);
-}
-
-/* Room for more events: a new chunk, or the one that was filled longest ago. False: there is none. */
-static bool more(struct thread *t)
-{
-	struct chunk *had = t->events.chunk, *c = NULL;
-	uint32_t bytes = had ? CHUNK_LATER : CHUNK_FIRST;
-
-	if (!pilock_lock(&full.word, t->tid))
-		return false;
-	if (within_budget(bytes) || (!had && full.oldest == 0 && can_grow())) {
-		c = image_chunk(CHUNK_EVENTS, sizeof(struct event), bytes, t->ref, t->tid);
-		full.taken += c ? bytes : 0;
-	}
-	if (had)
-		full_put(had);
-	if (!c)
-		c = full_take();
-	pilock_unlock(&full.word, t->tid);
-	t->events.number += had ? had->used : 0;
-	t->events.short_hold = ticks_of_ns(SHORT_HOLD_NS);
-	t->events.chunk = c;
-	if (!c)
-		return false;
-	take_over(t, c);
-	t->events.left = (uint32_t)((c->size - sizeof(*c)) / sizeof(struct event));
-	return true;
-}
-
-static struct event *place(struct thread *t)
-{
-	struct chunk *c;
-
-	if (unlikely(t->events.left == 0) && !more(t))
-		return NULL;
-	t->events.left--;
-	c = t->events.chunk;
-	return (struct event *)(c + 1) + c->used;
-}
-
-static void publish(struct thread *t)
-{
-	struct chunk *c = t->events.chunk;
-
-	__atomic_store_n(&c->used, c->used + 1, __ATOMIC_RELEASE);
-}
 
 void events_want(struct held *h)
 {
@@ -233,9 +115,21 @@ static bool behind(const struct cell *c, uint32_t acquired)
 	return (int32_t)(acquired - (uint32_t)c->acquired) > 0;
 }
 
+/* True if the holds of a sum were within another lock, or within one that was. */
+static bool is_around(const struct thread *t, const struct event_sum *s, uint32_t lock)
+{
+	uint32_t within = s->within;
+
+	for (uint32_t i = 0; i < t->events.n_sums && within != 0 && within != lock; i++)
+		if (((const struct cell *)REF_POINTER(t->events.sums[i].cell))->lock == within)
+			within = t->events.sums[i].within;
+	return within != 0 && within == lock;
+}
+
 /* Tells of holds since the last event. Readers spread them over the time since then: so those of a longer time
- * wait until as much has passed before an event. Nothing is told before the end of the last event. */
-static void sums_write(struct thread *t, uint64_t now)
+ * wait until as much has passed before an event. Nothing is told before the end of the last event. But all holds
+ * within the lock of which a hold just ended, 0 none, are told now: readers put them into it. */
+static void sums_write(struct thread *t, uint64_t now, uint32_t around)
 {
 	uint64_t pending = t->rec->pending, since = now - t->events.end, between = now - t->events.inside;
 
@@ -249,11 +143,12 @@ static void sums_write(struct thread *t, uint64_t now)
 		int32_t holds = (int32_t)(acquired - s->acquired);
 		struct event *e;
 
-		if (now <= t->events.end || since < (between - s->until) / 2)
+		if ((now <= t->events.end || since < (between - s->until) / 2) &&
+		    (ticks <= 0 || !is_around(t, s, around)))
 			continue;
 		s->until = between;
 		if (ticks <= 0 || (!s->contended && (uint64_t)ticks < since / SUM_LEAST_OTHER) ||
-		    !(e = place(t)))
+		    !(e = event_place(t)))
 			continue;
 		*e = (struct event){
 			.held = (uint64_t)ticks,
@@ -264,7 +159,7 @@ static void sums_write(struct thread *t, uint64_t now)
 			.type = EVENT_SUM,
 			.side = c->side,
 		};
-		publish(t);
+		event_publish(t);
 		s->held = held;
 		s->acquired = acquired;
 	}
@@ -273,7 +168,7 @@ static void sums_write(struct thread *t, uint64_t now)
 static void write(struct thread *t, const struct event *e)
 {
 	uint64_t from = e->begin > t->events.end ? e->begin : t->events.end;
-	struct event *at = place(t);
+	struct event *at = event_place(t);
 
 	if (!at)
 		return;
@@ -293,7 +188,7 @@ static void write(struct thread *t, const struct event *e)
 	at->side = e->side;
 	signal_fence();
 	at->flags = e->flags;
-	publish(t);
+	event_publish(t);
 	if (e->end > from)
 		t->events.inside += e->end - from;
 	t->events.end = e->end;
@@ -308,7 +203,7 @@ void events_before_wait(struct thread *t, struct use use, uint64_t now)
 	busy = busy_enter(t);
 	if (use.cell != 0 && kind_has(use_lock(use)->kind, TRAIT_HOLDS))
 		sum_use(t, use.cell);
-	sums_write(t, now);
+	sums_write(t, now, 0);
 	busy_leave(t, busy);
 }
 
@@ -379,7 +274,7 @@ void events_hold_ended(struct thread *t, const struct held *h, uint64_t now)
 	s = sum_use(t, h->cell);
 	if (s)
 		s->acquired++; /* it is counted already, and will be booked when this is done */
-	sums_write(t, h->since);
+	sums_write(t, h->since, h->lock);
 	if (s)
 		s->held += now - h->since;
 	mark_held(t);
@@ -405,7 +300,7 @@ static void moment(struct thread *t, struct event *e)
 	busy = busy_enter(t);
 	if (e->end == 0)
 		e->begin = e->end = clock_now();
-	sums_write(t, e->end);
+	sums_write(t, e->end, 0);
 	mark_held(t);
 	write(t, e);
 	busy_leave(t, busy);

@@ -47,7 +47,4 @@ void events_started(struct thread *t);
 void events_joined(struct thread *t, uint64_t begin, uint32_t stack, uint32_t other, uint32_t generation);
 void events_ended(struct thread *t);
 
-/* In a forked child: nothing was recorded. */
-void events_reset(void);
-
 #endif

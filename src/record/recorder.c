@@ -15,6 +15,7 @@
 #include "src/unwind/probe.h"
 #include "src/record/common.h"
 #include "src/record/episodes.h"
+#include "src/record/event_chunks.h"
 #include "src/record/events.h"
 #include "src/record/folds.h"
 #include "src/record/image.h"
@@ -157,7 +158,7 @@ static void child_start(void)
 	signalled_reset();
 	common_reset();
 	episodes_reset();
-	events_reset();
+	event_chunks_reset();
 	longest_reset();
 	threads_reset();
 	recorder.cache_bytes = 0;

@@ -226,19 +226,23 @@ static int take_other(struct stream *s, const struct model_event *e)
 	return 0;
 }
 
-/* The span in which what the sums tell must have been, before this event. */
+/* Puts what the sums tell where it must have been: before this event, and what was within the lock of a hold, inside it. */
 static int take_sums(struct stream *s, const struct model_event *e)
 {
-	uint64_t begin = trace_inside(s->t, e->begin_ns), end = trace_inside(s->t, e->end_ns), held = 0;
-	bool within = false;
+	uint64_t begin = trace_inside(s->t, e->begin_ns), end = trace_inside(s->t, e->end_ns);
+	const struct model_event *sums = s->t->process->events + s->sums;
+	struct sums_parted parts;
 
-	for (size_t i = 0; i < s->n_sums; i++) {
-		held += s->t->process->events[s->sums + i].span_ns;
-		within = within || s->t->process->events[s->sums + i].within == e->lock;
-	}
-	if (e->type == EVENT_HOLD && (begin <= s->before || (begin - s->before < held && within)))
-		return sums_settle(s, begin > s->before ? begin : s->before, end);
-	return sums_settle(s, s->before, begin > s->before ? begin : s->before);
+	begin = begin > s->before ? begin : s->before;
+	if (s->n_sums == 0)
+		return 0;
+	if (e->type != EVENT_HOLD || e->lock == MODEL_NONE)
+		return sums_settle(s, s->before, begin);
+	trace_part_sums(sums, s->n_sums, e->lock, &parts);
+	s->n_sums = 0;
+	if (trace_sums(s->t, parts.outside, parts.n_outside, s->before, begin) < 0)
+		return -ENOMEM;
+	return trace_sums(s->t, parts.inside, parts.n_inside, begin, end);
 }
 
 /* Of a thread whose beginning was written over, the generation is known from the next one's. */
@@ -262,21 +266,24 @@ static int take(struct stream *s, size_t number)
 
 	if (e->end_ns <= s->t->from && s->t->cut)
 		return 0;
+	/* sums first: before a beginning they tell of the last life's end, else of the strand that goes on */
+	if (e->type == EVENT_SUM) {
+		if (s->n_sums++ == 0)
+			s->sums = number;
+		return 0;
+	}
 	if (e->type == EVENT_START || !s->strand) {
 		bool began = e->type == EVENT_START;
 
 		if (s->strand && strand_end(s, OP_EXIT, s->before, 0, 0) < 0)
 			return -ENOMEM;
-		if (began)
+		if (began) {
+			s->n_sums = 0;
 			name_cut(s, e->flags - 1u);
+		}
 		r = strand_begin(s, began ? end : 0, began ? e->flags : GENERATION_UNKNOWN);
-		if (r < 0 || e->type == EVENT_START)
+		if (r < 0 || began)
 			return r;
-	}
-	if (e->type == EVENT_SUM) {
-		if (s->n_sums++ == 0)
-			s->sums = number;
-		return 0;
 	}
 	if (e->type == EVENT_EXIT)
 		return strand_end(s, OP_EXIT, end, e->span_ns,

@@ -95,7 +95,13 @@ uint64_t trace_inside(const struct trace *t, uint64_t ns);
 /* busy.c: collects when locks were held; a place for a hold of a sum where nobody is known to have had its lock. */
 int trace_busy(struct trace *t);
 double trace_free_place(const struct trace *t, const struct model_event *sum, const struct span *s);
-/* sums.c: puts the holds of sums into a span of time. */
+/* sums.c: parts sums at a hold of the lock: what was inside it, and what was before. Then puts holds of sums into a span of time. */
+#define SUMS_MOST 64 /* between two events; a thread writes no more */
+struct sums_parted {
+	struct model_event inside[SUMS_MOST], outside[SUMS_MOST];
+	size_t n_inside, n_outside;
+};
+void trace_part_sums(const struct model_event *sums, size_t n, uint32_t lock, struct sums_parted *ret);
 int trace_sums(struct trace *t, const struct model_event *sums, size_t n, uint64_t from, uint64_t to);
 /* permits.c: which semaphores are locks. */
 int trace_permits(struct trace *t);

@@ -8,7 +8,6 @@
 
 #include "src/trace/private.h"
 
-#define SUMS_MOST 64      /* of one span; a thread writes no more */
 #define OPS_AMPLE 3000000 /* with so many operations a sum becomes one hold */
 #define FULL 0.98         /* so much of a span may be holds */
 
@@ -74,6 +73,44 @@ static int inner_add(struct trace *t, struct piece *pieces, size_t n, const stru
 		}
 	}
 	return 0;
+}
+
+/* The sum's holds were within the lock, or within one that was. */
+static bool is_around(const struct model_event *sums, size_t n, const struct model_event *sum, uint32_t lock)
+{
+	uint32_t within = sum->within;
+
+	for (size_t i = 0; i < n && within != MODEL_NONE && within != lock; i++)
+		if (sums[i].lock == within)
+			within = sums[i].within;
+	return within == lock;
+}
+
+void trace_part_sums(const struct model_event *sums, size_t n, uint32_t lock, struct sums_parted *ret)
+{
+	uint32_t others = 0;
+
+	ret->n_inside = ret->n_outside = 0;
+	n = n < SUMS_MOST ? n : SUMS_MOST;
+	for (size_t i = 0; i < n; i++)
+		others += sums[i].lock == lock ? sums[i].holds : 0;
+	for (size_t i = 0; i < n; i++) {
+		struct model_event in = sums[i], out = in;
+
+		if (!is_around(sums, n, &in, lock)) {
+			ret->outside[ret->n_outside++] = out;
+			continue;
+		}
+		/* some of them were within holds that are themselves only summed */
+		out.holds -= in.holds /= others + 1;
+		out.span_ns -= in.span_ns /= others + 1;
+		if (in.holds == 0)
+			out = sums[i];
+		else
+			ret->inside[ret->n_inside++] = in;
+		if (out.holds != 0)
+			ret->outside[ret->n_outside++] = out;
+	}
 }
 
 static bool is_inner(const struct piece *pieces, size_t n, const struct piece *p)

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * The chunks that events are written into: each thread has its own, and all together are no more than the budget. Runs in
+ * the profiled process, in slow paths. Takes the lock of the chunks, and under it none. Called by events.c.
+ */
+#ifndef MUTRACE_RECORD_EVENT_CHUNKS_H
+#define MUTRACE_RECORD_EVENT_CHUNKS_H
+
+#include "src/record/use.h"
+
+/* Room for the thread's next event; NULL: there is none. "busy" is set until it is published. */
+struct event *event_place(struct thread *t);
+/* The event is written: readers may see it. */
+static inline void event_publish(struct thread *t)
+{
+	struct chunk *c = t->events.chunk;
+
+	__atomic_store_n(&c->used, c->used + 1, __ATOMIC_RELEASE);
+}
+
+/* In a forked child: nothing was recorded. */
+void event_chunks_reset(void);
+
+#endif
