@@ -3,18 +3,23 @@
 """What mutrace says that fixing a lock would gain, against the same program with the lock really changed
 (tests/gain/gain.c, more.c), measured in the same minutes. `make check` runs a few of the programs,
 `make check-gain` all. A gain is judged only if the machine was quiet enough to know it: two rounds of
-measurements must agree.
+measurements must agree. Arguments: "all", names of cases, and "threads=N", the threads that may be busy at
+once, for a machine with many processors (1: one program after another).
 """
+import concurrent.futures
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 
 build = os.environ.get("top_builddir", ".")
 mutrace = os.environ.get("MUTRACE", os.path.join(build, "mutrace"))
-ALL = "all" in sys.argv[1:]
+ALL = len(sys.argv) > 1
+CHOSEN = [x for x in sys.argv[1:] if x != "all" and not x.startswith("threads=")]
+THREADS = max([int(x[8:]) for x in sys.argv[1:] if x.startswith("threads=")], default=1)
 
 POINTS, POINTS_CPU = 6, 9  # of a hundred of the run time that an estimate may be off
 AGREE = 2.5  # points by which two measurements of one gain may differ
@@ -31,16 +36,22 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("more", "slow", "A"), ("more", "crowd", "A"), ("more", "serial", "A"), ("more", "tasks", "AB"),
         ("more", "rounds", "A"), ("more", "critical", "A"), ("more", "shared", "A"), ("more", "answers", "A"),
         ("more", "disk", "A"), ("more", "again", "A"), ("more", "spinning", "A"))
-BUSY = ("cpu", "brief", "crowd", "serial", "spinning")  # what is scarce is processors
+OTHERS = ("barrier", "plain.mutex", "round_mutex", "r.filled", "r.emptied", "q.filled", "q.emptied")
+SERVERS = ("server",)
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time
 UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"))
 # a lock, and the least and the greatest part of the critical path that is in its holds
 PATHS = {"offpath": ("a", 0, .01), "convoy": ("a", .8, 1), "sequence": ("a", .7, 1), "pool": ("a", .6, .95)}
+# what is scarce is processors: the threads that are busy at once
+LOADS = {"cpu": 4, "brief": 2, "crowd": 2, "serial": 4, "spinning": 2}
+PROCESSORS = {"crowd": 2}  # of this machine the program may use
 CHANGES = (("no_contention", "split"), ("no_hold", "0"), ("half_hold", "0.5"))
 
 
-def ahead():
+def ahead(case):
     """Before other programs of the machine, where that is allowed."""
+    if case in PROCESSORS:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-PROCESSORS[case]:])
     try:
         os.setsid()
         with open("/proc/self/autogroup", "w") as f:
@@ -50,17 +61,17 @@ def ahead():
         pass
 
 
-def call(*command):
-    done = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=ahead)
+def call(case, *command):
+    done = subprocess.run(command, check=True, capture_output=True, text=True, preexec_fn=lambda: ahead(case))
     return done.stdout
 
 
 def run(program, case, *changes):
-    return float(call(program, case, *changes).split()[-1])
+    return float(call(case, program, case, *changes).split()[-1])
 
 
 def gain(case, before, after):
-    return 100 * (after / before - 1) if case == "server" else 100 * (1 - after / before)
+    return 100 * (after / before - 1) if case in SERVERS else 100 * (1 - after / before)
 
 
 def truths(program, case, locks):
@@ -84,19 +95,19 @@ def path_part(process, name):
     return sum(hold["ns"] for hold in path["holds"] if hold["lock"] in ids) / path["length_ns"]
 
 
-def check_path(case, process):
+def check_path(case, process, say):
     """True if the critical path is as it must be, or not judged."""
     if case not in PATHS:
         return True
     name, least, most = PATHS[case]
     part = path_part(process, name)
-    print(f"{case}: {100 * part:.0f} % of the critical path is in holds of {name}")
+    say(f"{case}: {100 * part:.0f} % of the critical path is in holds of {name}")
     return least <= part <= most
 
 
 def estimates(program, case, directory, options):
-    path = os.path.join(directory, case + ".json")
-    call(mutrace, "--json=" + path, *options, program, case)
+    path = os.path.join(directory, "-".join((case, *options)).replace("/", "") + ".json")
+    call(case, mutrace, "--json=" + path, *options, program, case)
     with open(path) as f:
         process = json.load(f)["processes"][0]
     what_if = process["what_if"]
@@ -104,49 +115,87 @@ def estimates(program, case, directory, options):
     found = {}
     for lock in what_if["locks"]:
         name = names[lock["lock"]]
-        found["B" if name.startswith("b") else "P" if name.startswith("plain") else "A"] = lock
+        found["B" if name.startswith("b.") else "P" if name in OTHERS else "A"] = lock
     return process, what_if, found
 
 
-def judge(program, case, locks, directory, options):
+def judge(program, case, locks, directory, options, say):
     """How many estimates were right, wrong, and not judged."""
     counts = [0, 0, 0]
     process, what_if, found = estimates(program, case, directory, options)
-    if not check_path(case, process):
-        print("that is not the critical path")
+    if not check_path(case, process, say):
+        say("that is not the critical path")
         counts[1] += 1
-    wanted = "throughput" if case == "server" else "run_time"
+    wanted = "throughput" if case in SERVERS else "run_time"
     if what_if["metric"] != wanted:
-        print(f"{case}: the metric is {what_if['metric']}")
+        say(f"{case}: the metric is {what_if['metric']}")
         counts[1] += 1
     if what_if["method"] != "replay" or "refused" in what_if:
-        print(f"{case}: refused: {what_if.get('refused')}, off by {what_if.get('replay_error')}")
+        say(f"{case}: refused: {what_if.get('refused')}, off by {what_if.get('replay_error')}")
         counts[2] += 1
         return counts
-    allowed = POINTS_CPU if case in BUSY else POINTS
+    allowed = POINTS_CPU if case in LOADS else POINTS
     for (lock, change), (true, spread) in truths(program, case, locks).items():
         if lock not in found:
             low = high = 0.0  # it cost too little to be looked at
         else:
             low, high = (100 * x for x in found[lock][change])
         off = max(low - true, true - high, 0)
-        if case == "server":  # points of the greater throughput
+        if case in SERVERS:  # points of the greater throughput
             off /= max(1, (100 + true) / 100)
-        quiet = spread <= AGREE * (1 if case != "server" else max(1, (100 + true) / 100))
+        quiet = spread <= AGREE * (1 if case not in SERVERS else max(1, (100 + true) / 100))
         verdict = "right" if off <= allowed else "wrong" if quiet else "not known"
         counts[("right", "wrong", "not known").index(verdict)] += 1
-        print(f"{case} {lock} {change}: true {true:.1f} (+- {spread / 2:.1f}), "
-              f"estimate {low:.1f}..{high:.1f}: {verdict}")
+        say(f"{case} {lock} {change}: true {true:.1f} (+- {spread / 2:.1f}), "
+            f"estimate {low:.1f}..{high:.1f}: {verdict}")
     return counts
 
 
+class Threads:
+    """Programs that are busy at once have so many threads together."""
+
+    def __init__(self, most):
+        self.free = most
+        self.changed = threading.Condition()
+
+    def take(self, n):
+        with self.changed:
+            while self.free < n:
+                self.changed.wait()
+            self.free -= n
+
+    def give(self, n):
+        with self.changed:
+            self.free += n
+            self.changed.notify_all()
+
+
+def judge_all(cases, directory):
+    threads = Threads(THREADS)
+    said = threading.Lock()
+
+    def one(entry):
+        name, case, locks, *options = entry
+        lines = []
+        n = min(LOADS.get(case, 1), THREADS)
+        threads.take(n)
+        try:
+            counts = judge(os.path.join(build, "tests/gain", name), case, locks, directory, options,
+                           lines.append)
+        finally:
+            threads.give(n)
+        with said:
+            print("\n".join(lines), flush=True)
+        return counts
+
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        return [sum(x) for x in zip(*pool.map(one, cases))]
+
+
 def main():
-    total = [0, 0, 0]
+    cases = [x for x in (MANY if ALL else FEW) if not CHOSEN or x[1] in CHOSEN]
     with tempfile.TemporaryDirectory() as directory:
-        for name, case, locks, *options in MANY if ALL else FEW:
-            program = os.path.join(build, "tests/gain", name)
-            total = [x + y for x, y in zip(total, judge(program, case, locks, directory, options))]
-    right, wrong, unknown = total
+        right, wrong, unknown = judge_all(cases, directory)
     print(f"{right} right, {wrong} wrong, {unknown} not judged")
     if right + wrong == 0:
         print("skipped: the machine is too busy to know what is gained")
