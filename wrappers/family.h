@@ -77,6 +77,8 @@ FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use
 		wait_timed(t);
 	r = f->lock(lock, side, q);
 	wait_end(t, &w);
+	if (window_left(t))
+		return r;
 	if (family_acquired(f, r))
 		family_hold(f, t, use, lock, side, &w, r);
 	else if (r == ETIMEDOUT)
@@ -157,7 +159,7 @@ FAMILY int family_unlock_unknown(const struct lock_family *f, struct thread *t, 
 	uint32_t known = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, lock, f->kind);
 	int r;
 
-	if (known != 0 && owner != t->tid && !f->nameless)
+	if (known != 0 && owner != t->tid && !f->nameless && (window_knows_all() || f->kind == KIND_MUTEX))
 		recorder_misuse(t, known, STATE_UNLOCK_NOT_HELD, site);
 	r = f->unlock(lock);
 	if (known != 0 && r == 0 && owner != t->tid && hold_end_foreign(t, lock, known))

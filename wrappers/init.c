@@ -23,6 +23,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 		mutex_calibrate();
 		families_start();
 		lowlocks_start();
+		window_await();
 	}
 	byhand_start();
 }

@@ -63,6 +63,10 @@ static __attribute__((noinline)) int lock_other(struct thread *t, pthread_mutex_
 		return lock_called(t, m, site, MODE_SAMPLED);
 	if (hot_open(t, MODE_EXACT_BY_CALL))
 		return lock_called(t, m, site, MODE_EXACT_BY_CALL);
+	if (hot_open_window(t, MODE_EXACT))
+		return lock_called(t, m, site, MODE_EXACT);
+	if (hot_open_window(t, MODE_SAMPLED))
+		return lock_called(t, m, site, MODE_SAMPLED);
 	if (t->mode == MODE_CONTENDED && likely(!object_robust(m))) {
 		r = REAL(pthread_mutex_trylock)(m);
 		if (likely(r != EBUSY))
@@ -219,9 +223,9 @@ static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_mute
 {
 	struct held *h;
 
-	if (hot_open(t, MODE_EXACT))
+	if (hot_open(t, MODE_EXACT) || hot_open_window(t, MODE_EXACT))
 		return unlock_called(t, m, site, MODE_EXACT);
-	if (hot_open(t, MODE_SAMPLED)) {
+	if (hot_open(t, MODE_SAMPLED) || hot_open_window(t, MODE_SAMPLED)) {
 		h = hot_held(t, m, 0, HELD_UNTIMED | HELD_SCALED);
 		if (likely(h != NULL)) {
 			h->address = 0;

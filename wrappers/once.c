@@ -93,6 +93,8 @@ static int call_at(void *control, void (*routine)(void), bool c11, bool contende
 	if (own.runs)
 		return r;
 	wait_end(t, &own.wait);
+	if (window_left(t))
+		return r;
 	use_acquired(own.use, true);
 	wait_book(t, &own.wait, false);
 	return r;

@@ -27,7 +27,7 @@ static void changed(bool own)
 	} else if (t->mode != MODE_OFF) {
 		if (!t->busy)
 			thread_policy_changed(t);
-		t->stale = 1; /* matrace decides at the next call */
+		t->stale |= STALE_POLICY; /* matrace decides at the next call */
 		t->plain = NULL;
 	}
 }

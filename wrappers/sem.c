@@ -55,6 +55,8 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	pthread_cleanup_push(cancellable_unwound, &x);
 	r = call_wait(s, q);
 	pthread_cleanup_pop(0);
+	if (window_left(t))
+		return r;
 	saved = errno;
 	cancellable_leave(&x);
 	wait_end(t, &x.wait);

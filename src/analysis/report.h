@@ -353,6 +353,11 @@ const struct report_stack *report_stack_of(const struct report *r, uint32_t stac
 void report_find(const struct report *r, struct report_found *ret);
 
 /* Says if the C library's own locks are seen, in all processes of an entry; else why not in one of them. */
+/* True if only a part of the run was to be recorded. */
+static inline bool report_windowed(const struct report_process *e)
+{
+	return e->first->window_begin_ns || e->first->window_end_ns;
+}
 enum libc_locks report_libc_locks(const struct report_process *e);
 
 #endif

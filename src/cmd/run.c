@@ -30,10 +30,12 @@
 #include "src/session/ticks.h"
 #include "src/session/watched.h"
 
-#define SCAN_MS 500             /* while the program runs: only to see who died without a word */
-#define BIRTH_MS 20             /* while somebody is about to be born */
-#define SCANS_SOON 25           /* at the beginning, for programs that are soon over */
-#define PATIENCE_NS 2000000000u /* of waiting for children before we say that we do */
+#define SCAN_MS 500   /* while the program runs: only to see who died without a word */
+#define BIRTH_MS 20   /* while somebody is about to be born */
+#define SCANS_SOON 25 /* at the beginning, for programs that are soon over */
+#define NS_PER_MS 1000000u
+#define WINDOW_LATE_NS 20000000u /* the recorder's clock may be so late */
+#define PATIENCE_NS 2000000000u  /* of waiting for children before we say that we do */
 
 struct run {
 	struct options *options;
@@ -43,9 +45,12 @@ struct run {
 	struct child child;
 	struct follow *follow;
 	struct asleep *asleep;
-	int signals;    /* signalfd */
-	pid_t reporter; /* prints a report of the moment; 0: none */
-	bool hurry;     /* the user does not want to wait for children */
+	int signals;            /* signalfd */
+	pid_t reporter;         /* prints a report of the moment, or of the recording window; 0: none */
+	uint64_t window_end_ns; /* CLOCK_MONOTONIC; 0: no window ends, or its report was begun */
+	bool of_window;         /* it is that of the window, */
+	bool reported;          /* and was made */
+	bool hurry;             /* the user does not want to wait for children */
 };
 
 int run_report(struct options *o, const char *session)
@@ -73,22 +78,44 @@ int run_report(struct options *o, const char *session)
 	return 0;
 }
 
-/* SIGUSR1. In a process of its own: the program's signals are passed on meanwhile, and what the report
- * needs in memory is gone afterwards. */
-static void report_now(struct run *r)
+/* SIGUSR1, or the end of the recording window. In a process of its own: the program's signals are passed on meanwhile,
+ * and what the report needs in memory is gone afterwards. */
+static void report_now(struct run *r, bool of_window)
 {
 	if (r->reporter != 0)
 		return;
 	asleep_write(r->asleep);
+	r->of_window = of_window;
 	r->reporter = fork();
 	if (r->reporter == 0) {
 		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
-		for (size_t i = 0; i < OUTPUTS; i++)
+		for (size_t i = 0; i < OUTPUTS && !of_window; i++)
 			r->options->outputs[i].path = NULL;
 		_exit(run_report(r->options, r->session.path) < 0 ? STATUS_TROUBLE : 0);
 	}
 	if (r->reporter < 0)
 		r->reporter = 0;
+}
+
+/* Makes the report of a window that is over: the program may run on for long. */
+static void look_at_window(struct run *r)
+{
+	if (r->window_end_ns == 0 || r->reporter != 0 || ticks_monotonic_ns() < r->window_end_ns)
+		return;
+	report_now(r, true);
+	asleep_free(r->asleep);
+	r->asleep = NULL;
+	r->window_end_ns = 0;
+}
+
+static void look_at_reporter(struct run *r)
+{
+	int status = 0;
+
+	if (r->reporter == 0 || waitpid(r->reporter, &status, WNOHANG) == 0)
+		return;
+	r->reporter = 0;
+	r->reported = r->reported || (r->of_window && status == 0);
 }
 
 /* As PID 1 of a container mutrace inherits every orphan, and nobody else can bury them. */
@@ -114,12 +141,11 @@ static void handle_signals(struct run *r)
 		switch (info.ssi_signo) {
 		case SIGCHLD:
 			child_look(&r->child);
-			if (r->reporter != 0 && waitpid(r->reporter, NULL, WNOHANG) != 0)
-				r->reporter = 0;
+			look_at_reporter(r);
 			if (getpid() == 1)
 				bury_orphans(r);
 			break;
-		case SIGUSR1: report_now(r); break;
+		case SIGUSR1: report_now(r, false); break;
 		case SIGINT:
 		case SIGTERM:
 		case SIGHUP:
@@ -143,6 +169,7 @@ static bool wait_a_while(struct run *r, int ms)
 	bool any = poll(fds, 2, asleep_look(r->asleep, ms)) > 0;
 
 	handle_signals(r);
+	look_at_window(r);
 	return any;
 }
 
@@ -188,8 +215,6 @@ static void wait_for_children(struct run *r)
 		}
 		wait_a_while(r, living != 0 ? SCAN_MS : BIRTH_MS);
 	}
-	while (r->reporter != 0)
-		wait_a_while(r, SCAN_MS);
 }
 
 /* A report that cannot be written is better known before a long run. */
@@ -209,6 +234,14 @@ static int check_outputs(const struct output *outputs)
 		close(fd);
 	}
 	return 0;
+}
+
+/* True if all was over before the recording window. */
+static bool too_short(const struct run *r)
+{
+	const struct session_file *c = &r->session.content;
+
+	return c->config.watch == 0 && c->end_ns < c->start_ns + c->config.after_ms * (uint64_t)NS_PER_MS;
 }
 
 /* All that happens in a session. Returns the status to exit with, or CHILD_NO_PROCESS; *ret_status is the
@@ -246,12 +279,18 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		wait_for_children(r);
 	else
 		follow_scan(r->follow, true);
+	while (r->reporter != 0)
+		wait_a_while(r, SCAN_MS);
 	follow_clean(r->follow);
 	asleep_write(r->asleep);
 	sessiondir_finish(&r->session, r->child.status);
 	live_end(live);
 	child_guard_report(&r->child, r->signals);
-	if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) == 0) {
+	if (r->reported)
+		return status;
+	if (too_short(r)) {
+		say("nothing was recorded: %s ended before the recording window began (--after)", argv[0]);
+	} else if (!follow_any(r->follow) && sessiondir_unrecorded(&r->session) == 0) {
 		say("nothing was recorded: %s, or the program that it executed, never loaded %s. If it is "
 		    "statically linked, link it dynamically; if it starts the program that you mean "
 		    "elsewhere "
@@ -273,9 +312,15 @@ static const char *library_for(const struct session_config *c)
 	return c->watch == 1u << WATCH_CLASS_alloc ? "libmatrace" : "libmatrace-all";
 }
 
+static int report_done(const char *session, void *data)
+{
+	return run_report(data, session);
+}
+
 int run_program(struct options *o, char **argv, bool needed, run_done done, void *data, int *ret_wait_status)
 {
 	struct run r = { .options = o, .done = done, .done_data = data, .signals = -1 };
+	const struct session_config *config = &o->config;
 	char *path = NULL, *library = NULL;
 	int status, made;
 	bool narrow;
@@ -288,8 +333,12 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 	library = library_find(library_for(&o->config), narrow);
 	if (!library || check_outputs(o->outputs) < 0)
 		goto finish;
-	made = sessiondir_make(&r.session, &o->config, o->rt_threads, o->output);
+	made = sessiondir_make(&r.session, &o->config, o->for_ms, o->rt_threads, o->output);
 	if (made == 0) {
+		if (o->for_ms && done == report_done)
+			r.window_end_ns = r.session.content.start_ns +
+					  (config->after_ms + (uint64_t)o->for_ms) * NS_PER_MS +
+					  WINDOW_LATE_NS;
 		status = run_in_session(&r, path, argv, library, ret_wait_status);
 		asleep_free(r.asleep);
 		follow_free(r.follow);
@@ -308,11 +357,6 @@ finish:
 	free(path);
 	free(library);
 	return status;
-}
-
-static int report_done(const char *session, void *data)
-{
-	return run_report(data, session);
 }
 
 int command_run(struct options *o, int argc, char **argv)

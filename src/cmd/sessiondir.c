@@ -190,8 +190,8 @@ static uint32_t own_filters(void)
 	return sandbox_filters(text);
 }
 
-int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
-		    const char *output)
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
+		    const char *rt_threads, const char *output)
 {
 	struct session_file *c = &s->content;
 	struct timespec now;
@@ -210,6 +210,7 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, c
 	c->filters = own_filters();
 	c->config = *config;
 	c->config.keep = s->keep;
+	c->for_ms = for_ms;
 	if (rt_threads)
 		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
 	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);

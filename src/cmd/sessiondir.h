@@ -20,9 +20,9 @@ struct sessiondir {
 
 /* Makes a session in the directory "output" (NULL: one with an unpredictable name, in memory if there is
  * room); also elsewhere if there is no room in it. 0, -1 if "output" cannot be meant, or SESSION_NO_ROOM
- * if it can be made nowhere: after saying so, with nothing left behind. */
-int sessiondir_make(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
-		    const char *output);
+ * if it can be made nowhere: after saying so, with nothing left behind. for_ms: of the recording window. */
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
+		    const char *rt_threads, const char *output);
 /* Writes down which process the program is. */
 void sessiondir_started(struct sessiondir *s, pid_t program);
 /* Writes down that all is over, and how the program ended. */

@@ -41,7 +41,7 @@ uint64_t ticks_now(const struct image_header *h)
  * the session and the recorder's own. The present is asked only for very short runs, because
  * the two clocks part while a machine is suspended.
  */
-void ticks_rate_init(struct ticks_rate *r, const struct image_header *h, const struct session_context *c)
+static void rate_find(struct ticks_rate *r, const struct image_header *h, const struct session_context *c)
 {
 	const struct clock_sync *s = &h->sync;
 	const struct session_file *f = &c->file;
@@ -49,7 +49,6 @@ void ticks_rate_init(struct ticks_rate *r, const struct image_header *h, const s
 	uint64_t now_ticks = 0, now_ns = 0;
 
 	r->same_boot = c->have_boot_id && memcmp(c->boot_id, h->boot_id, sizeof(c->boot_id)) == 0;
-	r->origin = h->start_ticks ? h->start_ticks : s->first_ticks;
 	r->ns_per_tick = 1;
 	if (h->clock_kind == CLOCK_KIND_NS)
 		return;
@@ -69,6 +68,25 @@ void ticks_rate_init(struct ticks_rate *r, const struct image_header *h, const s
 		return;
 	if (r->same_boot)
 		rate_try(r, s, now_ticks, now_ns, 0);
+}
+
+uint64_t ticks_at(const struct ticks_rate *r, const struct image_header *h, uint64_t ns)
+{
+	uint64_t passed = ns > h->sync.first_ns ? ns - h->sync.first_ns : 0;
+	double ticks = (double)passed / r->ns_per_tick;
+
+	return ticks < (double)(UINT64_MAX / 4) ? h->sync.first_ticks + (uint64_t)ticks : UINT64_MAX / 4;
+}
+
+void ticks_rate_init(struct ticks_rate *r, const struct image_header *h, const struct session_context *c)
+{
+	uint64_t begin;
+
+	rate_find(r, h, c);
+	r->origin = h->start_ticks ? h->start_ticks : h->sync.first_ticks;
+	begin = h->window_begin_ns ? ticks_at(r, h, h->window_begin_ns) : 0;
+	if (begin > r->origin)
+		r->origin = begin;
 }
 
 uint64_t ticks_span(const struct ticks_rate *r, uint64_t ticks)

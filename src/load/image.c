@@ -78,6 +78,12 @@ static int arguments_take(struct model *m, struct model_process *p, const struct
 	return 0;
 }
 
+/* A limit of the recording window, after the start of the session. */
+static uint64_t window_time(uint64_t ns, const struct session_context *c)
+{
+	return c->have_file && ns > c->file.start_ns ? ns - c->file.start_ns : 0;
+}
+
 static int header_take(struct image *im, const char *name, const struct session_context *c)
 {
 	const struct image_header *h = &im->header;
@@ -104,6 +110,10 @@ static int header_take(struct image *im, const char *name, const struct session_
 					    : -ticks_span(r, h->sync.first_ticks - r->origin));
 	p->start_ns = c->have_file && start > c->file.start_ns ? start - c->file.start_ns : 0;
 	p->start_boot_ns = start + h->suspended_ns;
+	if (h->window_begin_ns && start > h->sync.first_ns)
+		p->start_realtime_ns += start - h->sync.first_ns;
+	p->window_begin_ns = window_time(h->window_begin_ns, c);
+	p->window_end_ns = window_time(h->window_end_ns, c);
 	p->ns_per_tick = r->ns_per_tick;
 	p->config = h->config;
 	memcpy(p->lost, h->lost, sizeof(p->lost));
@@ -182,6 +192,8 @@ static void end_take(struct image *im, const struct session_context *c)
 	}
 	if (!h->end_ticks && end < im->latest)
 		end = im->latest;
+	if (h->window_end_ns && end > ticks_at(&im->rate, h, h->window_end_ns))
+		end = ticks_at(&im->rate, h, h->window_end_ns);
 	p->runtime_ns = ticks_time(&im->rate, end);
 }
 

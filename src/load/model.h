@@ -259,6 +259,8 @@ struct model_process {
 	uint64_t
 		start_ns; /* after the start of the session; all other times of the process count from here */
 	uint64_t runtime_ns;
+	uint64_t window_begin_ns,
+		window_end_ns; /* recorded only between these, after the start of the session; 0: no limit */
 	uint64_t taken_ns; /* alive: when reading began; all that is older is known to have been so then */
 	double ns_per_tick;
 	struct session_config config;

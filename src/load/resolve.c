@@ -340,6 +340,8 @@ static int threads_resolve(struct image *im)
 
 		t->start_ns = ticks_time(&im->rate, t->start_ns);
 		t->end_ns = t->ended ? ticks_time(&im->rate, t->end_ns) : end;
+		if (t->end_ns > end) /* of the recording window */
+			t->end_ns = end;
 		if (t->end_ns < t->start_ns)
 			t->end_ns = t->start_ns;
 		t->life_ns = ticks_span(&im->rate, t->life_ns) + (t->end_ns - t->start_ns);

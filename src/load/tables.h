@@ -46,6 +46,8 @@ void ticks_rate_init(struct ticks_rate *r, const struct image_header *h, const s
 uint64_t ticks_now(const struct image_header *h);
 /* Length of a span; never overflows. */
 uint64_t ticks_span(const struct ticks_rate *r, uint64_t ticks);
+/* A time of CLOCK_MONOTONIC after the image's beginning, in its ticks. */
+uint64_t ticks_at(const struct ticks_rate *r, const struct image_header *h, uint64_t ns);
 /* A point in time; 0 if it is before the origin. */
 uint64_t ticks_time(const struct ticks_rate *r, uint64_t ticks);
 /* True if the image's process runs now on this machine. */

@@ -211,6 +211,9 @@ void wait_end(struct thread *t, struct wait *w)
 {
 	uint32_t holder = w->facts.holder;
 
+	w->ticks = 0;
+	if (window_left(t))
+		return;
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
 	waited_end(t, w);
@@ -222,6 +225,8 @@ void wait_end(struct thread *t, struct wait *w)
 void wait_drop(struct thread *t, struct wait *w)
 {
 	w->ticks = 0;
+	if (window_left(t))
+		return;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
 	waited_drop(t, w);
 }

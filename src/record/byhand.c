@@ -24,6 +24,7 @@
 #include "src/record/sessionfile.h"
 #include "src/record/state.h"
 #include "src/record/raw.h"
+#include "src/record/window.h"
 
 #define STDERR_COPY_MIN 700
 #define COMMAND_SIZE 1200
@@ -182,10 +183,10 @@ void byhand_end(void)
 	char **envp;
 
 	/* A forked child that never locked anything may be the last of all, too. */
-	if (recorder.confined || (recorder.state != RECORDER_ON && recorder.state != RECORDER_CHILD) ||
+	if (recorder.confined || (recorder.state != RECORDER_CHILD && !recorder_has_image()) ||
 	    !recorder.config.report_at_exit || maker_will_report(path))
 		return;
-	if (recorder.state == RECORDER_ON && recorder.pid != (uint32_t)getpid())
+	if (recorder_has_image() && recorder.pid != (uint32_t)getpid())
 		return;
 	envp = report_environment();
 	if (envp == NULL)

@@ -24,6 +24,7 @@ enum kind {
 	KIND_SECONDS,  /* uint32_t of milliseconds */
 	KIND_CLASSES,  /* --also */
 	KIND_THREADS,  /* --rt-threads */
+	KIND_FOR,      /* --for */
 	KIND_OUTPUT,   /* -o */
 	KIND_REPORT,   /* for the report, with an argument */
 	KIND_SHOW,     /* for the report, without one */
@@ -60,7 +61,8 @@ static const struct option options[] = {
 	{ "hash-size", 0, MUTRACE, KIND_IGNORED, false, 0, 0, 0 },
 	{ "also", 0, MATRACE, KIND_CLASSES, false, AT(watch), 0, 0 },
 	{ "rt-threads", 0, MATRACE, KIND_THREADS, false, 0, 0, 0 },
-	{ "after", 0, MATRACE, KIND_SECONDS, false, AT(after_ms), 0, UINT32_MAX },
+	{ "for", 0, MUTRACE, KIND_FOR, false, 0, 0, UINT32_MAX },
+	{ "after", 0, BOTH, KIND_SECONDS, false, AT(after_ms), 0, UINT32_MAX },
 	{ "json", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "html", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "csv", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
@@ -247,6 +249,7 @@ static bool set(struct byhand_options *o, const struct option *option, const cha
 			*(uint32_t *)at = (uint32_t)number;
 		return true;
 	case KIND_SECONDS: return parse_seconds(value, at);
+	case KIND_FOR: return parse_seconds(value, o->for_ms);
 	case KIND_CLASSES: return parse_classes(value, at);
 	case KIND_THREADS:
 		if (strlen(value) >= sizeof(((struct session_file *)NULL)->rt_threads))

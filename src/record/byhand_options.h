@@ -13,6 +13,7 @@
 struct byhand_options {
 	struct session_config *config;   /* set by the caller; filled in */
 	char *rt_threads;                /* room for as much as struct session_file has */
+	uint32_t *for_ms;                /* of struct session_file */
 	const char *output;              /* -o, NULL: not given; points into text */
 	char text[BYHAND_OPTIONS_MAX];   /* the arguments, NUL-separated */
 	char report[BYHAND_OPTIONS_MAX]; /* those that the report takes, NUL-separated */

@@ -185,7 +185,7 @@ static bool ends_otherwise(const char *path, const char *output)
 int byhand_make_session(char *path, size_t size)
 {
 	struct session_file s = { 0 };
-	struct byhand_options o = { .config = &s.config, .rt_threads = s.rt_threads };
+	struct byhand_options o = { .config = &s.config, .rt_threads = s.rt_threads, .for_ms = &s.for_ms };
 	struct rlimit limit;
 	int r = -ENOENT;
 

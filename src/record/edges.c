@@ -201,6 +201,8 @@ static void book(struct thread *t, const struct wait *w, bool timed_out)
 
 void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 {
+	if (unlikely(t->mode == MODE_OFF)) /* recording has ended while it waited */
+		return;
 	uint8_t busy = busy_enter(t);
 
 	book(t, w, timed_out);

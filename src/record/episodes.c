@@ -218,6 +218,8 @@ void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
 {
 	struct episode *e = episode_of(t, w->word.address); /* a handler may have moved it */
 
+	if (window_left(t))
+		return;
 	__atomic_fetch_sub(futex_waiting_at(w->word.address), 1, __ATOMIC_RELAXED);
 	wait_end(t, &w->wait);
 	switch (error) {

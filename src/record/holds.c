@@ -206,6 +206,8 @@ void hold_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	bool watched = kind_has(l->kind, TRAIT_OVERLAP) && lock_waited(l);
 	uint8_t busy;
 
+	if (unlikely(t->mode == MODE_OFF)) /* recording has ended while it waited */
+		return;
 	if (watched)
 		running_begin(t, use.cell, w != NULL ? w->start + w->ticks : clock_now(), &running);
 	busy = busy_enter(t);

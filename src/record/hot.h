@@ -26,10 +26,17 @@ static inline bool hot_open(const struct thread *t, uint8_t mode)
 	return likely(t->gate == GATE(mode)) && likely(t->engaged == 0);
 }
 
+/* The same while the recording window lasts, on machines whose clock is one instruction. */
+static inline bool hot_open_window(const struct thread *t, uint8_t mode)
+{
+	return unlikely(t->stale == STALE_WINDOW) && t->mode == mode && t->engaged == 0 && !window_over();
+}
+
 /* The same for any mode that times holds: always, or sampled. */
 static inline bool hot_open_any(const struct thread *t)
 {
-	return hot_open(t, MODE_EXACT) || hot_open(t, MODE_SAMPLED) || hot_open(t, MODE_EXACT_BY_CALL);
+	return hot_open(t, MODE_EXACT) || hot_open(t, MODE_SAMPLED) || hot_open(t, MODE_EXACT_BY_CALL) ||
+	       hot_open_window(t, MODE_EXACT) || hot_open_window(t, MODE_SAMPLED);
 }
 
 /* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in

@@ -32,6 +32,8 @@ static void fill_header(struct image_header *h, const struct image_header *paren
 	if (clock_gettime(CLOCK_BOOTTIME, &t) == 0)
 		h->suspended_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - h->sync.first_ns;
 	h->config = recorder.config;
+	h->window_begin_ns = recorder.window.begin_ns;
+	h->window_end_ns = recorder.window.end_ns;
 	h->cores = procinfo_cores();
 	if (parent != NULL)
 		memcpy(h->boot_id, parent->boot_id, sizeof(h->boot_id));

@@ -33,12 +33,14 @@ void thread_joins(struct thread *t, pthread_t id, struct site site, struct join 
 
 void thread_joined(struct thread *t)
 {
+	if (window_left(t))
+		return;
 	__atomic_store_n(&t->rec->joining, 0, __ATOMIC_RELEASE);
 }
 
 void join_done(struct thread *t, pthread_t id, struct join *j)
 {
-	if (!recorder.events)
+	if (!recorder.events || window_left(t))
 		return;
 	if (j->joined == 0) /* it did not run yet */
 		find(id, j);

@@ -207,6 +207,8 @@ bool lowlock_wait_begin(struct thread *t, const void *word, struct site site, st
 
 void lowlock_wait_end(struct thread *t, const void *word, struct lowlock_wait *w)
 {
+	if (window_left(t))
+		return;
 	__atomic_fetch_sub(futex_waiting_at(word), 1, __ATOMIC_RELAXED);
 	wait_end(t, &w->wait);
 	hold_begin(t, w->use, word, SIDE_EXCLUSIVE, &w->wait);

@@ -72,7 +72,7 @@ bool recorder_thread_ending(struct thread *t)
 
 void recorder_thread_ended(struct thread *t)
 {
-	if (t != thread_self || recorder.state != RECORDER_ON)
+	if (t != thread_self || recorder.state != RECORDER_ON || window_left(t))
 		return;
 	entering = 1; /* for good: nothing tells of a second end */
 	episodes_thread_ends(t);
@@ -198,8 +198,12 @@ struct thread *recorder_enter(void)
 	int saved = errno;
 
 	if (likely(t->mode != MODE_OFF && !t->busy)) {
-		if (unlikely(t->stale))
-			thread_policy_changed(t);
+		if (unlikely(t->stale)) {
+			if (t->stale & STALE_WINDOW && window_over())
+				return NULL;
+			if (t->stale & STALE_POLICY)
+				thread_policy_changed(t);
+		}
 		return t;
 	}
 	if (t->mode != MODE_OFF) {
@@ -208,6 +212,8 @@ struct thread *recorder_enter(void)
 		return NULL;
 	}
 	if (recorder.state == RECORDER_NEW || recorder.state == RECORDER_OFF || entering)
+		return NULL;
+	if (recorder.window.ahead && !window_opens())
 		return NULL;
 	entering = 1;
 	if (t != &thread_none || recorder.state == RECORDER_CHILD) {
@@ -257,7 +263,8 @@ struct thread *recorder_thread_prepare(void)
 	if (recorder.state == RECORDER_CHILD ||
 	    (thread_self != &thread_none && thread_self->mode == MODE_OFF))
 		recorder_enter();
-	if (recorder.state != RECORDER_ON)
+	if (recorder.state != RECORDER_ON || (recorder.window.ahead && !window_opens()) ||
+	    (recorder.window.end_ns != 0 && window_over()))
 		return NULL;
 	t = thread_prepare();
 	if (t != NULL && thread_self->mode != MODE_OFF)
@@ -412,12 +419,13 @@ void recorder_ended(uint32_t image_state)
 		return;
 	coverage_write(image_state == IMAGE_EXITED);
 	/* Not for such or a vfork child, nor for a child that has no image yet. */
-	if (recorder.state != RECORDER_ON || h->pid != (uint32_t)getpid())
+	if (!recorder_has_image() || h->pid != (uint32_t)getpid())
 		return;
 	if (image_state == IMAGE_RUNNING) {
 		h->end_ticks = 0;
 	} else {
-		threads_time();
+		if (!recorder.window.closed)
+			threads_time();
 		h->end_ticks = clock_now();
 		clock_sync();
 	}

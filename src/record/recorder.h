@@ -13,6 +13,7 @@
 
 #include "src/record/stacks.h"
 #include "src/record/state.h"
+#include "src/record/window.h"
 
 /* A lock and this thread's cell for one call site of it. cell 0: not recorded. Same layout as in struct
  * held. */

@@ -14,6 +14,7 @@
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 #include "src/record/state.h"
+#include "src/record/window.h"
 #include "src/session/directory.h"
 
 static char session_path[DIRECTORY_PATH_LONGEST + 1];
@@ -95,6 +96,8 @@ static int read_session(const char *path)
 	recorder.config = s.config;
 	memcpy(recorder.rt_threads, s.rt_threads, sizeof(recorder.rt_threads));
 	recorder.rt_threads[sizeof(recorder.rt_threads) - 1] = '\0';
+	if (s.config.watch == 0)
+		window_set(s.start_ns, s.config.after_ms, s.for_ms);
 	if (recorder.config.frames < 1)
 		recorder.config.frames = FRAMES_DEFAULT;
 	if (recorder.config.frames > FRAMES_MAX)

@@ -96,6 +96,8 @@ struct permit {
 };
 #define PERMITS 16u
 
+#define STALE_POLICY 1 /* set by other threads: the scheduling policy is to be read again */
+#define STALE_WINDOW 2 /* the recording window will end, see window.h */
 #define ENGAGED_HOT (ARCH_LITTLE_ENDIAN ? 0x100 : 1)
 #define GATE(mode) (ARCH_LITTLE_ENDIAN ? (mode) : (mode) << 8)
 
@@ -103,7 +105,7 @@ struct thread {
 	union {
 		struct {
 			uint8_t mode;  /* enum thread_mode */
-			uint8_t stale; /* set by other threads: the scheduling policy is to be read again */
+			uint8_t stale; /* STALE_*: what a call is to look at before it is recorded */
 		};
 		uint16_t gate; /* both at once */
 	};
@@ -185,6 +187,7 @@ struct thread {
 	struct arena sites_arena;
 	struct hashtable sites; /* (function, stack) -> alloc_site */
 
+	uint64_t cpu_before; /* ns of processor time that it had before it was recorded */
 	uint8_t lived;       /* a thread had it that is not in rec->lives yet */
 	struct thread *next; /* of the free ones */
 };
@@ -302,6 +305,12 @@ struct recorder {
 	char rt_threads[128];   /* of struct session_file */
 	uint32_t session_user;  /* effective, at the start: nobody else may enter the session */
 	uint8_t by_environment; /* 1: LD_PRELOAD had us, not the system */
+	struct {
+		uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC; 0: recorded from the start, to the end */
+		uint8_t ahead;             /* 1: it has not opened yet */
+		uint8_t closed;            /* 1: it is over, and has been noticed */
+		uint8_t events;            /* "events" once it opens */
+	} window;                          /* see window.h */
 };
 extern struct recorder recorder;
 

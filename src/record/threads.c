@@ -16,6 +16,7 @@
 #include "src/record/pilock.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
+#include "src/record/window.h"
 #include "src/unwind/probe.h"
 
 #define THREADS_MAX (1u << 16)
@@ -158,7 +159,7 @@ struct thread *thread_prepare(void)
 }
 
 /* Keeps a block for the next thread that starts. */
-static void give_back(struct thread *t)
+void thread_abandon(struct thread *t)
 {
 	uint32_t tid = thread_self->tid ? thread_self->tid : own_tid();
 
@@ -167,11 +168,6 @@ static void give_back(struct thread *t)
 	t->next = free_threads;
 	free_threads = t;
 	pilock_unlock(&threads_lock, tid);
-}
-
-void thread_abandon(struct thread *t)
-{
-	give_back(t);
 }
 
 static bool is_realtime(long policy)
@@ -186,15 +182,15 @@ void thread_policy_changed(struct thread *t)
 	long policy;
 
 	if (t->hot) { /* we are a handler: the cache must stay as it is */
-		t->stale = 1;
+		t->stale |= STALE_POLICY;
 		return;
 	}
 	if (recorder.confined) { /* it is as the creator's was; changes since are not known */
-		t->stale = 0;
+		t->stale &= (uint8_t)~STALE_POLICY;
 		return;
 	}
-	t->stale = 0; /* before it is read: whoever changes it after that says so again */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* before it is read: whoever changes it after that says so again */
+	__atomic_fetch_and(&t->stale, (uint8_t)~STALE_POLICY, __ATOMIC_SEQ_CST);
 	t->policy_looks = POLICY_LOOKS;
 	policy = raw_scheduler(0);
 	if (policy >= 0) {
@@ -220,7 +216,7 @@ void threads_policy_stale(void)
 
 		if (t == NULL)
 			return; /* a cloned child before its first lock: the list was wiped */
-		__atomic_store_n(&t->stale, 1, __ATOMIC_SEQ_CST);
+		__atomic_fetch_or(&t->stale, STALE_POLICY, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
 	}
 }
@@ -288,6 +284,7 @@ static void begin(struct thread *t)
 	t->watch_slot = t->regions = 0;
 	t->fault_site = NULL;
 	t->looked.ticks = 0;
+	t->cpu_before = 0;
 	t->woken_by = 0;
 	r->generation++;
 	procinfo_thread_name(t->tid, r->name);
@@ -295,6 +292,7 @@ static void begin(struct thread *t)
 	__atomic_fetch_add(&recorder.header->threads_started, 1, __ATOMIC_RELAXED);
 	thread_own = (struct thread_own){ t, t->cache, t->cache_mask };
 	signal_fence();
+	t->stale = recorder.window.end_ns != 0 ? STALE_WINDOW : 0;
 	t->mode = recorder.mode;
 	events_started(t);
 	busy_leave(t, 0);
@@ -356,7 +354,7 @@ void threads_time(void)
 			return;
 		if (t->rec->end_ticks != 0)
 			continue;
-		t->rec->cpu_ns = procinfo_thread_time(t->rec->tid);
+		t->rec->cpu_ns = procinfo_thread_time(t->rec->tid) - t->cpu_before;
 		times_count(t->rec, true);
 	}
 }
@@ -364,14 +362,14 @@ void threads_time(void)
 void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
-	t->rec->cpu_ns = procinfo_thread_time(t->tid);
+	t->rec->cpu_ns = procinfo_thread_time(t->tid) - t->cpu_before;
 	events_ended(t);
 	times_count(t->rec, true);
 	t->mode = MODE_OFF;
 	thread_is_none();
 	t->rec->end_ticks = clock_now();
 	if (!keeps_locks(t))
-		give_back(t);
+		thread_abandon(t);
 }
 
 void thread_begin(struct thread *t)
@@ -410,6 +408,10 @@ struct thread *thread_attach(void)
 		main_stack();
 	begin(t);
 	times_count(t->rec, false);
+	if (!window_knows_all()) { /* it has run since before the window opened */
+		t->rec->start_ticks = recorder.header->start_ticks;
+		t->cpu_before = procinfo_thread_time(t->tid);
+	}
 	return t;
 }
 
@@ -430,9 +432,7 @@ struct thread *thread_of(pthread_t handle)
 
 void threads_stop(void)
 {
-	uint32_t n = thread_count();
-
-	for (uint32_t i = 0; i < n; i++) {
+	for (uint32_t i = 0, n = thread_count(); i < n; i++) {
 		struct thread *t = thread_at(i);
 
 		__atomic_store_n(&t->mode, MODE_OFF, __ATOMIC_SEQ_CST);

@@ -110,9 +110,31 @@ static void libc_locks(struct json_out *j, const struct report_process *e)
 		json_emit(j, "libc_locks", json_text(names[report_libc_locks(e)]));
 }
 
+static void window(struct json_out *j, const struct report_process *e)
+{
+	if (!report_windowed(e))
+		return;
+	json_open_object(j, "window");
+	json_emit(j, "begin_ns", json_count(e->first->window_begin_ns));
+	if (e->first->window_end_ns)
+		json_emit(j, "end_ns", json_count(e->first->window_end_ns));
+	json_close(j);
+}
+
+static json_t *settings(struct json_out *j, const struct session_config *c)
+{
+	json_t *o = json_object();
+
+	json_set_count(j, o, "frames", c->frames);
+	json_set_count(j, o, "sample_hold", c->sample_hold);
+	json_set_bool(j, o, "contended_only", c->contended_only);
+	json_set_bool(j, o, "track_rt", c->track_rt);
+	return o;
+}
+
 static void process_head(struct json_out *j, const struct report_process *e)
 {
-	json_t *arguments = json_array(), *settings = json_object();
+	json_t *arguments = json_array();
 	const struct session_config *c = &e->first->config;
 	size_t i;
 
@@ -127,6 +149,7 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "start_realtime_ns", json_count(e->first->start_realtime_ns));
 	json_emit(j, "runtime_ns", json_count(e->runtime_ns));
 	json_emit(j, "thread_time_ns", json_count(e->thread_time_ns));
+	window(j, e);
 	libc_locks(j, e);
 	if (e->n_processes == 1 && e->first->cores)
 		json_emit(j, "cores", json_count(e->first->cores));
@@ -161,11 +184,7 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "stacks_not_captured", json_count(e->stacks_missed));
 	json_emit(j, "damaged_records", json_count(e->damaged));
 	json_emit(j, "overhead_ns", json_count(e->overhead_ns));
-	json_set_count(j, settings, "frames", c->frames);
-	json_set_count(j, settings, "sample_hold", c->sample_hold);
-	json_set_bool(j, settings, "contended_only", c->contended_only);
-	json_set_bool(j, settings, "track_rt", c->track_rt);
-	json_emit(j, "recording", settings);
+	json_emit(j, "recording", settings(j, c));
 	if (e->n_cycles)
 		json_emit(j, "deadlocks", cycles(j, e->cycles, e->n_cycles));
 	if (e->n_timed_cycles)

@@ -28,6 +28,33 @@ static void ending(const struct report_process *e, char *out, size_t size)
 		snprintf(out, size, " at least (its end was not seen)");
 }
 
+/* The part of the run that was recorded. */
+static void window(const struct text_out *t, const struct report_process *e)
+{
+	const struct model_process *p = e->first;
+	char begin[NUMBER_SIZE], span[NUMBER_SIZE];
+
+	if (!report_windowed(e))
+		return;
+	number_ns(begin, p->window_begin_ns);
+	number_ns(span, p->window_end_ns - p->window_begin_ns);
+	if (p->runtime_ns == 0)
+		text_line(t, "nothing was recorded: it ended before %s after the start (--after).", begin);
+	else if (!p->window_end_ns)
+		text_line(t,
+			  "recorded from %s after the start on (--after); who held which lock before is not "
+			  "known.",
+			  begin);
+	else if (!p->window_begin_ns)
+		text_line(t, "recorded for %s from the start on (--for).", span);
+	else
+		text_line(t,
+			  "recorded for %s, from %s after the start on (--for, --after); who held which lock "
+			  "before "
+			  "is not known.",
+			  span, begin);
+}
+
 void text_head(const struct text_out *t, const struct report_process *e)
 {
 	char program[NAME_SIZE], end[64], run[NUMBER_SIZE], wait[NUMBER_SIZE], all[NUMBER_SIZE],
@@ -44,12 +71,14 @@ void text_head(const struct text_out *t, const struct report_process *e)
 		"waiting.\n",
 		t->bold, text_program(program, e), t->plain, who,
 		e->n_processes > 1               ? "ran up to"
+		: report_windowed(e)             ? "was recorded for"
 		: e->first->end == PROCESS_ALIVE ? "has run"
 						 : "ran",
 		number_ns(run, e->runtime_ns), number_count(number, e->threads), e->threads == 1 ? "" : "s",
 		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.cost_ns),
 		number_ns(all, e->thread_time_ns),
 		number_share(share, (double)e->total.cost_ns, (double)e->thread_time_ns));
+	window(t, e);
 	if (!filter_empty(&t->o->report->filter))
 		text_line(t,
 			  "this is filtered: %s lock%s with %s of waits and %s condition%s are left out, "
@@ -237,7 +266,8 @@ void text_foot(const struct text_out *t, const struct report_process *e)
 	if (alive && e->n_processes > 1)
 		text_line(t, "%zu of these are still running.", alive);
 	else if (alive)
-		text_line(t, "still running; figures so far.");
+		text_line(t, e->first->window_end_ns ? "still running; what it does now is not recorded."
+						     : "still running; figures so far.");
 	else if (!e->complete && !torn && !e->damaged)
 		text_line(t, "%s ended without notice; the figures have all that was done until then.",
 			  e->n_processes > 1 ? "some of these" : "it");

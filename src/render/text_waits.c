@@ -273,8 +273,9 @@ void text_waiting(const struct text_out *t, const struct report_process *e)
 	if (n || idle)
 		fputc('\n', t->f);
 	if (n)
-		text_line(t, "%zu thread%s waited for %s when this was read:", n, n == 1 ? "" : "s",
-			  n == 1 ? "a lock" : "locks");
+		text_line(t, "%zu thread%s waited for %s when %s:", n, n == 1 ? "" : "s",
+			  n == 1 ? "a lock" : "locks",
+			  e->first->window_end_ns ? "recording ended" : "this was read");
 	alike_print(t, locks, n);
 	if (idle)
 		text_line(t, "%zu thread%s waited for conditions or semaphores:", idle, idle == 1 ? "" : "s");

@@ -73,8 +73,9 @@ struct session_config {
 	uint32_t no_follow;
 	uint64_t max_bytes; /* limit on the size of one image file */
 	uint32_t watch;     /* matrace: 1 << enum watch_class of what is watched; 0: a session of mutrace */
-	uint32_t after_ms;  /* matrace: what happens earlier after the start of a process is not recorded */
-	uint32_t keep;      /* 1: the user asked for the session by name (-o), so nobody removes it */
+	uint32_t
+		after_ms; /* what happens earlier is not recorded: after the start of the session, with matrace of a process */
+	uint32_t keep;          /* 1: the user asked for the session by name (-o), so nobody removes it */
 	uint32_t no_libc_locks; /* 1: the C library's own locks are left alone */
 	uint64_t events;        /* most bytes of events in an image; 0: none are recorded */
 };
@@ -103,6 +104,7 @@ struct session_file {
 		left_behind; /* 1: made by hand, and its maker ended before others: the last of them reports */
 	uint32_t filters;    /* seccomp filters of whoever made the session */
 	uint64_t end_realtime_ns; /* with "finished"; 0 unknown */
+	uint32_t for_ms;          /* recording ends so long after config.after_ms; 0: it does not */
 };
 
 /* Why something was not recorded; indices of image_header.lost. All are lost events but STACK: those events
@@ -183,6 +185,8 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	/* how far CLOCK_BOOTTIME was ahead of CLOCK_MONOTONIC at the start: the machine was suspended so long */
 	uint64_t suspended_ns;
 	uint32_t libc_locks; /* enum libc_locks: whether the C library's own locks are seen */
+	uint64_t window_begin_ns,
+		window_end_ns; /* CLOCK_MONOTONIC: recorded only between these; 0: no limit */
 };
 
 enum chunk_type {
