@@ -64,7 +64,8 @@ says_only() {
 
 # check_json FILE EXPRESSION...: each Python expression must be true. d: the document, p: its first process,
 # lock(NAME), cond(NAME): the entry of that name, which must exist once; functions(STACK): names, innermost
-# first. Rows of glibc's own locks are left out unless libc_rows is exported: any two threads may meet in malloc.
+# first. Rows of glibc's own locks are left out unless libc_rows is exported: any two threads may meet in
+# malloc.
 check_json() {
 	/usr/bin/python3 - "$@" <<'PY' || fail "check of $1"
 import json, os, sys
