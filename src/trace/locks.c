@@ -148,18 +148,20 @@ static bool acquire(struct sim *s, uint32_t actor, struct sim_lock *l, uint8_t s
 }
 
 /* A hold of which only a sum tells was not waited for, wherever it was. If its lock is taken now, it comes later: before
- * the next operation. False: it has others within, or there is one already. */
+ * the next operation, or at the end of the hold that it was in. False: it has others within, or there is one already. */
 static bool put_off(struct sim *s, uint32_t actor)
 {
 	const struct op *o = op_of(s, actor);
 	struct actor *a = &s->actors[actor];
+	bool inner = o->loose == LOOSE_INNER;
 
-	if (o->loose != LOOSE_OUTER || o[1].type != OP_UNLOCK || o[1].lock != o->lock || a->owed != 0 ||
-	    a->depth != 0)
+	if (o->loose == LOOSE_NOT || o[1].type != OP_UNLOCK || o[1].lock != o->lock || a->owed != 0 ||
+	    inner != (a->depth != 0))
 		return false;
 	a->owed = o[1].t0 - o->t1;
 	a->owed_lock = o->lock;
 	a->owed_side = o->side;
+	a->owed_within = inner ? a->held[a->depth - 1] & ~LOOSE : MODEL_NONE;
 	a->pos++; /* to its release */
 	return true;
 }
@@ -304,8 +306,8 @@ enum outcome sim_operate(struct sim *s, uint32_t actor)
 	struct actor *a = &s->actors[actor];
 	enum outcome first;
 
-	/* a put-off hold comes before whatever is not another's end */
-	if (a->owed != 0 && op_of(s, actor)->type != OP_UNLOCK) {
+	/* a put-off hold comes before whatever is not another's end, but for that of the one around it */
+	if (a->owed != 0 && (op_of(s, actor)->type != OP_UNLOCK || op_of(s, actor)->lock == a->owed_within)) {
 		first = pay(s, actor);
 		if (first != OUTCOME_DONE)
 			return first;

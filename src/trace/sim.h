@@ -24,6 +24,7 @@ struct actor {
 	uint64_t slice;
 	uint64_t owed; /* ns: a loose hold that found its lock taken comes later */
 	uint32_t owed_lock;
+	uint32_t owed_within; /* the lock before whose release it comes, MODEL_NONE: it was in none */
 	uint8_t owed_side;
 	bool paying;
 	uint32_t depth;

@@ -50,26 +50,37 @@ static int hold_add(struct trace *t, const struct piece *p, enum loose loose, do
 	return 0;
 }
 
-/* The holds that are inside of number `done` of an outer sum's. */
+/* The holds that are inside of number `done` of an outer sum's: how many of a piece. */
+static uint32_t inner_count(const struct piece *p, const struct piece *outer)
+{
+	uint32_t until = (uint32_t)((uint64_t)p->n * (outer->done + 1) / outer->n);
+
+	return p == outer || p->sum->within != outer->sum->lock || until < p->done ? 0 : until - p->done;
+}
+
 static int inner_add(struct trace *t, struct piece *pieces, size_t n, const struct piece *outer, double from,
 		     double length)
 {
-	double left = length * FULL, at = from;
+	double left = 0, at = from, gap, scale = 1;
+	uint32_t count = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		count += inner_count(&pieces[i], outer);
+		left += inner_count(&pieces[i], outer) * pieces[i].length;
+	}
+	if (left > length * FULL)
+		scale = length * FULL / left;
+	gap = (length - left * scale) / (count + 1);
+	for (size_t i = 0; i < n; i++) {
 		struct piece *p = &pieces[i];
-		uint32_t until;
 
-		if (p == outer || p->sum->within != outer->sum->lock)
-			continue;
-		until = (uint32_t)((uint64_t)p->n * (outer->done + 1) / outer->n);
-		for (; p->done < until && left > 0; p->done++) {
-			double one = p->length < left ? p->length : left;
+		for (uint32_t k = inner_count(p, outer); k > 0; k--, p->done++) {
+			double one = p->length * scale;
 
+			at += gap;
 			if (hold_add(t, p, LOOSE_INNER, at, one) < 0)
 				return -ENOMEM;
 			at += one;
-			left -= one;
 		}
 	}
 	return 0;
