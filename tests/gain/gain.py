@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What mutrace says that fixing a lock would gain, against the same program with the lock really changed
-(tests/gain/gain.c, more.c), measured in the same minutes. `make check` runs a few of the programs,
+(tests/gain/gain.c and others), measured in the same minutes. `make check` runs a few of the programs,
 `make check-gain` all. A gain is judged only if the machine was quiet enough to know it: two rounds of
 measurements must agree. Arguments: "all", names of cases, and "threads=N", the threads that may be busy at
 once, for a machine with many processors (1: one program after another).
@@ -35,7 +35,19 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("more", "sleeper", "A"), ("more", "brief", "A"), ("more", "buckets", "A"), ("more", "homemade", "A"),
         ("more", "slow", "A"), ("more", "crowd", "A"), ("more", "serial", "A"), ("more", "tasks", "AB"),
         ("more", "rounds", "A"), ("more", "critical", "A"), ("more", "shared", "A"), ("more", "answers", "A"),
-        ("more", "disk", "A"), ("more", "again", "A"), ("more", "spinning", "A"))
+        ("more", "disk", "A"), ("more", "again", "A"), ("more", "spinning", "A"),
+        ("other", "waves", "A"), ("other", "chain", "A"), ("other", "binary", "A"), ("other", "steal", "A"),
+        ("other", "stages", "A"), ("other", "buffered", "A"), ("other", "odd", "AB"),
+        ("other", "upgrade", "A"), ("other", "reload", "A"), ("other", "both", "AB"),
+        ("other", "bursts", "A"), ("other", "logger", "AB"), ("other", "dining", "A"), ("other", "tail", "A"),
+        ("other", "inherit", "A"), ("other", "along", "A"), ("other", "lengths", "A"),
+        ("other", "hashing", "A"), ("other", "lopsided", "A"),
+        ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
+        ("omp", "omp-critical", "A"), ("omp", "omp-loops", "A"),
+        ("glib", "glib-queues", "A"), ("glib", "glib-pool", "A"))
+# compiled by this script, if that is possible
+EXTRA = {"cxx": "${CXX:-c++} -O2 -g -pthread %s.cc -o %s", "omp": "${CC:-cc} -O2 -g -fopenmp %s.c -o %s",
+         "glib": "${CC:-cc} -O2 -g -pthread %s.c -o %s $(pkg-config --cflags --libs glib-2.0)"}
 OTHERS = ("barrier", "plain.mutex", "round_mutex", "r.filled", "r.emptied", "q.filled", "q.emptied")
 SERVERS = ("server",)
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time
@@ -43,7 +55,8 @@ UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"))
 # a lock, and the least and the greatest part of the critical path that is in its holds
 PATHS = {"offpath": ("a", 0, .01), "convoy": ("a", .8, 1), "sequence": ("a", .7, 1), "pool": ("a", .6, .95)}
 # what is scarce is processors: the threads that are busy at once
-LOADS = {"cpu": 4, "brief": 2, "crowd": 2, "serial": 4, "spinning": 2}
+LOADS = {"cpu": 4, "brief": 2, "crowd": 2, "serial": 4, "spinning": 2, "hashing": 2,
+         "lopsided": 2, "both": 2}
 PROCESSORS = {"crowd": 2}  # of this machine the program may use
 CHANGES = (("no_contention", "split"), ("no_hold", "0"), ("half_hold", "0.5"))
 
@@ -115,7 +128,12 @@ def estimates(program, case, directory, options):
     found = {}
     for lock in what_if["locks"]:
         name = names[lock["lock"]]
-        found["B" if name.startswith("b.") else "P" if name in OTHERS else "A"] = lock
+        if name.startswith(("a.", "b.")):
+            found[name[0].upper()] = lock
+        elif "_a" in name:
+            found["A"] = lock
+        elif name not in OTHERS:
+            found.setdefault("A", lock)  # the first one matters most
     return process, what_if, found
 
 
@@ -170,7 +188,19 @@ class Threads:
             self.changed.notify_all()
 
 
+def program_of(name, directory):
+    """None: it cannot be made here."""
+    path = os.path.join(build, "tests/gain", name)
+    if name not in EXTRA or os.path.exists(path):
+        return path
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    path = os.path.join(directory, name)
+    subprocess.run(EXTRA[name] % (source, path), shell=True, check=False)
+    return path if os.path.exists(path) else None
+
+
 def judge_all(cases, directory):
+    programs = {name: program_of(name, directory) for name in {x[0] for x in cases}}
     threads = Threads(THREADS)
     said = threading.Lock()
 
@@ -180,8 +210,7 @@ def judge_all(cases, directory):
         n = min(LOADS.get(case, 1), THREADS)
         threads.take(n)
         try:
-            counts = judge(os.path.join(build, "tests/gain", name), case, locks, directory, options,
-                           lines.append)
+            counts = judge(programs[name], case, locks, directory, options, lines.append)
         finally:
             threads.give(n)
         with said:
@@ -189,7 +218,7 @@ def judge_all(cases, directory):
         return counts
 
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        return [sum(x) for x in zip(*pool.map(one, cases))]
+        return [sum(x) for x in zip(*pool.map(one, (x for x in cases if programs[x[0]])))]
 
 
 def main():
