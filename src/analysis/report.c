@@ -244,6 +244,10 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		return -ENOMEM;
 	e->map = map;
 	head_make(e);
+	if (e->first->session < report->model->n_sessions) {
+		e->moments = report->model->sessions[e->first->session].moments;
+		e->n_moments = report->model->sessions[e->first->session].n_moments;
+	}
 	r = rows_make(v, e, map);
 	if (r == 0)
 		r = rows_count(v, e, map);

@@ -278,6 +278,8 @@ struct report_process { /* one process image, or several of one program */
 	size_t n_processes;
 	uint32_t pid, ppid;
 	const char *program;
+	const char *const *moments; /* of its session, see struct model_session */
+	size_t n_moments;
 	uint64_t start_ns, runtime_ns, thread_time_ns; /* runtime: of the longest */
 	uint64_t threads;
 	struct thread_times times; /* of the threads of which the kernel's counts are known ... */

@@ -28,6 +28,7 @@
 #define HELD_MOST 32u
 #define READERS_MOST 8u
 #define RECORDS_MOST 16384u
+#define CIRCLE_MOST 64u
 
 _Static_assert(SLEEPER_FRAMES == ASLEEP_FRAMES, "frames");
 
@@ -41,6 +42,8 @@ struct seen_image {
 	size_t n_threads, cap_threads;
 	struct sleeper *sleeper;
 	bool closed; /* the process may not be looked at */
+	uint32_t clock_kind;
+	struct clock_sync sync; /* its first reading of the clocks */
 	uint64_t round;
 };
 
@@ -54,6 +57,9 @@ struct asleep {
 	uint64_t next_ns, round;
 	unsigned int active; /* looks until it is idle */
 	unsigned int random;
+	void (*tell)(void *data, const struct asleep_wait *w); /* NULL: nobody asks */
+	void *tell_data;
+	uint64_t tell_ns;
 };
 
 struct asleep *asleep_new(const struct follow *f, int dir)
@@ -63,6 +69,16 @@ struct asleep *asleep_new(const struct follow *f, int dir)
 	if (a)
 		*a = (struct asleep){ .follow = f, .dir = dir, .random = 1 };
 	return a;
+}
+
+void asleep_tell(struct asleep *a, uint64_t limit_ns, void (*tell)(void *data, const struct asleep_wait *w),
+		 void *data)
+{
+	if (!a)
+		return;
+	a->tell = tell;
+	a->tell_data = data;
+	a->tell_ns = limit_ns;
 }
 
 static void image_close(struct seen_image *im)
@@ -97,6 +113,8 @@ static void threads_find(struct seen_image *im)
 
 	if (pread(im->fd, &h, sizeof(h), 0) != (ssize_t)sizeof(h))
 		return;
+	im->clock_kind = h.clock_kind;
+	im->sync = h.sync;
 	while (im->scanned < h.used && im->n_threads < THREADS_MOST) {
 		if (pread(im->fd, &c, sizeof(c), (off_t)im->scanned) != (ssize_t)sizeof(c))
 			return;
@@ -199,6 +217,55 @@ static int number_compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/* True if a thread waits for one that waits, and so on, and the last one for the first. */
+static bool in_circle(const struct seen_image *im, uint32_t first, uint32_t lock)
+{
+	struct thread_rec r;
+	struct lock_rec l;
+	uint32_t tid;
+
+	for (unsigned int steps = 0; steps < CIRCLE_MOST; steps++) {
+		if (!read_at(im, lock, &l, sizeof(l)) || l.last_owner == 0 ||
+		    hold_of(im, l.last_owner, lock, &tid) == 0)
+			return false;
+		if (l.last_owner == first)
+			return true;
+		if (!read_at(im, l.last_owner, &r, sizeof(r)) || r.waiting_lock == 0 ||
+		    r.waiting_flags & WAITING_TIMED)
+			return false;
+		lock = r.waiting_lock;
+	}
+	return false;
+}
+
+/* How long ago a reading of the clock was. */
+static uint64_t passed_ns(const struct seen_image *im, uint64_t ticks)
+{
+	uint64_t ns = ticks_monotonic_ns(), now = im->clock_kind == CLOCK_KIND_TSC ? ticks_counter() : ns;
+
+	if (now <= ticks || now <= im->sync.first_ticks || ns <= im->sync.first_ns)
+		return 0;
+	return (uint64_t)((double)(now - ticks) * (double)(ns - im->sync.first_ns) /
+			  (double)(now - im->sync.first_ticks));
+}
+
+static void wait_tell(const struct asleep *a, const struct seen_image *im, uint32_t thread,
+		      const struct thread_rec *r)
+{
+	struct asleep_wait w = { .pid = im->pid,
+				 .tid = r->tid,
+				 .since = r->waiting_since,
+				 .waited_ns = passed_ns(im, r->waiting_since) };
+	struct lock_rec l;
+
+	if (w.waited_ns < a->tell_ns || !read_at(im, r->waiting_lock, &l, sizeof(l)) ||
+	    wait_class(l.kind) != WAIT_LOCK || !kind_has(l.kind, TRAIT_HOLDS))
+		return;
+	w.address = l.address;
+	w.deadlock = in_circle(im, thread, r->waiting_lock);
+	a->tell(a->tell_data, &w);
+}
+
 /* True if somebody waits. */
 static bool image_look(struct asleep *a, struct seen_image *im)
 {
@@ -207,9 +274,13 @@ static bool image_look(struct asleep *a, struct seen_image *im)
 	size_t n = 0;
 
 	threads_find(im);
-	for (size_t i = 0; i < im->n_threads && n < WAITS_MOST; i++)
-		if (read_at(im, im->threads[i], &r, sizeof(r)) && r.end_ticks == 0 && r.waiting_lock != 0)
-			waited[n++] = r.waiting_lock;
+	for (size_t i = 0; i < im->n_threads && n < WAITS_MOST; i++) {
+		if (!read_at(im, im->threads[i], &r, sizeof(r)) || r.end_ticks != 0 || r.waiting_lock == 0)
+			continue;
+		waited[n++] = r.waiting_lock;
+		if (a->tell)
+			wait_tell(a, im, im->threads[i], &r);
+	}
 	qsort(waited, n, sizeof(*waited), number_compare);
 	for (size_t i = 0, k; i < n; i = k) {
 		for (k = i + 1; k < n && waited[k] == waited[i];)

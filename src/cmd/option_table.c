@@ -147,6 +147,9 @@ const struct option_spec option_specs[] = {
 	  UINT32_MAX, "begin to record so long after the start" },
 	{ GROUP_RECORD, 0, "for", "SECONDS", FOR_RUN | FOR_CHECK, ARG_SECONDS, AT(for_ms), 0, UINT32_MAX,
 	  "record for so long, then report; the program runs on" },
+	{ GROUP_RECORD, 0, "when-waiting", "MS:COMMAND", FOR_RUN, ARG_STRING, AT(when_waiting), 0, 0,
+	  "when a thread has waited longer than MS for a lock, or for ever, keep all stacks and run "
+	  "COMMAND" },
 	{ GROUP_RECORD, 0, "no-libc-locks", NULL, FOR_RUN | FOR_CHECK, ARG_FLAG32, AT(config.no_libc_locks),
 	  0, 0, "leave alone the C library's own locks, those of malloc, stdio and others" },
 	{ GROUP_RECORD, 0, "session-size", "SIZE", FOR_RUN | FOR_CHECK | FOR_WATCH, ARG_SIZE,

@@ -41,6 +41,7 @@ struct options {
 	struct render_options render;
 	struct output outputs[OUTPUTS];
 	uint32_t for_ms;            /* of the recording window; 0: to the end of the program */
+	const char *when_waiting;   /* MS:COMMAND; NULL: not given */
 	const char *output;         /* -o: directory to keep the session in; NULL: it is not kept */
 	struct string_list helpers; /* report.helpers */
 	struct string_list work;    /* report.work */

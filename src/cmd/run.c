@@ -20,6 +20,7 @@
 #include "src/cmd/follow.h"
 #include "src/cmd/library.h"
 #include "src/cmd/live.h"
+#include "src/cmd/moments.h"
 #include "src/cmd/options.h"
 #include "src/cmd/pipeline.h"
 #include "src/cmd/program.h"
@@ -45,12 +46,13 @@ struct run {
 	struct child child;
 	struct follow *follow;
 	struct asleep *asleep;
-	int signals;            /* signalfd */
-	pid_t reporter;         /* prints a report of the moment, or of the recording window; 0: none */
-	uint64_t window_end_ns; /* CLOCK_MONOTONIC; 0: no window ends, or its report was begun */
-	bool of_window;         /* it is that of the window, */
-	bool reported;          /* and was made */
-	bool hurry;             /* the user does not want to wait for children */
+	struct moments *moments; /* NULL: nobody asks for them */
+	int signals;             /* signalfd */
+	pid_t reporter;          /* prints a report of the moment, or of the recording window; 0: none */
+	uint64_t window_end_ns;  /* CLOCK_MONOTONIC; 0: no window ends, or its report was begun */
+	bool of_window;          /* it is that of the window, */
+	bool reported;           /* and was made */
+	bool hurry;              /* the user does not want to wait for children */
 };
 
 int run_report(struct options *o, const char *session)
@@ -127,7 +129,7 @@ static void bury_orphans(const struct run *r)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
 			return;
 		if (info.si_pid == r->child.pid || info.si_pid == r->child.witness ||
-		    info.si_pid == r->reporter)
+		    info.si_pid == r->reporter || moments_has(r->moments, info.si_pid))
 			return; /* awaited elsewhere; the next SIGCHLD goes on here */
 		waitpid(info.si_pid, NULL, 0);
 	}
@@ -142,6 +144,7 @@ static void handle_signals(struct run *r)
 		case SIGCHLD:
 			child_look(&r->child);
 			look_at_reporter(r);
+			moments_look(r->moments);
 			if (getpid() == 1)
 				bury_orphans(r);
 			break;
@@ -269,6 +272,10 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		r->session.keep = false;
 		return status;
 	}
+	if (r->moments) {
+		moments_start(r->moments, r->session.dir, &r->child.mask);
+		asleep_tell(r->asleep, moments_limit(r->moments), moments_see, r->moments);
+	}
 	follow_program(r->follow, r->child.pid);
 	sessiondir_started(&r->session, r->child.pid);
 	if (r->options->live)
@@ -279,7 +286,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		wait_for_children(r);
 	else
 		follow_scan(r->follow, true);
-	while (r->reporter != 0)
+	while (r->reporter != 0 || moments_busy(r->moments))
 		wait_a_while(r, SCAN_MS);
 	follow_clean(r->follow);
 	asleep_write(r->asleep);
@@ -333,6 +340,8 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 	library = library_find(library_for(&o->config), narrow);
 	if (!library || check_outputs(o->outputs) < 0)
 		goto finish;
+	if (o->when_waiting && !(r.moments = moments_new(o)))
+		goto finish;
 	made = sessiondir_make(&r.session, &o->config, o->for_ms, o->rt_threads, o->output);
 	if (made == 0) {
 		if (o->for_ms && done == report_done)
@@ -354,6 +363,7 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 		}
 	}
 finish:
+	moments_free(r.moments);
 	free(path);
 	free(library);
 	return status;

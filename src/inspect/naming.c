@@ -133,17 +133,32 @@ bool naming_within(struct naming *n, const struct unwound *u, size_t frame, cons
 	return false;
 }
 
-static bool module_libc(const char *path)
+/* True of a file whose name begins so. */
+static bool module_called(const char *path, const char *const *names)
 {
-	static const char *const names[] = { "libc.so",  "libc-",   "libpthread.so", "libpthread-",
-					     "ld-linux", "ld-musl", "[vdso]" };
 	const char *slash = path ? strrchr(path, '/') : NULL, *name = slash ? slash + 1 : path;
 
-	for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++) {
+	for (size_t i = 0; name && names[i]; i++) {
 		if (strncmp(name, names[i], strlen(names[i])) == 0)
 			return true;
 	}
 	return false;
+}
+
+static bool module_libc(const char *path)
+{
+	static const char *const names[] = { "libc.so",  "libc-",   "libpthread.so", "libpthread-",
+					     "ld-linux", "ld-musl", "[vdso]",        NULL };
+
+	return module_called(path, names);
+}
+
+/* The recorder's: the process may be one that mutrace runs. */
+static bool module_ours(const char *path)
+{
+	static const char *const names[] = { "libmutrace", "libmatrace", NULL };
+
+	return module_called(path, names);
 }
 
 bool naming_libc(struct target *t, uint64_t pc)
@@ -163,7 +178,8 @@ const struct report_stack *naming_stack(struct naming *n, const struct unwound *
 	for (i = 0; i < u->n && count < FRAMES_SHOWN_MAX; i++)
 		count += frames_of(n, u, i, all + count, FRAMES_SHOWN_MAX - count);
 	/* the call itself is told by its name */
-	for (first = 0; first < count && module_libc(all[first].module); first++)
+	for (first = 0; first < count && (module_libc(all[first].module) || module_ours(all[first].module));
+	     first++)
 		;
 	if (first == count)
 		first = 0;

@@ -68,4 +68,7 @@ int image_load(struct model *m, int fd, uint64_t size, const char *name, const s
 	       char *error);
 void process_clear(struct model_process *p);
 
+/* moments.c: 0 or -ENOMEM. */
+int moments_read(struct model *m, int dir, struct model_session *s);
+
 #endif

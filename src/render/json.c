@@ -5,6 +5,7 @@
  * value, not the text.
  */
 #include "src/render/json.h"
+#include "src/render/moments.h"
 
 #include <errno.h>
 
@@ -291,6 +292,7 @@ void json_process_head(struct json_out *j, const struct report_process *e)
 	json_path(j, e);
 	json_events(j, e);
 	json_longest(j, e);
+	json_moments(j, e);
 }
 
 static void process(struct json_out *j, const struct report_process *e)

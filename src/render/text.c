@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <inttypes.h>
 
+#include "src/render/moments.h"
+
 #define ENTRIES_FULL 5 /* entries with tables; the others get a line */
 #define ENTRIES_LINES 20
 
@@ -57,6 +59,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_inversions(t, e);
 	text_waiting(t, e);
 	text_longest(t, e);
+	text_moments(t, e);
 	text_foot(t, e);
 }
 

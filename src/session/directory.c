@@ -19,6 +19,7 @@
 #include "src/arch/arch.h"
 #include "src/session/asleep.h"
 #include "src/session/format.h"
+#include "src/session/moments.h"
 
 #define GRACE_NS 600000000000u /* for what its user may be about to read */
 #define YOUNG_S 60             /* no image yet: its maker may just be about to make one */
@@ -188,6 +189,7 @@ static bool remove_one(int dir, const char *name, void *data)
 	(void)data;
 	if (strcmp(name, SESSION_FILE) == 0 || strcmp(name, SESSION_OPTIONS) == 0 ||
 	    strcmp(name, SESSION_ASLEEP) == 0 || strcmp(name, SESSION_COMMON) == 0 ||
+	    strncmp(name, SESSION_MOMENT_PREFIX, strlen(SESSION_MOMENT_PREFIX)) == 0 ||
 	    strncmp(name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
 		unlinkat(dir, name, 0);
 	return true;
