@@ -308,6 +308,8 @@ struct report_process { /* one process image, or several of one program */
 	bool unseen_known;
 	uint64_t
 		unseen_ns; /* thread time that was neither spent on a processor nor in a wait that was seen */
+	uint64_t unseen_by[ASIDE_MAX],
+		unexplained_ns; /* of which, as far as the command looked; and the rest */
 	size_t n_thread_list;
 	struct report_cycle *cycles,
 		*timed_cycles; /* deadlocks, and those that end when a wait is given up */

@@ -10,7 +10,8 @@
 
 #include "src/analysis/private.h"
 
-#define ROUNDED_NS 100u /* a sum in ticks differs from one in ns by less */
+#define LOOKED_LEAST 0.2 /* of the time that is to be explained, that looks must have covered */
+#define ROUNDED_NS 100u  /* a sum in ticks differs from one in ns by less */
 
 /* The waits of a record, that of all its threads. */
 struct waited {
@@ -105,18 +106,37 @@ static void life_take(struct report_private *v, struct report_thread *out, const
 	}
 }
 
+/* Splits it by the looks at the threads. A few looks in a process that ended soon say nothing. */
+static void unseen_split(struct report_process *e, const struct model_process *p, uint64_t ns)
+{
+	double looked = 0;
+
+	for (size_t i = 0; i < ASIDE_MAX; i++)
+		looked += (double)p->aside_us[i] * 1000.0;
+	if (looked < (double)ns * LOOKED_LEAST) {
+		e->unexplained_ns += ns;
+		return;
+	}
+	for (size_t i = 0; i < ASIDE_MAX; i++)
+		e->unseen_by[i] += (uint64_t)((double)ns * ((double)p->aside_us[i] * 1000.0 / looked));
+}
+
 /* The time of threads that went neither into processors nor into waits that were seen. */
 static void unseen_add(struct report_process *e, const struct model_process *p, const struct waited *all)
 {
+	uint64_t ns = 0;
+
 	for (size_t i = 0; i < p->n_threads; i++) {
 		const struct model_thread *t = &p->threads[i];
 
 		if (t->generation == 0 || !t->times_known)
 			continue;
-		e->unseen_ns += less(t->life_ns,
-				     t->times.run_ns + t->times.queued_ns + all[i].lock_ns + all[i].idle_ns);
+		ns += less(t->life_ns,
+			   t->times.run_ns + t->times.queued_ns + all[i].lock_ns + all[i].idle_ns);
 		e->unseen_known = true;
 	}
+	e->unseen_ns += ns;
+	unseen_split(e, p, ns);
 }
 
 static int process_threads(struct report_private *v, struct report_process *e, const struct row_map *map,

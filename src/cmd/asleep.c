@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "src/base/array.h"
+#include "src/cmd/aside.h"
 #include "src/cmd/follow_inside.h"
 #include "src/inspect/sleeper.h"
 #include "src/session/asleep.h"
@@ -22,8 +23,13 @@
 #define IDLE_MS 100u      /* while nobody does */
 #define ACTIVE_LOOKS 100u /* it stays active for so many looks after the last wait */
 #define LOOK_SHARE 40u    /* between two looks there is so many times the time that one takes */
-#define THREADS_MOST 512u /* of a process, that are looked at */
-#define IMAGES_MOST 256u  /* that are open at once */
+#define ASIDE_MS 50u      /* between two looks at threads that wait for nothing that is seen ... */
+#define ASIDE_SOON_MS 8u  /* ... the first of them, so that something is known of short programs */
+#define ASIDE_SOON 20u
+#define ASIDE_LONGEST_MS 1000u /* a look stands for so much at most */
+#define ASIDE_THREADS 32u      /* looked at each time */
+#define THREADS_MOST 512u      /* of a process, that are looked at */
+#define IMAGES_MOST 256u       /* that are open at once */
 #define WAITS_MOST 256u
 #define HELD_MOST 32u
 #define READERS_MOST 8u
@@ -41,9 +47,13 @@ struct seen_image {
 	uint32_t *threads; /* refs of thread records */
 	size_t n_threads, cap_threads;
 	struct sleeper *sleeper;
-	bool closed; /* the process may not be looked at */
 	uint32_t clock_kind;
 	struct clock_sync sync; /* its first reading of the clocks */
+	bool closed;            /* the process may not be looked at */
+	bool foreign;           /* its system calls have other numbers */
+	uint64_t aside_ns;      /* when it was looked at last for what follows */
+	uint32_t aside_looks;   /* how often */
+	uint64_t aside_us[ASIDE_MAX];
 	uint64_t round;
 };
 
@@ -67,7 +77,7 @@ struct asleep *asleep_new(const struct follow *f, int dir)
 	struct asleep *a = calloc(1, sizeof(*a));
 
 	if (a)
-		*a = (struct asleep){ .follow = f, .dir = dir, .random = 1 };
+		*a = (struct asleep){ .follow = f, .dir = dir, .random = 1, .active = ASIDE_SOON };
 	return a;
 }
 
@@ -210,6 +220,33 @@ static void lock_look(struct asleep *a, struct seen_image *im, uint32_t lock, ui
 		readers += holder_look(a, im, im->threads[i], lock, weight);
 }
 
+/* Looks in what threads sleep that wait for nothing that is seen. */
+static void asides_look(struct seen_image *im)
+{
+	uint64_t now = ticks_monotonic_ns(), span = (now - im->aside_ns) / 1000, each;
+	size_t n = im->n_threads < ASIDE_THREADS ? im->n_threads : ASIDE_THREADS;
+	enum aside found;
+	struct thread_rec r;
+
+	if (n == 0 || im->foreign || span < 1000u * (im->aside_looks < ASIDE_SOON ? ASIDE_SOON_MS : ASIDE_MS))
+		return;
+	im->aside_ns = now;
+	each = (span < 1000u * ASIDE_LONGEST_MS ? span : 1000u * ASIDE_LONGEST_MS) * im->n_threads / n;
+	for (size_t i = 0; i < n; i++) {
+		size_t number = (im->aside_looks * n + i) % im->n_threads;
+
+		if (!read_at(im, im->threads[number], &r, sizeof(r)) || r.end_ticks != 0)
+			continue;
+		found = aside_look(im->pid, &r);
+		if (found < ASIDE_MAX)
+			im->aside_us[found] += each;
+	}
+	im->aside_looks++;
+	if (pwrite(im->fd, im->aside_us, sizeof(im->aside_us), offsetof(struct image_header, aside_us)) < 0) {
+		/* the next look writes it */
+	}
+}
+
 static int number_compare(const void *a, const void *b)
 {
 	const uint32_t *x = a, *y = b;
@@ -274,6 +311,7 @@ static bool image_look(struct asleep *a, struct seen_image *im)
 	size_t n = 0;
 
 	threads_find(im);
+	asides_look(im);
 	for (size_t i = 0; i < im->n_threads && n < WAITS_MOST; i++) {
 		if (!read_at(im, im->threads[i], &r, sizeof(r)) || r.end_ticks != 0 || r.waiting_lock == 0)
 			continue;
@@ -293,6 +331,7 @@ static bool image_look(struct asleep *a, struct seen_image *im)
 static struct seen_image *image_of(struct asleep *a, const struct tracked *t)
 {
 	struct seen_image *im;
+	uint32_t size;
 
 	for (size_t i = 0; i < a->n_images; i++)
 		if (a->images[i].maker == t->maker && a->images[i].serial == t->serial)
@@ -302,10 +341,14 @@ static struct seen_image *image_of(struct asleep *a, const struct tracked *t)
 		return NULL;
 	im = &a->images[a->n_images];
 	*im = (struct seen_image){ .maker = t->maker, .serial = t->serial, .scanned = CHUNK_ALIGN };
-	im->fd = follow_open_image(a->follow, t, O_RDONLY);
+	im->fd = follow_open_image(a->follow, t, O_RDWR);
 	im->pid = t->pid;
 	if (im->fd < 0)
 		return NULL;
+	if (pread(im->fd, &size, sizeof(size), offsetof(struct image_header, pointer_size)) != sizeof(size))
+		size = 0;
+	im->foreign = size != sizeof(void *);
+	im->aside_ns = ticks_monotonic_ns();
 	a->n_images++;
 	return im;
 }

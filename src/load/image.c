@@ -121,6 +121,8 @@ static int header_take(struct image *im, const char *name, const struct session_
 	p->cost_contended_ns = (double)h->cost_contended_ticks * r->ns_per_tick;
 	p->threads_started = h->threads_started;
 	p->cores = h->cores;
+	_Static_assert(sizeof(p->aside_us) <= sizeof(h->aside_us), "room in the header");
+	memcpy(p->aside_us, h->aside_us, sizeof(p->aside_us));
 	p->pointer_size = h->pointer_size;
 	return arguments_take(m, p, h);
 }

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "src/session/asides.h"
 #include "src/session/format.h"
 
 #define MODEL_NONE UINT32_MAX /* in place of an index: none */
@@ -274,6 +275,7 @@ struct model_process {
 	uint32_t unseen_libraries;             /* their lock calls did not come to the recorder */
 	const char *unseen_library;            /* one of them, may be empty */
 	enum libc_locks libc_locks;            /* whether the C library's own locks are seen */
+	uint64_t aside_us[ASIDE_MAX];          /* sleep that no wait tells of, see format.h; all 0 unknown */
 
 	struct model_mapping *mappings;
 	struct model_thread *threads;

@@ -20,6 +20,8 @@ static bool entry_empty(const struct report_process *e)
 
 static void entry_print(const struct text_out *t, const struct report_process *e)
 {
+	bool no_locks;
+
 	if (e->first->config.watch) {
 		text_watch(t, e);
 		return;
@@ -31,10 +33,11 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 			text_line(t, "no lock matches the filter.");
 			return;
 		}
+		/* of some locks only waits are seen */
+		no_locks = e->threads <= 1 && !text_unseen_much(e) && report_libc_locks(e) == LIBC_LOCKS_SEEN;
 		text_line(t, e->lost_events ? "nothing could be recorded of it."
-			     : text_unseen_much(e) || report_libc_locks(e) != LIBC_LOCKS_SEEN
-				     ? "no locks were seen."
-				     : "it used no locks.");
+			     : no_locks     ? "it used no locks."
+					    : "no locks were seen.");
 		text_unseen(t, e);
 		text_libc_unseen(t, e);
 		text_losses(t, e);

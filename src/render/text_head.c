@@ -195,27 +195,48 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 			  e->first->config.sample_hold);
 }
 
+static bool much(const struct report_process *e, uint64_t ns, uint64_t part)
+{
+	return ns > UNSEEN_LEAST_NS && ns > e->thread_time_ns / part;
+}
+
 bool text_unseen_much(const struct report_process *e)
 {
-	return !e->unseen_known || (e->unseen_ns > UNSEEN_LEAST_NS && e->unseen_ns > e->thread_time_ns / 4);
+	return !e->unseen_known || much(e, e->unexplained_ns + e->unseen_by[ASIDE_LOCK], 4);
 }
 
 /* Time for which nobody can say that it was not for locks, where it is more than all that is known of. */
-void text_unseen(const struct text_out *t, const struct report_process *e)
+static void unexplained(const struct text_out *t, const struct report_process *e)
 {
 	char unseen[NUMBER_SIZE], all[NUMBER_SIZE];
 	uint64_t seen = 0;
 
 	for (size_t i = 0; i < e->n_thread_list; i++)
 		seen += e->thread_list[i].wait_ns + e->thread_list[i].idle_ns;
-	if (!e->unseen_known || !text_unseen_much(e) || e->unseen_ns < seen)
+	if (!much(e, e->unexplained_ns, 4) || e->unexplained_ns < seen)
 		return;
-	text_line(t,
-		  "%s of %s thread time went neither into processors nor into waits that are seen: files, "
-		  "network, "
-		  "sleep, ends of threads, or locks that are not seen (futexes by system calls of the "
-		  "program's own).",
-		  number_ns(unseen, e->unseen_ns), number_ns(all, e->thread_time_ns));
+	text_line(
+		t,
+		"%s of %s thread time went neither into processors nor into waits that are seen: files, "
+		"network, sleep, ends of threads, or locks that are not seen (futexes by system calls of the "
+		"program's own).",
+		number_ns(unseen, e->unexplained_ns), number_ns(all, e->thread_time_ns));
+}
+
+/* Threads that were seen asleep in nothing but sleep, files or network are not worth a line. */
+void text_unseen(const struct text_out *t, const struct report_process *e)
+{
+	char unseen[NUMBER_SIZE], all[NUMBER_SIZE];
+
+	if (!e->unseen_known)
+		return;
+	if (much(e, e->unseen_by[ASIDE_LOCK], 20))
+		text_line(t,
+			  "about %s of %s thread time was spent in waits for locks that are not seen: "
+			  "futexes by "
+			  "system calls of the program's own, locks of files, System V semaphores.",
+			  number_ns(unseen, e->unseen_by[ASIDE_LOCK]), number_ns(all, e->thread_time_ns));
+	unexplained(t, e);
 }
 
 /* Why the C library's own locks are missing. */

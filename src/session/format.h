@@ -187,6 +187,8 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	uint32_t libc_locks; /* enum libc_locks: whether the C library's own locks are seen */
 	uint64_t window_begin_ns,
 		window_end_ns; /* CLOCK_MONOTONIC: recorded only between these; 0: no limit */
+	/* by enum aside: thread time, estimated from looks at the threads; written from outside, all 0 unknown */
+	uint64_t aside_us[8];
 };
 
 enum chunk_type {
