@@ -8,8 +8,10 @@
 
 #include <errno.h>
 
+#include "inject/marks.h"
 #include "inject/redirect.h"
 #include "src/record/recorder.h"
+#include "wrappers/marks.h"
 #include "wrappers/real.h"
 
 struct families families;
@@ -71,6 +73,7 @@ static void look(void)
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	if (!redirect_scan(libraries, sizeof(libraries) / sizeof(libraries[0]), REAL(dl_iterate_phdr)))
 		families_changing();
+	marks_fill(mutrace_name, mutrace_phase, REAL(dl_iterate_phdr));
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 	errno = saved;
 }

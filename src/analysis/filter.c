@@ -147,7 +147,7 @@ int filter_make(struct report_private *v, struct report_process *e, struct row_m
 	struct moves m = { e->locks, e->conditions, e->n_locks, e->n_conditions, NULL, NULL };
 	int r = 0;
 
-	if (filter_empty(f) || e->first->config.watch)
+	if ((filter_empty(f) && !v->options->phases) || e->first->config.watch)
 		return 0;
 	m.lock = calloc(e->n_locks + 1, sizeof(*m.lock));
 	m.condition = calloc(e->n_conditions + 1, sizeof(*m.condition));
@@ -156,11 +156,12 @@ int filter_make(struct report_private *v, struct report_process *e, struct row_m
 	for (size_t i = 0; i < e->n_locks && r == 0; i++) {
 		struct report_row *row = &e->locks[i];
 
-		row->filtered = !keeps(f, row);
+		row->filtered = !keeps(f, row) || (v->options->phases && !report_row_used(row));
 		e->filtered_ns += row->filtered && !row->work ? row_wait(row) : 0;
 	}
 	for (size_t i = 0; i < e->n_conditions && r == 0; i++)
-		e->conditions[i].filtered = !keeps(f, &e->conditions[i]);
+		e->conditions[i].filtered = !keeps(f, &e->conditions[i]) ||
+					    (v->options->phases && !report_row_used(&e->conditions[i]));
 	if (r == 0)
 		r = part(e->locks, &e->n_locks, &e->n_filtered, m.lock);
 	if (r == 0)

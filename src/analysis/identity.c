@@ -307,6 +307,23 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	return ret->name && ret->identity ? 0 : -ENOMEM;
 }
 
+/* The name that the program gave it. */
+static int given_name(struct report_private *v, const struct model_process *p, const struct model_lock *l,
+		      struct lock_name *ret)
+{
+	const char *program = path_name(p->program);
+	char *identity;
+
+	if (!l->label || l->label->fd != LOCK_LABEL_NAME || !l->label->path[0])
+		return -ENOENT;
+	identity = pool_printf(&v->pool, "%s:%.*s:\"%s\"", kind_name(l->kind), module_length(program),
+			       program, l->label->path);
+	ret->name = l->label->path;
+	ret->identity = identity ? strings_intern(&v->strings, identity) : NULL;
+	ret->named_by = NAMED_BY_PROGRAM;
+	return ret->identity ? 0 : -ENOMEM;
+}
+
 int identities_name(struct identities *n, const struct model_process *p, const struct model_lock *l,
 		    uint32_t number, struct lock_name *ret)
 {
@@ -320,7 +337,9 @@ int identities_name(struct identities *n, const struct model_process *p, const s
 			return r;
 	}
 	memset(ret, 0, sizeof(*ret));
-	r = libc_lock_name(n->v, l, ret);
+	r = given_name(n->v, p, l, ret);
+	if (r == -ENOENT)
+		r = libc_lock_name(n->v, l, ret);
 	if (r == -ENOENT && !kind_has(l->kind, TRAIT_LIBC))
 		r = variable_name(n, p, l, ret);
 	if (r != -ENOENT)

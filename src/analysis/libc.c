@@ -170,7 +170,7 @@ static const char *file_name(struct report_private *v, const struct model_lock *
 {
 	const char *bracket;
 
-	if (!l->label || !l->label->path[0])
+	if (!l->label || !l->label->path[0] || l->label->fd == LOCK_LABEL_NAME)
 		return NULL;
 	bracket = strstr(l->label->path, ":[");
 	if (bracket)

@@ -73,6 +73,8 @@ static void trim(struct candidates *c)
 
 static int add(struct candidates *c, const struct candidate *new)
 {
+	if (!model_at_phase(c->e->processes[new->process], new->begin_ns))
+		return 0;
 	if (c->n >= 4 * c->most + 4096)
 		trim(c);
 	if (array_grow(&c->list, c->n, &c->capacity, sizeof(*c->list)) < 0)

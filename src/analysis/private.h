@@ -127,6 +127,9 @@ int filter_make(struct report_private *v, struct report_process *e, struct row_m
 int thread_names_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 /* Numbers the rows and says which the text shows. */
 void rows_show(const struct report_options *o, struct report_row *rows, size_t n);
+/* phases.c: only what the chosen phases have is left; and the sums of each. 0 or -errno. */
+int phases_keep(struct report_private *v, const struct report_process *e);
+int phases_make(struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
 /* gain.c */

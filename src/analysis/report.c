@@ -49,6 +49,7 @@ void report_free(struct report *r)
 		free(e->processes);
 		free(e->allocs);
 		free(e->diagnoses);
+		free(e->phases);
 		free(e->longest);
 	}
 	free(r->processes);
@@ -152,6 +153,16 @@ static void times_add(struct report_process *e, const struct model_thread *t)
 	e->times_of_ns += t->life_ns;
 }
 
+/* Threads that had the record before have lived until the present one began, as late as they can have. */
+static uint64_t life_in_phases(const struct model_process *p, const struct model_thread *t)
+{
+	uint64_t own = t->end_ns > t->start_ns ? t->end_ns - t->start_ns : 0;
+	uint64_t past = t->life_ns > own ? t->life_ns - own : 0;
+	uint64_t from = t->start_ns > past ? t->start_ns - past : 0;
+
+	return p->phases_chosen ? model_phase_time(p, from, t->end_ns) : t->life_ns;
+}
+
 static void head_make(struct report_process *e)
 {
 	const struct model_process *first = e->first;
@@ -164,10 +175,12 @@ static void head_make(struct report_process *e)
 	for (i = 0; i < e->n_processes; i++) {
 		const struct model_process *p = e->processes[i];
 
-		if (p->runtime_ns > e->runtime_ns)
-			e->runtime_ns = p->runtime_ns;
+		uint64_t ran = p->phases_chosen ? p->chosen_ns : p->runtime_ns;
+
+		if (ran > e->runtime_ns)
+			e->runtime_ns = ran;
 		for (j = 0; j < p->n_threads; j++) {
-			e->thread_time_ns += p->threads[j].life_ns;
+			e->thread_time_ns += life_in_phases(p, &p->threads[j]);
 			e->threads += p->threads[j].generation > 1 ? p->threads[j].generation : 1;
 			times_add(e, &p->threads[j]);
 		}
@@ -250,6 +263,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 	}
 	r = rows_make(v, e, map);
 	if (r == 0)
+		r = phases_keep(v, e); /* not before: names of locks come from all cells */
+	if (r == 0)
 		r = rows_count(v, e, map);
 	if (r == 0)
 		r = roles_make(v, e, map);
@@ -259,6 +274,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		r = risks_make(e, map);
 	if (r == 0)
 		r = rows_rank(v, e, map);
+	if (r == 0)
+		r = phases_make(e, map);
 	if (r == 0)
 		r = rows_tell_apart(v, e);
 	if (r == 0)
@@ -271,7 +288,7 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		r = diagnoses_make(v, e, map);
 	if (r == 0)
 		r = totals_make(e);
-	if (r == 0 && !v->options->no_gains)
+	if (r == 0 && !v->options->no_gains && !v->options->phases)
 		r = gains_make(v, e, map);
 	if (r == 0)
 		others_name(e, map);

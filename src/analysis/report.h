@@ -33,7 +33,8 @@ struct report_options {
 	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
 	const char *const *
 		work; /* NULL-terminated globs of functions and locks whose acquisitions are work done; or NULL */
-	struct filter filter;                /* what it keeps out is in no output and in no sum */
+	const char *const *phases; /* NULL-terminated globs: only what was counted in such phases; or NULL */
+	struct filter filter;      /* what it keeps out is in no output and in no sum */
 	struct order lock_order, cond_order; /* from order_find(); none: total wait */
 	bool per_instance;                   /* do not fold locks made in one place */
 	unsigned int longest;                /* so many of the longest waits at most */
@@ -107,7 +108,8 @@ enum named_by {
 	NAMED_BY_CREATION,
 	NAMED_BY_FIRST_USE,
 	NAMED_BY_ADDRESS,
-	NAMED_BY_PURPOSE
+	NAMED_BY_PURPOSE,
+	NAMED_BY_PROGRAM /* mutrace.h */
 };
 
 /* Waits from one stack, or waits caused by one. */
@@ -265,6 +267,14 @@ struct report_suppression { /* a line of a suppression file */
 	uint64_t calls; /* that it kept out */
 };
 
+/* A phase that the program named; of several processes, all that have this name. */
+struct report_phase {
+	const char *name;
+	uint64_t times, total_ns;
+	bool known; /* the following is: it is one of those asked for. As in struct report_process.total */
+	uint64_t acquired, contended, wait_ns;
+};
+
 /* The critical path, see path.h; sums.length_ns 0: none is known. */
 struct report_path {
 	struct path sums;
@@ -314,6 +324,8 @@ struct report_process { /* one process image, or several of one program */
 	struct report_cycle *cycles,
 		*timed_cycles; /* deadlocks, and those that end when a wait is given up */
 	size_t n_cycles, n_timed_cycles;
+	struct report_phase *phases; /* in the order of their first beginning */
+	size_t n_phases;
 	struct report_diagnosis *diagnoses;
 	size_t n_diagnoses;
 	struct report_alloc *allocs; /* in order of rank, those that are suppressed last */

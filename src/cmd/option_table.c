@@ -109,6 +109,10 @@ const struct option_spec option_specs[] = {
 	  "only locks that threads of such a name used" },
 	{ GROUP_ROWS, 0, "function", "GLOB", FOR_FILTER, ARG_LIST, AT(only_functions), 0, 0,
 	  "only locks that were waited for or held in, or below, such a function" },
+	{ GROUP_ROWS, 0, "phase", "GLOB", FOR_FILTER, ARG_LIST, AT(phases), 0, 0,
+	  "only what was counted in such phases (MUTRACE_PHASE of mutrace.h); (none): outside of all; may be "
+	  "given "
+	  "again" },
 	{ GROUP_ROWS, 0, "work", "GLOB", FOR_REPORTS, ARG_LIST, AT(work), 0, 0,
 	  "judge locks by throughput: how often such a lock, or a lock in or below such a function, was "
 	  "acquired; "

@@ -304,6 +304,7 @@ int options_parse(struct options *o, enum command_bit command, int argc, char **
 		o->report.longest = o->render.longest;
 	o->report.helpers = o->helpers.items;
 	o->report.work = o->work.items;
+	o->report.phases = o->phases.items;
 	o->report.suppressions = o->suppressions.items;
 	o->report.filter.locks = o->only_locks.items;
 	o->report.filter.threads = o->only_threads.items;
@@ -316,7 +317,8 @@ void options_free(struct options *o)
 {
 	struct string_list *lists[] = { &o->helpers,      &o->bases,          &o->limits,
 					&o->limit_files,  &o->suppressions,   &o->only_locks,
-					&o->only_threads, &o->only_functions, &o->work };
+					&o->only_threads, &o->only_functions, &o->work,
+					&o->phases };
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
 		free(lists[i]->items);

@@ -46,6 +46,7 @@ struct options {
 	struct string_list helpers; /* report.helpers */
 	struct string_list work;    /* report.work */
 	struct string_list only_locks, only_threads, only_functions; /* report.filter */
+	struct string_list phases;                                   /* report.phases */
 	/* diff and check */
 	struct string_list bases; /* --base, --baseline */
 	struct string_list limits, limit_files;

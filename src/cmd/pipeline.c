@@ -23,6 +23,8 @@ int pipeline_analyse(struct pipeline *p, const char *const *paths, size_t n_path
 		if (r < 0)
 			goto fail;
 	}
+	if (r == 0 && o->phases)
+		p->no_phase = !model_choose_phases(p->model, o->phases);
 	if (r == 0)
 		r = report_new(p->model, o, &p->report);
 	if (r == 0)
@@ -140,6 +142,11 @@ static int digest_session(const char *path, const struct digest_source *s, struc
 
 	if (r < 0)
 		return r;
+	if (p.no_phase) {
+		snprintf(error, MODEL_ERROR_SIZE, "%s: no phase has such a name (--phase)", path);
+		pipeline_free(&p);
+		return -ENOENT;
+	}
 	r = render_json_value(p.report, &document);
 	pipeline_free(&p);
 	if (r < 0) {
@@ -170,6 +177,11 @@ int pipeline_digest(const char *path, const struct digest_source *s, struct dige
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return digest_session(path, s, ret, error);
+	if (s->options->phases) {
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s: --phase takes sessions, since a report has the sums of all phases", path);
+		return -EINVAL;
+	}
 	f = fopen(path, "re");
 	if (!f) {
 		r = -errno;

@@ -18,6 +18,7 @@ struct selection;
 struct pipeline {
 	struct model *model;
 	struct report *report;
+	bool no_phase; /* phases were asked for, and none has such a name */
 };
 
 /* 0, or -errno after error got its line. The options must outlive the pipeline. */

@@ -62,7 +62,7 @@ struct image {
 	size_t n_nodes, n_held, n_modules, n_counts, n_signals, cap_signals;
 	size_t cap_threads, cap_held, cap_locks, cap_cells, cap_edges, cap_allocs, cap_nodes, cap_modules,
 		cap_mappings, cap_events, cap_orders, cap_event_chunks, cap_phases, cap_lives, cap_joins,
-		cap_commons, cap_longest;
+		cap_commons, cap_longest, cap_spans;
 	size_t cap_waits_booked, cap_thread_offsets, cap_counts, cap_thread_sites, cap_cell_sites,
 		cap_edge_sites;
 	uint64_t taken;  /* ticks when reading began */
@@ -117,6 +117,9 @@ uint32_t lock_number(const struct image *im, uint32_t ref);
 int stack_resolve(struct image *im, uint32_t *stack);
 /* Parts locks that lay on a stack at one address one after another. 0 or -errno. */
 int stack_locks_split(struct image *im);
+/* phases.c. 0 or -errno; and when all else is resolved. */
+int phases_read(struct image *im);
+void phases_resolve(struct model_process *p);
 /* labels.c. 0 or -errno. */
 int labels_read(struct image *im);
 /* lives.c: threads that had a record before; who waits for whose end, which is the thread with that pthread_t that lives.

@@ -54,6 +54,7 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 		.waiting_since_ns = t->waiting_since,
 		.waiting_side = t->waiting_side == SIDE_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
 		.waiting_timed = t->waiting_flags & WAITING_TIMED,
+		.waiting_phase = (uint8_t)(t->waiting_flags >> WAITING_PHASE_SHIFT),
 		.blocked_ns = ticks_span(&im->rate, t->blocked),
 		.cpu_ns = t->cpu_ns,
 		.held_first = t->held_ref,
@@ -256,18 +257,15 @@ static int hold_take(struct image *im, const struct image_chunk *c, const void *
 {
 	const struct hold_rec *h = item;
 	uint32_t cell = chunks_number(im, CHUNK_CELLS, h->cell);
-	uint64_t looked = (uint64_t)h->looked_preempted + h->looked_slept, preempted = 0;
 	struct model_cell *m;
 
 	(void)c, (void)number;
 	if (cell == MODEL_NONE || cell >= im->process->n_cells)
 		return 0;
 	m = &im->process->cells[cell];
-	if (looked != 0)
-		preempted = (uint64_t)((double)h->unsplit * h->looked_preempted / (double)looked);
-	m->watched = ticks_span(&im->rate, looked != 0 ? h->watched : h->watched - h->unsplit);
-	m->preempted = ticks_span(&im->rate, h->preempted + preempted);
-	m->slept = ticks_span(&im->rate, h->slept + (looked != 0 ? h->unsplit - preempted : 0));
+	m->watched = ticks_span(&im->rate, h->watched);
+	m->preempted = ticks_span(&im->rate, h->preempted);
+	m->slept = ticks_span(&im->rate, h->slept);
 	return 0;
 }
 
@@ -328,24 +326,6 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		.instances = fold ? 0 : l->instances,
 		.misuses = l->misuses,
 	};
-	return 0;
-}
-
-static int phase_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
-{
-	struct model_process *p = im->process;
-	const struct phase_rec *rec = item;
-	struct model_phase *m;
-
-	(void)c;
-	if (ROOM(p->phases, number, im->cap_phases) < 0)
-		return -ENOMEM;
-	m = &p->phases[p->n_phases++];
-	*m = (struct model_phase){
-		.begin_ns = ticks_time(&im->rate, rec->begin_ticks),
-		.end_ns = rec->end_ticks ? ticks_time(&im->rate, rec->end_ticks) : UINT64_MAX,
-	};
-	memcpy(m->name, rec->name, sizeof(rec->name));
 	return 0;
 }
 
@@ -439,7 +419,7 @@ int items_read(struct image *im)
 	r = chunks_each(im, CHUNK_LOCKS, sizeof(struct lock_rec), lock_take);
 	if (r < 0)
 		return r;
-	r = chunks_each(im, CHUNK_PHASES, sizeof(struct phase_rec), phase_take);
+	r = phases_read(im);
 	if (r < 0)
 		return r;
 	r = chunks_each(im, CHUNK_FRAMES, sizeof(struct frame_node), node_take);

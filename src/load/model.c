@@ -38,6 +38,7 @@ void process_clear(struct model_process *p)
 	free(p->allocs);
 	free(p->events);
 	free(p->phases);
+	free(p->spans);
 	free(p->orders);
 	free(p->asleep);
 	free(p->lives);

@@ -78,6 +78,7 @@ struct model_thread {
 	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
 	uint64_t waiting_since_ns;
 	enum lock_side waiting_side;
+	uint8_t waiting_phase;  /* in which it began, as in struct model_cell */
 	bool waiting_timed;     /* it gives up after some time */
 	uint32_t waiting_owner; /* tid of another process's thread that held it then, 0 unknown */
 	uint32_t joining;    /* the thread whose end it waits for since waiting_since_ns, MODEL_NONE: none */
@@ -97,7 +98,7 @@ struct model_life {
 	uint64_t waited_ns[WAIT_CLASSES];
 };
 
-struct model_label { /* of a FILE's lock */
+struct model_label { /* of a FILE's lock; fd LOCK_LABEL_NAME: the name that the program gave it */
 	int fd;
 	const char *path; /* may be empty */
 };
@@ -227,9 +228,21 @@ struct model_order {
 	uint32_t gate[ORDER_GATES]; /* locks that it held besides each time; MODEL_NONE: none */
 };
 
+/* The times of a process that it gave one name. */
 struct model_phase {
 	char name[49];
-	uint64_t begin_ns, end_ns; /* end: of the process if it is not over */
+	uint64_t begin_ns, end_ns; /* of the first and the last span; end: of the process if it is not over */
+	uint64_t since_ns;         /* the last began */
+	uint64_t total_ns;         /* of all */
+	uint64_t times;            /* spans */
+	bool chosen;               /* by model_choose_phases() */
+};
+
+/* Those that are known, in the order of time, none within another. */
+struct model_span {
+	uint64_t begin_ns, end_ns;
+	uint64_t known_ns, chosen_ns; /* of all until this one ends; with model_process.phases_chosen */
+	uint32_t phase;               /* as in struct model_cell */
 };
 
 enum process_end {
@@ -286,6 +299,11 @@ struct model_process {
 	struct model_alloc *allocs;
 	struct model_event *events; /* by thread, and within one in the order of its time */
 	struct model_phase *phases;
+	struct model_span *spans;
+	size_t n_spans;
+	bool phases_chosen; /* the user asks for some phases; the time outside of all is one of them */
+	bool none_chosen;
+	uint64_t chosen_ns; /* their time, together */
 	struct model_order *orders;
 	size_t n_orders;
 	struct model_asleep *asleep;
@@ -338,6 +356,19 @@ void model_free(struct model *m);
  * read, -EBADMSG damaged, and what the system said.
  */
 int model_load(struct model *m, const char *path, char *error);
+
+/*
+ * The user asks for phases of such names only (NULL-terminated globs; "(none)": the time outside of all). Marks what belongs to
+ * them, and leaves all as it is. False: there are none of them.
+ */
+bool model_choose_phases(struct model *m, const char *const *globs);
+/* True if what is counted in a phase is asked for. */
+bool model_in_phase(const struct model_process *p, uint8_t phase);
+/* The same for a moment on the process's time line, as far as it is known which phase that was in. */
+bool model_at_phase(const struct model_process *p, uint64_t ns);
+/* How much of a time on the process's time line was in phases that are asked for: all if none are. An estimate where a program
+ * changed its phase more than PHASE_SPANS_MOST times. */
+uint64_t model_phase_time(const struct model_process *p, uint64_t from_ns, uint64_t to_ns);
 
 /* Writes the frames of a stack, innermost first, to frames (room for FRAMES_MAX). Returns how many. */
 size_t model_stack_frames(const struct model *m, uint32_t stack, uint32_t frames[FRAMES_MAX]);

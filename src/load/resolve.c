@@ -373,31 +373,6 @@ static int allocs_resolve(struct image *im)
 	return 0;
 }
 
-/* A counter of a phase that is not there is one of none. */
-static void phase_check(struct model_process *p, uint8_t *phase)
-{
-	if (*phase <= p->n_phases)
-		return;
-	p->damaged++;
-	*phase = 0;
-}
-
-static void phases_resolve(struct model_process *p)
-{
-	size_t i;
-
-	for (i = 0; i < p->n_phases; i++) {
-		if (p->phases[i].end_ns > p->runtime_ns)
-			p->phases[i].end_ns = p->runtime_ns;
-		if (p->phases[i].begin_ns > p->phases[i].end_ns)
-			p->phases[i].begin_ns = p->phases[i].end_ns;
-	}
-	for (i = 0; i < p->n_cells; i++)
-		phase_check(p, &p->cells[i].phase);
-	for (i = 0; i < p->n_edges; i++)
-		phase_check(p, &p->edges[i].phase);
-}
-
 int items_resolve(struct image *im)
 {
 	size_t i;
@@ -414,10 +389,10 @@ int items_resolve(struct image *im)
 	    (r = allocs_resolve(im)) < 0 || (r = events_resolve(im)) < 0 || (r = orders_resolve(im)) < 0 ||
 	    (r = longest_resolve(im)) < 0 || (r = labels_read(im)) < 0)
 		return r;
-	phases_resolve(im->process);
 	r = unfinished_add(im);
 	if (r < 0)
 		return r;
+	phases_resolve(im->process);
 	r = asleep_resolve(im);
 	if (r < 0)
 		return r;

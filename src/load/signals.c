@@ -58,6 +58,7 @@ static int wait_part(struct image *im, uint32_t thread, uint32_t mutex, uint64_t
 	*e = edge_from(&(struct wait_facts){ .holder = MODEL_NONE }, SIDE_EXCLUSIVE);
 	e->lock = t->waiting_lock;
 	e->thread = thread;
+	e->phase = t->waiting_phase;
 	e->wait_stack = t->waiting_stack;
 	e->hold_stack = MODEL_NONE;
 	e->count = 1;

@@ -109,6 +109,7 @@ static int wait_add(struct image *im, uint32_t thread, struct holders *h)
 			.holder_process = MODEL_NONE,
 			.abroad_thread = MODEL_NONE,
 			.side = t->waiting_side,
+			.phase = t->waiting_phase,
 			.unfinished = i == 0,
 			.unfinished_total = i == 0 ? since(p, t->waiting_since_ns) : 0,
 		};

@@ -164,7 +164,10 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	const struct permit *own = l->kind == KIND_SEM ? permit_of(t, use.lock) : NULL;
 	struct thread_rec *r = t->rec;
 
-	*w = (struct wait){ .start = clock_now(), .lock = use.lock, .side = side };
+	*w = (struct wait){ .start = clock_now(),
+			    .lock = use.lock,
+			    .side = side,
+			    .phase = ((const struct cell *)REF_POINTER(use.cell))->phase };
 	if (recorder.config.track_rt)
 		thread_policy_changed(t);
 	waits_settle(t);
@@ -187,13 +190,13 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	/* Of a semaphore it is not certain, and nobody is to take it for a deadlock. */
 	r->waiting_holder = l->kind == KIND_SEM ? 0 : w->facts.holder;
 	r->waiting_side = side;
-	r->waiting_flags = 0;
+	r->waiting_flags = (uint32_t)w->phase << WAITING_PHASE_SHIFT;
 	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);
 }
 
 void wait_timed(struct thread *t)
 {
-	t->rec->waiting_flags = WAITING_TIMED;
+	t->rec->waiting_flags |= WAITING_TIMED;
 }
 
 /* Completes the facts of a wait that ended. */
@@ -302,6 +305,7 @@ bool wait_part(struct thread *t, struct wait *w, const struct wait_over *over, s
 	*ret = (struct wait){ .lock = over->mutex.lock, .side = SIDE_EXCLUSIVE };
 	if (over->mutex.cell == 0)
 		return false;
+	ret->phase = ((const struct cell *)REF_POINTER(over->mutex.cell))->phase;
 	waits_settle(t);
 	found = signalled_back(t, w, over->left, over->signalled, ret);
 	if (over->late_ns != 0)

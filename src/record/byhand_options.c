@@ -81,6 +81,7 @@ static const struct option options[] = {
 	{ "work", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "thread", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "function", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
+	{ "phase", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "longest", 0, MUTRACE, KIND_EITHER, true, 0, 0, 0 },
 	{ "mutex-order", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "cond-order", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },

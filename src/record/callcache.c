@@ -9,6 +9,7 @@
 #include "src/record/hot.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
+#include "src/record/phases.h"
 
 #define CACHE_FIRST_LOG 5u
 #define CACHE_LAST_LOG 21u
@@ -181,6 +182,8 @@ static inline bool renew(const struct thread *t, struct call_slot *s, const stru
 	if ((s->address & 3) == 0 && lock_needs_care(l)) /* it needed none when the slot was made */
 		return false;
 	if (s->stamp & STAMP_CELL && fold_is_hot(t, s->lock))
+		return false;
+	if (((const struct cell *)REF_POINTER(s->cell))->phase != phase_now())
 		return false;
 	slot_catch_up(t, s);
 	return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A thread's cells: one for each (lock, call site, side) that it used. The table belongs to the thread. Cells
+ * A thread's cells: one for each (lock, call site, side, phase) that it used. The table belongs to the thread. Cells
  * of one lock stand together in it, so that a thread counts once for a lock, whatever the number of its call
  * sites.
  */
@@ -10,6 +10,7 @@
 #include "src/record/folds.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
+#include "src/record/phases.h"
 
 static uint32_t cell_hash(const void *slot)
 {
@@ -37,7 +38,8 @@ struct found {
 	bool lock_known; /* the present thread has used one of them */
 };
 
-static struct found cells_find(const struct thread *t, uint32_t lock, uint8_t side, uintptr_t ip)
+static struct found cells_find(const struct thread *t, uint32_t lock, uint8_t side, uintptr_t ip,
+			       uint8_t phase)
 {
 	struct found f = { 0 };
 	uint32_t ref;
@@ -50,7 +52,7 @@ static struct found cells_find(const struct thread *t, uint32_t lock, uint8_t si
 		f.own = true;
 		if (c->generation == t->rec->generation)
 			f.lock_known = true;
-		if (c->site == ip && c->side == side &&
+		if (c->site == ip && c->side == side && c->phase == phase &&
 		    !(c->flags & CELL_FOLD && c->acquired >= FOLD_CELL_FULL)) {
 			f.cell = c;
 			if (f.lock_known)
@@ -62,7 +64,7 @@ static struct found cells_find(const struct thread *t, uint32_t lock, uint8_t si
 
 bool cells_own(const struct thread *t, uint32_t lock)
 {
-	return cells_find(t, lock, 0, 0).own;
+	return cells_find(t, lock, 0, 0, 0).own;
 }
 
 /* A new cell, of a lock or of those that it stands for. The lock is the one that is used. */
@@ -101,7 +103,8 @@ static void cell_enter(struct thread *t, struct cell *c)
 
 struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uint8_t side, struct site site)
 {
-	struct found f = cells_find(t, lock, side, site.ip);
+	uint8_t phase = phase_now();
+	struct found f = cells_find(t, lock, side, site.ip, phase);
 	bool own = f.own;
 
 	if (!own) {
@@ -109,13 +112,14 @@ struct cell *cells_use(struct thread *t, uint32_t lock, const void *address, uin
 
 		if (fold != 0) {
 			lock = fold;
-			f = cells_find(t, fold, side, site.ip);
+			f = cells_find(t, fold, side, site.ip, phase);
 		}
 	}
 	if (f.cell == NULL) {
 		f.cell = cell_make(t, lock, address, side, site);
 		if (f.cell == NULL)
 			return NULL;
+		f.cell->phase = phase;
 		count_thread(t, f.cell, f.lock_known);
 		cell_enter(t, f.cell);
 		if (!own && !(f.cell->flags & CELL_FOLD)) {
@@ -186,6 +190,8 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		fresh.stamp = __atomic_load_n(lock_epoch(address), __ATOMIC_ACQUIRE);
 		if (c->flags & CELL_FOLD || lock_needs_care(l) || !kind_has(kind, TRAIT_HOLDS))
 			fresh.stamp |= STAMP_CELL;
+		if (unlikely(c->phase != phase_now())) /* it has just changed: the slot does not hold */
+			fresh.stamp -= EPOCH_STEP;
 		locks_claim(t, l, address);
 		if (unlikely(t->evicted > t->cells.count))
 			cache_grow(t);

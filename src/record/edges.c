@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A thread's edges: its ended waits, by lock, waiter's stack, holder's stack and the call that took the lock (locks
- * that are taken at several places may be released at one). They belong to the thread; nothing here takes a lock. */
+/* A thread's edges: its ended waits, by lock, phase, waiter's stack and holder's stack. They belong to the thread;
+ * nothing here takes a lock. */
 #include "src/record/events.h"
 #include "src/record/folds.h"
 #include "src/record/internal.h"
@@ -11,10 +11,13 @@
 #define EDGES_AMPLE 1024u     /* of a thread, */
 #define PER_INSTANCE_MORE 16u /* and so many times as many with --per-instance */
 
-static uint32_t edge_key_hash(uint32_t lock, uint8_t side, const struct wait_facts *f)
+static uint32_t edge_key_hash(uint32_t lock, uint8_t side, uint8_t phase, const struct wait_facts *f)
 {
 	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ f->wait_stack * 0xc2b2ae3d27d4eb4full ^
-		     f->hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | f->flags << 1) ^ f->hold_site;
+		     f->hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | f->flags << 1 | phase << 9);
+
+	if (f->flags & WAIT_ABROAD)
+		h ^= f->hold_site;
 
 	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
 }
@@ -23,16 +26,17 @@ static uint32_t edge_hash(const void *slot)
 {
 	const struct edge *e = REF_POINTER(*(const uint32_t *)slot);
 
-	return edge_key_hash(e->lock, e->side, &e->facts);
+	return edge_key_hash(e->lock, e->side, e->phase, &e->facts);
 }
 
 static const struct hash_shape edge_table = { sizeof(uint32_t), 64, 2, HASH_OWN, edge_hash };
 
 static bool edge_is(const struct edge *e, const struct wait *w, uint32_t lock)
 {
-	return e->lock == lock && e->side == w->side && e->facts.wait_stack == w->facts.wait_stack &&
-	       e->facts.hold_stack == w->facts.hold_stack && e->facts.flags == w->facts.flags &&
-	       e->facts.hold_site == w->facts.hold_site;
+	return e->lock == lock && e->side == w->side && e->phase == w->phase &&
+	       e->facts.wait_stack == w->facts.wait_stack && e->facts.hold_stack == w->facts.hold_stack &&
+	       e->facts.flags == w->facts.flags &&
+	       (!(w->facts.flags & WAIT_ABROAD) || e->facts.hold_site == w->facts.hold_site);
 }
 
 static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)
@@ -84,6 +88,7 @@ static struct edge *edge_make(struct thread *t, const struct wait *w, uint32_t l
 		return NULL;
 	e->lock = lock;
 	e->side = w->side;
+	e->phase = w->phase;
 	e->facts = w->facts;
 	arena_publish(&t->edges_arena);
 	*(uint32_t *)hashtable_place(&t->edges, &edge_table, hash) = POINTER_REF(e);
@@ -102,11 +107,11 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 		return e;
 	if (t->folding != NULL && !cells_own(t, lock)) /* it is where the lock's other counters are */
 		lock = edge_lock(t, lock);
-	hash = edge_key_hash(lock, w->side, &w->facts);
+	hash = edge_key_hash(lock, w->side, w->phase, &w->facts);
 	e = edge_find(t, w, lock, hash);
 	if (e == NULL && lock == w->lock && t->edges.count >= ample) {
 		lock = edge_lock(t, lock);
-		hash = edge_key_hash(lock, w->side, &w->facts);
+		hash = edge_key_hash(lock, w->side, w->phase, &w->facts);
 		e = edge_find(t, w, lock, hash);
 	}
 	if (e == NULL)

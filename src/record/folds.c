@@ -88,6 +88,8 @@ void folds_reset(void)
  */
 static bool can_fold(struct lock_rec *l)
 {
+	if (l->state & STATE_NAMED)
+		return false;
 	if (l->flags & LOCK_CAN_FOLD)
 		return true;
 	if (lock_origin(l) == 0 || !kind_has(l->kind, TRAIT_HOLDS) || kind_has(l->kind, TRAIT_WAITS_ONLY) ||

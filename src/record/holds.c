@@ -321,6 +321,7 @@ void hold_book(struct thread *t, const struct held *h, uint64_t now)
 		struct wait w = {
 			.ticks = h->wait,
 			.lock = h->lock,
+			.phase = c->phase,
 			.side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
 			.facts = h->facts,
 		};

@@ -21,6 +21,8 @@ void addresses_reset(void);
 /* A record for a lock of this origin: one that was used before, or a new one that is not published yet. 0: no
  * room (counted). */
 uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new);
+/* A new one, for no origin. 0: no room. */
+uint32_t record_fresh(struct thread *t, bool *ret_new);
 /* A dead record may be used again. */
 void record_put(struct thread *t, struct lock_rec *l);
 void records_reset(void);
@@ -104,6 +106,7 @@ static inline void wait_copy(struct wait *to, const struct wait *from)
 	signal_fence();
 	to->holder_cell = from->holder_cell;
 	to->side = from->side;
+	to->phase = from->phase;
 	facts_copy(&to->facts, &from->facts);
 	to->lock = from->lock;
 }

@@ -11,6 +11,7 @@
 
 #include "src/record/heap.h"
 #include "src/record/internal.h"
+#include "src/record/names.h"
 #include "src/record/raw.h"
 
 static void set_dead(struct lock_rec *l, uint32_t how)
@@ -89,6 +90,60 @@ static void lock_gone(struct thread *t, uint32_t ref)
 
 	set_dead(l, 0);
 	record_put(t, l);
+}
+
+/*
+ * Gives a lock a name. Its record is the name's from now on, if no other lock had it and none that died has left a record
+ * of this name. Else the lock gets another, and what was counted before stays where it is. Returns the record.
+ */
+static uint32_t lock_name(struct thread *t, uint32_t ref, uint32_t name)
+{
+	struct lock_rec *old = REF_POINTER(ref), *l;
+	uint64_t address = lock_address(old);
+	struct lock_attributes a = { old->kind, old->type, old->protocol,
+				     (uint8_t)(old->flags & ~LOCK_CAN_FOLD) };
+	uint32_t had = names_of(t, ref), again = had == name ? 0 : names_get(t, name, old->kind);
+	bool fresh = false;
+
+	if (had == name || (!had && !again && old->instances == 1 && !(old->state & STATE_NAMED) &&
+			    names_give(t, ref, name)))
+		return ref;
+	if (!again)
+		again = record_fresh(t, &fresh);
+	if (!again)
+		return ref;
+	if (old->instances > 1 || (old->last_owner == 0 && !kind_has(old->kind, TRAIT_SIDES)))
+		old->instances--; /* it counts under its name */
+	lock_gone(t, ref);
+	record_assign(t, again, fresh, address, a, old->created_stack, old->first_stack);
+	l = REF_POINTER(again);
+	l->created_stack = old->created_stack;
+	if (fresh && !names_give(t, again, name))
+		image_lost(LOSS_MEMORY);
+	return address_enter(t, address, again, ref);
+}
+
+/* The same for a lock that was made now, if a name waits for it. */
+static uint32_t lock_named(struct thread *t, uint64_t address, uint32_t ref)
+{
+	uint32_t name;
+
+	if (likely(__atomic_load_n(&names_expected, __ATOMIC_RELAXED) == 0) || ref == 0)
+		return ref;
+	name = names_take(t, address);
+	return name ? lock_name(t, ref, name) : ref;
+}
+
+void recorder_name(struct thread *t, const void *address, const char *text)
+{
+	uint8_t busy = busy_enter(t);
+	uint32_t name = names_number(t, text), ref = recorder_alive(t, address);
+
+	if (name && ref)
+		lock_name(t, ref, name);
+	else if (name)
+		names_expect(t, (uintptr_t)address, name);
+	busy_leave(t, busy);
 }
 
 /* True if an object lies on the calling thread's stack, between here and its upper end. False on the stack of
@@ -191,7 +246,7 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	attributes = object_attributes(address, kind);
 	if (!on_stack(t, address)) {
 		heap_lock_seen(a);
-		return lock_make(t, a, attributes, 0, stack, ref);
+		return lock_named(t, a, lock_make(t, a, attributes, 0, stack, ref));
 	}
 	/* Nothing tells that a frame has gone and the next one puts its lock here. The report says so. */
 	attributes.flags |= LOCK_STACK;
@@ -199,7 +254,7 @@ uint32_t locks_use(struct thread *t, const void *address, uint8_t kind, struct s
 	if (ref != 0)
 		__atomic_fetch_or(&((struct lock_rec *)REF_POINTER(ref))->state, STATE_ADDRESS_REUSED,
 				  __ATOMIC_RELAXED);
-	return ref;
+	return lock_named(t, a, ref);
 }
 
 bool locks_inherit(struct thread *t, const void *address, struct lock_attributes a, struct site site)
@@ -210,6 +265,7 @@ bool locks_inherit(struct thread *t, const void *address, struct lock_attributes
 		a.flags = (uint8_t)((a.flags & ~LOCK_INITIALIZED) | LOCK_INHERITED);
 		uint8_t busy = busy_enter(t);
 		ref = lock_make(t, (uintptr_t)address, a, 0, stacks_capture(t, site), 0);
+		ref = lock_named(t, (uintptr_t)address, ref);
 		busy_leave(t, busy);
 	}
 	return ref != 0;
@@ -273,6 +329,7 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 	} else {
 		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
 	}
+	ref = lock_named(t, (uintptr_t)address, ref);
 	if (ref != remembered)
 		cache_remember(t, address, ref);
 	busy_leave(t, busy);

@@ -22,6 +22,8 @@
 #include "src/record/internal.h"
 #include "src/record/longest.h"
 #include "src/record/memory.h"
+#include "src/record/names.h"
+#include "src/record/phases.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 #include "src/record/sessionfile.h"
@@ -152,6 +154,7 @@ static void child_start(void)
 	if (forks_here())
 		child_appeared();
 	memory_reset();
+	names_reset(); /* it reads the parent's records */
 	locks_reset();
 	folds_reset();
 	waited_reset();
@@ -160,6 +163,7 @@ static void child_start(void)
 	episodes_reset();
 	event_chunks_reset();
 	longest_reset();
+	phases_reset();
 	threads_reset();
 	recorder.cache_bytes = 0;
 	if (image_adopt() < 0) {
@@ -229,6 +233,7 @@ struct thread *recorder_enter(void)
 		if (t != NULL) {
 			if (watch_exit != NULL)
 				watch_exit(t);
+			phases_inherit(t);
 			child_inherit(t);
 		}
 	}

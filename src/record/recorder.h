@@ -68,6 +68,8 @@ static inline bool object_robust(const void *mutex)
 }
 /* Counts an event that was not recorded. Any thread, any context. */
 void image_lost(enum loss what);
+/* The program gives a lock a name, which may be made later. */
+void recorder_name(struct thread *t, const void *address, const char *text);
 /* After a destruction that succeeded. */
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind);
 
@@ -83,7 +85,8 @@ struct wait {
 	uint64_t start;
 	uint64_t ticks; /* once it ended */
 	uint32_t lock, holder_cell;
-	uint8_t side; /* the waiter's */
+	uint8_t side;  /* the waiter's */
+	uint8_t phase; /* in which it began */
 	struct wait_facts facts;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/record/internal.h"
+#include "src/record/names.h"
 #include "src/record/pilock.h"
 
 #define LIST_END 1u             /* lock_rec.next of the last in a list; 0: in no list */
@@ -107,7 +108,6 @@ static struct record_list *own_list(struct thread *t, uint32_t stack)
 uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new)
 {
 	struct record_list *mine = own_list(t, origin);
-	struct lock_rec *l;
 	uint32_t ref = 0;
 
 	*ret_new = false;
@@ -118,9 +118,13 @@ uint32_t record_get(struct thread *t, uint32_t origin, bool *ret_new)
 			ref = list_pop(mine, t->ref);
 		}
 	}
-	if (ref != 0)
-		return ref;
-	l = arena_take(&t->locks_arena, CHUNK_LOCKS, sizeof(*l), t->ref, t->tid);
+	return ref != 0 ? ref : record_fresh(t, ret_new);
+}
+
+uint32_t record_fresh(struct thread *t, bool *ret_new)
+{
+	struct lock_rec *l = arena_take(&t->locks_arena, CHUNK_LOCKS, sizeof(*l), t->ref, t->tid);
+
 	if (l == NULL)
 		return 0;
 	*ret_new = true;
@@ -132,6 +136,8 @@ void record_put(struct thread *t, struct lock_rec *l)
 {
 	struct record_list *mine;
 
+	if (names_put(t, l))
+		return;
 	if (l->next != 0) /* still in the list of the thread it came from, which will find it dead */
 		return;
 	mine = own_list(t, lock_origin(l));

@@ -194,6 +194,29 @@ static void process_head(struct json_out *j, const struct report_process *e)
 		json_emit(j, "diagnoses", diagnoses(j, e));
 }
 
+/* Of a phase that was not asked for there are no sums. */
+static void phases(struct json_out *j, const struct report_process *e)
+{
+	if (e->n_phases == 0)
+		return;
+	json_open_array(j, "phases");
+	for (size_t i = 0; i < e->n_phases && json_out_error(j) == 0; i++) {
+		const struct report_phase *p = &e->phases[i];
+		json_t *o = json_object();
+
+		json_set(j, o, "name", json_text(p->name));
+		json_set_count(j, o, "times", p->times);
+		json_set_count(j, o, "runtime_ns", p->total_ns);
+		if (p->known) {
+			json_set_count(j, o, "acquired", p->acquired);
+			json_set_count(j, o, "contended", p->contended);
+			json_set_count(j, o, "lock_wait_ns", p->wait_ns);
+		}
+		json_emit(j, NULL, o);
+	}
+	json_close(j);
+}
+
 /* JSON's thread_list. What is not known is left out. */
 static json_t *thread(struct json_out *j, const struct report_thread *t)
 {
@@ -302,6 +325,7 @@ void json_process_head(struct json_out *j, const struct report_process *e)
 		watched_process(j, e);
 		return;
 	}
+	phases(j, e);
 	thread_list(j, e);
 	if (e->unseen_known)
 		unseen_time(j, e);

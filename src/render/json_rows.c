@@ -176,7 +176,8 @@ static const char *protocol(uint8_t p)
 
 static const char *named_by(enum named_by by)
 {
-	static const char *const names[] = { "variable", "creation", "first-use", "address", "purpose" };
+	static const char *const names[] = { "variable", "creation", "first-use",
+					     "address",  "purpose",  "program" };
 
 	return names[by];
 }

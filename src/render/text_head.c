@@ -86,6 +86,8 @@ void text_head(const struct text_out *t, const struct report_process *e)
 			  number_count(number, e->n_filtered), e->n_filtered == 1 ? "" : "s",
 			  number_ns(wait, e->filtered_ns), number_count(share, e->n_filtered_conditions),
 			  e->n_filtered_conditions == 1 ? "" : "s");
+	if (t->o->report->phases)
+		text_chosen_phases(t, e);
 	if (e->total.unfinished_ns >= e->thread_time_ns / 100 && e->total.unfinished_waits)
 		text_line(t, "of this, %s in %s wait%s that had not ended.",
 			  number_ns(wait, e->total.unfinished_ns),

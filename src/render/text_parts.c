@@ -53,7 +53,8 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 	case NAMED_BY_CREATION: fputs(" made there", t->f); break;
 	case NAMED_BY_FIRST_USE: fputs(" used there", t->f); break;
 	case NAMED_BY_ADDRESS:
-	case NAMED_BY_PURPOSE: break;
+	case NAMED_BY_PURPOSE:
+	case NAMED_BY_PROGRAM: break;
 	}
 	if (row->instances > 1)
 		fprintf(t->f, ", %s instances", number_count(number, row->instances));

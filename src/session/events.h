@@ -51,13 +51,27 @@ enum event_type {
 #define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */
 #define EVENT_BROADCAST 0x1u /* SIGNAL */
 
-/* A span of the program's time that it gave a name. 64 bytes. */
+/* A phase: the times of the process that it gave one name. 88 bytes. */
 struct phase_rec {
-	uint64_t begin_ticks, end_ticks; /* end 0: not over */
+	uint64_t begin_ticks, end_ticks; /* of the first span and of the last; end 0: it is not over */
 	char name[48];                   /* NUL-padded */
+	uint64_t since_ticks;            /* the last span began */
+	uint64_t total_ticks;            /* spans that ended, together */
+	uint32_t times;                  /* spans; 0: one, by an older writer */
+	uint32_t reserved;
 };
 
+/* A span of a phase. There are PHASE_SPANS_MOST of them at most. 24 bytes. */
+struct phase_span {
+	uint64_t begin_ticks, end_ticks; /* end 0: it is not over */
+	uint32_t phase;                  /* which item of CHUNK_PHASES, from 1 */
+	uint32_t reserved;
+};
+#define PHASE_SPANS_MOST 4096u
+#define PHASES_MOST 255u
+
 _Static_assert(sizeof(struct event) == 32, "event");
-_Static_assert(sizeof(struct phase_rec) == 64, "phase_rec");
+_Static_assert(sizeof(struct phase_rec) == 88, "phase_rec");
+_Static_assert(sizeof(struct phase_span) == 24, "phase_span");
 
 #endif

@@ -255,6 +255,7 @@ enum rwlock_type {
 #define STATE_TWO_MUTEXES 0x0400u /* a condition variable used with two mutexes */
 #define STATE_MISUSE 0x07f0u
 #define STATE_REALTIME 0x1000u       /* a realtime thread used it */
+#define STATE_NAMED 0x4000u          /* the program gave it a name: see struct lock_label */
 #define STATE_ADDRESS_REUSED 0x2000u /* several locks without init call may share this record */
 
 /* One lock, or a succession of locks made in one place that lived one after another. 64 bytes, 64-aligned. */

@@ -24,8 +24,9 @@ enum libc_locks {
 /* lock_rec.type of KIND_FILE, KIND_FLOCKFILE and KIND_ARENA */
 enum libc_lock_type { LIBC_OTHER, LIBC_STDIN, LIBC_STDOUT, LIBC_STDERR, LIBC_MAIN_ARENA };
 
-/* A FILE's lock: the file behind it. 128 bytes. */
+/* A FILE's lock: the file behind it. Or a lock to which the program gave a name (mutrace.h). 128 bytes. */
 #define LOCK_LABEL_PATH 120
+#define LOCK_LABEL_NAME (-1) /* as fd: path is the name */
 struct lock_label {
 	uint32_t lock; /* ref of struct lock_rec */
 	int32_t fd;

@@ -87,6 +87,7 @@ struct thread_rec {
 	uint32_t times_known;      /* of how many: less than "generation" means that some are missing */
 	uint32_t reserved_too;
 };
-#define WAITING_TIMED 0x01u /* it gives up after some time */
+#define WAITING_TIMED 0x01u    /* it gives up after some time */
+#define WAITING_PHASE_SHIFT 8u /* the byte there: the phase in which the wait began, as in struct cell */
 
 #endif
