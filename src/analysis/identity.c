@@ -97,7 +97,10 @@ static const char *chain_make(struct report_private *v, const struct report_stac
 static const char *place_name(struct report_private *v, const struct report_frame *f)
 {
 	int n = f->function ? (int)report_function_length(f->function) : 0;
+	const char *known = known_place(f);
 
+	if (known)
+		return known;
 	if (f->function && f->line)
 		return pool_printf(&v->pool, "%.*s %s:%u", n, f->function, path_name(f->file), f->line);
 	if (f->module && f->function)

@@ -3,6 +3,7 @@
  * Locks that everybody knows by another name than the one in the symbol table. A lock is called so only if that is
  * certain. Runs in mutrace. Called by identity.c.
  */
+#include <fnmatch.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <string.h>
@@ -73,6 +74,19 @@ const char *known_lock(const struct model_process *p, const struct model_lock *l
 			return gil[i].name;
 		before += known_lock_size(p, gil[i].kind);
 	}
+	return NULL;
+}
+
+/* A Java monitor is a word in the object. The virtual machine lets threads wait for it at a condition of their own, so
+ * which monitor it is cannot be seen. */
+const char *known_place(const struct report_frame *f)
+{
+	static const char *const makers[] = { "*PlatformEvent::PlatformEvent*",
+					      "*PlatformParker::PlatformParker*", "Parker::Parker*" };
+
+	for (size_t i = 0; f->function && i < sizeof(makers) / sizeof(makers[0]); i++)
+		if (fnmatch(makers[i], f->function, 0) == 0)
+			return "a Java monitor or park; for which, use async-profiler";
 	return NULL;
 }
 

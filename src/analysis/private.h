@@ -75,6 +75,8 @@ size_t helper_name_length(const char *function);
 /* The name by which everybody knows a lock in this variable; NULL: its own is as good. */
 const char *known_lock(const struct model_process *p, const struct model_lock *l, const char *variable);
 /* True of a condition that is a lock by itself: who waits for it waits for what others have. */
+/* The name of what is made in a place that tells more than its function's name does; NULL: none. */
+const char *known_place(const struct report_frame *f);
 bool known_contention(const struct report_row *row);
 /* The size of a lock of a kind in that process; 0: unknown, or too small to recognise an array of them. */
 uint64_t known_lock_size(const struct model_process *p, unsigned int kind);

@@ -30,7 +30,10 @@ static int label_compare(const void *a, const void *b)
 static const char *frame_label(struct report_private *v, const struct report_frame *f, bool whole)
 {
 	char function[FUNCTION_SIZE];
+	const char *known = known_place(f);
 
+	if (known)
+		return known;
 	if (!f->function)
 		return f->module ? pool_printf(&v->pool, "%s+0x%llx", path_name(f->module),
 					       (unsigned long long)f->offset)

@@ -113,7 +113,7 @@ static void unseen_split(struct report_process *e, const struct model_process *p
 
 	for (size_t i = 0; i < ASIDE_MAX; i++)
 		looked += (double)p->aside_us[i] * 1000.0;
-	if (looked < (double)ns * LOOKED_LEAST) {
+	if (ns == 0 || looked < (double)ns * LOOKED_LEAST) {
 		e->unexplained_ns += ns;
 		return;
 	}

@@ -234,9 +234,9 @@ void text_unseen(const struct text_out *t, const struct report_process *e)
 		return;
 	if (much(e, e->unseen_by[ASIDE_LOCK], 20))
 		text_line(t,
-			  "about %s of %s thread time was spent in waits for locks that are not seen: "
-			  "futexes by "
-			  "system calls of the program's own, locks of files, System V semaphores.",
+			  "about %s of %s thread time was spent in waits that are not seen, for locks or "
+			  "for work: futexes by system calls of the program's own (as those of OpenMP's "
+			  "threads between parallel regions), locks of files, System V semaphores.",
 			  number_ns(unseen, e->unseen_by[ASIDE_LOCK]), number_ns(all, e->thread_time_ns));
 	unexplained(t, e);
 }

@@ -68,6 +68,37 @@ if grep -q _PyRuntime gil.json || grep -q "Python's GIL" gil.json; then
 	grep -q "Waiting for work.*GIL" err && fail "waiting for the GIL is no idleness"
 fi
 
+# The Java machine's threads wait for monitors at conditions that these make.
+cat >vm.cc <<'END'
+#include <pthread.h>
+#include <time.h>
+namespace os {
+struct PlatformEvent {
+	pthread_mutex_t mutex;
+	pthread_cond_t cond;
+	__attribute__((noinline)) PlatformEvent()
+	{
+		pthread_mutex_init(&mutex, 0);
+		pthread_cond_init(&cond, 0);
+	}
+};
+}
+int main()
+{
+	os::PlatformEvent e;
+	timespec soon;
+	clock_gettime(CLOCK_REALTIME, &soon);
+	pthread_mutex_lock(&e.mutex);
+	pthread_cond_timedwait(&e.cond, &e.mutex, &soon);
+	pthread_mutex_unlock(&e.mutex);
+}
+END
+if "${CXX:-c++}" -g -O1 -pthread -o vm vm.cc 2>err; then
+	expect 0 "$mutrace" --all --json=vm.json ./vm
+	says "condition in a Java monitor or park; for which, use async-profiler"
+	check_json vm.json 'p["conditions"][0]["name"] == "a Java monitor or park; for which, use async-profiler"'
+fi
+
 # Eight equal frames, and then left() or right().
 at='alike.cc:[0-9]+'
 for way in left right; do
