@@ -78,8 +78,7 @@ static uint64_t ticks_of_ns(uint64_t ns)
 	return (uint64_t)((double)(c->last_ticks - c->first_ticks) / (double)passed * (double)ns);
 }
 
-/* Room for more events: a new chunk, or the one that was filled longest ago. False: there is none. */
-static bool more(struct thread *t)
+bool event_chunks_more(struct thread *t)
 {
 	struct chunk *had = t->events.chunk, *c = NULL;
 	uint32_t bytes = had ? CHUNK_LATER : CHUNK_FIRST;
@@ -103,15 +102,4 @@ static bool more(struct thread *t)
 	take_over(t, c);
 	t->events.left = (uint32_t)((c->size - sizeof(*c)) / sizeof(struct event));
 	return true;
-}
-
-struct event *event_place(struct thread *t)
-{
-	struct chunk *c;
-
-	if (unlikely(t->events.left == 0) && !more(t))
-		return NULL;
-	t->events.left--;
-	c = t->events.chunk;
-	return (struct event *)(c + 1) + c->used;
 }

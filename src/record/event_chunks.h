@@ -8,8 +8,19 @@
 
 #include "src/record/use.h"
 
+/* More room: a new chunk, or the one that was filled longest ago. False: there is none. */
+bool event_chunks_more(struct thread *t);
 /* Room for the thread's next event; NULL: there is none. "busy" is set until it is published. */
-struct event *event_place(struct thread *t);
+static inline struct event *event_place(struct thread *t)
+{
+	struct chunk *c;
+
+	if (unlikely(t->events.left == 0) && !event_chunks_more(t))
+		return NULL;
+	t->events.left--;
+	c = t->events.chunk;
+	return (struct event *)(c + 1) + c->used;
+}
 /* The event is written: readers may see it. */
 static inline void event_publish(struct thread *t)
 {

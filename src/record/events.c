@@ -56,19 +56,14 @@ static struct event_sum *sum_add(struct thread *t, uint32_t cell, uint32_t withi
 	return s;
 }
 
-/* The sums of a cell. If they are new, those of the thread's other cells of the lock begin, too: contention at
- * one call site makes the holds of all of them matter. NULL: the cell is that of many locks, whose holds matter to
- * nobody who waits for one of them. */
-static struct event_sum *sum_use(struct thread *t, uint32_t cell)
+/* The sums of a cell begin, and those of the thread's other cells of the lock, too: contention at one call site makes
+ * the holds of all of them matter. Out of line, for the sake of sum_use(). */
+static __attribute__((noinline)) struct event_sum *sums_begin(struct thread *t, uint32_t cell)
 {
-	struct event_sum *s = sum_find(t, cell);
+	struct event_sum *s;
 	const struct cell *c = REF_POINTER(cell);
 	uint32_t lock = c->lock, ref;
 
-	if (c->flags & CELL_FOLD)
-		return NULL;
-	if (s && s->contended)
-		return s;
 	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++) {
 		if (ref == cell || ((const struct cell *)REF_POINTER(ref))->lock != lock)
 			continue;
@@ -80,6 +75,17 @@ static struct event_sum *sum_use(struct thread *t, uint32_t cell)
 	s = s ? s : sum_add(t, cell, innermost(t, lock));
 	s->contended = true;
 	return s;
+}
+
+/* The sums of a cell. NULL: it is that of many locks, whose holds matter to nobody who waits for one of them. */
+static inline struct event_sum *sum_use(struct thread *t, uint32_t cell)
+{
+	struct event_sum *s;
+
+	if (((const struct cell *)REF_POINTER(cell))->flags & CELL_FOLD)
+		return NULL;
+	s = sum_find(t, cell);
+	return s && s->contended ? s : sums_begin(t, cell);
 }
 
 static bool is_scratch(uint32_t lock) /* of the calibration */
@@ -165,7 +171,7 @@ static void sums_write(struct thread *t, uint64_t now, uint32_t around)
 	}
 }
 
-static void write(struct thread *t, const struct event *e)
+static inline __attribute__((always_inline)) void write(struct thread *t, const struct event *e)
 {
 	uint64_t from = e->begin > t->events.end ? e->begin : t->events.end;
 	struct event *at = event_place(t);

@@ -143,7 +143,7 @@ static void *stages(void *p)
 	return NULL;
 }
 
-/* What cannot be written at once is kept, until there is too much of it. */
+/* A thread that finds the log taken keeps its lines, until there are too many. */
 static void *buffered(void *p)
 {
 	int kept = 0;
