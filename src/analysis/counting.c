@@ -206,6 +206,7 @@ int rows_count(struct report_private *v, struct report_process *e, struct row_ma
 	for (i = 0; i < map->n_all; i++) {
 		parts_fit(&map->all[i].side[SIDE_EXCLUSIVE]);
 		parts_fit(&map->all[i].side[SIDE_SHARED]);
+		map->all[i].cut = e->first->cut;
 	}
 	for (i = 0; i < map->n_all && r == 0; i++)
 		if (map->all[i].wait_max_in)

@@ -114,7 +114,7 @@ static int convoy(struct diagnoses *d, const struct report_row *row)
 
 	if (!kind_has(row->kind, TRAIT_HOLDS) || kind_has(row->kind, TRAIT_SIDES) ||
 	    kind_has(row->kind, TRAIT_LIBC) || /* not all of its holds are seen */
-	    d->e->first->config.contended_only || c->contended < CONVOY_LEAST ||
+	    d->e->first->config.contended_only || d->e->first->cut || c->contended < CONVOY_LEAST ||
 	    percent(c->contended, c->acquired) < CONVOY_PERCENT || hold <= 0 || wait < CONVOY_HOLDS * hold)
 		return 0;
 	return diagnosis_add(

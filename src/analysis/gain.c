@@ -211,7 +211,7 @@ static int what_if(struct report_private *v, struct report_process *e, const str
 static int path_make(struct report_private *v, struct report_process *e, const struct row_map *map)
 {
 	struct report_path *path = &e->path;
-	int r = e->first->end == PROCESS_EXITED ? path_find(e->first, &path->sums) : 0;
+	int r = e->first->end == PROCESS_EXITED && !e->first->cut_end ? path_find(e->first, &path->sums) : 0;
 
 	for (size_t i = 0; i < path->sums.n_parts; i++) {
 		path->rows[i] = row_of(e, map, 0, path->sums.parts[i].lock);

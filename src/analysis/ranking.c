@@ -45,6 +45,20 @@ static void sort_keys(struct sorted *s, const struct report_row *row, const stru
 		s->key[1] = s->key[2] = 0;
 }
 
+bool report_counter_known(const struct report_row *row, unsigned int counter)
+{
+	switch (counter) {
+	case COUNTER_acquired: return !row->cut && !kind_has(row->kind, TRAIT_WAITS_ONLY);
+	case COUNTER_owner_changes:
+	case COUNTER_trylock_failed:
+	case COUNTER_posts:
+	case COUNTER_broadcasts:
+	case COUNTER_unheard:
+	case COUNTER_futile: return !row->cut;
+	default: return true;
+	}
+}
+
 bool report_row_used(const struct report_row *row)
 {
 	if (row->misuses)

@@ -25,7 +25,15 @@ extern const char *const report_time_names[TIME_MAX + 1]; /* as options have it;
 #define REPORT_MAX_USUAL UINT32_MAX /* of report_options.max: what is usual for the report */
 
 /* The user's choices; fill with report_options_init() first. */
+/* A moment of the run: a time of day, or a time after the start of the session. */
+struct report_moment {
+	bool given, day;
+	uint64_t ns; /* after midnight, or after the start */
+};
+
 struct report_options {
+	struct report_moment since,
+		until; /* the part of the run that the report is of, see report_window() */
 	/* choosing and ordering rows of the text; JSON and CSV have every lock */
 	unsigned int max; /* rows of locks and of conditions, each; 0: no limit; or REPORT_MAX_USUAL */
 	bool all;         /* every row, minima and max ignored */
@@ -65,6 +73,8 @@ void report_options_init(struct report_options *o);
 struct report_row;
 /* True if anything was done with it besides making it. */
 bool report_row_used(const struct report_row *row);
+/* False: the counter is not known of the row, and not 0. */
+bool report_counter_known(const struct report_row *row, unsigned int counter);
 /* The longest wait of one side, ended or not. */
 uint64_t report_wait_max(const struct report_row *row, enum lock_side side);
 /* "memory-allocator", "locks", ... by enum watch_class; NULL at the end */
@@ -209,7 +219,8 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	const struct model_process *wait_max_in; /* where it was greatest */
 	const char *wait_max_session;            /* the path of the session that this is of */
 	bool gain_known;
-	bool gain_hidden;                       /* of most of its holds only the ends were seen */
+	bool cut;         /* of a part of the run: counters other than those of waits are unknown */
+	bool gain_hidden; /* of most of its holds only the ends were seen */
 	struct trace_range gain[TRACE_CHANGES]; /* what changing it would gain, see report_process.what_if */
 	const char **thread_names; /* of those that used it, each once, in the order of the alphabet */
 	size_t n_thread_names;
@@ -356,6 +367,9 @@ struct report {
 };
 
 /* Adds up, names and ranks. 0 or -errno. The model must outlive the report; it gets some more stacks. */
+/* Cuts the model down to the options' part of the run, if they name one. On failure error, of MODEL_ERROR_SIZE, says why
+ * in one line. 0 or -errno: -ENODATA no events, or nothing happened then. Before report_new(). */
+int report_window(struct model *m, const struct report_options *o, char *error);
 int report_new(struct model *m, const struct report_options *o, struct report **ret);
 /* Takes NULL. */
 void report_free(struct report *r);

@@ -117,6 +117,12 @@ const struct option_spec option_specs[] = {
 	  "judge locks by throughput: how often such a lock, or a lock in or below such a function, was "
 	  "acquired; "
 	  "may be given again" },
+	{ GROUP_ROWS, 0, "since", "TIME", FOR_REPORT, ARG_MOMENT, AT(report.since), 0, 0,
+	  "only what happened after TIME, a time of day such as 12:03:07 or a time after the start such as "
+	  "2.5s; "
+	  "by events" },
+	{ GROUP_ROWS, 0, "until", "TIME", FOR_REPORT, ARG_MOMENT, AT(report.until), 0, 0,
+	  "only what happened before TIME" },
 	{ GROUP_ROWS, 0, "mutex-order", "ORDER", FOR_REPORTS, ARG_LOCK_ORDER, AT(report.lock_order), 0, 0,
 	  "order locks by ORDER (see below), not by total wait" },
 	{ GROUP_ROWS, 0, "cond-order", "ORDER", FOR_REPORTS, ARG_COND_ORDER, AT(report.cond_order), 0, 0,

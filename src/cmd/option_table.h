@@ -23,6 +23,7 @@ enum argument_type {
 	ARG_OPTIONAL, /* unsigned int from 1 on; min if none is given */
 	ARG_SECONDS,  /* uint32_t of milliseconds */
 	ARG_CLASSES,  /* uint32_t of bits: a list of watch classes */
+	ARG_MOMENT,   /* struct report_moment: a time of day, or a time after the start */
 	ARG_WAIT_MIN, /* uint64_t of ns with a unit; without, a number of waits for conditions */
 	ARG_IGNORED,  /* takes an argument and does nothing */
 };

@@ -161,6 +161,46 @@ static int set_time(const struct option_spec *spec, void *at, const char *value)
 	return -1;
 }
 
+/* HH:MM[:SS[.PART]]. False: it is no such time. */
+static bool time_of_day(const char *value, uint64_t *ret)
+{
+	unsigned int hour, minute, n = 0;
+	double second = 0;
+	char *end;
+
+	if (sscanf(value, "%2u:%2u%n", &hour, &minute, &n) != 2 || hour > 23 || minute > 59)
+		return false;
+	if (value[n] == ':') {
+		second = strtod(value + n + 1, &end);
+		if (end == value + n + 1 || *end != '\0' || !(second >= 0 && second < 60))
+			return false;
+	} else if (value[n] != '\0') {
+		return false;
+	}
+	*ret = (hour * 60 + minute) * UINT64_C(60000000000) + (uint64_t)(second * 1e9);
+	return true;
+}
+
+static int set_moment(const struct option_spec *spec, struct report_moment *at, const char *value)
+{
+	char *end;
+	double ns = strtod(value, &end) * 1e9;
+
+	at->day = time_of_day(value, &at->ns);
+	at->given = true;
+	if (at->day)
+		return 0;
+	if (((end == value || *end != '\0') && figure_parse(UNIT_NS, value, &ns) < 0) ||
+	    !(ns >= 0 && ns < (double)INT64_MAX)) {
+		say("--%s takes a time of day such as 12:03:07, or a time after the start such as 2.5s, not "
+		    "'%s'",
+		    spec->name, value);
+		return -1;
+	}
+	at->ns = (uint64_t)ns;
+	return 0;
+}
+
 static int set_option(struct options *o, const struct option_spec *spec, const char *value)
 {
 	void *at = (char *)o + spec->offset;
@@ -190,6 +230,7 @@ static int set_option(struct options *o, const struct option_spec *spec, const c
 					  at, value)
 			     : 0;
 	case ARG_SECONDS: return set_seconds(spec, at, value);
+	case ARG_MOMENT: return set_moment(spec, at, value);
 	case ARG_WAIT_MIN: return set_wait_min(o, spec, value);
 	case ARG_CLASSES: return set_classes(spec, at, value);
 	case ARG_LOCK_ORDER:

@@ -25,6 +25,8 @@ int pipeline_analyse(struct pipeline *p, const char *const *paths, size_t n_path
 	}
 	if (r == 0 && o->phases)
 		p->no_phase = !model_choose_phases(p->model, o->phases);
+	if (r == 0 && (r = report_window(p->model, o, error)) < 0)
+		goto fail;
 	if (r == 0)
 		r = report_new(p->model, o, &p->report);
 	if (r == 0)

@@ -273,6 +273,8 @@ struct model_process {
 	uint64_t
 		start_ns; /* after the start of the session; all other times of the process count from here */
 	uint64_t runtime_ns;
+	bool cut_end; /* the end of the run is not in the part */
+	bool cut; /* to a part of the run, by its events: counters other than those of waits are unknown */
 	uint64_t window_begin_ns,
 		window_end_ns; /* recorded only between these, after the start of the session; 0: no limit */
 	uint64_t taken_ns; /* alive: when reading began; all that is older is known to have been so then */

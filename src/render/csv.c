@@ -76,11 +76,11 @@ static void titles(FILE *out)
 
 /* The counters from a column on, up to the first column that has none. Empty where the kind does not have
  * it. */
-static void counters_put(FILE *out, const struct counters *c, enum lock_kind kind, unsigned int column)
+static void counters_put(FILE *out, const struct report_row *row, enum lock_side side, unsigned int column)
 {
 	for (unsigned int i; (i = counter_in(column)) < COUNTERS; column++) {
-		if (counter_of(i, kind) && (i != COUNTER_acquired || !kind_has(kind, TRAIT_WAITS_ONLY)))
-			number(out, c->all[i]);
+		if (counter_of(i, row->kind) && report_counter_known(row, i))
+			number(out, row->side[side].all[i]);
 		else
 			fputc(',', out);
 	}
@@ -101,13 +101,13 @@ static void line(FILE *out, const struct report_process *e, const struct report_
 	text(out, e->program);
 	number(out, e->pid);
 	number(out, row->instances);
-	counters_put(out, c, row->kind, FIRST_COUNTER);
+	counters_put(out, row, side, FIRST_COUNTER);
 	durations(out, &c->wait);
 	if (kind_has(row->kind, TRAIT_HOLDS))
 		durations(out, &c->hold);
 	else
 		fputs(",,,,,,", out);
-	counters_put(out, c, row->kind, TIMES_TO + 1);
+	counters_put(out, row, side, TIMES_TO + 1);
 	fputs("\r\n", out);
 }
 

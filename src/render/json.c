@@ -119,6 +119,8 @@ static void window(struct json_out *j, const struct report_process *e)
 	json_emit(j, "begin_ns", json_count(e->first->window_begin_ns));
 	if (e->first->window_end_ns)
 		json_emit(j, "end_ns", json_count(e->first->window_end_ns));
+	if (e->first->cut)
+		json_emit(j, "by_events", json_true());
 	json_close(j);
 }
 

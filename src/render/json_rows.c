@@ -59,7 +59,7 @@ static void side(struct json_out *j, json_t *o, const struct report_row *row, en
 	for (unsigned int i = 0; i < COUNTERS; i++) {
 		if (!counter_infos[i].name || !counter_of(i, row->kind))
 			continue;
-		if (i == COUNTER_acquired && kind_has(row->kind, TRAIT_WAITS_ONLY))
+		if (!report_counter_known(row, i))
 			json_set(j, o, counter_infos[i].name, json_null());
 		else
 			json_set_count(j, o, counter_infos[i].name, c->all[i]);

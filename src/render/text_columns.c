@@ -123,7 +123,7 @@ static void cell_counter(char *out, const struct line *l, unsigned int counter)
 	}
 	if (info->whole)
 		n = l->row->side[0].all[counter] + l->row->side[1].all[counter];
-	if (counter == COUNTER_acquired && kind_has(l->row->kind, TRAIT_WAITS_ONLY))
+	if (!report_counter_known(l->row, counter))
 		snprintf(out, CELL_SIZE, "-"); /* not known */
 	else
 		put_count(out, n);

@@ -38,6 +38,16 @@ static void window(const struct text_out *t, const struct report_process *e)
 		return;
 	number_ns(begin, p->window_begin_ns);
 	number_ns(span, p->window_end_ns - p->window_begin_ns);
+	if (p->cut) {
+		text_line(
+			t,
+			"this is of %s from %s after the start on (--since, --until), by events: waits count "
+			"as far as they lie in it, holds if others waited or they had waited; other counts "
+			"are "
+			"not known.",
+			span, begin);
+		return;
+	}
 	if (p->runtime_ns == 0)
 		text_line(t, "nothing was recorded: it ended before %s after the start (--after).", begin);
 	else if (!p->window_end_ns)
@@ -167,13 +177,11 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 		libc += kind_has(e->locks[i].kind, TRAIT_LIBC) ? instances : 0;
 	}
 	concentration(e, few, sizeof(few));
-	if (e->first->config.contended_only)
-		text_line(t,
-			  "%s lock%s, %s contended acquisition%s; others were not counted "
-			  "(--contended-only).%s",
+	if (e->first->config.contended_only || e->first->cut)
+		text_line(t, "%s lock%s, %s contended acquisition%s; others were not counted%s.%s",
 			  number_count(locks, n), n == 1 ? "" : "s",
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
-			  few);
+			  e->first->cut ? "" : " (--contended-only)", few);
 	else if (waits_only)
 		text_line(t,
 			  "%s lock%s, %s contended acquisition%s; others are not seen of the %s that %s.%s",
@@ -303,7 +311,7 @@ void text_foot(const struct text_out *t, const struct report_process *e)
 	if (!e->first->unwinder)
 		text_line(t, "libunwind was not found in the program: stacks have one frame.");
 	text_losses(t, e);
-	if (e->overhead_ns)
+	if (e->overhead_ns && !e->first->cut)
 		text_line(t, "profiling cost %s%s of the thread time (estimate). %s event%s lost.",
 			  e->overhead_ns < e->thread_time_ns / 1000 ? "less than " : "about ",
 			  e->overhead_ns < e->thread_time_ns / 1000

@@ -109,7 +109,7 @@ bool trace_is_server(const struct trace *t)
 	const struct model_process *p = t->process;
 	const struct strand *s;
 
-	if (p->end == PROCESS_ALIVE || p->end == PROCESS_UNKNOWN || p->end == PROCESS_KILLED ||
+	if (p->cut_end || p->end == PROCESS_ALIVE || p->end == PROCESS_UNKNOWN || p->end == PROCESS_KILLED ||
 	    p->end == PROCESS_ENDED)
 		return true;
 	if (t->main == MODEL_NONE)
