@@ -2,8 +2,8 @@
 /*
  * Futex calls by syscall(): the locks of Rust, GLib, Qt 6, C++20 and of whoever builds his own. What a call
  * means is told here; episodes.h says what is made of it. A call that neither sleeps nor wakes anybody must
- * cost next to nothing. Nothing that the arguments point to is read: the kernel says EFAULT where we would
- * crash.
+ * cost next to nothing. Nothing that the arguments point to is read unless it was found readable: the kernel says EFAULT
+ * where we would crash.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -58,9 +58,14 @@ static struct plan plan_of(long number, const long a[6])
 				      { .address = word, .expected = (uint32_t)a[1], .compares = true },
 				      NULL };
 	case SYS_futex_wake: return (struct plan){ WAKES, { .address = word }, NULL };
-	/* Both name their words in an array. It stands for the words: whose wait is for several, waits for work. */
-	case SYS_futex_waitv: return (struct plan){ WAITS, { .address = word, .condition = true }, NULL };
-	case SYS_futex_requeue: return (struct plan){ NEITHER, { .address = NULL }, NULL };
+	case SYS_futex_waitv:
+		return (struct plan){ WAITS, episode_first_word(word, (unsigned int)a[1]), NULL };
+	case SYS_futex_requeue: {
+		struct plan p = { WAKES, episode_first_word(word, 2), NULL };
+
+		p.word.condition = true;
+		return p;
+	}
 	default: return plan_futex(a);
 	}
 }

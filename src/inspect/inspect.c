@@ -35,7 +35,7 @@ static bool all_wait(const struct inspect_private *v)
 		const struct inspect_object *o = t->object == INSPECT_NONE ? NULL : &v->i.objects[t->object];
 
 		if (!o || !t->still || t->timed || o->shared || o->owner == OWNER_ELSEWHERE ||
-		    o->kind == INSPECT_FUTEX || o->kind == INSPECT_FILE || o->kind == INSPECT_SPIN)
+		    o->kind == INSPECT_FILE || o->kind == INSPECT_SPIN)
 			return false;
 	}
 	return true;

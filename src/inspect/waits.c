@@ -322,6 +322,19 @@ static bool foreign_library(struct target *t, const struct unwound *u)
 	return m && strstr(m->path, "musl");
 }
 
+/* A lock of the program's own, or of a library that builds its own: the C library's layouts do not hold. */
+static bool own_futex(struct naming *n, const struct target_thread *thread, const struct unwound *u,
+		      uint64_t futex, struct wait_found *ret)
+{
+	const char *function = u->n ? naming_function(n, u, 0) : NULL;
+
+	if (!function || strcmp(function, "syscall") != 0 || inherits(&thread->call))
+		return false;
+	ret->kind = INSPECT_FUTEX;
+	ret->address = futex;
+	return true;
+}
+
 bool wait_find(struct target *t, struct naming *n, const struct target_thread *thread,
 	       const struct unwound *u, struct wait_found *ret)
 {
@@ -354,6 +367,8 @@ bool wait_find(struct target *t, struct naming *n, const struct target_thread *t
 		ret->address = futex;
 		return true;
 	}
+	if (api == API_NONE && own_futex(n, thread, u, futex, ret))
+		return true;
 	by_function(t, thread, u, api, frame, futex, expected, ret);
 	if (ret->kind == INSPECT_FUTEX && api == API_NONE && expected != 0 && u->n &&
 	    naming_libc(t, u->pc[0]))

@@ -10,6 +10,7 @@
 #include "src/record/memory.h"
 #include "src/record/use.h"
 #include "src/record/waited.h"
+#include "src/unwind/probe.h"
 
 /* A wake makes it this much surer that a word is a mutex's, up to so much. A late wait takes one away: the thread may
  * only have been delayed on its way to it. */
@@ -62,6 +63,21 @@ static uint8_t kind_of(uint32_t lock, const struct futex_word *word)
 	if (lock != 0 && kind_has(l->kind, TRAIT_HOLDS) && !kind_has(l->kind, TRAIT_SIDES))
 		return l->kind;
 	return word->kind ? word->kind : KIND_FUTEX;
+}
+
+struct futex_word episode_first_word(const void *vector, unsigned int n)
+{
+	const uint64_t *entry = vector; /* struct futex_waitv: value, address, flags */
+
+	if (n == 0 || (uintptr_t)vector % sizeof(uint32_t) || !probe_readable(entry) ||
+	    !probe_readable((const char *)(entry + 2) - 1))
+		return (struct futex_word){ .address = vector, .condition = true };
+	return (struct futex_word){
+		.address = (const void *)(uintptr_t)entry[1],
+		.expected = (uint32_t)entry[0],
+		.compares = n == 1,
+		.condition = n > 1,
+	};
 }
 
 static struct episode *episode_make(struct thread *t, const void *address, struct use use)

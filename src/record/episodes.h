@@ -46,6 +46,10 @@ struct futex_word {
 	uint8_t kind; /* what it is if nothing else is known: KIND_FUTEX, or another of that trait; 0: KIND_FUTEX */
 };
 
+/* The word that the first of n entries at `vector` names, as futex_waitv() and futex_requeue() take them. A wait for
+ * several is for work. What cannot be read stands for itself. */
+struct futex_word episode_first_word(const void *vector, unsigned int n);
+
 /* A waiting call that is going on. Lives on the stack of a wrapper. */
 struct futex_wait {
 	struct futex_word word;

@@ -96,7 +96,8 @@ END
 if "${CXX:-c++}" -g -O1 -pthread -o vm vm.cc 2>err; then
 	expect 0 "$mutrace" --all --json=vm.json ./vm
 	says "condition in a Java monitor or park; for which, use async-profiler"
-	check_json vm.json 'p["conditions"][0]["name"] == "a Java monitor or park; for which, use async-profiler"'
+	check_json vm.json \
+		'p["conditions"][0]["name"] == "a Java monitor or park; for which, use async-profiler"'
 fi
 
 # Eight equal frames, and then left() or right().

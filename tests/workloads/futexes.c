@@ -21,7 +21,7 @@
 #define NOINLINE __attribute__((noinline, noclone))
 
 static atomic_uint mutex_word, bitset_word, pi_word, op_word, new_word, queue_word, park_word, cond_word,
-	storm_word;
+	storm_word, vector_word, idle_word, requeue_word, inherit_word;
 static atomic_int held, going, done, waiter_tid;
 
 static long futex(atomic_uint *word, int op, unsigned int value, void *more, void *word2, unsigned int value3)
@@ -128,6 +128,70 @@ static NOINLINE void cond_signal(void)
 	__asm__ volatile("");
 }
 
+/* struct futex_waitv, which older headers do not have */
+struct entry {
+	uint64_t value, address;
+	uint32_t flags, reserved;
+};
+
+static struct entry entry(atomic_uint *word, unsigned int value)
+{
+	return (struct entry){ value, (uintptr_t)word, FUTEX2_SIZE_U32 | FUTEX2_PRIVATE, 0 };
+}
+
+/* For two words at once. */
+static NOINLINE void vector_take(void)
+{
+	struct entry both[2] = { entry(&vector_word, atomic_load(&vector_word)), entry(&idle_word, 0) };
+
+	atomic_fetch_add(&going, 1);
+	syscall(449, both, 2, 0, NULL, 0);
+}
+
+static NOINLINE void vector_put(void)
+{
+	atomic_fetch_add(&vector_word, 1);
+	futex(&vector_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+static NOINLINE void requeue_wait(void)
+{
+	unsigned int seen = atomic_load(&requeue_word);
+
+	atomic_fetch_add(&going, 1);
+	syscall(455, &requeue_word, seen, ~0u, FUTEX2_SIZE_U32 | FUTEX2_PRIVATE, NULL, 0);
+	mutex_lock();
+	mutex_unlock();
+}
+
+static NOINLINE void requeue_signal(void)
+{
+	unsigned int now = atomic_fetch_add(&requeue_word, 1) + 1;
+	struct entry both[2] = { entry(&requeue_word, now), entry(&mutex_word, 0) };
+
+	syscall(456, both, 0, 1, 1);
+	__asm__ volatile("");
+}
+
+/* A condition with a priority-inheriting mutex, which the kernel takes for the waiter. */
+static NOINLINE void inherit_wait(void)
+{
+	unsigned int seen = atomic_load(&inherit_word);
+
+	atomic_fetch_add(&going, 1);
+	if (futex(&inherit_word, FUTEX_WAIT_REQUEUE_PI_PRIVATE, seen, NULL, &pi_word, 0) == 0)
+		pi_unlock();
+}
+
+static NOINLINE void inherit_signal(void)
+{
+	unsigned int now = atomic_fetch_add(&inherit_word, 1) + 1;
+
+	futex(&inherit_word, FUTEX_CMP_REQUEUE_PI_PRIVATE, 1, NULL, &pi_word, now);
+	__asm__ volatile("");
+}
+
 struct load {
 	const char *name;
 	void (*wait)(void), (*after)(void);  /* the waiter's */
@@ -143,6 +207,9 @@ static const struct load loads[] = {
 	{ "queue", queue_take, NULL, NULL, queue_put },
 	{ "park", park, NULL, NULL, unpark },
 	{ "cond", cond_wait, NULL, NULL, cond_signal },
+	{ "vector", vector_take, NULL, NULL, vector_put },
+	{ "requeue", requeue_wait, NULL, NULL, requeue_signal },
+	{ "inherit", inherit_wait, NULL, NULL, inherit_signal },
 };
 
 static NOINLINE void *waiter(void *data)
@@ -177,6 +244,12 @@ static NOINLINE void holder(const struct load *l)
 	}
 }
 
+static NOINLINE void *stuck(void *data)
+{
+	mutex_lock();
+	return data;
+}
+
 static atomic_long contended;
 
 static void *storm(void *data)
@@ -202,13 +275,20 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
 		if (strcmp(name, loads[i].name) != 0)
 			continue;
-		if (strcmp(name, "new") == 0 && syscall(454, &new_word, ~0u, 1, FUTEX2_SIZE_U32) < 0)
+		if ((strcmp(name, "new") == 0 || strcmp(name, "requeue") == 0 ||
+		     strcmp(name, "vector") == 0) &&
+		    syscall(454, &new_word, ~0u, 1, FUTEX2_SIZE_U32) < 0)
 			return 77; /* an older kernel */
 		pthread_create(&thread[0], NULL, waiter, (void *)&loads[i]);
 		await_step(&waiter_tid, 1);
 		holder(&loads[i]);
 		pthread_join(thread[0], NULL);
 		return 0;
+	}
+	if (strcmp(name, "stuck") == 0) { /* for ever */
+		mutex_lock();
+		pthread_create(&thread[0], NULL, stuck, NULL);
+		pthread_join(thread[0], NULL);
 	}
 	if (strcmp(name, "storm") != 0)
 		return 2;
