@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "src/analysis/counters.h"
 #include "src/base/match.h"
@@ -373,6 +374,8 @@ int report_window(struct model *m, const struct report_options *o, char *error);
 int report_new(struct model *m, const struct report_options *o, struct report **ret);
 /* Takes NULL. */
 void report_free(struct report *r);
+/* Writes the names of all addresses, for a session that is packed. */
+void report_save_names(const struct report *r, FILE *to);
 
 /* For those that show single events. The row of a lock of one of the entry's processes; NULL: none, or the filter keeps it
  * out. */

@@ -43,6 +43,39 @@ static void progress_clear(struct progress *p)
 		p->shown = false;
 }
 
+/* The names of sessions that were packed. 0 or -ENOMEM. */
+static int saved_names(struct report_private *v, struct symbolizer_options *so)
+{
+	const struct model *m = v->model;
+	size_t size = 0;
+
+	so->saved_only = m->n_sessions != 0;
+	for (size_t i = 0; i < m->n_sessions; i++) {
+		size += m->sessions[i].names ? m->sessions[i].names_size + 1 : 0;
+		so->saved_only = so->saved_only && m->sessions[i].names;
+	}
+	if (size == 0)
+		return 0;
+	so->saved = pool_take(&v->pool, size + 1);
+	if (!so->saved)
+		return -ENOMEM;
+	size = 0;
+	for (size_t i = 0; i < m->n_sessions; i++) {
+		if (!m->sessions[i].names)
+			continue;
+		memcpy(so->saved + size, m->sessions[i].names, m->sessions[i].names_size);
+		size += m->sessions[i].names_size;
+		so->saved[size++] = '\n';
+	}
+	return 0;
+}
+
+void report_save_names(const struct report *r, FILE *to)
+{
+	if (r->priv->symbolizer)
+		symbolizer_save(r->priv->symbolizer, to);
+}
+
 int symbols_open(struct report_private *v, bool foreign)
 {
 	const struct report_options *o = v->options;
@@ -82,6 +115,8 @@ int symbols_open(struct report_private *v, bool foreign)
 		so.progress = progress_show;
 		so.progress_data = progress;
 	}
+	if (saved_names(v, &so) < 0)
+		return -ENOMEM;
 	r = symbolizer_new(&v->symbolizer, &so);
 	if (r < 0)
 		return r;

@@ -36,6 +36,7 @@ int command_diff(struct options *o, int argc, char **argv);
 int command_check(struct options *o, int argc, char **argv);
 int command_top(struct options *o, int argc, char **argv);
 int command_completions(struct options *o, int argc, char **argv);
+int command_pack(struct options *o, int argc, char **argv);
 int command_hang(struct options *o, int argc, char **argv);
 
 #endif

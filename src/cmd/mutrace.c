@@ -11,6 +11,8 @@ static const struct command commands[] = {
 	  "compare two runs (sessions, JSON reports, baselines), lock by lock" },
 	{ "check", FOR_CHECK, true, command_check, "check [OPTION...] -- PROGRAM [ARGUMENT...]",
 	  "run PROGRAM, or read SESSION and JSON files, and fail if a lock is over its limits" },
+	{ "pack", FOR_PACK, false, command_pack, "pack [OPTION...] SESSION [FILE]",
+	  "make one file of a session and its names, to be reported on another machine" },
 	{ "hang", FOR_HANG, false, command_hang, "hang [OPTION...] PID|CORE",
 	  "tell which threads of a process or core file wait for which others right now" },
 	{ "top", FOR_TOP, false, command_top, "top [OPTION...] [SESSION|PID]",

@@ -143,7 +143,7 @@ const struct option_spec option_specs[] = {
 	  "links to places on a terminal: none, file, vscode, or a URL with {path}, {line}, {host}" },
 	{ GROUP_NAMES, 0, "helper", "GLOB", FOR_READING, ARG_LIST, AT(helpers), 0, 0,
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
-	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING, ARG_STRING, AT(report.sysroot), 0, 0,
+	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING | FOR_PACK, ARG_STRING, AT(report.sysroot), 0, 0,
 	  "look for programs and debug files below DIR" },
 	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN, ARG_FLAG32, AT(config.track_rt), 0, 0,
 	  "tell which locks realtime threads use" },

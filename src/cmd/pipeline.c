@@ -7,9 +7,25 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "src/cmd/unpack.h"
 #include "src/compare/digest.h"
 #include "src/render/html/html.h"
 #include "src/render/json.h"
+
+/* A session, or a pack of one. The model keeps no file. */
+static int load(struct model *m, const char *path, char *error)
+{
+	char *dir = NULL;
+	int r;
+
+	if (!unpack_wanted(path))
+		return model_load(m, path, error);
+	r = unpack(path, &dir, error);
+	if (r == 0)
+		r = model_load(m, dir, error);
+	unpack_remove(dir);
+	return r;
+}
 
 int pipeline_analyse(struct pipeline *p, const char *const *paths, size_t n_paths,
 		     const struct report_options *o, char *error)
@@ -19,7 +35,7 @@ int pipeline_analyse(struct pipeline *p, const char *const *paths, size_t n_path
 	*p = (struct pipeline){ 0 };
 	r = model_new(&p->model);
 	for (size_t i = 0; i < n_paths && r == 0; i++) {
-		r = model_load(p->model, paths[i], error);
+		r = load(p->model, paths[i], error);
 		if (r < 0)
 			goto fail;
 	}

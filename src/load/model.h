@@ -330,7 +330,9 @@ struct model_session {
 	uint64_t end_ns, end_realtime_ns; /* with finished: after the start; and the clock then, 0 unknown */
 	size_t skipped;                   /* image files that could not be read */
 	const char *skipped_why;          /* of the first of them, NULL if none */
-	const char **moments;             /* --when-waiting: what was seen then, text from the session */
+	char *names; /* of a session that was packed, see symbolizer_save(); NULL: it was not */
+	size_t names_size;
+	const char **moments; /* --when-waiting: what was seen then, text from the session */
 	size_t n_moments;
 	uint32_t unrecorded; /* processes that found no room for their image */
 };

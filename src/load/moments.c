@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The files "moment.N" of a session, as text, into the model. Runs in mutrace. Called by session.c. */
+/* The files "moment.N" and "names" of a session, as text, into the model. Runs in mutrace. Called by session.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "src/load/tables.h"
+#include "src/session/format.h"
 #include "src/session/moments.h"
 
 static int moment_read(struct model *m, int fd, uint64_t size, struct model_session *s)
@@ -41,4 +42,22 @@ int moments_read(struct model *m, int dir, struct model_session *s)
 		close(fd);
 	}
 	return r;
+}
+
+#define NAMES_MOST (256u << 20)
+
+int packed_names_read(struct model *m, int dir, struct model_session *s)
+{
+	unsigned int uid;
+	uint64_t size;
+	int64_t got;
+	int fd = file_open(dir, SESSION_NAMES, &size, &uid);
+
+	if (fd < 0)
+		return 0;
+	s->names = size <= NAMES_MOST ? pool_take(&m->tables->pool, size + 1) : NULL;
+	got = s->names ? file_read(fd, s->names, size, 0) : 0;
+	s->names_size = got > 0 ? (size_t)got : 0;
+	close(fd);
+	return s->names || size > NAMES_MOST ? 0 : -ENOMEM;
 }

@@ -229,7 +229,8 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	r = session_file_read(dir, path, c, &s.foreign, error);
 	if (r < 0)
 		goto out;
-	if ((r = asleep_read(dir, c)) == 0 && (r = moments_read(m, dir, &s)) == 0)
+	if ((r = asleep_read(dir, c)) == 0 && (r = moments_read(m, dir, &s)) == 0 &&
+	    (r = packed_names_read(m, dir, &s)) == 0)
 		r = names_find(dir, only, &names, &n);
 	if (r < 0) {
 		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be read: %s", path, strerror(-r));

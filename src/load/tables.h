@@ -70,5 +70,6 @@ void process_clear(struct model_process *p);
 
 /* moments.c: 0 or -ENOMEM. */
 int moments_read(struct model *m, int dir, struct model_session *s);
+int packed_names_read(struct model *m, int dir, struct model_session *s);
 
 #endif

@@ -189,6 +189,7 @@ static bool remove_one(int dir, const char *name, void *data)
 	(void)data;
 	if (strcmp(name, SESSION_FILE) == 0 || strcmp(name, SESSION_OPTIONS) == 0 ||
 	    strcmp(name, SESSION_ASLEEP) == 0 || strcmp(name, SESSION_COMMON) == 0 ||
+	    strcmp(name, SESSION_NAMES) == 0 ||
 	    strncmp(name, SESSION_MOMENT_PREFIX, strlen(SESSION_MOMENT_PREFIX)) == 0 ||
 	    strncmp(name, SESSION_IMAGE_PREFIX, strlen(SESSION_IMAGE_PREFIX)) == 0)
 		unlinkat(dir, name, 0);

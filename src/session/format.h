@@ -41,6 +41,8 @@
 #define SESSION_OPTIONS \
 	"options" /* of a session made by hand: NUL-separated, the working directory and the options */
 #define SESSION_IMAGE_PREFIX "image."
+#define SESSION_NAMES \
+	"names" /* of a session that was packed: of all addresses, see src/symbols/sym_saved.c */
 #define SESSION_ENV "MUTRACE_SESSION" /* absolute path of the session's directory */
 
 #define REF_UNIT 8u

@@ -14,6 +14,7 @@
 
 #include "src/symbols/sym_lookup.h"
 
+#define DEATHS_MAX 2u   /* then it is asked no more */
 #define ENGINES_MAX 16u /* kept running at a time, each of another file */
 
 static struct symbol_frame unknown[1]; /* the answer where nothing is known */
@@ -33,6 +34,13 @@ int sym_file_new(struct sym_file **ret, struct sym_asker *asker, const struct sy
 	}
 	*ret = f;
 	return 0;
+}
+
+void sym_file_ask_nothing(struct sym_file *f)
+{
+	f->deaths = DEATHS_MAX;
+	f->state_known = true;
+	f->state = SYMBOL_MODULE_MISSING;
 }
 
 const struct sym_spec *sym_file_spec(const struct sym_file *f)
@@ -116,7 +124,7 @@ int sym_file_engine(struct sym_file *f, struct sym_running **ret)
 		*ret = &f->engine;
 		return 0;
 	}
-	if (f->deaths > 1)
+	if (f->deaths >= DEATHS_MAX)
 		return -EPIPE;
 	while (f->asker->engines >= ENGINES_MAX)
 		stop(f->asker->oldest);

@@ -22,6 +22,8 @@ struct sym_asker {
 /* Copies spec's path, not its sysroot and directories. 0 or -errno. */
 int sym_file_new(struct sym_file **ret, struct sym_asker *asker, const struct sym_spec *spec);
 void sym_file_free(struct sym_file *f);
+/* Nothing is known of it but what was kept: no engine is started. */
+void sym_file_ask_nothing(struct sym_file *f);
 const struct sym_spec *sym_file_spec(const struct sym_file *f);
 
 int sym_file_want(struct sym_file *f, uint64_t address);

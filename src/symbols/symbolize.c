@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "src/symbols/sym_ask.h"
+#include "src/symbols/sym_saved.h"
 
 #define BUCKETS 1024u
 
@@ -33,6 +34,7 @@ struct symbolizer {
 	char *sysroot;
 	char **debug_dirs;
 	bool no_demangle, no_lines;
+	bool closed; /* answers were kept: no file is looked into */
 	void (*progress)(void *data, size_t done, size_t total);
 	void *progress_data;
 	struct bucket_entry *files;
@@ -66,21 +68,6 @@ static int copy_options(struct symbolizer *s, const struct symbolizer_options *o
 	s->progress = o->progress;
 	s->progress_data = o->progress_data;
 	s->asker.in_process = o->in_process;
-	return 0;
-}
-
-int symbolizer_new(struct symbolizer **ret, const struct symbolizer_options *options)
-{
-	static const struct symbolizer_options defaults;
-	struct symbolizer *s = calloc(1, sizeof(*s));
-
-	if (!s)
-		return -ENOMEM;
-	if (copy_options(s, options ? options : &defaults) < 0) {
-		symbolizer_free(s);
-		return -ENOMEM;
-	}
-	*ret = s;
 	return 0;
 }
 
@@ -144,8 +131,38 @@ static int find_file(struct symbolizer *s, const char *path, const uint8_t *buil
 	r = sym_file_new(&s->files[s->file_count].file, &s->asker, &spec);
 	if (r < 0)
 		return r;
+	if (s->closed)
+		sym_file_ask_nothing(s->files[s->file_count].file);
 	*ret = s->file_count++;
 	*bucket = *ret + 1;
+	return 0;
+}
+
+static struct sym_file *saved_file(void *data, const char *path, const uint8_t *build_id, size_t size)
+{
+	struct symbolizer *s = data;
+	size_t file;
+
+	if (find_file(s, path, build_id, size, &file) < 0)
+		return NULL;
+	sym_file_ask_nothing(s->files[file].file);
+	return s->files[file].file;
+}
+
+int symbolizer_new(struct symbolizer **ret, const struct symbolizer_options *options)
+{
+	static const struct symbolizer_options defaults;
+	struct symbolizer *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->closed = options && options->saved_only;
+	if (copy_options(s, options ? options : &defaults) < 0 ||
+	    (options && options->saved && sym_saved_read(options->saved, saved_file, s) < 0)) {
+		symbolizer_free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
 	return 0;
 }
 
@@ -279,6 +296,12 @@ int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address,
 	*ret_part = v.part;
 	*ret_size = v.size;
 	return 0;
+}
+
+void symbolizer_save(const struct symbolizer *s, FILE *to)
+{
+	for (size_t i = 0; i < s->file_count; i++)
+		sym_saved_write(to, s->files[i].file);
 }
 
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module)

@@ -14,12 +14,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct symbolizer;
 
 struct symbolizer_options {
 	const char *sysroot;           /* put before module paths and debug directories; NULL: none */
 	const char *const *debug_dirs; /* NULL-terminated; NULL: /usr/lib/debug */
+	/* what symbolizer_save() wrote: the files that it is of are not looked into. Changed, must outlive the symbolizer;
+	 * NULL: none */
+	char *saved;
+	bool saved_only; /* nor is any other file */
 	bool no_demangle;
 	bool no_lines;   /* names from symbol tables only, no DWARF */
 	bool in_process; /* no child processes for libbfd; for sanitizers and debuggers */
@@ -85,6 +90,9 @@ int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, cons
  * the variable's size. -ENOENT: the address is in no known variable. */
 int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address, const char **ret_part,
 			     uint64_t *ret_size);
+
+/* Writes all that was asked, with its answers. */
+void symbolizer_save(const struct symbolizer *s, FILE *to);
 
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module);
 

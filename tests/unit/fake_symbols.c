@@ -124,6 +124,12 @@ int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address,
 	return -ENOENT;
 }
 
+void symbolizer_save(const struct symbolizer *s, FILE *to)
+{
+	(void)s;
+	(void)to;
+}
+
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module)
 {
 	(void)s;
