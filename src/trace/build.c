@@ -90,12 +90,20 @@ static bool holds_at_end(const struct stream *s, uint32_t lock)
 	return false;
 }
 
-/* Acquisitions whose release is not known must not keep the lock for ever. */
+/* An acquisition whose release is not known must not keep the lock for ever. Of a futex it may be no lock, and the wait
+ * one for a wake. */
+static void wait_settle(struct stream *s, struct op *o)
+{
+	unsigned int kind = s->t->process->locks[o->lock].kind;
+
+	if (!holds_at_end(s, o->lock))
+		o->type = kind_has(kind, TRAIT_WAITS_ONLY) ? OP_WAIT : OP_PAUSE;
+}
+
 static void waits_settle(struct stream *s)
 {
 	for (uint32_t i = 0; i < s->n_waits; i++)
-		if (!holds_at_end(s, s->t->ops[s->waits[i]].lock))
-			s->t->ops[s->waits[i]].type = OP_PAUSE;
+		wait_settle(s, &s->t->ops[s->waits[i]]);
 	s->n_waits = 0;
 }
 
@@ -171,7 +179,7 @@ static int take_wait(struct stream *s, const struct model_event *e)
 		return 0;
 	o->type = OP_LOCK;
 	if (s->n_waits == WAITS_OPEN) {
-		s->t->ops[s->waits[0]].type = OP_PAUSE;
+		wait_settle(s, &s->t->ops[s->waits[0]]);
 		memmove(s->waits, s->waits + 1, --s->n_waits * sizeof(*s->waits));
 	}
 	s->waits[s->n_waits++] = s->t->n_ops - 1;

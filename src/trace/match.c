@@ -82,6 +82,19 @@ static void ended(struct op *o, uint64_t at)
 		o->lag = o->t1 - at < UINT32_MAX ? (uint32_t)(o->t1 - at) : UINT32_MAX;
 }
 
+/* A wake of a futex may have ended several waits. */
+static void wait_ended(struct matching *m, uint32_t op, const struct op *woken)
+{
+	struct op *o = &m->t->ops[op];
+
+	active_remove(m, op);
+	if (o->arg != 0 || !woken || woken->t0 <= o->t0 ||
+	    !kind_has(m->t->process->locks[o->lock].kind, TRAIT_WAITS_ONLY))
+		return;
+	o->arg = woken->arg + 1;
+	ended(o, woken->t0);
+}
+
 /* The last to come to a barrier ends the waits of all. */
 static void arrived(struct matching *m, uint32_t op)
 {
@@ -128,7 +141,7 @@ static void latency(struct matching *m, struct op *o, uint64_t released)
 
 static void walk(struct matching *m)
 {
-	const struct op *released = NULL;
+	const struct op *released = NULL, *woken = NULL; /* the last ones of the lock */
 	uint32_t lock = MODEL_NONE;
 
 	for (size_t i = 0; i < m->n; i++) {
@@ -136,10 +149,12 @@ static void walk(struct matching *m)
 		struct op *o = &m->t->ops[x->op];
 
 		if (x->lock != lock) {
-			released = NULL;
+			released = woken = NULL;
 			m->n_active = 0;
 			lock = x->lock;
 		}
+		if (x->type == SIGNALLED)
+			woken = o;
 		if (x->type == WAIT_BEGINS && m->n_active < ACTIVE_MOST)
 			m->active[m->n_active++] = x->op;
 		else if (x->type == ARRIVED)
@@ -149,7 +164,7 @@ static void walk(struct matching *m)
 		else if (x->type == RELEASED)
 			released = o;
 		else if (x->type == WAIT_ENDS && o->type == OP_WAIT)
-			active_remove(m, x->op);
+			wait_ended(m, x->op, woken);
 		else if (x->type == WAIT_ENDS && released && released->t0 > o->t0)
 			latency(m, o, released->t0);
 	}
