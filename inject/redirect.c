@@ -24,13 +24,17 @@
 #define RELOC_SYMBOL(info) ELF32_R_SYM(info)
 #endif
 
+#define SIEVE 4096u
+
 /* All functions of libraries that are loaded, while a scan goes on. */
 struct scan {
 	struct redirect_library *libraries;
 	size_t n;
-	uintptr_t low, high; /* of the originals */
+	uintptr_t low, high; /* of the functions that are looked for */
 	uintptr_t page;
-	bool unfinished; /* an object was passed by that another thread is still loading */
+	bool undo;                  /* ours are looked for, and give way to the originals */
+	bool unfinished;            /* an object was passed by that another thread is still loading */
+	uint64_t maybe[SIEVE / 64]; /* a bit by a hash of each */
 };
 
 /* A loaded object. */
@@ -39,6 +43,8 @@ struct object {
 	const ElfW(Dyn) * dynamic;
 	const ElfW(Sym) * symbols;
 	const char *strings, *soname;
+	const uint16_t *versions;   /* of each symbol; NULL: none */
+	const ElfW(Verneed) * need; /* what the numbers mean */
 	uintptr_t relro, relro_end;
 	const ElfW(Phdr) * headers;
 	size_t n_headers;
@@ -86,6 +92,8 @@ static bool object_read(const struct dl_phdr_info *info, struct object *o)
 		case DT_SYMTAB: o->symbols = (const void *)pointer(o, e); break;
 		case DT_STRTAB: o->strings = (const void *)pointer(o, e); break;
 		case DT_SONAME: soname = e->d_un.d_val; break;
+		case DT_VERSYM: o->versions = (const void *)pointer(o, e); break;
+		case DT_VERNEED: o->need = (const void *)pointer(o, e); break;
 		default: break;
 		}
 	}
@@ -118,17 +126,12 @@ static int find_libraries(struct dl_phdr_info *info, size_t size, void *data)
 		for (size_t k = 0; k < l->n; k++) {
 			struct redirect *r = &l->functions[k];
 			void *address;
-			uintptr_t a;
 
 			r->found = strchr(r->name, '*') ? defined_like(o.base, o.dynamic, r->name) : r->name;
 			address = r->found ? defined_address(o.base, o.dynamic, r->found) : NULL;
-			a = (uintptr_t)address;
 			__atomic_store_n(r->original, address, __ATOMIC_RELEASE);
-			if (!address)
-				continue;
-			l->found = true;
-			s->low = a < s->low ? a : s->low;
-			s->high = a > s->high ? a : s->high;
+			if (address)
+				l->found = true;
 		}
 	}
 	return 0;
@@ -144,7 +147,8 @@ static int count_definers(struct dl_phdr_info *info, size_t size, void *data)
 	if (!object_read(info, &o))
 		return 0;
 	for (size_t i = 0; i < s->n; i++)
-		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
+		for (size_t k = 0; s->libraries[i].found && !s->libraries[i].given && k < s->libraries[i].n;
+		     k++) {
 			struct redirect *r = &s->libraries[i].functions[k];
 
 			r->definers += r->found && defined_address(o.base, o.dynamic, r->found);
@@ -152,26 +156,81 @@ static int count_definers(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-static const struct redirect *by_value(const struct scan *s, uintptr_t value)
+static size_t sieve(uintptr_t value)
 {
-	if (value < s->low || value > s->high)
+	return (value ^ value >> 12) % SIEVE;
+}
+
+/* The address that a slot holds before it is written. */
+static uintptr_t wanted(const struct scan *s, const struct redirect *r)
+{
+	if (!*r->original || !r->ours)
+		return 0;
+	return s->undo ? (uintptr_t)r->ours : (uintptr_t)*r->original;
+}
+
+static void prepare(struct scan *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
+			uintptr_t a = wanted(s, &s->libraries[i].functions[k]);
+
+			if (a == 0)
+				continue;
+			s->maybe[sieve(a) / 64] |= (uint64_t)1 << sieve(a) % 64;
+			s->low = a < s->low ? a : s->low;
+			s->high = a > s->high ? a : s->high;
+		}
+}
+
+/* Two names may have one address (pthread_spin_init() and pthread_spin_unlock()): the slot's own is meant. */
+static const struct redirect *by_value(const struct scan *s, uintptr_t value, const char *name)
+{
+	const struct redirect *found = NULL;
+
+	if (value < s->low || value > s->high || !(s->maybe[sieve(value) / 64] >> sieve(value) % 64 & 1))
 		return NULL;
 	for (size_t i = 0; i < s->n; i++)
 		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++)
-			if ((uintptr_t)*s->libraries[i].functions[k].original == value)
-				return &s->libraries[i].functions[k];
+			if (wanted(s, &s->libraries[i].functions[k]) == value) {
+				if (strcmp(s->libraries[i].functions[k].found, name) == 0)
+					return &s->libraries[i].functions[k];
+				found = found ? found : &s->libraries[i].functions[k];
+			}
+	return found;
+}
+
+/* The version of a symbol that is wanted from another object; NULL: any will do. */
+static const char *version_of(const struct object *o, uint32_t symbol)
+{
+	const ElfW(Verneed) *need = o->need;
+
+	while (o->versions && need) {
+		const ElfW(Vernaux) *one = (const void *)((const char *)need + need->vn_aux);
+
+		for (unsigned int i = 0; i < need->vn_cnt; i++) {
+			if (one->vna_other == (o->versions[symbol] & 0x7fff))
+				return o->strings + one->vna_name;
+			one = (const void *)((const char *)one + one->vna_next);
+		}
+		need = need->vn_next ? (const void *)((const char *)need + need->vn_next) : NULL;
+	}
 	return NULL;
 }
 
-static const struct redirect *by_name(const struct scan *s, const char *name)
+static const struct redirect *by_name(const struct scan *s, const struct object *o, uint32_t symbol)
 {
+	const char *name = o->strings + o->symbols[symbol].st_name, *version;
+
 	for (size_t i = 0; i < s->n; i++)
 		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
 			const struct redirect *r = &s->libraries[i].functions[k];
 
-			if (r->name[0] == name[0] && *r->original && r->definers == 1 &&
-			    strcmp(r->found, name) == 0)
-				return r;
+			if (r->name[0] != name[0] || wanted(s, r) == 0 ||
+			    (r->definers != 1 && !s->libraries[i].given) || strcmp(r->found, name) != 0)
+				continue;
+			version = r->version ? version_of(o, symbol) : NULL;
+			return !version || strcmp(version, r->version) == 0 ? r : NULL;
 		}
 	return NULL;
 }
@@ -214,6 +273,12 @@ static void write_slot(struct scan *s, const struct object *o, uintptr_t *slot, 
 		raw_mprotect((void *)page, s->page, PROT_READ);
 }
 
+/* libunwind is ours, and so are its locks. But it must not walk the loader's list while we use it. */
+static bool is_unwinder(const struct object *o, const struct redirect *r)
+{
+	return strncmp(o->soname, "libunwind.so", 12) == 0 && strcmp(r->name, "dl_iterate_phdr") != 0;
+}
+
 static void redirect_slot(struct scan *s, const struct object *o, uintptr_t offset, uintptr_t info)
 {
 	uintptr_t *slot = (uintptr_t *)(o->base + offset), value;
@@ -225,13 +290,13 @@ static void redirect_slot(struct scan *s, const struct object *o, uintptr_t offs
 	if (RELOC_SYMBOL(info) == 0 || (uintptr_t)slot % sizeof(*slot) != 0)
 		return;
 	value = __atomic_load_n(slot, __ATOMIC_RELAXED);
-	r = by_value(s, value);
+	r = by_value(s, value, o->strings + o->symbols[RELOC_SYMBOL(info)].st_name);
 	/* not bound yet: it leads into the object's own table of stubs */
-	if (!r && type == ARCH_RELOC_JUMP_SLOT && value >= o->low && value < o->high &&
+	if (!r && !s->undo && type == ARCH_RELOC_JUMP_SLOT && value >= o->low && value < o->high &&
 	    o->symbols[RELOC_SYMBOL(info)].st_shndx == SHN_UNDEF)
-		r = by_name(s, o->strings + o->symbols[RELOC_SYMBOL(info)].st_name);
-	if (r)
-		write_slot(s, o, slot, r->ours);
+		r = by_name(s, o, RELOC_SYMBOL(info));
+	if (r && !is_unwinder(o, r))
+		write_slot(s, o, slot, s->undo ? *r->original : r->ours);
 }
 
 static void redirect_in(struct scan *s, const struct object *o, struct relocations list)
@@ -276,25 +341,47 @@ static int redirect_object(struct dl_phdr_info *info, size_t size, void *data)
 	return 0;
 }
 
-bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+static struct scan scan_of(struct redirect_library *libraries, size_t n)
 {
-	struct scan s = {
+	return (struct scan){
 		.libraries = libraries, .n = n, .low = UINTPTR_MAX, .page = (uintptr_t)sysconf(_SC_PAGESIZE)
 	};
+}
+
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+{
+	struct scan s = scan_of(libraries, n);
 
 	for (size_t i = 0; i < n; i++) {
-		libraries[i].found = false;
+		libraries[i].found = libraries[i].given;
 		for (size_t k = 0; k < libraries[i].n; k++)
 			libraries[i].functions[k].definers = 0;
 	}
 	iterate(find_libraries, &s);
+	prepare(&s);
 	if (s.high == 0)
 		return true;
 	iterate(count_definers, &s);
 	iterate(redirect_object, &s);
 	return !s.unfinished;
 }
+
+void redirect_undo(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+{
+	struct scan s = scan_of(libraries, n);
+
+	s.undo = true;
+	prepare(&s);
+	iterate(redirect_object, &s);
+}
 #else
+void redirect_undo(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+{
+	(void)libraries;
+	(void)n;
+	(void)iterate;
+}
+
 bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
 {
 	(void)libraries;

@@ -23,6 +23,7 @@ struct redirect {
 	void *ours;
 	void **original;       /* NULL until the library is loaded */
 	unsigned int definers; /* objects that define the name */
+	const char *version;   /* of the symbol, where there are several; else NULL */
 };
 
 #define REDIRECT_NAMES 3
@@ -31,6 +32,7 @@ struct redirect_library {
 	struct redirect *functions;
 	size_t n;
 	bool found;
+	bool given; /* the originals are known; what a name means in the program is one of them */
 };
 
 typedef int redirect_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
@@ -38,5 +40,7 @@ typedef int redirect_iterate(int (*callback)(struct dl_phdr_info *, size_t, void
 /* Looks for the libraries, and redirects their functions in all objects. iterate: the C library's
  * dl_iterate_phdr(). One thread at a time. False: another thread is loading an object, so look again. */
 bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate);
+/* Puts the originals back in all objects. Not one that is being loaded: there are none of ours in it. */
+void redirect_undo(struct redirect_library *libraries, size_t n, redirect_iterate *iterate);
 
 #endif

@@ -7,6 +7,7 @@
 #include "wrappers/families.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "inject/marks.h"
 #include "inject/redirect.h"
@@ -17,7 +18,7 @@
 struct families families;
 bool families_stale;
 
-#define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0 },
+#define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0, NULL },
 static struct redirect glib[] = {
 #define GLIB(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
@@ -49,7 +50,7 @@ static struct redirect libcxx[] = {
 
 #define LIBRARY(list, ...) \
 	{ \
-		{ __VA_ARGS__ }, list, sizeof(list) / sizeof((list)[0]), false \
+		{ __VA_ARGS__ }, list, sizeof(list) / sizeof((list)[0]), false, false \
 	}
 static struct redirect_library libraries[] = {
 	LIBRARY(glib, "libglib-2.0.so"),
@@ -59,7 +60,10 @@ static struct redirect_library libraries[] = {
 	LIBRARY(absl, "libabsl_synchronization.so"),
 	LIBRARY(tbb, "libtbb.so"),
 	LIBRARY(libcxx, "libc++.so"),
+	{ .given = true }, /* the C library, in a process that we came into later */
 };
+#define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
+static size_t n_libraries = LIBRARIES - 1;
 
 static uint32_t looking;
 
@@ -71,7 +75,9 @@ static void look(void)
 	    __atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
 		return;
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
-	if (!redirect_scan(libraries, sizeof(libraries) / sizeof(libraries[0]), REAL(dl_iterate_phdr)))
+	/* asked again: recorder_detach() may have come in between */
+	if (__atomic_load_n(&recorder.state, __ATOMIC_SEQ_CST) == RECORDER_ON &&
+	    !redirect_scan(libraries, n_libraries, REAL(dl_iterate_phdr)))
 		families_changing();
 	marks_fill(mutrace_name, mutrace_phase, REAL(dl_iterate_phdr));
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
@@ -81,6 +87,23 @@ static void look(void)
 void families_start(void)
 {
 	look();
+}
+
+void families_attach(struct redirect *functions, size_t n)
+{
+	libraries[LIBRARIES - 1].functions = functions;
+	libraries[LIBRARIES - 1].n = n;
+	n_libraries = LIBRARIES;
+	look();
+}
+
+void families_detach(void)
+{
+	while (__atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
+		sched_yield();
+	redirect_undo(libraries, n_libraries, REAL(dl_iterate_phdr));
+	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 }
 
 void families_changing(void)

@@ -27,6 +27,11 @@ extern struct families families;
 
 /* At start: redirects what is loaded. */
 void families_start(void);
+struct redirect;
+/* The same in a process that runs, and these functions of the C library too; their originals are known. */
+void families_attach(struct redirect *functions, size_t n);
+/* After the recording: puts all originals back. */
+void families_detach(void);
 /* An object is about to be loaded or unloaded. */
 void families_changing(void);
 /* At some calls of the program: redirects what was loaded since. */
