@@ -46,7 +46,7 @@ static inline void arrived(struct arrival *a, bool failed)
 	if (a->t == NULL)
 		return;
 	wait_end(a->t, &a->wait);
-	if (failed || window_left(a->t))
+	if (failed || wait_outlived(a->t, &a->wait))
 		return;
 	if (a->last) {
 		use_came_last(a->use);

@@ -22,7 +22,7 @@ void cancellable_unwound(void *data)
 
 	struct wait relock;
 
-	if (c->use.cell == 0 || window_left(c->thread))
+	if (c->use.cell == 0 || wait_outlived(c->thread, &c->wait))
 		return;
 	wait_end(c->thread, &c->wait);
 	wait_part(c->thread, &c->wait,

@@ -116,7 +116,7 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 	pthread_cleanup_push(cancellable_unwound, &x);
 	r = call_wait(calls, c, m, q);
 	pthread_cleanup_pop(0);
-	if (window_left(t))
+	if (wait_outlived(t, &x.wait))
 		return r;
 	wait_end(t, &x.wait);
 	over.mutex = x.mutex_use;
@@ -144,7 +144,7 @@ int cond_signal_at(int (*call)(pthread_cond_t *), pthread_cond_t *c, bool broadc
 		use = recorder_use(t, c, KIND_COND, SIDE_EXCLUSIVE, site);
 	if (use.cell != 0) {
 		heard = __atomic_load_n(&use_lock(use)->waiters, __ATOMIC_RELAXED) != 0;
-		/* Waiters since before the window were not seen, as long as nobody was seen to wait. */
+		/* Waiters since before the recording were not seen, as long as nobody was seen to wait. */
 		use_signalled(use, broadcast, heard || (!window_knows_all() && use_lock(use)->other == 0));
 		if (heard) {
 			events_done(t, EVENT_SIGNAL, use, broadcast ? EVENT_BROADCAST : 0);

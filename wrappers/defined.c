@@ -163,6 +163,25 @@ bool defined_next(const char *name)
 	return false;
 }
 
+void *defined_address_any(const char *name)
+{
+	void *f = NULL;
+
+	for (const struct link_map *map = _r_debug.r_map; f == NULL && map != NULL; map = map->l_next)
+		if (map->l_ld != _DYNAMIC)
+			f = defined_address(map->l_addr, map->l_ld, name);
+	return f;
+}
+
+void *defined_address_here(const char *name)
+{
+	const struct link_map *map = _r_debug.r_map;
+
+	while (map != NULL && map->l_ld != _DYNAMIC)
+		map = map->l_next;
+	return map != NULL ? defined_address(map->l_addr, map->l_ld, name) : NULL;
+}
+
 void *defined_address_next(const char *name)
 {
 	const struct link_map *map = _r_debug.r_map;

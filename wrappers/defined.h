@@ -19,6 +19,10 @@ void *defined_address(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *na
 const char *defined_like(ElfW(Addr) base, const ElfW(Dyn) * dynamic, const char *pattern);
 /* The address of a function in the first object that was loaded after this library. */
 void *defined_address_next(const char *name);
+/* The same in the first object of all but this library. The caller keeps the loader's list still. */
+void *defined_address_any(const char *name);
+/* The same in this library. */
+void *defined_address_here(const char *name);
 /* True if any object defines a name that was loaded after this library, where RTLD_NEXT looks. */
 bool defined_next(const char *name);
 

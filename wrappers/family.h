@@ -77,7 +77,7 @@ FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use
 		wait_timed(t);
 	r = f->lock(lock, side, q);
 	wait_end(t, &w);
-	if (window_left(t))
+	if (wait_outlived(t, &w))
 		return r;
 	if (family_acquired(f, r))
 		family_hold(f, t, use, lock, side, &w, r);

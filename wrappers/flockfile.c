@@ -17,12 +17,14 @@ static int call_lock(void *word, uint8_t side, const struct request *q)
 {
 	uint32_t *waiting = futex_waiting_at(word);
 	uintptr_t before = silent_enter(thread_self);
+	uint32_t attachment = recorder.attachment;
 
 	(void)side;
 	(void)q;
 	__atomic_fetch_add(waiting, 1, __ATOMIC_SEQ_CST);
 	REAL(flockfile)(present);
-	__atomic_fetch_sub(waiting, 1, __ATOMIC_RELAXED);
+	if (attachment == recorder.attachment)
+		__atomic_fetch_sub(waiting, 1, __ATOMIC_RELAXED);
 	silent_leave(thread_self, before);
 	return 0;
 }

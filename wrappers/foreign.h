@@ -15,7 +15,7 @@
 static inline bool foreign_relocks(struct thread *t, struct use use, const void *lock)
 {
 	(void)use;
-	return hold_find(t, lock) != NULL;
+	return window_knows_all() && hold_find(t, lock) != NULL;
 }
 
 /*
@@ -26,6 +26,7 @@ static inline bool foreign_relocks(struct thread *t, struct use use, const void 
 struct lent {
 	struct thread *t; /* NULL: the lock was not known to be held */
 	struct use use;
+	uint32_t attachment; /* recorder.attachment when it began */
 	uint8_t side;
 };
 
@@ -40,13 +41,14 @@ static inline struct lent lend(const void *lock, struct site site)
 	hold_book(t, &closed, now);
 	return (struct lent){ .t = t,
 			      .use = { closed.cell, closed.lock },
+			      .attachment = recorder.attachment,
 			      .side = closed.flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE };
 }
 
 /* If the thread had to wait for the lock again, it has been noted as its holder by that wait. */
 static inline void lend_end(const struct lent *l, const void *lock)
 {
-	if (l->t != NULL && hold_find(l->t, lock) == NULL)
+	if (l->t != NULL && l->attachment == recorder.attachment && hold_find(l->t, lock) == NULL)
 		hold_begin(l->t, l->use, lock, l->side, NULL);
 }
 

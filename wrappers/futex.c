@@ -125,9 +125,11 @@ static COLD long wakes(struct thread *t, const struct plan *p, long number, cons
 /* Calls no function that might change errno. */
 static long waits_lite(struct thread *t, const void *word, uint64_t since, long number, const long a[6])
 {
+	uint32_t attachment = recorder.attachment;
 	long r = call(number, a);
 
-	episode_lite_end(t, word, since, r < 0 ? errno : 0);
+	if (attachment == recorder.attachment)
+		episode_lite_end(t, word, since, r < 0 ? errno : 0);
 	return r;
 }
 

@@ -28,7 +28,7 @@ static int wait_for(struct thread *t, struct use use, void *guard, struct site s
 	r = ORIGINAL(__cxa_guard_acquire)(guard);
 	silent_leave(t, silent);
 	wait_end(t, &w);
-	if (window_left(t))
+	if (wait_outlived(t, &w))
 		return r;
 	if (r != 0) { /* the other initialiser has failed, and this thread is the next to try */
 		hold_begin(t, use, guard, SIDE_EXCLUSIVE, &w);

@@ -5,6 +5,7 @@
 #include "src/record/byhand.h"
 #include "src/record/recorder.h"
 #include "src/session/format.h"
+#include "wrappers/attach.h"
 #include "wrappers/families.h"
 #include "wrappers/inlined.h"
 #include "wrappers/keys.h"
@@ -14,6 +15,8 @@
 
 static __attribute__((constructor)) void start(int argc, char **argv)
 {
+	if (attach_late(argc, argv))
+		return;
 	real_need();
 	recorder_start(argc, argv);
 	if (recorder.state == RECORDER_ON) {
@@ -32,5 +35,6 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 static __attribute__((destructor)) void end(void)
 {
 	recorder_ended(IMAGE_EXITED);
-	byhand_end();
+	if (!attach_is_late())
+		byhand_end();
 }

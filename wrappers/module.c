@@ -13,6 +13,7 @@
  */
 #include <dlfcn.h>
 
+#include "src/record/modules.h"
 #include "src/record/recorder.h"
 #ifndef MATRACE
 #include "wrappers/families.h"
@@ -25,7 +26,7 @@
 EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
 {
 	if (thread_self->capturing)
-		return stacks_iterate(callback, data);
+		return modules_iterate(callback, data);
 	real_need();
 	return REAL(dl_iterate_phdr)(callback, data);
 }

@@ -47,7 +47,8 @@ static bool relocks(struct thread *t, struct use use, const void *m)
 {
 	const struct lock_rec *l = use_lock(use);
 
-	return (l->type == MUTEX_NORMAL || l->type == MUTEX_ADAPTIVE) && hold_find(t, m) != NULL;
+	return (l->type == MUTEX_NORMAL || l->type == MUTEX_ADAPTIVE) && hold_find(t, m) != NULL &&
+	       (window_knows_all() || object_owner(m, KIND_MUTEX) == t->tid);
 }
 
 static const struct lock_family mutexes = {

@@ -56,7 +56,7 @@ static void run(void)
 	uint64_t now;
 
 	own->runs = true;
-	if (t) {
+	if (t && !wait_outlived(t, &own->wait)) {
 		if (here.contended) { /* the other one did not come to the end of it */
 			wait_end(t, &own->wait);
 			wait_book(t, &own->wait, false);
@@ -93,7 +93,7 @@ static int call_at(void *control, void (*routine)(void), bool c11, bool contende
 	if (own.runs)
 		return r;
 	wait_end(t, &own.wait);
-	if (window_left(t))
+	if (wait_outlived(t, &own.wait))
 		return r;
 	use_acquired(own.use, true);
 	wait_book(t, &own.wait, false);

@@ -136,6 +136,7 @@ static void pass_begin(struct pass *p, const void *lock, struct site site)
 {
 	p->t = recorder_enter_quickly();
 	p->waits = false;
+	p->wait.attachment = recorder.attachment;
 	if (p->t == NULL)
 		return;
 	p->use = recorder_use(p->t, lock, KIND_OMP_CRITICAL, SIDE_EXCLUSIVE, site);
@@ -149,7 +150,7 @@ static void pass_begin(struct pass *p, const void *lock, struct site site)
 
 static void pass_end(struct pass *p, const void *lock)
 {
-	if (p->t == NULL)
+	if (p->t == NULL || wait_outlived(p->t, &p->wait))
 		return;
 	if (p->waits)
 		wait_end(p->t, &p->wait);

@@ -77,6 +77,24 @@ void real_resolve(void)
 	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
 }
 
+static int resolve_late(struct dl_phdr_info *info, size_t size, void *data)
+{
+	(void)info;
+	(void)size;
+	(void)data;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+		*(void **)((char *)&real + functions[i].offset) = defined_address_any(functions[i].name);
+	*(void **)&real.malloc_usable_size = defined_address_any("malloc_usable_size");
+	return 1;
+}
+
+/* The loader's list stands still meanwhile. */
+void real_resolve_late(void)
+{
+	dl_iterate_phdr(resolve_late, NULL);
+	__atomic_store_n(&real.resolved, true, __ATOMIC_RELEASE);
+}
+
 void real_resolve_more(void *library)
 {
 	struct link_map *map;

@@ -48,6 +48,8 @@ extern struct real real;
 
 /* Looks all of them up. Idempotent; two threads doing it at once write the same values. */
 void real_resolve(void);
+/* The same in a library that was loaded later than the program's: a name means what it means to the program. */
+void real_resolve_late(void);
 /* Those that were not found, in a library that was loaded later. */
 void real_resolve_more(void *library);
 

@@ -55,7 +55,7 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	pthread_cleanup_push(cancellable_unwound, &x);
 	r = call_wait(s, q);
 	pthread_cleanup_pop(0);
-	if (window_left(t))
+	if (wait_outlived(t, &x.wait))
 		return r;
 	saved = errno;
 	cancellable_leave(&x);

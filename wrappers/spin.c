@@ -28,7 +28,7 @@ static int call_unlock(void *s)
 static bool relocks(struct thread *t, struct use use, const void *s)
 {
 	(void)use;
-	return hold_find(t, s) != NULL;
+	return window_knows_all() && hold_find(t, s) != NULL;
 }
 
 static const struct lock_family spins = {
@@ -91,7 +91,7 @@ EXPORT int pthread_spin_destroy(pthread_spinlock_t *s)
 
 	real_need();
 	t = recorder_enter();
-	if (t != NULL && hold_find(t, ADDRESS(s)) != NULL)
+	if (t != NULL && window_knows_all() && hold_find(t, ADDRESS(s)) != NULL)
 		recorder_misuse(t, recorder_find(t, ADDRESS(s), KIND_SPIN), STATE_DESTROY_HELD, SITE_HERE);
 	r = REAL(pthread_spin_destroy)(s);
 	if (r == 0 && t != NULL && t->mode != MODE_CONTENDED)

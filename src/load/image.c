@@ -171,9 +171,10 @@ static void end_take(struct image *im, const struct session_context *c)
 	uint64_t end = h->end_ticks;
 
 	if (h->end_ticks) {
-		p->end = h->state == IMAGE_EXECED ? PROCESS_EXECED
-			 : h->state == IMAGE_QUIT ? PROCESS_QUIT
-						  : PROCESS_EXITED;
+		p->end = h->state == IMAGE_EXECED     ? PROCESS_EXECED
+			 : h->state == IMAGE_QUIT     ? PROCESS_QUIT
+			 : h->state == IMAGE_DETACHED ? PROCESS_DETACHED
+						      : PROCESS_EXITED;
 	} else if (h->observed_end_ticks) {
 		end_seen(p, h, c);
 		end = h->observed_end_ticks;

@@ -253,6 +253,7 @@ enum process_end {
 	PROCESS_EXITED,
 	PROCESS_QUIT, /* _exit() */
 	PROCESS_EXECED,
+	PROCESS_DETACHED, /* mutrace attach let go of it */
 };
 
 struct model_process {

@@ -166,6 +166,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 
 	*w = (struct wait){ .start = clock_now(),
 			    .lock = use.lock,
+			    .attachment = recorder.attachment,
 			    .side = side,
 			    .phase = ((const struct cell *)REF_POINTER(use.cell))->phase };
 	if (recorder.config.track_rt)
@@ -215,7 +216,7 @@ void wait_end(struct thread *t, struct wait *w)
 	uint32_t holder = w->facts.holder;
 
 	w->ticks = 0;
-	if (window_left(t))
+	if (wait_outlived(t, w))
 		return;
 	w->ticks = clock_now() - w->start;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
@@ -227,9 +228,9 @@ void wait_end(struct thread *t, struct wait *w)
 
 void wait_drop(struct thread *t, struct wait *w)
 {
-	w->ticks = 0;
-	if (window_left(t))
+	if (wait_outlived(t, w))
 		return;
+	w->ticks = 0;
 	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
 	waited_drop(t, w);
 }

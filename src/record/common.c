@@ -376,3 +376,15 @@ void common_reset(void)
 {
 	tried = head != NULL;
 }
+
+/* The file of the attachment before this one stays mapped until the next: a thread may be about to look at it. */
+void common_restart(void)
+{
+	static struct mapping before;
+
+	mapping_drop(&before);
+	before = file;
+	file = (struct mapping){ .base = NULL };
+	__atomic_store_n(&head, NULL, __ATOMIC_RELEASE);
+	tried = 0;
+}

@@ -37,5 +37,7 @@ uint32_t common_parts(struct thread *t, uint64_t now, uint64_t left, struct over
 		      uint64_t *ret_unseen);
 /* In a forked child. */
 void common_reset(void);
+/* In a process that is recorded again, into another session. */
+void common_restart(void);
 
 #endif

@@ -232,10 +232,11 @@ static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 
 void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
 {
-	struct episode *e = episode_of(t, w->word.address); /* a handler may have moved it */
+	struct episode *e;
 
-	if (window_left(t))
+	if (wait_outlived(t, &w->wait))
 		return;
+	e = episode_of(t, w->word.address); /* a handler may have moved it */
 	__atomic_fetch_sub(futex_waiting_at(w->word.address), 1, __ATOMIC_RELAXED);
 	wait_end(t, &w->wait);
 	switch (error) {

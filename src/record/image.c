@@ -95,6 +95,28 @@ int image_attach(bool make)
 	return 0;
 }
 
+int image_attach_to(const char *session)
+{
+	struct mapping image = recorder.image;
+	uint32_t namespace = procinfo_pid_namespace();
+	int r = sessionfile_use(session);
+
+	if (r < 0)
+		return r;
+	if (image.base != NULL)
+		r = sessionfile_replace_image(&image, image_path, namespace);
+	else
+		r = sessionfile_add_image(&image, image_path, MAPPING_FIRST, namespace);
+	if (r < 0)
+		return r;
+	recorder.full = 0;
+	take_over(&image);
+	fill_header(recorder.header, NULL);
+	recorder.session_user = geteuid();
+	recorder.by_environment = 1; /* what it executes has no session: its environment is as it was */
+	return 0;
+}
+
 int image_adopt(void)
 {
 	struct image_header *parent = recorder.header;

@@ -13,6 +13,8 @@
  * makes and maps this process's image and fills its header but for program and arguments. 0 or -errno;
  * -ENOENT: no session wanted. */
 int image_attach(bool make);
+/* The session of a process that runs; an image of an earlier one is replaced where it is mapped. 0 or -errno. */
+int image_attach_to(const char *session);
 /* In a forked child: adopts the spare, or makes an image by path. 0 or -errno; recorder.image is valid
  * after 0. */
 int image_adopt(void);

@@ -165,10 +165,23 @@ void cells_uncount(struct thread *t, struct use use, const void *address);
 /* The calling thread is not recorded, until recorder_enter() finds it again. */
 void thread_is_none(void);
 
+/* blocks.c */
+/* True if a block is of an earlier attachment of the recorder, and its thread is not in the books. */
+bool thread_outlived(const struct thread *t);
+/* Memory for a block, zeroed. own: the calling thread's, of an earlier attachment, or NULL. NULL: there is none. */
+struct thread *block_take(struct thread *own, uint32_t tid);
+/* Nobody uses a block of an earlier attachment any more. */
+void block_left(struct thread *t, uint32_t tid);
+void blocks_reset(void);
+
 /* threads.c */
 /* A block for a thread that the calling one is about to create, or NULL. */
 struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
+/* True if another thread is in the middle of a hot path. */
+bool threads_busy(void);
+/* All blocks are of an earlier attachment from now on. */
+void threads_retire(uint32_t tid);
 void threads_reset(void);
 /* True if the kernel id of a thread is known without a system call. Before the program confines itself. */
 bool threads_find_tid(void);
@@ -180,5 +193,13 @@ void threads_time(void);
 struct thread *thread_of(pthread_t handle);
 /* Stops the recording of all threads. */
 void threads_stop(void);
+
+/* forget.c */
+/* Forgets all that was known of locks, waits and events. */
+void recorder_forget(void);
+
+/* recorder.c */
+/* While it is set, calls of the calling thread go straight through. */
+void recorder_guard(bool on);
 
 #endif

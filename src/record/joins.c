@@ -21,7 +21,9 @@ void thread_joins(struct thread *t, pthread_t id, struct site site, struct join 
 	uint8_t busy = busy_enter(t);
 	struct thread_rec *r = t->rec;
 
-	*j = (struct join){ .start = clock_now(), .stack = stacks_capture(t, site) };
+	*j = (struct join){ .attachment = recorder.attachment,
+			    .start = clock_now(),
+			    .stack = stacks_capture(t, site) };
 	if (recorder.events)
 		find(id, j);
 	r->waiting_stack = j->stack;
@@ -33,14 +35,14 @@ void thread_joins(struct thread *t, pthread_t id, struct site site, struct join 
 
 void thread_joined(struct thread *t)
 {
-	if (window_left(t))
+	if (window_left(t) || t->attachment != recorder.attachment)
 		return;
 	__atomic_store_n(&t->rec->joining, 0, __ATOMIC_RELEASE);
 }
 
 void join_done(struct thread *t, pthread_t id, struct join *j)
 {
-	if (!recorder.events || window_left(t))
+	if (!recorder.events || window_left(t) || j->attachment != recorder.attachment)
 		return;
 	if (j->joined == 0) /* it did not run yet */
 		find(id, j);

@@ -207,7 +207,7 @@ bool lowlock_wait_begin(struct thread *t, const void *word, struct site site, st
 
 void lowlock_wait_end(struct thread *t, const void *word, struct lowlock_wait *w)
 {
-	if (window_left(t))
+	if (wait_outlived(t, &w->wait))
 		return;
 	__atomic_fetch_sub(futex_waiting_at(word), 1, __ATOMIC_RELAXED);
 	wait_end(t, &w->wait);

@@ -154,6 +154,30 @@ static int file_make(const char *directory, char *path)
 	return fd;
 }
 
+int mapping_replace(const char *directory, uint64_t max_bytes, const struct mapping *old, char *path,
+		    struct mapping *ret)
+{
+	struct mapping m = { old->base, old->mapped, file_length(max_bytes), path };
+	int fd, r;
+
+	if (m.limit < m.mapped)
+		m.limit = m.mapped;
+	fd = file_make(directory, path);
+	if (fd < 0)
+		return fd;
+	/* before anything is mapped over: what is mapped must never be without room */
+	r = ftruncate(fd, (off_t)m.limit) != 0 ? -errno : -posix_fallocate(fd, 0, (off_t)m.mapped);
+	if (r == 0 && mmap(m.base, m.mapped, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+			   fd, 0) == MAP_FAILED)
+		r = -errno;
+	raw_close(fd);
+	if (r == 0)
+		*ret = m;
+	else
+		unlink(path);
+	return r;
+}
+
 int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, char *path, struct mapping *ret)
 {
 	struct mapping m = { .limit = file_length(max_bytes), .path = path };

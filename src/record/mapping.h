@@ -27,6 +27,10 @@ struct mapping {
  * usual). 0 or -errno. */
 int mapping_create(const char *directory, uint64_t max_bytes, uint64_t first, char *path,
 		   struct mapping *ret);
+/* The same in the place of an old one, which a thread may be about to read or write: no byte of it is ever without
+ * memory. On failure the old one is as it was. */
+int mapping_replace(const char *directory, uint64_t max_bytes, const struct mapping *old, char *path,
+		    struct mapping *ret);
 /* Grows it to at least `size` bytes, perhaps more. False: there is no room, or a limit forbids it. */
 bool mapping_grow(struct mapping *m, uint64_t size);
 /* Maps a file of a directory that processes share, made if need be, so long. Writes its path as above. Nothing of it

@@ -22,11 +22,15 @@
 static struct {
 	void *p;
 	size_t size;
+	enum { MEMORY_USED, MEMORY_LASTING, MEMORY_RETIRED } use;
 } mappings[MAPPINGS_MAX];
 
 static uint32_t memory_lock;
-static char *slab;
-static size_t slab_left, slab_bytes; /* of the present one */
+/* The present one of the pieces, and of the lasting ones. */
+static struct slab {
+	char *at;
+	size_t left, bytes;
+} slab, lasting;
 
 static void *map(size_t size)
 {
@@ -48,6 +52,7 @@ static void *map(size_t size)
 		    __atomic_compare_exchange_n(&mappings[i].p, &expected, p, false, __ATOMIC_RELAXED,
 						__ATOMIC_RELAXED)) {
 			mappings[i].size = size;
+			mappings[i].use = MEMORY_USED;
 			break;
 		}
 	}
@@ -129,31 +134,68 @@ void memory_unmap(void *p, size_t size)
 	errno = saved;
 }
 
-void *memory_piece(size_t size, uint32_t tid)
+/* With memory_lock held. */
+static void mark(const void *p, int use)
+{
+	for (int i = 0; i < MAPPINGS_MAX; i++)
+		if (mappings[i].p == p)
+			mappings[i].use = use;
+}
+
+static void *take(struct slab *s, size_t size, uint32_t tid)
 {
 	char *p = NULL;
 
 	size = (size + 127) & ~(size_t)127;
 	if (!pilock_lock(&memory_lock, tid))
 		return NULL;
-	if (slab_left < size) {
-		size_t bytes = slab_bytes == 0          ? SLAB_FIRST
-			       : slab_bytes < SLAB_LAST ? slab_bytes * 2
-							: SLAB_LAST;
+	if (s->left < size) {
+		size_t bytes = s->bytes == 0 ? SLAB_FIRST : s->bytes < SLAB_LAST ? s->bytes * 2 : SLAB_LAST;
 		char *fresh = memory_map(bytes);
 
 		if (fresh != NULL) {
-			slab = fresh;
-			slab_left = slab_bytes = bytes;
+			s->at = fresh;
+			s->left = s->bytes = bytes;
+			if (s == &lasting)
+				mark(fresh, MEMORY_LASTING);
 		}
 	}
-	if (slab_left >= size) {
-		p = slab;
-		slab += size;
-		slab_left -= size;
+	if (s->left >= size) {
+		p = s->at;
+		s->at += size;
+		s->left -= size;
 	}
 	pilock_unlock(&memory_lock, tid);
 	return p;
+}
+
+void *memory_piece(size_t size, uint32_t tid)
+{
+	return take(&slab, size, tid);
+}
+
+void *memory_lasting(size_t size, uint32_t tid)
+{
+	return take(&lasting, size, tid);
+}
+
+void memory_retire(uint32_t tid)
+{
+	if (!pilock_lock(&memory_lock, tid))
+		return;
+	for (int i = 0; i < MAPPINGS_MAX; i++) {
+		void *p = mappings[i].p;
+
+		if (p == NULL || mappings[i].use == MEMORY_LASTING)
+			continue;
+		if (mappings[i].use == MEMORY_RETIRED)
+			memory_unmap(p, mappings[i].size);
+		else
+			mappings[i].use = MEMORY_RETIRED;
+	}
+	slab = (struct slab){ NULL, 0, 0 };
+	reserve.base = NULL;
+	pilock_unlock(&memory_lock, tid);
 }
 
 void memory_reset(void)
@@ -170,7 +212,6 @@ void memory_reset(void)
 	}
 	memory_lock = 0;
 	reserve.base = NULL;
-	slab = NULL;
-	slab_left = slab_bytes = 0;
+	slab = lasting = (struct slab){ NULL, 0, 0 };
 	errno = saved;
 }

@@ -18,6 +18,11 @@ void memory_unmap(void *p, size_t size);
 void memory_empty(void *p, size_t size);
 /* A zeroed piece out of a slab, 128-aligned, never freed; wiped in a forked child. tid: the caller's. */
 void *memory_piece(size_t size, uint32_t tid);
+/* A zeroed piece that stays for good, see memory_retire(); wiped and released in a forked child. */
+void *memory_lasting(size_t size, uint32_t tid);
+/* Nothing but what memory_lasting() gave is needed any more. A thread may be in the middle of reading it, so it is
+ * released the next time. */
+void memory_retire(uint32_t tid);
 /* In a forked child: forgets the slabs and releases all that memory_map() gave. */
 void memory_reset(void);
 

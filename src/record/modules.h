@@ -21,6 +21,7 @@ bool modules_sweep(void);
 bool modules_gone(void);
 /* Writes all that are still loaded into a new image. */
 void modules_rewrite(uint32_t tid);
+/* As dl_iterate_phdr(), from our list and without the loader's lock. For libunwind. */
 int modules_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 #endif

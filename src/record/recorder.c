@@ -11,23 +11,18 @@
 #include <limits.h>
 #include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "src/unwind/probe.h"
-#include "src/record/common.h"
 #include "src/record/episodes.h"
-#include "src/record/event_chunks.h"
 #include "src/record/events.h"
-#include "src/record/folds.h"
 #include "src/record/image.h"
 #include "src/record/internal.h"
-#include "src/record/longest.h"
 #include "src/record/memory.h"
-#include "src/record/names.h"
 #include "src/record/phases.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 #include "src/record/sessionfile.h"
-#include "src/record/signalled.h"
 #include "src/record/spare.h"
 #include "src/record/stacks.h"
 #include "src/record/valgrind.h"
@@ -59,6 +54,11 @@ static bool forks_here(void)
 	return forking && pthread_equal(forker, pthread_self());
 }
 
+void recorder_guard(bool on)
+{
+	entering = on;
+}
+
 void recorder_watch_exits(void (*watch)(struct thread *t))
 {
 	watch_exit = watch;
@@ -74,6 +74,10 @@ bool recorder_thread_ending(struct thread *t)
 
 void recorder_thread_ended(struct thread *t)
 {
+	if (t == thread_self && thread_outlived(t)) {
+		thread_is_none();
+		block_left(t, (uint32_t)gettid());
+	}
 	if (t != thread_self || recorder.state != RECORDER_ON || window_left(t))
 		return;
 	entering = 1; /* for good: nothing tells of a second end */
@@ -85,7 +89,7 @@ void recorder_thread_ended(struct thread *t)
 
 void recorder_thread_started(struct thread *t)
 {
-	if (recorder.state != RECORDER_ON) /* it has stopped since */
+	if (recorder.state != RECORDER_ON || thread_outlived(t)) /* it has stopped since */
 		return;
 	entering = 1;
 	thread_begin(t);
@@ -96,8 +100,7 @@ void recorder_thread_started(struct thread *t)
 
 void recorder_start(int argc, char **argv)
 {
-	int saved = errno;
-	int r;
+	int saved = errno, r;
 
 	entering = 1;
 	valgrind_ignore_recorder();
@@ -154,18 +157,8 @@ static void child_start(void)
 	if (forks_here())
 		child_appeared();
 	memory_reset();
-	names_reset(); /* it reads the parent's records */
-	locks_reset();
-	folds_reset();
-	waited_reset();
-	signalled_reset();
-	common_reset();
-	episodes_reset();
-	event_chunks_reset();
-	longest_reset();
-	phases_reset();
+	recorder_forget();
 	threads_reset();
-	recorder.cache_bytes = 0;
 	if (image_adopt() < 0) {
 		image_lost(LOSS_CHILD); /* in its parent's image, which is still mapped */
 		recorder.state = RECORDER_OFF;
@@ -220,7 +213,10 @@ struct thread *recorder_enter(void)
 	if (recorder.window.ahead && !window_opens())
 		return NULL;
 	entering = 1;
-	if (t != &thread_none || recorder.state == RECORDER_CHILD) {
+	if (recorder.state == RECORDER_ON && thread_outlived(t)) {
+		if (t->attachment == 0) /* wiped, in a child that was not recorded then */
+			thread_is_none();
+	} else if (t != &thread_none || recorder.state == RECORDER_CHILD) {
 		/* A child: the wiped block is still ours, or fork's handler has said so. A vfork child or a
 		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread
 		 * exists. */

@@ -85,10 +85,18 @@ struct wait {
 	uint64_t start;
 	uint64_t ticks; /* once it ended */
 	uint32_t lock, holder_cell;
-	uint8_t side;  /* the waiter's */
-	uint8_t phase; /* in which it began */
+	uint32_t attachment; /* recorder.attachment when it began */
+	uint8_t side;        /* the waiter's */
+	uint8_t phase;       /* in which it began */
 	struct wait_facts facts;
 };
+
+/* True if recording has ended while a thread waited: its books, and all refs, are void. To be asked after each call that
+ * may block. */
+static inline bool wait_outlived(const struct thread *t, const struct wait *w)
+{
+	return window_left(t) || unlikely(w->attachment != recorder.attachment);
+}
 
 /* Before the blocking call: captures the stack, finds and marks the holder, shows the wait to live
  * readers. */
@@ -151,7 +159,7 @@ void thread_named(pthread_t id, const char *name);
 /* A wait for the end of another thread. Lives on the stack of a wrapper. */
 struct join {
 	uint64_t start;
-	uint32_t stack;
+	uint32_t attachment, stack;
 	uint32_t joined, generation; /* ref of the thread's record, 0 unknown */
 };
 /* The calling thread begins to wait for the end of another, by its pthread_t; it waits no more; it has joined it. */
@@ -174,6 +182,9 @@ struct use recorder_scratch(const void *address, uintptr_t site);
 
 /* Process start and fork, called by wrappers/init.c and process.c. */
 void recorder_start(int argc, char **argv);
+/* Start and end of recording in a process that runs, see attach.c. 0 or -errno. */
+int recorder_attach(const char *session, int argc, char **argv);
+int recorder_detach(void);
 void recorder_before_fork(void);
 void recorder_after_fork_parent(void);
 void recorder_after_fork_child(void);

@@ -9,6 +9,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/record/byhand.h"
 #include "src/record/procinfo.h"
@@ -65,7 +66,7 @@ static void count_unrecorded(void)
 }
 
 /* Reads the file "session" of a directory that must be a private one of ours. 0 or -errno. */
-static int read_session(const char *path)
+static int read_session(const char *path, uid_t user)
 {
 	struct session_file s;
 	struct stat st;
@@ -76,7 +77,7 @@ static int read_session(const char *path)
 	dir = raw_open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (dir < 0)
 		return dir;
-	if (fstat(dir, &st) != 0 || st.st_uid != getauxval(AT_EUID) || (st.st_mode & 077) != 0) {
+	if (fstat(dir, &st) != 0 || st.st_uid != user || (st.st_mode & 077) != 0) {
 		raw_close(dir);
 		return -EPERM;
 	}
@@ -115,17 +116,32 @@ int sessionfile_find(bool make)
 	if (getauxval(AT_SECURE))
 		return -EPERM;
 	if (path != NULL && path[0] != '\0')
-		return read_session(path);
+		return read_session(path, (uid_t)getauxval(AT_EUID));
 	if (!make)
 		return -ENOENT;
 	r = byhand_make_session(session_path, sizeof(session_path));
 	if (r < 0)
 		return r;
 	session_is_ours = true;
-	r = read_session(session_path);
+	r = read_session(session_path, (uid_t)getauxval(AT_EUID));
 	if (r < 0)
 		sessionfile_give_up();
 	return r;
+}
+
+int sessionfile_use(const char *path)
+{
+	return read_session(path, geteuid());
+}
+
+bool sessionfile_is_left(void)
+{
+	int fd = open_session_file(session_path, O_RDONLY);
+	bool left = fd < 0 || directory_hold_alone(fd);
+
+	if (fd >= 0)
+		raw_close(fd);
+	return left;
 }
 
 void sessionfile_give_up(void)
@@ -135,6 +151,19 @@ void sessionfile_give_up(void)
 	else
 		count_unrecorded();
 	session_is_ours = false;
+}
+
+int sessionfile_replace_image(struct mapping *image, char *path, uint32_t namespace)
+{
+	const struct mapping old = *image;
+	struct image_header *h;
+	int r = mapping_replace(session_path, recorder.config.max_bytes, &old, path, image);
+
+	if (r == 0) {
+		h = (struct image_header *)image->base;
+		h->pid_namespace = h->maker_namespace = namespace;
+	}
+	return r;
 }
 
 int sessionfile_add_image(struct mapping *ret, char *path, uint64_t first, uint32_t namespace)

@@ -18,7 +18,8 @@
 static struct {
 	struct mapping image;
 	char path[MAPPING_PATH_SIZE];
-	uint64_t forking; /* when the parent was about to fork, as image_header.process_start */
+	uint32_t attachment; /* recorder.attachment when it was made */
+	uint64_t forking;    /* when the parent was about to fork, as image_header.process_start */
 	bool claimed;
 } spare;
 
@@ -26,7 +27,9 @@ static void renew(void)
 {
 	struct image_header *h = (struct image_header *)spare.image.base;
 
-	if (h != NULL) {
+	if (h != NULL && spare.attachment != recorder.attachment) { /* of an earlier session */
+		mapping_drop(&spare.image);
+	} else if (h != NULL) {
 		uint32_t pid = __atomic_load_n(&h->pid, __ATOMIC_ACQUIRE);
 
 		if (pid == 0)
@@ -41,6 +44,7 @@ static void renew(void)
 	}
 	if (sessionfile_add_image(&spare.image, spare.path, CHUNK_ALIGN, recorder.header->pid_namespace) < 0)
 		spare.image.base = NULL;
+	spare.attachment = recorder.attachment;
 }
 
 /* The kernel's count of when a process started. 0: that would be a system call, which a child in a sandbox

@@ -111,8 +111,7 @@ static void modules_forget(void)
 	if (!modules_sweep())
 		return;
 	capture_flush();
-	/* Emptied, not replaced: programs load and unload all the time, and old tables are never given
-	 * back. */
+	/* Emptied, not replaced: old tables are never given back, and programs load and unload often. */
 	for (uint32_t i = 0; nodes.now != NULL && i <= nodes.now->mask; i++)
 		__atomic_store_n((uint32_t *)nodes.now->slots + i, 0, __ATOMIC_RELAXED);
 	nodes.count = 0;
@@ -414,11 +413,19 @@ void stacks_after_fork(uint32_t tid)
 
 void stacks_start_child(uint32_t tid)
 {
-	unwind_lock = 0;
-	unwind_forker = fork_lock = 0;
+	unwind_forker = fork_lock = unwind_lock = 0;
 	memset(&nodes, 0, sizeof(nodes));
 	memset(&frame_arena, 0, sizeof(frame_arena));
 	modules_rewrite(tid);
+}
+
+void stacks_restart(uint32_t tid)
+{
+	if (!pilock_lock(&unwind_lock, tid))
+		return;
+	__atomic_fetch_add(&forgotten, 1, __ATOMIC_RELEASE);
+	capture_flush();
+	stacks_start_child(tid); /* frees the lock, too */
 }
 
 void stacks_modules_changed(struct thread *t)
@@ -435,9 +442,4 @@ void stacks_modules_changed(struct thread *t)
 		unwind_leave(t->tid, signals);
 	busy_leave(t, busy);
 	errno = saved;
-}
-
-int stacks_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)
-{
-	return modules_iterate(callback, data);
 }

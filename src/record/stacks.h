@@ -39,11 +39,9 @@ bool stacks_before_fork(uint32_t tid);
 void stacks_after_fork(uint32_t tid);
 /* In a forked child that has its image: lists the objects again. */
 void stacks_start_child(uint32_t tid);
+/* In a process that is recorded again, before stacks_start(), with signals blocked: no stacks are known. */
+void stacks_restart(uint32_t tid);
 /* Before and after an object may have been unloaded or loaded. */
 void stacks_modules_changed(struct thread *t);
-
-struct dl_phdr_info;
-/* As dl_iterate_phdr(), from our list and without the loader's lock. For libunwind. */
-int stacks_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 #endif

@@ -188,6 +188,7 @@ struct thread {
 	struct hashtable sites; /* (function, stack) -> alloc_site */
 
 	uint64_t cpu_before; /* ns of processor time that it had before it was recorded */
+	uint32_t attachment; /* recorder.attachment when it was made */
 	uint8_t lived;       /* a thread had it that is not in rec->lives yet */
 	struct thread *next; /* of the free ones */
 };
@@ -306,6 +307,9 @@ struct recorder {
 	char rt_threads[128];   /* of struct session_file */
 	uint32_t session_user;  /* effective, at the start: nobody else may enter the session */
 	uint8_t by_environment; /* 1: LD_PRELOAD had us, not the system */
+	/* How often the library was put into this process while it ran, and taken out of use again; see attach.c.
+	 * 0: it is here since the start. */
+	uint32_t attachment;
 	struct {
 		uint64_t begin_ns, end_ns; /* CLOCK_MONOTONIC; 0: recorded from the start, to the end */
 		uint8_t ahead;             /* 1: it has not opened yet */

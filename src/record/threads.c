@@ -5,7 +5,6 @@
  * memory follows the number of threads alive at once and not of those that ever were. Takes threads_lock.
  */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
@@ -24,8 +23,6 @@
 #define STACK_MAIN_LARGEST \
 	(64u << 20) /* the kernel leaves more than that between it and whatever is mapped below */
 #define LEFT_BEHIND_MAX 256u
-/* Changes from outside (chrt, rtkit) are seen at the latest after so many slow paths, with --track-rt. */
-#define POLICY_LOOKS 64u
 #define CPU_ASKED 256u /* threads whose processor time is asked for when the process ends */
 
 static uint32_t threads_lock;
@@ -44,7 +41,7 @@ struct thread *thread_at(uint32_t i)
 }
 
 /* A block with a record of its own; with threads_lock held. */
-static struct thread *make(uint32_t tid)
+static struct thread *make(struct thread *own, uint32_t tid)
 {
 	struct thread *t, ***block;
 	struct thread_rec *r;
@@ -57,7 +54,7 @@ static struct thread *make(uint32_t tid)
 		*block = memory_piece(THREADS_BLOCK * sizeof(**block), tid);
 	if (*block == NULL)
 		return NULL;
-	t = memory_piece(sizeof(*t), tid);
+	t = block_take(own, tid);
 	if (t == NULL)
 		return NULL;
 	t->tid = tid; /* until it runs, the creator's */
@@ -113,7 +110,8 @@ static uint32_t own_tid(void)
 	return tid != 0 && tid < 1u << 29 ? tid : __atomic_fetch_add(&serial, 1, __ATOMIC_RELAXED);
 }
 
-static struct thread *take(uint32_t tid)
+/* own: a block of the calling thread that is to be made again; NULL: any. */
+static struct thread *take(struct thread *own, uint32_t tid)
 {
 	struct thread *t = NULL;
 
@@ -121,11 +119,11 @@ static struct thread *take(uint32_t tid)
 		image_lost(LOSS_INTERRUPTED);
 		return NULL;
 	}
-	t = free_threads;
+	t = own ? NULL : free_threads;
 	if (t != NULL)
 		free_threads = t->next;
 	else
-		t = make(tid);
+		t = make(own, tid);
 	pilock_unlock(&threads_lock, tid);
 	if (t == NULL)
 		image_lost(LOSS_THREAD);
@@ -150,7 +148,7 @@ struct thread *thread_prepare(void)
 	const struct thread *self = thread_self;
 	struct thread *t;
 
-	t = take(self->tid ? self->tid : own_tid());
+	t = take(NULL, self->tid ? self->tid : own_tid());
 	if (t != NULL) {
 		t->rec->self = 0; /* it has none until it runs */
 		inherit(t, self);
@@ -163,48 +161,15 @@ void thread_abandon(struct thread *t)
 {
 	uint32_t tid = thread_self->tid ? thread_self->tid : own_tid();
 
+	if (thread_outlived(t)) {
+		block_left(t, tid);
+		return;
+	}
 	if (!pilock_lock(&threads_lock, tid))
 		return; /* a block less */
 	t->next = free_threads;
 	free_threads = t;
 	pilock_unlock(&threads_lock, tid);
-}
-
-static bool is_realtime(long policy)
-{
-	return policy == SCHED_FIFO || policy == SCHED_RR || policy == 6 /* SCHED_DEADLINE */;
-}
-
-void thread_policy_changed(struct thread *t)
-{
-	struct sched_param p = { 0 };
-	int saved = errno;
-	long policy;
-
-	if (t->hot) { /* we are a handler: the cache must stay as it is */
-		t->stale |= STALE_POLICY;
-		return;
-	}
-	if (recorder.confined) { /* it is as the creator's was; changes since are not known */
-		t->stale &= (uint8_t)~STALE_POLICY;
-		return;
-	}
-	/* before it is read: whoever changes it after that says so again */
-	__atomic_fetch_and(&t->stale, (uint8_t)~STALE_POLICY, __ATOMIC_SEQ_CST);
-	t->policy_looks = POLICY_LOOKS;
-	policy = raw_scheduler(0);
-	if (policy >= 0) {
-		uint32_t was = t->rec->realtime;
-
-		policy &= ~0x40000000l; /* SCHED_RESET_ON_FORK */
-		raw_scheduling(0, &p);
-		t->rec->policy = (uint32_t)policy;
-		t->rec->priority = p.sched_priority;
-		t->rec->realtime = is_realtime(policy);
-		if (was != t->rec->realtime)
-			cache_reset(t); /* so that every lock used from now on is marked */
-	}
-	errno = saved;
 }
 
 void threads_policy_stale(void)
@@ -219,24 +184,6 @@ void threads_policy_stale(void)
 		__atomic_fetch_or(&t->stale, STALE_POLICY, __ATOMIC_SEQ_CST);
 		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
 	}
-}
-
-int thread_priority_now(uint32_t tid)
-{
-	struct sched_param p = { 0 };
-	int saved = errno, r = -1;
-	long policy = recorder.confined ? -1 : raw_scheduler(tid);
-
-	if (policy >= 0) {
-		policy &= ~0x40000000l;
-		r = 0;
-		if (policy == 6)
-			r = 127;
-		else if (is_realtime(policy) && raw_scheduling(tid, &p) == 0)
-			r = p.sched_priority;
-	}
-	errno = saved;
-	return r;
 }
 
 /* The place of this thread's stack, for when it is attached anew. Unlike its block this outlives a fork. 0
@@ -293,7 +240,9 @@ static void begin(struct thread *t)
 	thread_own = (struct thread_own){ t, t->cache, t->cache_mask };
 	signal_fence();
 	t->stale = recorder.window.end_ns != 0 ? STALE_WINDOW : 0;
-	t->mode = recorder.mode;
+	__atomic_store_n(&t->mode, recorder.mode, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&recorder.state, __ATOMIC_SEQ_CST) == RECORDER_OFF)
+		t->mode = MODE_OFF; /* recorder_detach() may have passed this thread by */
 	events_started(t);
 	busy_leave(t, 0);
 	errno = saved;
@@ -399,7 +348,9 @@ static void main_stack(void)
 
 struct thread *thread_attach(void)
 {
-	struct thread *t = take(own_tid());
+	struct thread *own =
+		thread_self->attachment != 0 && thread_outlived(thread_self) ? thread_self : NULL;
+	struct thread *t = take(own, own_tid());
 
 	if (t == NULL)
 		return NULL;
@@ -440,8 +391,34 @@ void threads_stop(void)
 	}
 }
 
+bool threads_busy(void)
+{
+	uint32_t n = thread_count();
+
+	for (uint32_t i = 0; i < n; i++)
+		if (__atomic_load_n(&thread_at(i)->hot, __ATOMIC_SEQ_CST) && thread_at(i) != thread_self)
+			return true;
+	return false;
+}
+
+void threads_retire(uint32_t tid)
+{
+	if (!pilock_lock(&threads_lock, tid))
+		return;
+	while (free_threads) {
+		struct thread *t = free_threads;
+
+		free_threads = t->next;
+		block_left(t, tid);
+	}
+	__atomic_store_n(&all_count, 0, __ATOMIC_SEQ_CST);
+	memset(all_threads, 0, sizeof(all_threads));
+	pilock_unlock(&threads_lock, tid);
+}
+
 void threads_reset(void)
 {
+	blocks_reset();
 	threads_lock = 0;
 	free_threads = NULL;
 	memset(all_threads, 0, sizeof(all_threads));

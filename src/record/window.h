@@ -57,10 +57,11 @@ static inline bool window_left(const struct thread *t)
 	return unlikely(t->mode == MODE_OFF) || (unlikely(t->stale & STALE_WINDOW) && window_over());
 }
 
-/* False: what happened before the window is not known, such as who holds which lock. */
+/* False: what happened before the recording is not known, such as who holds which lock. In a process that was attached
+ * to, calls through pointers that the program keeps are not seen either. */
 static inline bool window_knows_all(void)
 {
-	return recorder.window.begin_ns == 0;
+	return recorder.window.begin_ns == 0 && recorder.attachment == 0;
 }
 
 #endif

@@ -21,9 +21,9 @@
 static const char *end_name(enum process_end end)
 {
 	static const char *const names[] = {
-		[PROCESS_ALIVE] = "running", [PROCESS_UNKNOWN] = "unknown", [PROCESS_KILLED] = "killed",
-		[PROCESS_ENDED] = "ended",   [PROCESS_EXITED] = "exited",   [PROCESS_QUIT] = "quit",
-		[PROCESS_EXECED] = "execed",
+		[PROCESS_ALIVE] = "running", [PROCESS_UNKNOWN] = "unknown",   [PROCESS_KILLED] = "killed",
+		[PROCESS_ENDED] = "ended",   [PROCESS_EXITED] = "exited",     [PROCESS_QUIT] = "quit",
+		[PROCESS_EXECED] = "execed", [PROCESS_DETACHED] = "detached",
 	};
 
 	return names[end];

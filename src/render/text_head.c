@@ -80,10 +80,11 @@ void text_head(const struct text_out *t, const struct report_process *e)
 		"mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) was spent "
 		"waiting.\n",
 		t->bold, text_program(program, e), t->plain, who,
-		e->n_processes > 1               ? "ran up to"
-		: report_windowed(e)             ? "was recorded for"
-		: e->first->end == PROCESS_ALIVE ? "has run"
-						 : "ran",
+		e->n_processes > 1                  ? "ran up to"
+		: report_windowed(e)                ? "was recorded for"
+		: e->first->end == PROCESS_ALIVE    ? "has run"
+		: e->first->end == PROCESS_DETACHED ? "was attached to for"
+						    : "ran",
 		number_ns(run, e->runtime_ns), number_count(number, e->threads), e->threads == 1 ? "" : "s",
 		e->n_processes > 1 ? "" : end, number_ns(wait, e->total.cost_ns),
 		number_ns(all, e->thread_time_ns),

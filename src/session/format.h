@@ -135,9 +135,10 @@ enum loss {
 enum image_state {
 	IMAGE_EMPTY = 0, /* prepared by a parent for its next child, not in use */
 	IMAGE_RUNNING = 1,
-	IMAGE_EXITED = 2, /* exit() or return from main reached our destructor */
-	IMAGE_QUIT = 3,   /* _exit, _Exit, quick_exit */
-	IMAGE_EXECED = 4, /* exec*() was called; reset to RUNNING if it failed */
+	IMAGE_EXITED = 2,   /* exit() or return from main reached our destructor */
+	IMAGE_QUIT = 3,     /* _exit, _Exit, quick_exit */
+	IMAGE_EXECED = 4,   /* exec*() was called; reset to RUNNING if it failed */
+	IMAGE_DETACHED = 5, /* recording ended, the process goes on */
 };
 
 #define IMAGE_HEADER_LEAST 2708u /* every writer of this format has so many bytes */

@@ -13,7 +13,8 @@
 	X(CODE, "unknown-code", "its code is not one that mutrace knows") \
 	X(REFUSED, "refused", "the system does not let the program's code be changed") \
 	X(THREADS, "threads", "the program had threads before mutrace began") \
-	X(VALGRIND, "valgrind", "valgrind runs the program")
+	X(VALGRIND, "valgrind", "valgrind runs the program") \
+	X(ATTACHED, "attached", "mutrace was attached to the program while it ran")
 enum libc_locks {
 #define X(id, name, text) LIBC_LOCKS_##id,
 	LIBC_LOCKS(X)

@@ -109,8 +109,10 @@ static void replace_access(void)
 int capture_open(void)
 {
 	/* Bound at once: later the loader would take as much of the program's stack as libunwind itself. */
-	void *lib = dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
+	void *lib = unw.ready ? NULL : dlopen(LIBUNWIND_SONAME, RTLD_NOW | RTLD_LOCAL);
 
+	if (unw.ready)
+		return 0;
 	if (lib == NULL) {
 		dlerror();
 		return -ENOENT;

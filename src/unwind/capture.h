@@ -18,7 +18,7 @@ struct captured_frame {
 	bool exact;     /* interrupted by a signal: ip is the instruction itself */
 };
 
-/* Opens libunwind. Call once, at start. 0 or -ENOENT. */
+/* Opens libunwind, if it is not open. At start. 0 or -ENOENT. */
 int capture_open(void);
 #define CAPTURE_STACK_BYTES (64u * 1024)
 /*

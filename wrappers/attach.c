@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * mutrace attach and detach, in the profiled process. The command has one of its threads load this library and call
+ * the functions below (src/attach). No call finds our functions by name then, as those of a library that is loaded at
+ * the start are found. So the slots of all objects that hold the C library's functions are redirected to ours, and put
+ * back at the end. The library stays: a thread may be inside.
+ *
+ * Runs in a thread that mutrace has stopped at a safe place, with signals blocked; other threads run on. Takes the
+ * loader's lock on its list and the recorder's locks.
+ */
+#include "wrappers/attach.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "inject/redirect.h"
+#include "src/record/recorder.h"
+#include "wrappers/defined.h"
+#include "wrappers/families.h"
+#include "wrappers/inlined.h"
+#include "wrappers/keys.h"
+#include "wrappers/mutex.h"
+#include "wrappers/real.h"
+
+static struct redirect functions[] = {
+#define WRAP(family, type, name, parameters, version) { #name, #name, NULL, (void **)&real.name, 1, version },
+#include "wrappers/wrappers.def"
+#undef WRAP
+};
+#define FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+static bool late;
+static int argument_count;
+static char **arguments;
+
+/* The C library is needed by all, so it is among the objects that were loaded before. */
+bool attach_late(int argc, char **argv)
+{
+	late = !defined_next("pthread_mutex_lock");
+	argument_count = argc;
+	arguments = argv;
+	return late;
+}
+
+bool attach_is_late(void)
+{
+	return late;
+}
+
+/* The first time. */
+static void prepare(void)
+{
+	real_resolve_late();
+	for (size_t i = 0; i < FUNCTIONS; i++)
+		functions[i].ours = defined_address_here(functions[i].name);
+}
+
+EXPORT int mutrace_attach(const char *session)
+{
+	static bool prepared, set_up;
+	int r;
+
+	if (!late)
+		return -EEXIST;
+	if (!prepared)
+		prepare();
+	prepared = true;
+	r = recorder_attach(session, argument_count, arguments);
+	if (r < 0)
+		return r;
+	if (!set_up) {
+		keys_setup();
+		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+	}
+	set_up = true;
+	inlined_start((uint32_t)gettid());
+	mutex_calibrate();
+	families_attach(functions, FUNCTIONS);
+	return 0;
+}
+
+EXPORT int mutrace_detach(void)
+{
+	int r;
+
+	if (!late)
+		return -EEXIST;
+	r = recorder_detach();
+	if (r == 0)
+		families_detach();
+	return r;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/* The library in a process that it came into after the start, see attach.c. Called by init.c. */
+#ifndef MUTRACE_WRAPPERS_ATTACH_H
+#define MUTRACE_WRAPPERS_ATTACH_H
+
+#include <stdbool.h>
+
+/* In the constructor: true if the program has long begun. Then nothing is to be done before mutrace asks for it. */
+bool attach_late(int argc, char **argv);
+bool attach_is_late(void);
+
+#endif
