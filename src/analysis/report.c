@@ -122,7 +122,8 @@ static int entries_make(struct report *r, const struct report_options *o)
 
 static bool ended_well(const struct model_process *p)
 {
-	return (p->end == PROCESS_EXITED || p->end == PROCESS_QUIT || p->end == PROCESS_EXECED) &&
+	return (p->end == PROCESS_EXITED || p->end == PROCESS_QUIT || p->end == PROCESS_EXECED ||
+		p->end == PROCESS_DETACHED) &&
 	       !p->truncated && p->damaged == 0;
 }
 
@@ -349,6 +350,7 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 	for (i = 0; i < m->n_sessions; i++)
 		r->foreign = r->foreign || m->sessions[i].foreign;
 	e = symbols_open(r->priv, r->foreign);
+	r->foreign = r->foreign && !o->files;
 	if (e == 0)
 		e = symbols_resolve_all(r->priv);
 	if (e == 0)

@@ -51,6 +51,7 @@ struct report_options {
 
 	/* naming */
 	const char *sysroot;
+	const char *const *files; /* that may be opened though the session is another user's; NULL: none */
 	const char *const *debug_dirs; /* NULL-terminated, NULL: default */
 	const char *const
 		*helpers; /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */

@@ -76,6 +76,14 @@ void report_save_names(const struct report *r, FILE *to)
 		symbolizer_save(r->priv->symbolizer, to);
 }
 
+static bool listed(const char *const *files, const char *path)
+{
+	for (; files && *files; files++)
+		if (strcmp(*files, path) == 0)
+			return true;
+	return false;
+}
+
 int symbols_open(struct report_private *v, bool foreign)
 {
 	const struct report_options *o = v->options;
@@ -107,7 +115,7 @@ int symbols_open(struct report_private *v, bool foreign)
 		v->module_numbers[i] = -1;
 	if (libc_open(v) < 0)
 		return -ENOMEM;
-	if (o->no_symbols || foreign)
+	if (o->no_symbols || (foreign && !o->files))
 		return 0;
 	if (o->progress_fd >= 0) {
 		*progress = (struct progress){ .fd = o->progress_fd };
@@ -123,7 +131,7 @@ int symbols_open(struct report_private *v, bool foreign)
 	for (i = 0; i < v->model->n_modules; i++) {
 		const struct model_module *m = &v->model->modules[i];
 
-		if (m->path[0] == 0 || m->ours)
+		if (m->path[0] == 0 || m->ours || (foreign && !listed(o->files, m->path)))
 			continue;
 		/* addresses in the model are the file's own: nothing is to be taken off them */
 		r = symbolizer_add_module(v->symbolizer, m->path, m->build_id, m->build_id_size, 0);

@@ -37,6 +37,8 @@ int command_check(struct options *o, int argc, char **argv);
 int command_top(struct options *o, int argc, char **argv);
 int command_completions(struct options *o, int argc, char **argv);
 int command_pack(struct options *o, int argc, char **argv);
+int command_attach(struct options *o, int argc, char **argv);
+int command_detach(struct options *o, int argc, char **argv);
 int command_hang(struct options *o, int argc, char **argv);
 
 #endif

@@ -7,6 +7,7 @@
 #define MUTRACE_CMD_FOLLOW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct follow;
@@ -38,6 +39,8 @@ bool follow_expects(const struct follow *f);
 unsigned int follow_others(const struct follow *f, pid_t but);
 /* How many of the session's processes live, and one of them. As of the last scan. */
 unsigned int follow_living(const struct follow *f, pid_t *ret_one);
+/* The living ones, at most max of them; how many were stored. */
+size_t follow_pids(const struct follow *f, pid_t *out, size_t max);
 /* True if there is anything to report: a process that registered, and did not only go on as something that did not.
  * After follow_clean(). */
 bool follow_any(const struct follow *f);

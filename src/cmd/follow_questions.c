@@ -101,6 +101,16 @@ unsigned int follow_living(const struct follow *f, pid_t *ret_one)
 	return living;
 }
 
+size_t follow_pids(const struct follow *f, pid_t *out, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n && n < max; i++)
+		if (f->tracked[i].phase == PHASE_ALIVE && f->tracked[i].pid_here != 0)
+			out[n++] = (pid_t)f->tracked[i].pid_here;
+	return n;
+}
+
 bool follow_any(const struct follow *f)
 {
 	return f->any;

@@ -26,8 +26,10 @@ enum command_bit {
 	FOR_TOP = 128,
 	FOR_COMPLETIONS = 256,
 	FOR_PACK = 512,
+	FOR_ATTACH = 1024,
+	FOR_DETACH = 2048,
 };
-#define FOR_REPORTS (FOR_RUN | FOR_REPORT)
+#define FOR_REPORTS (FOR_RUN | FOR_REPORT | FOR_ATTACH)
 #define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
 
 /* An option that may be given several times. */
@@ -65,6 +67,7 @@ struct options {
 	const char *rt_threads;
 	unsigned int fail_status;   /* 0: findings do not matter for the exit status */
 	struct report_found *found; /* filled in by run_report(); NULL: nobody asks */
+	uint32_t duration_ms;       /* attach: 0: until it is ended */
 	bool live;
 	bool no_follow;
 	bool remove_session;

@@ -220,8 +220,7 @@ static void wait_for_children(struct run *r)
 	}
 }
 
-/* A report that cannot be written is better known before a long run. */
-static int check_outputs(const struct output *outputs)
+int outputs_check(const struct output *outputs)
 {
 	for (size_t i = 0; i < OUTPUTS; i++) {
 		const char *path = outputs[i].path;
@@ -338,7 +337,7 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 		return status;
 	status = STATUS_TROUBLE;
 	library = library_find(library_for(&o->config), narrow);
-	if (!library || check_outputs(o->outputs) < 0)
+	if (!library || outputs_check(o->outputs) < 0)
 		goto finish;
 	if (o->when_waiting && !(r.moments = moments_new(o)))
 		goto finish;

@@ -16,6 +16,9 @@ typedef int (*run_done)(const char *session, void *data);
  */
 int run_program(struct options *o, char **argv, bool needed, run_done done, void *data, int *ret_wait_status);
 
+/* A report that cannot be written is better known before a long run. 0, or -1 after saying why. */
+int outputs_check(const struct output *outputs);
+
 enum {
 	REPORT_FAILED = -1,
 	REPORT_UNREAD = -2, /* it was made, but nobody can read it */

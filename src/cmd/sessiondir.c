@@ -190,14 +190,14 @@ static uint32_t own_filters(void)
 	return sandbox_filters(text);
 }
 
-int sessiondir_make(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
-		    const char *rt_threads, const char *output)
+/* Fills in the file "session" as it is at the beginning. */
+static void begin(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
+		  const char *rt_threads, bool keep)
 {
 	struct session_file *c = &s->content;
 	struct timespec now;
-	int r = 0;
 
-	*s = (struct sessiondir){ .dir = -1, .file = -1, .keep = output };
+	*s = (struct sessiondir){ .dir = -1, .file = -1, .keep = keep };
 	memcpy(c->magic, SESSION_FILE_MAGIC, sizeof(c->magic));
 	c->format = SESSION_FORMAT;
 	c->byte_order = SESSION_BYTE_ORDER;
@@ -214,7 +214,34 @@ int sessiondir_make(struct sessiondir *s, const struct session_config *config, u
 	if (rt_threads)
 		snprintf(c->rt_threads, sizeof(c->rt_threads), "%s", rt_threads);
 	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
+}
 
+int sessiondir_make_below(struct sessiondir *s, const struct session_config *config, int place)
+{
+	int r = 0;
+
+	begin(s, config, 0, NULL, false);
+	if (asprintf(&s->path, "/proc/self/fd/%d/" DIRECTORY_NAME "XXXXXX", place) < 0) {
+		s->path = NULL;
+		return -ENOMEM;
+	}
+	r = mkdtemp(s->path) ? fill(s) : -errno;
+	if (r < 0)
+		unmake(s);
+	return r;
+}
+
+int sessiondir_give(struct sessiondir *s, uid_t uid, gid_t gid)
+{
+	return fchown(s->file, uid, gid) < 0 || fchown(s->dir, uid, gid) < 0 ? -errno : 0;
+}
+
+int sessiondir_make(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
+		    const char *rt_threads, const char *output)
+{
+	int r = 0;
+
+	begin(s, config, for_ms, rt_threads, output);
 	if (output) {
 		s->path = make_named(output);
 		if (!s->path && errno == 0)

@@ -43,6 +43,33 @@ static char *session_of_environment(const char *pid)
 	return found;
 }
 
+/* Of a process that mutrace attached to: its image is mapped into it, by a path that may be another mount namespace's. */
+static char *session_of_mapping(const char *pid)
+{
+	char path[64], name[64], *line = NULL, *found = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/maps", pid);
+	snprintf(name, sizeof(name), "/" SESSION_IMAGE_PREFIX "%.20s.", pid);
+	f = fopen(path, "re");
+	while (f && !found && getline(&line, &size, f) > 0) {
+		char *from = strchr(line, '/'), *to = from ? strstr(from, name) : NULL;
+
+		if (!to)
+			continue;
+		*to = '\0';
+		if (access(from, F_OK) == 0)
+			found = strdup(from);
+		else if (asprintf(&found, "/proc/%.20s/root%s", pid, from) < 0)
+			found = NULL;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
 /* True if a session has an image of a process that lives, and that has the number (NULL: any). */
 static bool has_process(const char *session, const char *pid)
 {
@@ -104,7 +131,9 @@ char *top_session(const char *argument, char *error)
 
 	if (argument && !number)
 		return strdup(argument);
-	path = number ? session_of_environment(argument) : NULL;
+	path = number ? session_of_mapping(argument) : NULL;
+	if (!path)
+		path = number ? session_of_environment(argument) : NULL;
 	if (path && access(path, F_OK) == 0)
 		return path;
 	free(path);

@@ -81,8 +81,7 @@ static void hurry(void)
 	sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-/* A signal that will be delivered makes EINTR the truth. */
-static bool signal_comes(pid_t tid)
+bool stop_signal_comes(pid_t tid)
 {
 	struct __ptrace_peeksiginfo_args which = { 0, 0, PENDING_MAX };
 	siginfo_t info[PENDING_MAX];
@@ -138,7 +137,7 @@ static void stop_one(const struct target *t, struct stop *s)
 	if (status >> 16 == PTRACE_EVENT_STOP) {
 		registers_take(t, s);
 		repeat = s->all;
-		if (s->done && arch_repeat(&repeat) && !signal_comes(s->tid))
+		if (s->done && arch_repeat(&repeat) && !stop_signal_comes(s->tid))
 			ptrace(PTRACE_SETREGSET, s->tid, (void *)NT_PRSTATUS, &all);
 	} else {
 		signal = WSTOPSIG(status); /* one that came just now: to be delivered */

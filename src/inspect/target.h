@@ -128,5 +128,7 @@ struct stop {
 struct stop *stops_new(void);
 void stops_free(struct stop *stops);
 int process_stop(const struct target *t, struct stop *stops, size_t n);
+/* True if a signal will be delivered to a stopped thread, which makes EINTR the truth. */
+bool stop_signal_comes(pid_t tid);
 
 #endif

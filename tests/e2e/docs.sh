@@ -86,6 +86,19 @@ for name, unit, factor, slack in figures:
     assert (row is not None) == (factor != "0"), name
     assert row is None or row.groups() == (factor, text[unit]), (name, row.groups(), factor, text[unit])
 PY
+# Each option of attach is in its own page or in the first one, and its page has no others.
+expect 0 "$mutrace" attach --help
+grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help5
+page5=$top_srcdir/man/mutrace-attach.1
+sed -n '/^\.SH OPTIONS/,/^\.SH [^O]/p' "$page5" | sed 's/\\-/-/g' |
+	grep -oE -- '--[a-z][a-z-]+' | sort -u >described5
+grep -qx -e --duration help5 && grep -qx -e --duration described5 || fail "--duration of attach"
+while read -r option; do
+	cat described5 page | grep -qx -e "$option" || fail "neither man page has $option of attach"
+done <help5
+while read -r option; do
+	grep -qx -e "$option" help5 || fail "mutrace-attach(1) has $option, which is not in --help"
+done <described5
 # The pages of hang and top have their options.
 for command in hang top; do
 	expect 0 "$mutrace" $command --help
@@ -98,7 +111,7 @@ done
 expect 0 "$(dirname "$mutrace")/matrace" --help
 grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' | sort -u >help3
 [ -s help3 ] || fail "no options in --help of matrace"
-sort -u help help2 help3 >all && mv all help
+sort -u help help2 help3 help5 >all && mv all help
 
 # Options named in the README exist.
 grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | while read -r option; do
@@ -106,7 +119,7 @@ grep -oE -- ' --[a-z][a-z-]+' "$top_srcdir/README.md" | tr -d ' ' | sort -u | wh
 	grep -qx -e "$option" help || exit 1
 done || fail "the README names an option that does not exist"
 
-for page in "$page" "$page2" "$top_srcdir"/man/mutrace-hang.1 "$top_srcdir"/man/mutrace-top.1; do
+for page in "$page" "$page2" "$page5" "$top_srcdir"/man/mutrace-hang.1 "$top_srcdir"/man/mutrace-top.1; do
 	if command -v man >/dev/null; then
 		MANWIDTH=80 man --warnings -l "$page" >rendered 2>warnings || fail "man: $(cat warnings)"
 		[ ! -s warnings ] || fail "man warns: $(cat warnings)"

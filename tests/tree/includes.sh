@@ -25,11 +25,14 @@ allowed() {
 		"src/trace/trace.h src/trace/path.h" ;;
 	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
 		"src/symbols/symbolize.h src/base" ;;
+	src/attach) echo "src/arch/inject.h src/arch/thread.h src/inspect/process.h src/inspect/target.h" \
+		"src/inspect/unwind.h" ;;
 	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/trace/timeline.h" \
 		"src/base" ;;
 	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h" \
 		"src/render/frame.h src/render/number.h src/base" ;;
-	src/cmd) echo "src/arch/arch.h src/analysis src/compare src/inspect/inspect.h src/inspect/sleeper.h" \
+	src/cmd) echo "src/arch/arch.h src/attach/attach.h src/analysis src/compare" \
+		"src/inspect/inspect.h src/inspect/sleeper.h" \
 		"src/load/model.h src/load/refresh.h src/render src/session src/base" ;;
 	*) return 1 ;;
 	esac

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * See refuse.h. What src/inspect refuses comes first: no such process, another user's, another width. Each message says
+ * what serves instead, if anything does.
+ */
+#include "src/attach/refuse.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/arch/inject.h"
+#include "src/attach/names.h"
+#include "src/inspect/process.h"
+
+#define INTERPRETER_MAX 256
+#define HEADERS_MAX 64u
+
+/* Facts from the program's headers. */
+struct program {
+	char interpreter[INTERPRETER_MAX]; /* empty: it has none */
+	bool go;
+};
+
+static bool is_go_note(struct target *t, uint64_t at, uint64_t size)
+{
+	ElfW(Nhdr) note;
+	char name[4];
+
+	while (size >= sizeof(note) && target_read(t, at, &note, sizeof(note)) == 0) {
+		uint64_t bytes = sizeof(note) + (((uint64_t)note.n_namesz + 3) & ~3ull) +
+				 (((uint64_t)note.n_descsz + 3) & ~3ull);
+
+		if (note.n_namesz == 4 && target_read(t, at + sizeof(note), name, 4) == 0 &&
+		    memcmp(name, "Go\0", 4) == 0)
+			return true;
+		if (bytes > size)
+			break;
+		at += bytes;
+		size -= bytes;
+	}
+	return false;
+}
+
+static int program_look(struct target *t, struct program *ret)
+{
+	uint64_t at = names_auxiliary(t, AT_PHDR), n = names_auxiliary(t, AT_PHNUM), base = 0;
+	ElfW(Phdr) p;
+
+	*ret = (struct program){ .go = false };
+	if (at == 0 || n > HEADERS_MAX)
+		return -ESRCH;
+	for (uint64_t i = 0; i < n; i++)
+		if (target_read(t, at + i * sizeof(p), &p, sizeof(p)) == 0 && p.p_type == PT_PHDR)
+			base = at - p.p_vaddr;
+	for (uint64_t i = 0; i < n; i++) {
+		if (target_read(t, at + i * sizeof(p), &p, sizeof(p)) < 0)
+			return -ESRCH;
+		if (p.p_type == PT_INTERP && p.p_filesz < sizeof(ret->interpreter))
+			target_read(t, base + p.p_vaddr, ret->interpreter, p.p_filesz);
+		if (p.p_type == PT_NOTE)
+			ret->go |= is_go_note(t, base + p.p_vaddr, p.p_memsz);
+	}
+	return 0;
+}
+
+static int refuse_program(struct target *t, char *error)
+{
+	struct program p;
+
+	if (program_look(t, &p) < 0) {
+		snprintf(error, ATTACH_ERROR_SIZE, "process %d has just ended", (int)t->pid);
+		return -ESRCH;
+	}
+	if (p.go)
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d is a Go program, whose locks are Go's own: use Go's mutex profile, or "
+			 "see "
+			 "PROGRAMS WITHOUT THE C LIBRARY in mutrace-attach(1)",
+			 (int)t->pid);
+	else if (strstr(p.interpreter, "ld-musl"))
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d uses musl, not the GNU C library: see PROGRAMS WITHOUT THE C LIBRARY in "
+			 "mutrace-attach(1)",
+			 (int)t->pid);
+	else if (p.interpreter[0] == '\0')
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d is statically linked, so nothing can be loaded into it: see PROGRAMS "
+			 "WITHOUT THE C LIBRARY in mutrace-attach(1)",
+			 (int)t->pid);
+	else if (names_auxiliary(t, AT_SECURE))
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d has gained privileges when it was executed (set-user-ID or "
+			 "capabilities); it "
+			 "is not attached to",
+			 (int)t->pid);
+	else
+		return 0;
+	return -ENOEXEC;
+}
+
+/* The first character of a line's value, or 0. */
+static char value(const char *status, const char *name)
+{
+	const char *at = process_status_line(status, name);
+
+	while (at && (*at == '\t' || *at == ' '))
+		at++;
+	return at ? *at : '\0';
+}
+
+int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
+{
+	const char *tracer = process_status_line(status, "\nTracerPid:"),
+		   *features = process_status_line(status, "\nx86_Thread_features:"), *shadow;
+	int r = refuse_program(t, error);
+
+	if (r < 0)
+		return r;
+	shadow = features ? strstr(features, "shstk") : NULL;
+	if (!arch_inject_able())
+		snprintf(error, ATTACH_ERROR_SIZE, "processes of this machine's kind cannot be attached to");
+	else if (tracer && atoi(tracer))
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d is traced by process %d (a debugger, strace); end that first",
+			 (int)t->pid, atoi(tracer));
+	else if (value(status, "\nState:") == 'T')
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d is stopped; let it go on first, by SIGCONT or fg", (int)t->pid);
+	else if (shadow && shadow < strchr(features, '\n'))
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d has a shadow stack, which allows no calls from outside", (int)t->pid);
+	else if (value(status, "\nSeccomp:") != '0' && value(status, "\nSeccomp:") != '\0')
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d is confined by a seccomp filter, which might kill it for what the "
+			 "recorder "
+			 "does",
+			 (int)t->pid);
+	else
+		return 0;
+	return -EBUSY;
+}

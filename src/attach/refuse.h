@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Processes that cannot be attached to, and why. */
+#ifndef MUTRACE_ATTACH_REFUSE_H
+#define MUTRACE_ATTACH_REFUSE_H
+
+#include "src/attach/attach.h"
+#include "src/inspect/target.h"
+
+/* 0, or -errno with error filled in. status: text of /proc/PID/status. */
+int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE]);
+
+#endif

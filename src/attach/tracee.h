@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * One thread of a process, stopped by ptrace, that calls functions for us and then goes on as if nothing had been. The
+ * other threads run on. Signals are to be blocked meanwhile: if we died now, so would the process.
+ */
+#ifndef MUTRACE_ATTACH_TRACEE_H
+#define MUTRACE_ATTACH_TRACEE_H
+
+#include "src/arch/inject.h"
+#include "src/inspect/target.h"
+
+#define TRACEE_EXTENDED 16384 /* bytes of floating point and vector registers, at most */
+
+struct tracee {
+	pid_t tid;
+	struct thread_registers registers; /* as it was stopped */
+	int memory;                        /* of the process */
+	uint64_t trap;                     /* where calls return to; 0: not set */
+	uint8_t code[ARCH_TRAP_BYTES];     /* what was there */
+	uint64_t signals;                  /* that it had blocked */
+	size_t extended_size;
+	uint8_t extended[TRACEE_EXTENDED];
+};
+
+/* Stops a thread. 0; -EAGAIN: not now; -ECANCELED: the process is stopped; -EPERM; -ESRCH; another -errno. */
+int tracee_stop(struct tracee *x, pid_t tid);
+/* It goes on as it was, from what tracee_stop() or tracee_begin() did. */
+void tracee_release(struct tracee *x);
+/* Makes it ready for calls, which return to an address of code that nobody executes any more. 0 or -errno; then it is as it
+ * was stopped. */
+int tracee_begin(struct tracee *x, pid_t pid, uint64_t trap);
+/* A call. text: a string that is put on its stack and given as argument number `place`; NULL: none. 0; -EFAULT: it has
+ * raised a signal such as SIGSEGV; -ESRCH: the process is gone. */
+int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[ARCH_INJECT_ARGUMENTS],
+		const char *text, unsigned int place, uint64_t *ret);
+
+#endif

@@ -1,0 +1,252 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""mutrace attach and detach: counts against programs that count themselves (tests/workloads/attach.c), locks
+held and waits in progress, system calls that must not be disturbed, children, ends of all kinds."""
+import atexit
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ.get("top_builddir") or os.getcwd()
+MUTRACE = os.environ.get("MUTRACE") or os.path.join(BUILD, "mutrace")
+PROGRAM = os.path.join(BUILD, "tests/workloads/attach")
+LOCKS = {"mutex": 3, "rwlock": 1, "spin": 1, "semaphore": 1}  # acquisitions a round, of writers
+
+
+def fail(why):
+    raise SystemExit("FAILED: " + why)
+
+
+def check(right, *told):
+    if not right:
+        fail(" ".join(map(str, told)))
+
+
+def until(wanted, why, seconds=30):
+    deadline = time.time() + seconds
+    while not wanted():
+        if time.time() > deadline:
+            fail(why)
+        time.sleep(0.01)
+
+
+class Target:
+    def __init__(self, *arguments, **options):
+        self.process = subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.PIPE, text=True,
+                                        stdout=subprocess.PIPE, **options)
+        atexit.register(self.process.kill)
+        self.pid = self.process.pid
+        check(self.process.stdout.readline() == "ready\n", "the program is not ready")
+
+    def ask(self, line=""):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().split()
+
+    def end(self):
+        """It must not have found anything wrong."""
+        self.process.stdin.close()
+        said = self.process.stdout.read()
+        check(self.process.wait(30) == 0 and "FAILED" not in said, self.process.args, said)
+        return said
+
+
+def attach_for(target, seconds):
+    path = os.path.join(WORK, "json")
+    r = subprocess.run([MUTRACE, "attach", "--json=" + path, "--duration=%s" % seconds, str(target.pid)],
+                       capture_output=True, text=True)
+    check(r.returncode == 0, r)
+    with open(path) as f:
+        return json.load(f)
+
+
+class Attached:
+    """A command that is attached. Ended by ^C, unless it ends by itself."""
+
+    def __init__(self, target, *options):
+        self.json = os.path.join(WORK, "json")
+        if os.path.exists(self.json):
+            os.unlink(self.json)
+        self.before = self.images(target.pid)
+        self.command = subprocess.Popen([MUTRACE, "attach", "--json=" + self.json, *options,
+                                         str(target.pid)], stderr=subprocess.PIPE, text=True)
+        until(lambda: self.is_recorded(target.pid), "it does not attach")
+
+    def is_recorded(self, pid):
+        if self.command.poll() is not None:
+            fail("attach: exit status %d: %s" % (self.command.returncode, self.command.stderr.read()))
+        if self.images(pid) <= self.before:
+            return False
+        traced = subprocess.run("grep -h TracerPid: /proc/%d/task/*/status" % pid, shell=True, text=True,
+                                capture_output=True).stdout.split()
+        return set(traced[1::2]) == {"0"}  # the thread that did it has gone on
+
+    @staticmethod
+    def images(pid):
+        with open("/proc/%d/maps" % pid) as maps:
+            return {line.split(maxsplit=5)[5] for line in maps if "/image.%d." % pid in line}
+
+    def ended(self, status=0):
+        self.said = self.command.communicate(timeout=60)[1]
+        check(self.command.returncode == status, "attach: exit status", self.command.returncode, self.said)
+        with open(self.json) as f:
+            return json.load(f)
+
+    def end(self, status=0):
+        self.command.send_signal(signal.SIGINT)
+        return self.ended(status)
+
+
+def acquired(report):
+    sums = {}
+    for process in report["processes"]:
+        check(process["lost_events"] == 0, "lost events:", process["losses"])
+        for lock in process["locks"]:
+            sums[lock["kind"]] = sums.get(lock["kind"], 0) + (lock["acquired"] or 0)
+            check(not lock.get("misuse"), "a misuse:", lock)
+    return sums
+
+
+def test_counts():
+    """Every call from attach to detach, and no other, also when it is attached to again."""
+    target = Target("count", "4")
+    done = 0
+    for i, options in enumerate([[], ["--sample-hold=32"], [], ["--events=0"]]):
+        target.ask("500")
+        attached = Attached(target, *options)
+        rounds = 1000 * (i + 1)
+        target.ask(str(rounds))
+        report = attached.end()
+        done = int(target.ask("300")[1])
+        sums = acquired(report)
+        for kind, each in LOCKS.items():
+            check(sums.get(kind) == 4 * rounds * each, kind, sums, "of", rounds, "rounds")
+        check(report["processes"][0]["end"] == "detached", report["processes"][0]["end"])
+    check(done == 4 * sum([500 * 4, 1000, 2000, 3000, 4000, 300 * 4]), "rounds:", done)
+    names = [l["name"] for l in report["processes"][0]["locks"]]
+    check("spin" in names and "semaphore" in names, "names:", names)
+    target.end()
+
+
+def test_contended_only():
+    target = Target("count", "4")
+    attached = Attached(target, "--contended-only")
+    target.ask("20000")
+    report = attached.end()
+    for lock in report["processes"][0]["locks"]:
+        check(lock["acquired"] is None or lock["acquired"] == lock["contended"], lock)
+    target.end()
+
+
+def test_held():
+    """Locks that were held and waited for before are no misuse, whatever becomes of them."""
+    for options in [], ["--contended-only"]:
+        target = Target("held")
+        attached = Attached(target, *options)
+        check(target.ask() == ["done"], "it does not come to its end")
+        acquired(attached.end())
+        target.end()
+
+
+def test_sleepers():
+    """No system call returns EINTR."""
+    calls = "epoll", "poll", "nanosleep", "receive", "signal", "semop"
+    targets = [Target("sleep", which, "2") for which in calls]
+    for target in targets:
+        for _ in range(2):
+            attach_for(target, 0.02)
+    for target in targets:
+        check("done" in target.end(), target.process.args)
+
+
+def test_children():
+    """Children that are forked while it is attached come to no harm."""
+    target = Target("fork")
+    for _ in range(2):
+        attached = Attached(target)
+        before = int(target.ask()[1])
+        until(lambda: int(target.ask()[1]) > before + 8, "it does not go on")
+        report = attached.end()
+        acquired(report)
+    target.end()
+
+
+def test_malloc():
+    target = Target("malloc", "4")
+    for _ in range(3):
+        acquired(attach_for(target, 0.05))
+    target.end()
+
+
+def test_killed():
+    """The command dies: the process goes on; it is attached to again, or detached from."""
+    target = Target("count", "2")
+    attached = Attached(target)
+    attached.command.kill()
+    attached.command.communicate()
+    check(target.ask("100") == ["done", "200"], "it does not go on")
+    attached = Attached(target)
+    again = subprocess.run([MUTRACE, "attach", str(target.pid)], capture_output=True, text=True)
+    check(again.returncode == 2 and "is attached to already" in again.stderr, again)
+    target.ask("100")
+    check(acquired(attached.end())["mutex"] == 600, "counts after a command was killed")
+    attached = Attached(target)
+    attached.command.kill()
+    attached.command.communicate()
+    check(subprocess.run([MUTRACE, "detach", str(target.pid)]).returncode == 0, "detach")
+    again = subprocess.run([MUTRACE, "detach", str(target.pid)], capture_output=True, text=True)
+    check(again.returncode == 2 and "not attached" in again.stderr, again)
+    check(target.ask("100") == ["done", "600"], "it does not go on")
+    target.end()
+
+
+def test_ends():
+    """The process ends, is killed, or executes something while it is attached to."""
+    target = Target("count", "2")
+    attached = Attached(target)
+    target.ask("10")
+    target.end()
+    report = attached.ended()
+    check(report["processes"][0]["end"] == "exited" and acquired(report)["mutex"] == 60, report)
+    target = Target("count", "2")
+    attached = Attached(target)
+    target.ask("10")
+    target.process.kill()
+    check(attached.ended()["processes"][0]["end"] == "killed", "a process that was killed")
+
+
+def test_outputs():
+    """A session that is kept is read again, and mutrace top shows it meanwhile."""
+    kept = os.path.join(WORK, "kept")
+    page = os.path.join(WORK, "page.html")
+    target = Target("count", "2")
+    attached = Attached(target, "-o", kept, "--html=" + page)
+    target.ask("100")
+    top = subprocess.run([MUTRACE, "top", "--batch", "--count=1", str(target.pid)], capture_output=True,
+                         text=True)
+    check(top.returncode == 0 and "attach (PID %d)" % target.pid in top.stdout, "top:", top)
+    first = acquired(attached.end())
+    read = os.path.join(WORK, "read")
+    check(subprocess.run([MUTRACE, "report", "--json=" + read, kept]).returncode == 0, "report")
+    with open(read) as f:
+        check(acquired(json.load(f)) == first, "the kept session")
+    with open(page) as f:
+        check("<html" in f.read(), "the page")
+    target.end()
+
+
+def main():
+    global WORK
+    with tempfile.TemporaryDirectory() as WORK:
+        for name, test in list(globals().items()):
+            if name.startswith("test_") and (len(sys.argv) == 1 or name[5:] in sys.argv[1:]):
+                start = time.time()
+                test()
+                print("%s: %.1f s" % (name, time.time() - start), flush=True)
+
+
+main()
