@@ -3,9 +3,11 @@
 #include "src/cmd/pipeline.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/cmd/unpack.h"
 #include "src/compare/digest.h"
@@ -92,11 +94,38 @@ static int render(const struct report *r, const struct renderer *renderer, enum 
 	return renderer->render(f, r, &o);
 }
 
+/* A new file beside another, which it will replace; readable as any new file. NULL with errno. */
+static FILE *open_beside(const char *path, char **ret)
+{
+	mode_t mask = umask(0);
+	int fd;
+
+	umask(mask);
+	if (asprintf(ret, "%s.XXXXXX", path) < 0) {
+		*ret = NULL;
+		return NULL;
+	}
+	fd = mkostemp(*ret, O_CLOEXEC);
+	if (fd >= 0) {
+		if (fchmod(fd, 0666 & ~mask) == 0)
+			return fdopen(fd, "w");
+		close(fd);
+	}
+	free(*ret);
+	*ret = NULL;
+	return NULL;
+}
+
 static int output_write(const struct report *report, const struct output *output,
 			const struct render_options *o, char *error)
 {
 	bool to_stdout = is_stdout(output->path);
-	FILE *f = to_stdout ? stdout : fopen(output->path, "we");
+	/* node_exporter may read it at any time */
+	bool whole = !to_stdout && output->renderer == &render_openmetrics;
+	char *temporary = NULL;
+	FILE *f = to_stdout ? stdout
+		  : whole   ? open_beside(output->path, &temporary)
+			    : fopen(output->path, "we");
 	int r;
 
 	if (!f) {
@@ -107,6 +136,11 @@ static int output_write(const struct report *report, const struct output *output
 	r = render(report, output->renderer, output->time, o, f);
 	if (to_stdout ? fflush(f) != 0 : fclose(f) != 0)
 		r = r < 0 ? r : -errno;
+	if (r == 0 && whole && rename(temporary, output->path) < 0)
+		r = -errno;
+	if (r < 0 && whole)
+		unlink(temporary);
+	free(temporary);
 	if (r < 0)
 		snprintf(error, MODEL_ERROR_SIZE, "%s cannot be written: %s",
 			 to_stdout ? "stdout" : output->path, strerror(-r));

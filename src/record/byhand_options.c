@@ -71,6 +71,7 @@ static const struct option options[] = {
 	{ "pprof", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "pprof-of", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "perfetto", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
+	{ "openmetrics", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "max", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "all", 0, BOTH, KIND_SHOW, true, 0, 0, 0 },
 	{ "locked-min", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },

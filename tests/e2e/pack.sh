@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # mutrace pack: a session as one file says the same, byte for byte, where the program and its debug
-# information are not; and packs that are damaged or mean ill are refused, with nothing left behind and nothing
+# information are not. Packs that are damaged or mean ill are refused, with nothing left behind and nothing
 # written elsewhere.
 . "$(dirname "$0")/lib.sh"
 need tar gzip

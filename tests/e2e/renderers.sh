@@ -129,3 +129,30 @@ if command -v go >/dev/null; then
 		fail "pprof: $(cat traces)"
 	echo "read by go tool pprof"
 fi
+
+# Metrics: each series once, names escaped, histograms that add up, the number of series bounded; the file is
+# replaced as a whole.
+echo old >metrics.prom && ln metrics.prom before
+expect 0 "$mutrace" report --json=metrics.json --openmetrics=metrics.prom session
+grep -qx old before || fail "the file was written to, not replaced"
+/usr/bin/python3 - <<'PY' || fail "metrics"
+import json, re
+series = {}
+for line in open("metrics.prom"):
+    if not line.startswith("#"):
+        name, labels, value = re.fullmatch(r'(\w+)\{((?:\w+="(?:[^"\\\n]|\\.)*",?)+)\} (\S+)\n', line).groups()
+        assert (name, labels) not in series, line
+        series[name, labels] = float(value)
+locks = json.load(open("metrics.json"))["processes"][0]["locks"]
+total = sum(v for (name, _), v in series.items() if name == "mutrace_lock_contended_total")
+assert total == sum(l["contended"] for l in locks if l.get("role") != "work") > 0, total
+for (name, labels), value in series.items():
+    if name == "mutrace_lock_wait_seconds_count":
+        buckets = [v for (n, l), v in series.items() if n == "mutrace_lock_wait_seconds_bucket"
+                   and l.startswith(labels + ",le=")]
+        assert buckets == sorted(buckets) and len(buckets) == 10 and buckets[-1] == value
+PY
+expect 0 "$mutrace" --openmetrics=odd.prom 'a;b"c/=x y'
+if command -v promtool >/dev/null; then
+	promtool check metrics <metrics.prom && promtool check metrics <odd.prom || fail "promtool"
+fi
