@@ -94,11 +94,6 @@ EXPORT int pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const st
 			     SITE_HERE);
 }
 
-EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
-{
-	return mutex_trylock_at(m, SITE_HERE);
-}
-
 void mutex_initialized_at(pthread_mutex_t *m, struct site site)
 {
 	initialized_at(m, KIND_MUTEX, 0, site);
@@ -157,4 +152,3 @@ EXPORT int pthread_mutex_consistent(pthread_mutex_t *m)
 
 SYNONYM(__pthread_mutex_init, pthread_mutex_init)
 SYNONYM(__pthread_mutex_destroy, pthread_mutex_destroy)
-SYNONYM(__pthread_mutex_trylock, pthread_mutex_trylock)

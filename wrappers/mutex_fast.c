@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * pthread_mutex_lock() and pthread_mutex_unlock(): the hot path, and what leaves it. doc/recorder.md has the reasons.
+ * pthread_mutex_lock(), _trylock() and _unlock(): the hot path, and what leaves it. doc/recorder.md has the reasons.
  * Runs in the program, on whatever thread calls; the rest of mutexes is mutex.c.
  */
 #include <errno.h>
@@ -58,7 +58,8 @@ static __attribute__((noinline)) int lock_other(struct thread *t, pthread_mutex_
 	int r;
 
 	if (hot_open(t, MODE_EXACT))
-		return lock_called(t, m, site, MODE_EXACT);
+		return mutex_is_recursive(m) ? mutex_recursive_lock(t, m, site)
+					     : lock_called(t, m, site, MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return lock_called(t, m, site, MODE_SAMPLED);
 	if (hot_open(t, MODE_EXACT_BY_CALL))
@@ -83,6 +84,12 @@ static __attribute__((noinline)) int lock_left(struct thread *t, pthread_mutex_t
 {
 	hot_end(t);
 	return lock_other(t, m, site);
+}
+
+static __attribute__((noinline)) int try_left(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	hot_end(t);
+	return mutex_trylock_at(m, site);
 }
 
 static COLD int lock_busy(struct thread *t, struct call_slot *s, pthread_mutex_t *m, struct site site)
@@ -125,8 +132,9 @@ static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_m
 	return 0;
 }
 
+/* try: it is pthread_mutex_trylock() that was called. */
 static inline __attribute__((always_inline)) int lock_fast(struct thread *t, pthread_mutex_t *m,
-							   const struct site *given, uint8_t mode)
+							   const struct site *given, uint8_t mode, bool try)
 {
 	uint32_t flags = mode == MODE_SAMPLED ? HELD_UNTIMED : HELD_COUNTED, acquired;
 	struct call_slot *s;
@@ -137,10 +145,10 @@ static inline __attribute__((always_inline)) int lock_fast(struct thread *t, pth
 	hot_begin(t);
 	s = cache_home(m, HERE(given).ip);
 	if (unlikely(!cache_is(s, m, HERE(given).ip, 0)) || unlikely(!inlined_plain(m)))
-		return lock_left(t, m, HERE(given));
+		return try ? try_left(t, m, HERE(given)) : lock_left(t, m, HERE(given));
 	__builtin_prefetch(REF_POINTER(s->cell), 1);
 	if (unlikely(!inlined_trylock(m, t->tid)))
-		return lock_busy(t, s, m, HERE(given));
+		return try ? try_left(t, m, HERE(given)) : lock_busy(t, s, m, HERE(given));
 	if (unlikely(s->stamp != (__atomic_load_n(lock_epoch(m), __ATOMIC_RELAXED) | STAMP_ALONE)))
 		return lock_shared(t, s, m, HERE(given));
 	memcpy(&use, &s->cell, sizeof(use));
@@ -173,15 +181,26 @@ static inline __attribute__((always_inline)) int lock(pthread_mutex_t *m, const 
 		return lock_plain(m, HERE(given));
 	}
 	if (hot_open(t, MODE_SAMPLED))
-		return lock_fast(t, m, given, MODE_SAMPLED);
+		return lock_fast(t, m, given, MODE_SAMPLED, false);
 	if (hot_open(t, MODE_EXACT))
-		return lock_fast(t, m, given, MODE_EXACT);
+		return lock_fast(t, m, given, MODE_EXACT, false);
 	return lock_other(t, m, HERE(given));
 }
 
 EXPORT __attribute__((aligned(64))) int pthread_mutex_lock(pthread_mutex_t *m)
 {
 	return lock(m, NULL);
+}
+
+EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
+{
+	struct thread *t = thread_self;
+
+	if (hot_open(t, MODE_EXACT))
+		return lock_fast(t, m, NULL, MODE_EXACT, true);
+	if (hot_open(t, MODE_SAMPLED))
+		return lock_fast(t, m, NULL, MODE_SAMPLED, true);
+	return mutex_trylock_at(m, SITE_HERE);
 }
 
 /* The end of a hold that was timed, with --sample-hold. */
@@ -242,9 +261,21 @@ static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_mute
 	return mutex_unlock_at(m, site);
 }
 
+/* A hold that is not the plain one on top of the stack. Not in the middle of the hot path any more. */
 static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_mutex_t *m, struct site site)
 {
+	const struct held *h = t->top;
+
 	hot_end(t);
+	if (h->address == (uintptr_t)m) {
+		if (h->flags == HELD_RECURSIVE)
+			return mutex_recursive_unlock(t, m, site);
+		if (h->flags != HELD_COUNTED)
+			return mutex_unlock_at(m, site);
+	} else if (h > t->held_first && h[-1].address == (uintptr_t)m && h[-1].flags == HELD_COUNTED &&
+		   h->flags == HELD_COUNTED) {
+		return mutex_unlock_second(t, m);
+	}
 	return unlock_other(t, m, site);
 }
 
@@ -378,4 +409,5 @@ void mutex_calibrate(void)
 }
 
 SYNONYM(__pthread_mutex_lock, pthread_mutex_lock)
+SYNONYM(__pthread_mutex_trylock, pthread_mutex_trylock)
 SYNONYM(__pthread_mutex_unlock, pthread_mutex_unlock)

@@ -46,21 +46,7 @@ static COLD int lock_at(pthread_spinlock_t *s, struct site site)
 
 EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 {
-	struct thread *t = thread_self;
-	struct call_slot *slot;
-	bool done, counted = true;
-
-	if (!hot_open_any(t))
-		return lock_at(s, SITE_HERE);
-	hot_enter(t);
-	slot = hot_find(t, ADDRESS(s), SITE_HERE.ip, SIDE_EXCLUSIVE);
-	done = likely(slot != NULL) && likely(REAL(pthread_spin_trylock)(s) == 0);
-	if (done)
-		counted = hot_count(t, slot, ADDRESS(s), SIDE_EXCLUSIVE);
-	hot_leave(t);
-	if (unlikely(!counted))
-		hold_begin_late(t, ADDRESS(s), KIND_SPIN, SIDE_EXCLUSIVE, SITE_HERE);
-	return done ? 0 : lock_at(s, SITE_HERE);
+	return family_lock_hot(&spins, ADDRESS(s), SITE_HERE) ? 0 : lock_at(s, SITE_HERE);
 }
 
 EXPORT int pthread_spin_trylock(pthread_spinlock_t *s)
@@ -70,7 +56,7 @@ EXPORT int pthread_spin_trylock(pthread_spinlock_t *s)
 
 EXPORT int pthread_spin_unlock(pthread_spinlock_t *s)
 {
-	return family_unlock(&spins, ADDRESS(s), SITE_HERE);
+	return family_unlock_hot(&spins, ADDRESS(s)) ? 0 : family_unlock(&spins, ADDRESS(s), SITE_HERE);
 }
 
 EXPORT int pthread_spin_init(pthread_spinlock_t *s, int pshared)

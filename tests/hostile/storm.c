@@ -5,11 +5,13 @@
  * compare.
  *
  *	storm warm    calls that were seen before: nothing may be lost
+ *	storm warm kinds  the same, with calls that have hot paths of their own; not all may be remembered
  *	storm cold    first uses of locks and call sites, in which handlers are passed by and must be counted
  * as lost
  *	storm folded  the same, of locks that share counters, with each other and with the handler's
  *	storm full    the handler is the one for whom a thread's list of held locks grows, at each instruction
  * of a call
+ *	storm kinds   the same, in one of the calls that have hot paths of their own
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,6 +19,8 @@
 #include <signal.h>
 #include <ucontext.h>
 
+#include "src/session/format.h"
+#include "src/session/threads.h"
 #include "tests/workloads/handshake.h"
 
 static pthread_mutex_t main_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -29,7 +33,12 @@ static pthread_cond_t main_cond = PTHREAD_COND_INITIALIZER;
 static pthread_mutex_t recursive_lock;
 static pthread_spinlock_t main_spin;
 static sem_t posted, main_sem;
-static long mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps;
+static pthread_mutex_t deep_lock, tried_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_mutex_t hand_locks[4] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
+					 PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
+static pthread_spinlock_t own_spin;
+static int full_of_kinds;
+static long mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps, kinds, struck;
 static __thread long strike; /* full: the trap that is to strike; it counts down */
 
 #ifdef __x86_64__
@@ -110,6 +119,7 @@ static void on_trap(int number, siginfo_t *info, void *context)
 		((ucontext_t *)context)->uc_mcontext.gregs[REG_EFL] &= ~0x100;
 	else if (--strike == 0) {
 		strike = -1;
+		struck++;
 		nest();
 	}
 	errno = saved;
@@ -123,6 +133,26 @@ static void lock_main(void)
 	both_taken++;
 	pthread_mutex_lock(&both_lock);
 	pthread_mutex_unlock(&both_lock);
+}
+
+/* Kinds of calls with hot paths of their own: recursive, tried, hand over hand, spin locks. */
+static void lock_kinds(void)
+{
+	kinds++;
+	for (int i = 0; i < 3; i++)
+		pthread_mutex_lock(&deep_lock);
+	for (int i = 0; i < 3; i++)
+		pthread_mutex_unlock(&deep_lock);
+	if (pthread_mutex_trylock(&tried_lock) == 0)
+		pthread_mutex_unlock(&tried_lock);
+	pthread_mutex_lock(&hand_locks[0]);
+	for (int i = 0; i < 3; i++) {
+		pthread_mutex_lock(&hand_locks[i + 1]);
+		pthread_mutex_unlock(&hand_locks[i]);
+	}
+	pthread_mutex_unlock(&hand_locks[3]);
+	pthread_spin_lock(&own_spin);
+	pthread_spin_unlock(&own_spin);
 }
 
 static void others(void)
@@ -147,12 +177,14 @@ static void others(void)
 	sem_trywait(&main_sem);
 }
 
-static void warm(void)
+static void warm(int with_kinds)
 {
 	for (int round = 0; round < 20; round++) {
 		stepping(round > 1);
 		for (int i = 0; i < 5; i++)
 			lock_main();
+		if (with_kinds)
+			lock_kinds();
 		stepping(0);
 		if (round == 0)
 			work();
@@ -195,17 +227,26 @@ static __attribute__((noinline)) void cold(int depth)
 
 /* Holds many locks, then takes another one and lets it go; the handler strikes at one instruction of that.
  * Threads stay until the end: the list that grew would go to the next thread. */
-#define HELD_FIRST 54
-#define HELD_LAST 60
+#define HELD_ROOM ((CHUNK_ALIGN - sizeof(struct chunk) - sizeof(struct thread_rec)) / sizeof(struct held) - 1)
+#define HELD_FIRST ((int)HELD_ROOM - 5)
+#define HELD_LAST (HELD_FIRST + 7)
 #define STRIKES 240
-#define MORE 80 /* taken afterwards, on top */
-#define THREADS ((HELD_LAST - HELD_FIRST) * STRIKES)
+#define STRIKES_KINDS 270
+#define STEP_KINDS 10 /* one instruction in so many, others in each run */
+#define MORE 80       /* taken afterwards, on top */
+#define THREADS_MOST (7 * STRIKES)
+static int strikes = STRIKES, threads = (HELD_LAST - HELD_FIRST) * STRIKES;
 static pthread_mutex_t held_locks[HELD_LAST + MORE];
 static atomic_int ended;
 
 static __attribute__((noinline)) void lock_once(void)
 {
 	mains++;
+	if (full_of_kinds) {
+		lock_kinds();
+		__asm__ volatile("" ::: "memory");
+		return;
+	}
 	pthread_mutex_lock(&main_lock);
 	pthread_mutex_unlock(&main_lock);
 	__asm__ volatile("" ::: "memory");
@@ -213,13 +254,13 @@ static __attribute__((noinline)) void lock_once(void)
 
 static void *holder(void *argument)
 {
-	int n = (int)(long)argument, first = HELD_FIRST + n / STRIKES;
+	int n = (int)(long)argument, first = full_of_kinds ? HELD_FIRST + 2 : HELD_FIRST + n / strikes;
 
 	strike = -1;
 	for (int i = 0; i < first; i++)
 		pthread_mutex_lock(&held_locks[i]);
 	lock_once(); /* the call is known then */
-	strike = n % STRIKES + 1;
+	strike = full_of_kinds ? n * STEP_KINDS + 1 + getpid() % STEP_KINDS : n % strikes + 1;
 	stepping(1);
 	lock_once();
 	stepping(0);
@@ -230,27 +271,27 @@ static void *holder(void *argument)
 		pthread_mutex_unlock(&held_locks[i]);
 	held += first + MORE;
 	atomic_fetch_add(&ended, 1);
-	while (atomic_load(&ended) < THREADS)
+	while (atomic_load(&ended) < threads)
 		sleep_us(20000);
 	return NULL;
 }
 
 static void full(void)
 {
-	static pthread_t t[THREADS];
+	static pthread_t t[THREADS_MOST];
 	pthread_attr_t a;
 
 	pthread_attr_init(&a);
 	pthread_attr_setstacksize(&a, 65536);
 	for (int i = 0; i < HELD_LAST + MORE; i++)
 		pthread_mutex_init(&held_locks[i], NULL);
-	for (int i = 0; i < THREADS; i++) { /* one at a time: the locks are free, and the counts ours */
+	for (int i = 0; i < threads; i++) { /* one at a time: the locks are free, and the counts ours */
 		if (pthread_create(&t[i], &a, holder, (void *)(long)i) != 0)
 			exit(99);
 		while (atomic_load(&ended) <= i)
 			sleep_us(20);
 	}
-	for (int i = 0; i < THREADS; i++)
+	for (int i = 0; i < threads; i++)
 		pthread_join(t[i], NULL);
 }
 
@@ -262,14 +303,16 @@ int main(int argc, char **argv)
 	pthread_mutexattr_init(&a);
 	pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&recursive_lock, &a);
+	pthread_mutex_init(&deep_lock, &a);
 	pthread_spin_init(&main_spin, 0);
+	pthread_spin_init(&own_spin, 0);
 	sem_init(&posted, 0, 0);
 	sem_init(&main_sem, 0, 0);
 	sigaction(SIGTRAP, &sa, NULL);
 	if (argc < 2)
 		return 2;
 	if (strcmp(argv[1], "warm") == 0) {
-		warm();
+		warm(argc > 2);
 	} else if (strcmp(argv[1], "folded") == 0) {
 		folded();
 	} else if (strcmp(argv[1], "cold") == 0) {
@@ -277,11 +320,14 @@ int main(int argc, char **argv)
 		cold(2);
 		stepping(0);
 	} else {
+		full_of_kinds = strcmp(argv[1], "kinds") == 0;
+		if (full_of_kinds)
+			threads = strikes = STRIKES_KINDS;
 		full();
 	}
 	printf("mains %ld\nhandlers %ld\nboth_taken %ld\nboth_failed %ld\nposts %ld\nrwlocks %ld\nheld "
-	       "%ld\ntraps %ld\n",
-	       mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps);
+	       "%ld\ntraps %ld\nkinds %ld\nstruck %ld\n",
+	       mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps, kinds, struck);
 	return 0;
 }
 #else

@@ -16,6 +16,13 @@ run() {
 	[ "$traps" -gt 1000 ] || fail "only $traps signals"
 }
 
+# The calls that have hot paths of their own.
+check_kinds() {
+	check_json json "lock('deep_lock')['acquired'] == 3 * $kinds" \
+		"lock('tried_lock')['acquired'] == $kinds and lock('own_spin')['acquired'] == $kinds" \
+		"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('hand_locks')) == 4 * $kinds"
+}
+
 options=()
 run warm
 check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
@@ -25,9 +32,9 @@ check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"
 	"lock('both_lock')['trylock_failed'] == $both_failed" \
 	"lock('posted')['posts'] == $posts"
 
-for options in --sample-hold=4 --contended-only; do
-	options=("$options")
-	run warm
+for options in "" --sample-hold=4 --contended-only; do
+	options=(${options:+"$options"})
+	run warm kinds
 	[ "${options[*]}" = --contended-only ] && continue
 	# A handler is passed by where a hold begins that is timed: its five calls, or four.
 	check_json json 'p["complete"] and p["damaged_records"] == 0' \
@@ -35,6 +42,7 @@ for options in --sample-hold=4 --contended-only; do
 		"$handlers * 0.5 < lock('handler_lock')['acquired'] <= $handlers" \
 		"4 * ($handlers - lock('handler_lock')['acquired']) <= p['lost_events']" \
 		"p['lost_events'] <= 5 * ($handlers - lock('handler_lock')['acquired'])"
+	check_kinds
 done
 options=()
 
@@ -57,6 +65,13 @@ check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('held_locks')) == $held" \
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 2 * $mains" \
 	'not any(l.get("misuse") for l in p["locks"])'
+
+run kinds
+check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
+	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('held_locks')) == $held" \
+	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 4 * $struck > 400" \
+	'not any(l.get("misuse") for l in p["locks"])'
+check_kinds
 
 # Now and then it is weighed which of the locks are hot. A handler in between is passed by: both its calls.
 for options in "" --sample-hold=4 --contended-only --track-rt; do

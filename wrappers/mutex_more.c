@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-3.0-or-later */
+/*
+ * Hot paths of mutexes beside the plain one: recursive mutexes, and a mutex that is released before the one that was
+ * taken after it (hand over hand). Runs in the program, on whatever thread calls; takes no lock but the program's.
+ * Called by mutex_fast.c. A signal handler may come anywhere and move the held stack, see hot.h.
+ */
+#include "src/record/hot.h"
+#include "wrappers/acquire.h"
+#include "wrappers/inlined.h"
+#include "wrappers/mutex.h"
+#include "wrappers/real.h"
+
+static COLD int lock_slowly(pthread_mutex_t *m, struct site site)
+{
+	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
+}
+
+/* One level more of a mutex that the thread holds. The level is stored, not added: a handler leaves it as it found it. */
+static void level(struct thread *t, uint32_t n)
+{
+	struct held *h;
+
+	do {
+		h = t->top;
+		h->recursion = n;
+		signal_fence();
+	} while (unlikely(h != t->top));
+}
+
+/* The first level. False: others wait for it, or it shares its cell, or the slot does not hold any more. */
+static bool acquired(struct thread *t, struct call_slot *s, const pthread_mutex_t *m)
+{
+	struct use use = use_of(s);
+	struct cell *c = REF_POINTER(use.cell);
+	struct lock_rec *l = REF_POINTER(use.lock);
+	struct held *h;
+
+	if (hot_stale(t, s, m) || lock_waited(l) || c->flags & CELL_FOLD)
+		return false;
+	hot_own(t, l, c, use.cell);
+	h = hot_raise(t, true);
+	c->acquired++;
+	if (unlikely(h == NULL)) {
+		hot_acquired_full(t, use, m, (uint32_t)c->acquired, HELD_RECURSIVE);
+		return true;
+	}
+	hot_fill(h, use, m, ticks_counter(), HELD_RECURSIVE);
+	if (unlikely(h != t->top))
+		hot_acquired_moved(t, use, m, (uint32_t)c->acquired, HELD_RECURSIVE);
+	return true;
+}
+
+int mutex_recursive_lock(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	struct call_slot *s;
+	struct use use;
+	bool done;
+	int r;
+
+	hot_begin(t);
+	s = cache_find(m, site.ip, CACHE_SLOW);
+	if (unlikely(s == NULL) || unlikely(hot_stale(t, s, m))) {
+		hot_end(t);
+		return lock_slowly(m, site);
+	}
+	r = REAL(pthread_mutex_trylock)(m);
+	use = use_of(s);
+	if (unlikely(r != 0)) {
+		hot_end(t);
+		return mutex_wait_at(t, use, m, r, site);
+	}
+	done = true;
+	if (t->top->address == (uintptr_t)m && t->top->flags & HELD_RECURSIVE) {
+		((struct cell *)REF_POINTER(use.cell))->acquired++;
+		level(t, t->top->recursion + 1);
+	} else if (m->__data.__count == 1) {
+		done = acquired(t, s, m);
+	} else {
+		done = false; /* it is held already, further down */
+	}
+	hot_end(t);
+	if (unlikely(!done))
+		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
+	return 0;
+}
+
+int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	struct held *h = t->top;
+	struct cell *c;
+	uint64_t now;
+	int r;
+
+	if (h->recursion != 0) {
+		level(t, h->recursion - 1);
+		return REAL(pthread_mutex_unlock)(m);
+	}
+	hot_begin(t);
+	h = hot_held(t, m, HELD_RECURSIVE, 0);
+	if (unlikely(h == NULL)) {
+		hot_end(t);
+		return mutex_unlock_at(m, site);
+	}
+	c = REF_POINTER(h->cell);
+	h->address = 0;
+	now = ticks_counter();
+	r = REAL(pthread_mutex_unlock)(m);
+	hot_book_counted(t, h->cell, (uint32_t)c->acquired, now - h->since);
+	hot_released(t, h);
+	hot_end(t);
+	return r;
+}
+
+/* Moves the top entry of the held stack down by one. Its count is absolute, so it may be there twice for a moment. A
+ * handler may have moved the stack meanwhile, with a half of this: then it is done again. */
+static void close_second(struct thread *t)
+{
+	struct held *top, *low;
+
+	do {
+		top = t->top;
+		low = top - 1;
+		low->flags = 0; /* its own count is booked, or pending */
+		__atomic_thread_fence(__ATOMIC_RELEASE);
+		low->acquired = top->acquired;
+		hot_fill(low, (struct use){ top->cell, top->lock }, (const void *)(uintptr_t)top->address,
+			 top->since, HELD_COUNTED);
+		if (unlikely(top->flags & HELD_WANTED)) /* by now */
+			__atomic_fetch_or(&low->flags, HELD_WANTED, __ATOMIC_RELAXED);
+		signal_fence();
+	} while (unlikely(top != t->top));
+	top->address = 0;
+	hot_released(t, top);
+}
+
+int mutex_unlock_second(struct thread *t, pthread_mutex_t *m)
+{
+	struct held *low;
+	uint64_t ticks;
+	int r = 0;
+
+	hot_begin(t);
+	low = t->top - 1;
+	low->address = 0;
+	ticks = ticks_counter() - low->since;
+	if (!inlined_plain(m) || unlikely(!inlined_unlock(m, t->tid)))
+		r = REAL(pthread_mutex_unlock)(m);
+	hot_book_counted(t, low->cell, low->acquired, ticks);
+	close_second(t);
+	hot_end(t);
+	return r;
+}
