@@ -18,12 +18,13 @@
 #include "src/record/pilock.h"
 #include "src/record/recorder.h"
 #include "src/record/signals.h"
+#include "src/record/walks.h"
 
 #define PAGE_LEAST 4096u
 #define DISTANCE_VARIES (-1) /* of frame_node.caller_distance, which is in words; 0: not known yet */
 
 static struct hashtable nodes; /* (inner, ip) -> node; readers of the old one miss at worst */
-static uint32_t forgotten;     /* how often the table was emptied */
+static uint32_t forgotten;     /* how often the table was emptied, or what is known of a frame has changed */
 static uint32_t unwind_lock;
 /*
  * The thread that forks, 0 none, written under unwind_lock. Others stay out of libunwind until it is done,
@@ -37,24 +38,6 @@ static bool fork_stuck;
 #define FORK_PATIENCE_MS 200u /* for another thread's fork */
 #define FORKS_APART_MS 1000u  /* the same before a fork of one's own */
 static struct arena frame_arena;
-
-static inline uint32_t node_hash(uint32_t inner, uintptr_t ip)
-{
-	return (uint32_t)(((uint64_t)ip + inner * 0x9e3779b97f4a7c15ull) * 0xff51afd7ed558ccdull >> 32);
-}
-
-static inline struct frame_node *node_find(const struct hash_slots *s, uint32_t inner, uintptr_t ip)
-{
-	uint32_t ref;
-
-	for (uint32_t i = node_hash(inner, ip); (ref = hash_ref(s, i)) != 0; i++) {
-		struct frame_node *n = REF_POINTER(ref);
-
-		if (n->ip == ip && n->inner == inner)
-			return n;
-	}
-	return NULL;
-}
 
 static uint32_t slot_hash(const void *slot)
 {
@@ -89,6 +72,11 @@ static struct frame_node *node_enter(struct frame_node *inner, const struct capt
 	return n;
 }
 
+static void forget_walks(void)
+{
+	__atomic_fetch_add(&forgotten, 1, __ATOMIC_RELEASE);
+}
+
 /* Remembers how far from this frame's return address the caller's stood. */
 static void node_learn(struct frame_node *n, const struct captured_frame *f,
 		       const struct captured_frame *above)
@@ -101,6 +89,8 @@ static void node_learn(struct frame_node *n, const struct captured_frame *f,
 	if (d <= 0 || d > 1 << 20 || above->slot % sizeof(uintptr_t) != 0 ||
 	    (n->caller_distance != 0 && n->caller_distance != d))
 		d = DISTANCE_VARIES;
+	if (n->caller_distance != 0 && n->caller_distance != d)
+		forget_walks();
 	n->caller_distance = (int32_t)d;
 }
 
@@ -115,7 +105,7 @@ static void modules_forget(void)
 	for (uint32_t i = 0; nodes.now != NULL && i <= nodes.now->mask; i++)
 		__atomic_store_n((uint32_t *)nodes.now->slots + i, 0, __ATOMIC_RELAXED);
 	nodes.count = 0;
-	__atomic_fetch_add(&forgotten, 1, __ATOMIC_RELEASE);
+	forget_walks();
 	recorder.header->modules_generation++;
 }
 
@@ -127,6 +117,14 @@ struct capture_work {
 	uint32_t id;
 };
 
+static void frame_mark(struct frame_node *n, uint16_t flag)
+{
+	if (n->flags & flag)
+		return;
+	n->flags |= flag;
+	forget_walks();
+}
+
 /* Enters the frames; with unwind_lock held. */
 static uint32_t frames_enter(struct thread *t, const struct captured_frame *frames, size_t count, bool end)
 {
@@ -136,7 +134,7 @@ static uint32_t frames_enter(struct thread *t, const struct captured_frame *fram
 		struct frame_node *outer = node_enter(n, &frames[i], t->tid);
 
 		if (n != NULL && i >= recorder.config.frames)
-			n->flags |= FRAME_ON;
+			frame_mark(n, FRAME_ON);
 		if (outer == NULL)
 			break;
 		if (i > 0)
@@ -144,7 +142,7 @@ static uint32_t frames_enter(struct thread *t, const struct captured_frame *fram
 		n = outer;
 	}
 	if (n != NULL && end && n->depth == count)
-		n->flags |= FRAME_END;
+		frame_mark(n, FRAME_END);
 	return n != NULL ? POINTER_REF(n) : 0;
 }
 
@@ -226,7 +224,10 @@ static inline uint32_t walk(struct thread *t, struct site site)
 	struct frame_node *n = t->walked;
 	const uintptr_t *slot = site.slot;
 	uintptr_t end = stack_end_of(t, (uintptr_t)slot), limit = likely(end != 0) ? end : page_end(slot);
+	uint32_t id = walk_again(t, site.ip, slot, end, generation);
 
+	if (likely(id != 0))
+		return id;
 	if (unlikely(n == NULL || n->ip != site.ip || t->walked_generation != generation)) {
 		n = node_find(known, 0, site.ip);
 		t->walked = n;
@@ -236,8 +237,10 @@ static inline uint32_t walk(struct thread *t, struct site site)
 		struct frame_node *outer;
 		uint32_t likely_outer;
 
-		if (n->flags & FRAME_END || (n->depth >= recorder.config.frames && !(n->flags & FRAME_ON)))
+		if (n->flags & FRAME_END || (n->depth >= recorder.config.frames && !(n->flags & FRAME_ON))) {
+			walk_keep(t, site.ip, POINTER_REF(n), generation);
 			return POINTER_REF(n);
+		}
 		if (n->caller_distance <= 0)
 			return 0;
 		slot += n->caller_distance;

@@ -98,6 +98,19 @@ struct permit {
 
 #define STALE_POLICY 1 /* set by other threads: the scheduling policy is to be read again */
 #define STALE_WINDOW 2 /* the recording window will end, see window.h */
+
+/* A stack that was walked, see walks.h. */
+#define WALKS 4u
+#define WALK_FRAMES 24u
+struct walk {
+	uintptr_t ip; /* the call site; 0: nothing is remembered */
+	uint32_t id, generation;
+	uint32_t came;            /* the id that came last and was not the one that is remembered */
+	uint32_t n, last;         /* frames beside the call site; the place of the last one */
+	uint32_t at[WALK_FRAMES]; /* places from that of the call site's return address on, in words */
+	uintptr_t frame[WALK_FRAMES];
+};
+
 #define ENGAGED_HOT (ARCH_LITTLE_ENDIAN ? 0x100 : 1)
 #define GATE(mode) (ARCH_LITTLE_ENDIAN ? (mode) : (mode) << 8)
 
@@ -174,8 +187,10 @@ struct thread {
 	int exit_rounds;            /* rounds of thread-specific data destructors seen */
 	struct frame_node *walked;  /* innermost frame of the last stack that was recognised, */
 	uint32_t walked_generation; /* valid as long as no frame was forgotten since */
-	uint8_t capturing;          /* inside libunwind: dl_iterate_phdr answers from our list */
-	uint32_t policy_looks;      /* slow paths until the policy is read again */
+	struct walk walks[WALKS];
+	uint32_t walk_changes;
+	uint8_t capturing;     /* inside libunwind: dl_iterate_phdr answers from our list */
+	uint32_t policy_looks; /* slow paths until the policy is read again */
 
 	/* matrace (watch.c) */
 	struct alloc_totals *plain; /* counts the calls of a thread that is not realtime; NULL: ask watch.c */

@@ -66,10 +66,12 @@ check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 2 * $mains" \
 	'not any(l.get("misuse") for l in p["locks"])'
 
+# Where the cache has lost a call, its handler is passed by: eight calls.
 run kinds
-check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"] == 0' \
+nested="sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks'))"
+check_json json 'p["complete"] and p["damaged_records"] == 0' \
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('held_locks')) == $held" \
-	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 4 * $struck > 400" \
+	"2 * $nested + p['lost_events'] == 8 * $struck > 800 and p['lost_events'] <= 4 * $struck" \
 	'not any(l.get("misuse") for l in p["locks"])'
 check_kinds
 
