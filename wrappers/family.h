@@ -201,12 +201,12 @@ FAMILY bool family_lock_hot(const struct lock_family *f, void *lock, struct site
 
 	if (!hot_open_any(t))
 		return false;
-	hot_enter(t);
+	hot_begin(t);
 	slot = hot_find(t, lock, site.ip, SIDE_EXCLUSIVE);
 	done = likely(slot != NULL) && likely(f->trylock(lock, SIDE_EXCLUSIVE) == 0);
 	if (done)
 		counted = hot_count(t, slot, lock, SIDE_EXCLUSIVE);
-	hot_leave(t);
+	hot_end(t);
 	if (unlikely(!counted))
 		hold_begin_late(t, lock, f->kind, SIDE_EXCLUSIVE, site);
 	return done;
@@ -220,7 +220,7 @@ FAMILY bool family_unlock_hot(const struct lock_family *f, void *lock)
 
 	if (!hot_open(t, MODE_EXACT))
 		return false;
-	hot_enter(t);
+	hot_begin(t);
 	h = hot_held(t, lock, HELD_COUNTED, 0);
 	if (likely(h != NULL)) {
 		h->address = 0;
@@ -229,7 +229,7 @@ FAMILY bool family_unlock_hot(const struct lock_family *f, void *lock)
 		hot_book_counted(t, h->cell, h->acquired, now - h->since);
 		hot_released(t, h);
 	}
-	hot_leave(t);
+	hot_end(t);
 	return h != NULL;
 }
 

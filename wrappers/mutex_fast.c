@@ -32,24 +32,24 @@ static inline __attribute__((always_inline)) int lock_called(struct thread *t, p
 	int r;
 
 	__builtin_prefetch(m, 1); /* while we look up what we know of it */
-	hot_enter(t);
+	hot_begin(t);
 	s = hot_find(t, m, site.ip, SIDE_EXCLUSIVE);
 	if (unlikely(s == NULL)) {
-		hot_leave(t);
+		hot_end(t);
 		return lock_plain(m, site);
 	}
 	r = REAL(pthread_mutex_trylock)(m);
 	if (unlikely(r != 0)) {
 		use = use_of(s);
-		hot_leave(t);
+		hot_end(t);
 		return mutex_wait_at(t, use, m, r, site);
 	}
 	if (unlikely(!hot_acquired(t, mode, s, m, SIDE_EXCLUSIVE))) {
-		hot_leave(t);
+		hot_end(t);
 		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
 		return 0;
 	}
-	hot_leave(t);
+	hot_end(t);
 	return 0;
 }
 
@@ -209,10 +209,10 @@ static __attribute__((noinline)) int unlock_sampled(struct thread *t, struct hel
 	uint64_t ticks = clock_now() - h->since;
 	int r = REAL(pthread_mutex_unlock)(m);
 
-	hot_enter(t);
+	hot_begin(t);
 	hot_book_sampled(REF_POINTER(h->cell), ticks, h->flags & HELD_SCALED ? t->sample_hold : 1);
 	hot_released(t, h);
-	hot_leave(t);
+	hot_end(t);
 	return r;
 }
 
@@ -223,10 +223,10 @@ static inline __attribute__((always_inline)) int unlock_called(struct thread *t,
 	uint64_t now;
 	int r;
 
-	hot_enter(t);
+	hot_begin(t);
 	h = hot_held(t, m, HELD_COUNTED, 0);
 	if (unlikely(h == NULL)) {
-		hot_leave(t);
+		hot_end(t);
 		return mutex_unlock_at(m, site);
 	}
 	h->address = 0;
@@ -234,7 +234,7 @@ static inline __attribute__((always_inline)) int unlock_called(struct thread *t,
 	r = REAL(pthread_mutex_unlock)(m);
 	hot_book_counted(t, h->cell, h->acquired, now - h->since);
 	hot_released(t, h);
-	hot_leave(t);
+	hot_end(t);
 	return r;
 }
 

@@ -67,22 +67,22 @@ static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw
 
 	if (!hot_open_any(t))
 		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
-	hot_enter(t);
+	hot_begin(t);
 	s = hot_find(t, rw, site.ip, side);
 	if (unlikely(s == NULL)) {
-		hot_leave(t);
+		hot_end(t);
 		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 	}
 	r = call_try(rw, side);
 	if (likely(r == 0)) {
 		counted = hot_count(t, s, rw, side);
-		hot_leave(t);
+		hot_end(t);
 		if (unlikely(!counted))
 			hold_begin_late(t, rw, KIND_RWLOCK, side, site);
 		return 0;
 	}
 	use = use_of(s);
-	hot_leave(t);
+	hot_end(t);
 	return lock_wait(t, use, rw, side, r, site);
 }
 
@@ -138,10 +138,10 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 
 	if (!hot_open_any(t)) /* with sampling there is no such entry */
 		return unlock_at(rw, SITE_HERE);
-	hot_enter(t);
+	hot_begin(t);
 	h = hot_held(t, rw, HELD_COUNTED, HELD_SHARED);
 	if (unlikely(h == NULL)) {
-		hot_leave(t);
+		hot_end(t);
 		return unlock_at(rw, SITE_HERE);
 	}
 	h->address = 0;
@@ -149,7 +149,7 @@ EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 	r = REAL(pthread_rwlock_unlock)(rw);
 	hot_book_counted(t, h->cell, h->acquired, now - h->since);
 	hot_released(t, h);
-	hot_leave(t);
+	hot_end(t);
 	return r;
 }
 
