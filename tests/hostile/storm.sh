@@ -66,7 +66,7 @@ check_json json 'p["complete"] and p["damaged_records"] == 0 and p["lost_events"
 	"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks')) == 2 * $mains" \
 	'not any(l.get("misuse") for l in p["locks"])'
 
-# Where the cache has lost a call, its handler is passed by: eight calls.
+# A call that the cache has lost takes the slow path, in which the handler is passed by: eight calls.
 run kinds
 nested="sum(l['acquired'] for l in p['locks'] if l['name'].startswith('nested_locks'))"
 check_json json 'p["complete"] and p["damaged_records"] == 0' \
