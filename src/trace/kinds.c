@@ -109,8 +109,8 @@ bool trace_is_server(const struct trace *t)
 	const struct model_process *p = t->process;
 	const struct strand *s;
 
-	if (p->cut_end || p->end == PROCESS_ALIVE || p->end == PROCESS_DETACHED || p->end == PROCESS_UNKNOWN ||
-	    p->end == PROCESS_KILLED || p->end == PROCESS_ENDED)
+	if (p->cut_end || p->end == PROCESS_ALIVE || p->end == PROCESS_DETACHED ||
+	    p->end == PROCESS_UNKNOWN || p->end == PROCESS_KILLED || p->end == PROCESS_ENDED)
 		return true;
 	if (t->main == MODEL_NONE)
 		return false;
