@@ -257,15 +257,18 @@ static int hold_take(struct image *im, const struct image_chunk *c, const void *
 {
 	const struct hold_rec *h = item;
 	uint32_t cell = chunks_number(im, CHUNK_CELLS, h->cell);
+	uint64_t looked = (uint64_t)h->looked_preempted + h->looked_slept, preempted = 0;
 	struct model_cell *m;
 
 	(void)c, (void)number;
 	if (cell == MODEL_NONE || cell >= im->process->n_cells)
 		return 0;
 	m = &im->process->cells[cell];
-	m->watched = ticks_span(&im->rate, h->watched);
-	m->preempted = ticks_span(&im->rate, h->preempted);
-	m->slept = ticks_span(&im->rate, h->slept);
+	if (looked != 0)
+		preempted = (uint64_t)((double)h->unsplit * h->looked_preempted / (double)looked);
+	m->watched = ticks_span(&im->rate, looked != 0 ? h->watched : h->watched - h->unsplit);
+	m->preempted = ticks_span(&im->rate, h->preempted + preempted);
+	m->slept = ticks_span(&im->rate, h->slept + (looked != 0 ? h->unsplit - preempted : 0));
 	return 0;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* A thread's edges: its ended waits, by lock, phase, waiter's stack and holder's stack. They belong to the thread;
- * nothing here takes a lock. */
+/* A thread's edges: its ended waits, by lock, phase, waiter's stack, holder's stack and the call that took the lock
+ * (locks that are taken at several places may be released at one). They belong to the thread; nothing here takes a lock. */
 #include "src/record/events.h"
 #include "src/record/folds.h"
 #include "src/record/internal.h"
@@ -14,10 +14,8 @@
 static uint32_t edge_key_hash(uint32_t lock, uint8_t side, uint8_t phase, const struct wait_facts *f)
 {
 	uint64_t h = lock * 0x9e3779b97f4a7c15ull ^ f->wait_stack * 0xc2b2ae3d27d4eb4full ^
-		     f->hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | f->flags << 1 | phase << 9);
-
-	if (f->flags & WAIT_ABROAD)
-		h ^= f->hold_site;
+		     f->hold_stack * 0x165667b19e3779f9ull ^ (uint64_t)(side | f->flags << 1 | phase << 9) ^
+		     f->hold_site;
 
 	return (uint32_t)(h * 0x9e3779b97f4a7c15ull >> 32);
 }
@@ -35,8 +33,7 @@ static bool edge_is(const struct edge *e, const struct wait *w, uint32_t lock)
 {
 	return e->lock == lock && e->side == w->side && e->phase == w->phase &&
 	       e->facts.wait_stack == w->facts.wait_stack && e->facts.hold_stack == w->facts.hold_stack &&
-	       e->facts.flags == w->facts.flags &&
-	       (!(w->facts.flags & WAIT_ABROAD) || e->facts.hold_site == w->facts.hold_site);
+	       e->facts.flags == w->facts.flags && e->facts.hold_site == w->facts.hold_site;
 }
 
 static struct edge *edge_find(const struct thread *t, const struct wait *w, uint32_t lock, uint32_t hash)

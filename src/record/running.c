@@ -10,13 +10,16 @@
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 
-#define RUNNING_CHANCE 64u /* a power of two */
-#define RUNNING_ENOUGH 32u /* looks at such a chance; the next so many are made at half of it, */
-#define RUNNING_LEAST 4u   /* and so on, so many times */
-#define RUNNING_OFTEN 8u   /* the chance in place of that where one hold in so many is switched out */
 #define LOOK_SHARE 64u     /* a hold is looked at if it takes so many times what a look takes */
-#define UNUSUAL 8u         /* times the usual is unusually long */
-#define YOUNG 2u           /* acquisitions of a cell until its average says anything */
+#define CHANCE_LEAST 1024u /* at least one in so many is looked at; a power of two */
+#define CHANCE_UNKNOWN 64u /* where nobody knows how long holds take */
+#define PERIOD_LOOKS \
+	16u        /* looks after which a waiter compares what they cost with the time that has passed */
+#define OFTEN 8u   /* one hold in so many is switched out: that is usual */
+#define UNUSUAL 8u /* times the usual is unusually long */
+#define YOUNG 2u   /* acquisitions of a cell until its average says anything */
+#define TRIALS 4
+#define LOOKED_UNIT_LOG 10u /* ticks in the unit of hold_rec.looked_* */
 
 /* A critical section of no length, which no instruction lies in: what the kernel finds in our pointer. It looks
  * for the signature before the address to go to, and kills if it is not there. */
@@ -69,8 +72,10 @@ static clockid_t clock_of(uint32_t tid)
 	return (clockid_t)(~tid << 3 | 6u);
 }
 
-static bool take_look(uint32_t tid, struct look *ret)
+/* The delay is read outside the span between two looks, since that takes longest by far. */
+static bool take_look(uint32_t tid, bool first, struct look *ret)
 {
+	uint64_t delay = first ? delay_of(tid) : 0;
 	struct timespec cpu;
 
 	if (recorder.confined || clock_gettime(clock_of(tid), &cpu) != 0)
@@ -79,8 +84,8 @@ static bool take_look(uint32_t tid, struct look *ret)
 		.ticks = clock_now(),
 		.wall_ns = ticks_monotonic_ns(),
 		.cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec,
-		.delay_ns = delay_of(tid),
 	};
+	ret->delay_ns = first ? delay : delay_of(tid);
 	return true;
 }
 
@@ -105,19 +110,30 @@ static bool kernel_clears(void)
 	return cleared;
 }
 
+/* The cost of a look in ticks; 0: none can be taken. It is the least of some, since we may be preempted in any. */
+static uint64_t look_cost(void)
+{
+	uint64_t least = UINT64_MAX;
+	struct look l;
+
+	for (int i = 0; i < TRIALS; i++) {
+		uint64_t before = clock_now(), took;
+
+		if (!take_look(thread_self->tid, false, &l))
+			return 0;
+		took = clock_now() - before;
+		least = took < least ? took : least;
+	}
+	return least;
+}
+
 void running_prepare(void)
 {
-	struct look l;
-	uint64_t before;
-
 	if (likely(prepared) || recorder.confined || __atomic_exchange_n(&prepared, 1, __ATOMIC_RELAXED))
 		return;
 	if (area_known && kernel_clears())
 		works = true;
-	take_look(thread_self->tid, &l);
-	before = clock_now();
-	if (take_look(thread_self->tid, &l))
-		__atomic_store_n(&long_ticks, LOOK_SHARE * (clock_now() - before), __ATOMIC_RELAXED);
+	__atomic_store_n(&long_ticks, LOOK_SHARE * look_cost(), __ATOMIC_RELAXED);
 }
 
 /* Counts it if the thread was switched out since, and sets the pointer again if nobody else uses it. True: it
@@ -136,30 +152,61 @@ static bool arm(struct thread *t)
 	return true;
 }
 
-/* One hold in so many is looked at, if so many were looked at before. */
-static uint32_t chance_after(uint64_t looks)
+/* How long holds of a cell usually take, in ticks; 0: not known yet. The cell may be another thread's. */
+static uint64_t usual_hold(const struct cell *c)
 {
-	uint32_t halves = 0;
+	uint64_t acquired = __atomic_load_n(&c->acquired, __ATOMIC_RELAXED);
+	const struct lock_rec *l = REF_POINTER(c->lock);
 
-	for (uint64_t n = looks / RUNNING_ENOUGH; n != 0 && halves < RUNNING_LEAST; n /= 2)
-		halves++;
-	return RUNNING_CHANCE << halves;
+	return acquired > YOUNG && kind_has(l->kind, TRAIT_HOLDS) ? c->hold_total / acquired : 0;
+}
+
+/* True with a chance of 1 in n, a power of two. */
+static bool one_in(struct thread *t, uint32_t n)
+{
+	return ++t->looks * 0x9e3779b1u <= UINT32_MAX / n;
 }
 
 /*
- * The weight of a look at a hold of a cell; 0: none is worth while. lasted: ticks so far. Unusually long ones are few and are
- * looked at all, as the holder has probably lost the processor. The cell may be another thread's.
+ * The weight of a look at an own hold that begins; 0: none is worth while. It makes the hold longer, so looks take
+ * at most one LOOK_SHARE of the time that a lock is held.
  */
-static uint32_t look_weight(struct thread *t, const struct cell *c, uint64_t lasted, uint32_t chance)
+static uint32_t own_weight(struct thread *t, const struct cell *c)
 {
-	uint64_t acquired = __atomic_load_n(&c->acquired, __ATOMIC_RELAXED), usual;
+	uint64_t usual = usual_hold(c);
+	uint32_t chance = usual != 0 ? 1 : CHANCE_UNKNOWN;
 
 	if (long_ticks == 0)
 		return 0;
-	usual = acquired != 0 ? c->hold_total / acquired : 0;
-	if (acquired <= YOUNG || usual >= long_ticks || lasted > UNUSUAL * usual + long_ticks / UNUSUAL)
+	while (usual != 0 && usual * chance < long_ticks && chance < CHANCE_LEAST)
+		chance *= 2;
+	return one_in(t, chance) ? chance : 0;
+}
+
+/*
+ * The weight of a look at another's hold. Unusually long ones are few and are all looked at, as the holder has
+ * probably lost the processor. Of the others as many as take one LOOK_SHARE of the time of the thread that waits.
+ */
+static uint32_t other_weight(struct thread *t, const struct cell *c, uint64_t lasted, struct look_pace *p)
+{
+	uint64_t usual = usual_hold(c), now, cost = PERIOD_LOOKS * long_ticks;
+
+	if (long_ticks == 0)
+		return 0;
+	if (usual >= long_ticks || (usual != 0 && lasted > UNUSUAL * usual + long_ticks / UNUSUAL))
 		return 1;
-	return ++t->looks * 0x9e3779b1u < UINT32_MAX / chance ? chance : 0;
+	now = clock_now();
+	for (; p->chance_log != 0 && now - p->since > 2 * cost; p->since += 2 * cost, p->looks = 0)
+		p->chance_log--;
+	if (p->since == 0 || (p->chance_log == 0 && now - p->since > 2 * cost))
+		p->since = now, p->looks = 0;
+	if (!one_in(t, 1u << p->chance_log))
+		return 0;
+	if (++p->looks > PERIOD_LOOKS && now - p->since < cost && 1u << p->chance_log < CHANCE_LEAST) {
+		p->chance_log++;
+		p->since = now, p->looks = 0;
+	}
+	return 1u << p->chance_log;
 }
 
 static uint32_t ran_hash(const void *slot)
@@ -204,20 +251,27 @@ static struct hold_rec *known_make(struct thread *t, uint32_t cell)
 /* True if holds of a cell are often switched out. */
 static bool often_switched(const struct hold_rec *h)
 {
-	return h->switched >= h->ran_count / RUNNING_OFTEN;
+	return h->switched >= h->ran_count / OFTEN;
+}
+
+/* True if without a look nothing could be said of a hold that is switched out. */
+static bool look_needed(const struct thread *t, uint32_t cell)
+{
+	const struct hold_rec *h = works ? known_find(t, cell) : NULL;
+
+	return works && (!h || h->ran_count == 0 || t->looked.ticks == 0);
 }
 
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret)
 {
-	const struct hold_rec *h = works ? known_find(t, cell) : NULL;
-	uint32_t chance = h != NULL && often_switched(h)
-				  ? RUNNING_OFTEN
-				  : chance_after(h != NULL ? h->ran_count / RUNNING_CHANCE : 0);
 	int saved = errno;
 
-	*ret = (struct running){ .since = now, .weight = look_weight(t, REF_POINTER(cell), 0, chance) };
-	if (ret->weight != 0 && take_look(t->tid, &ret->first))
+	*ret = (struct running){ .since = now };
+	ret->weight = look_needed(t, cell) ? 1 : own_weight(t, REF_POINTER(cell));
+	if (ret->weight != 0 && take_look(t->tid, true, &ret->first)) {
 		ret->since = ret->first.ticks;
+		t->looked = ret->first;
+	}
 	if (works && arm(t)) {
 		ret->armed = true;
 		ret->switches = t->switches;
@@ -225,14 +279,15 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 	errno = saved;
 }
 
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint32_t looks,
-		     struct running *ret)
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted,
+		     struct look_pace *pace, struct running *ret)
 {
 	int saved = errno;
 	bool done;
 
-	*ret = (struct running){ .weight = look_weight(t, REF_POINTER(cell), lasted, chance_after(looks)) };
-	done = ret->weight != 0 && take_look(((struct thread_rec *)REF_POINTER(holder))->tid, &ret->first);
+	*ret = (struct running){ .weight = other_weight(t, REF_POINTER(cell), lasted, pace) };
+	done = ret->weight != 0 &&
+	       take_look(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
 	ret->since = ret->first.ticks;
 	errno = saved;
 	return done;
@@ -241,6 +296,7 @@ bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t 
 /* The parts of a hold, in ticks. */
 struct parts {
 	uint64_t whole, preempted, slept;
+	uint64_t unsplit; /* one of the two */
 };
 
 /* part of whole, as ticks of a hold */
@@ -264,30 +320,44 @@ static bool parts_between(const struct look *a, const struct look *b, struct par
 	return true;
 }
 
+/* Adds a hold that was looked at, before and after, to what is known of those of its cell that are not. */
+static void note_looked(struct hold_rec *h, const struct parts *p)
+{
+	uint64_t preempted = h->looked_preempted + (p->preempted >> LOOKED_UNIT_LOG),
+		 slept = h->looked_slept + (p->slept >> LOOKED_UNIT_LOG);
+
+	if (p->preempted + p->slept >= long_ticks)
+		return;
+	while ((preempted | slept) >> 32 != 0) {
+		preempted /= 2;
+		slept /= 2;
+	}
+	h->looked_preempted = (uint32_t)preempted;
+	h->looked_slept = (uint32_t)slept;
+}
+
 /*
  * A hold that was switched out and that no look began. It usually takes as long as others of the cell that ran all
- * the time; the rest it did not run. Where that is rare, the thread's clocks tell why: for how long it waited for a
- * processor since it was last looked at is the most that it can have done so now. Else holds that were looked at do.
+ * the time; the rest it did not run. Where that is usual, holds that were looked at tell why. Else, and where it was
+ * long, the thread's clocks do: it cannot have waited for a processor longer than it did since they were last looked at.
  */
 static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts *p)
 {
 	uint64_t usual = h->ran_count != 0 ? h->ran / h->ran_count : 0;
-	uint64_t off = p->whole > usual ? p->whole - usual : 0,
-		 looked = h->looked_preempted + h->looked_slept;
+	uint64_t off = p->whole > usual ? p->whole - usual : 0;
 	struct parts since = { 0 };
 	struct look now;
 
 	if (h->ran_count == 0)
 		return false;
-	if (off < long_ticks || often_switched(h)) {
-		p->preempted = share(off, h->looked_preempted, looked);
-		p->slept = off - p->preempted;
-		return looked != 0;
+	if (often_switched(h) && off < long_ticks) {
+		p->unsplit = off;
+		return true;
 	}
-	if (!take_look(t->tid, &now))
+	if (t->looked.ticks == 0 || !take_look(t->tid, false, &now))
 		return false;
 	since.whole = now.ticks - t->looked.ticks;
-	if (t->looked.ticks == 0 || !parts_between(&t->looked, &now, &since))
+	if (!parts_between(&t->looked, &now, &since))
 		return false;
 	t->looked = now;
 	off = off < since.preempted + since.slept ? off : since.preempted + since.slept;
@@ -306,13 +376,12 @@ static bool judge(struct thread *t, struct hold_rec *h, const struct running *r,
 	h->switched++;
 	if (r->first.ticks == 0)
 		return r->armed && parts_guess(t, h, ret);
-	if (!take_look(t->tid, &now))
+	if (!take_look(t->tid, false, &now))
 		return false;
 	t->looked = now;
 	if (!parts_between(&r->first, &now, ret))
 		return false;
-	h->looked_preempted += ret->preempted;
-	h->looked_slept += ret->slept;
+	note_looked(h, ret);
 	return true;
 }
 
@@ -335,7 +404,8 @@ void running_end(struct thread *t, uint32_t cell, const struct running *r, uint3
 		h->watched += p.whole * times;
 		h->preempted += p.preempted * times;
 		h->slept += p.slept * times;
-		h->ran += p.whole - p.preempted - p.slept;
+		h->unsplit += p.unsplit * times;
+		h->ran += p.whole - p.preempted - p.slept - p.unsplit;
 		h->ran_count++;
 	}
 	errno = saved;

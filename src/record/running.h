@@ -8,8 +8,8 @@
  * from the thread. It is set when a hold begins that others wait for. If it is still there at the end, the
  * holder ran all the time, and no system call was needed to know. Else two looks at the thread's clocks tell: processor time
  * against real time, and for how long it waited for a processor. A look costs system calls, so only holds are looked
- * at that are much longer, and of the others one in RUNNING_CHANCE, which stands for that many, or fewer once
- * there were many.
+ * at that are much longer, and of the others so many that looks take a 64th of the time: of the lock's where the holder
+ * looks, of the waiter's where a waiter does. A hold that is looked at stands for those that were not.
  */
 #ifndef MUTRACE_RECORD_RUNNING_H
 #define MUTRACE_RECORD_RUNNING_H
@@ -27,6 +27,13 @@ struct look {
 };
 #define DELAY_UNKNOWN UINT64_MAX
 
+/* How often a thread looks at others' clocks. All 0: it has not yet. */
+struct look_pace {
+	uint64_t since;      /* ticks; the present period began */
+	uint32_t looks;      /* in it */
+	uint32_t chance_log; /* one hold in 2^so many is looked at */
+};
+
 /* How the watch over a hold began. */
 struct running {
 	struct look first;
@@ -43,10 +50,10 @@ void running_prepare(void);
 
 /* The calling thread begins a hold of a cell (a ref) that others wait for. */
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret);
-/* The calling thread is about to wait for another's hold, which has lasted for some ticks. looks: it has looked at so many of
- * this cell. False: it is not worth a look. */
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint32_t looks,
-		     struct running *ret);
+/* The calling thread is about to wait for another's hold, which has lasted for some ticks. pace: its own. False: it is
+ * not worth a look. */
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted,
+		     struct look_pace *pace, struct running *ret);
 /* The calling thread's hold ends. waiters: how many wait for it. May make system calls, and touches the
  * image. */
 void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now);

@@ -191,21 +191,6 @@ bool waited_has_books(const struct thread *t, const struct wait *w)
 	return t->waits && t->waits->lock == w->lock && t->waits->frame == (uintptr_t)w;
 }
 
-/* Looks at a holder's clocks, less often when that was done often. */
-static bool look(struct thread *t, struct waits *s, const struct wait *w, struct running *ret)
-{
-	uint32_t place = w->holder_cell * 0x9e3779b1u >> 28;
-
-	if (s->looked[place].cell != w->holder_cell) {
-		s->looked[place].cell = w->holder_cell;
-		s->looked[place].looks = 0;
-	}
-	if (!running_look_at(t, w->facts.holder, w->holder_cell, s->lasted, s->looked[place].looks, ret))
-		return false;
-	s->looked[place].looks++;
-	return true;
-}
-
 void waited_look(struct thread *t, const struct wait *w)
 {
 	struct bucket *b = bucket_of(w->lock);
@@ -218,7 +203,7 @@ void waited_look(struct thread *t, const struct wait *w)
 	    t->waits->unwatched != w->holder_cell)
 		return;
 	running_prepare();
-	if (!look(t, t->waits, w, &running))
+	if (!running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, &t->waits->pace, &running))
 		return;
 	busy = busy_enter(t);
 	if (pilock_lock(&b->word, t->tid)) {

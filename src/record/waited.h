@@ -15,8 +15,6 @@
 
 #define COMMON_PARTS 31u /* of a wait: holders in other processes */
 
-#define LOOKED 16u /* cells of which a thread knows how often it has looked at their holds */
-
 /* A thread's waits, as far as they are not in its edges yet. One wait at a time is looked at: that of a
  * signal handler that interrupts another has no parts. */
 struct waits {
@@ -29,9 +27,7 @@ struct waits {
 	struct overlap_part parts[OVERLAP_ACCOUNTS + 1 + COMMON_PARTS];
 	uint32_t unwatched; /* the cell of a holder of which nobody knows whether it runs; 0: none */
 	uint64_t lasted;    /* so has its hold */
-	struct {
-		uint32_t cell, looks; /* at so many of its holds */
-	} looked[LOOKED];
+	struct look_pace pace;
 };
 
 /* Enters all present holders of a lock in its books, and one in *w. */

@@ -11,11 +11,14 @@
  */
 struct hold_rec {
 	uint32_t cell;
-	uint32_t switched; /* holds; the recorder's business, as is all after slept */
+	uint32_t switched; /* holds; the recorder's business, as is all after unsplit but the proportion */
 	uint64_t watched;
 	uint64_t preempted, slept; /* of watched: without a processor; in a system call */
+	uint64_t
+		unsplit; /* of watched: either of these, in the proportion of the two below; 0 both: unknown */
 	uint64_t ran, ran_count;
-	uint64_t looked_preempted, looked_slept; /* as far as there were looks before and after */
+	uint32_t looked_preempted,
+		looked_slept; /* as far as there were looks before and after; in some unit */
 };
 
 _Static_assert(sizeof(struct hold_rec) == 64, "hold_rec");

@@ -6,9 +6,10 @@
  *
  * WHAT is "nap" (the holder sleeps for so long), "burn" (it computes), "both" (a fifth and four fifths of
  * it), "places" (it sleeps for a fifth in one place and for the rest in another) or "crowded" (it computes,
- * and all threads share one processor with a busy one). In the end prints how long holds took together, times
- * those who waited, and for how much of that their threads had no processor while they could have run, and
- * slept.
+ * and all threads share one processor with a busy one). In the end prints for how long holds kept threads
+ * waiting, and for how much of that the holder had no processor while it could have run, and slept. A thread
+ * that finds the lock taken looks at the holder's clocks before it waits, and the holder does before it
+ * lets go.
  */
 #include <pthread.h>
 #include <poll.h>
@@ -25,10 +26,20 @@ struct look {
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static atomic_int over, wanting;
+static atomic_int over;
 static const char *what;
 static long us;
 static uint64_t whole, preempted, slept; /* under the lock */
+
+struct person {
+	int tid, stat; /* its schedstat */
+	struct look arrived;
+	unsigned int hold;   /* the hold that it found; 0: none, or another has come meanwhile */
+	atomic_bool waiting; /* all before is set */
+};
+
+static struct person persons[HOLDERS];
+static atomic_uint current; /* hold: its number times HOLDERS, plus the holder's; 0: none */
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -38,14 +49,35 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct look look(int fd)
+static struct look look(const struct person *p, bool first)
 {
-	struct look l = { clock_ns(CLOCK_MONOTONIC), clock_ns(CLOCK_THREAD_CPUTIME_ID), 0 };
+	struct look l = { 0 };
 	char text[64] = "";
 
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0 || sscanf(text, "%*u %lu", &l.delay) != 1)
-		abort();
+	for (int i = 0; i < 2; i++) {
+		if ((i == 0) != first) {
+			l.wall = clock_ns(CLOCK_MONOTONIC);
+			l.cpu = clock_ns((clockid_t)(~(unsigned int)p->tid << 3 | 6));
+		} else if (pread(p->stat, text, sizeof(text) - 1, 0) <= 0 ||
+			   sscanf(text, "%*u %lu", &l.delay) != 1) {
+			abort();
+		}
+	}
 	return l;
+}
+
+/* Somebody waited from one look to the other. */
+static void add(const struct look *a, const struct look *b)
+{
+	uint64_t wall = b->wall - a->wall, cpu = b->cpu - a->cpu;
+	uint64_t off = wall > cpu ? wall - cpu : 0, delay = b->delay - a->delay;
+
+	if (b->wall < a->wall) /* it came after the last look */
+		return;
+	delay = delay < off ? delay : off;
+	whole += wall;
+	preempted += delay;
+	slept += off - delay;
 }
 
 static void burn(long for_us)
@@ -56,15 +88,34 @@ static void burn(long for_us)
 		;
 }
 
-static __attribute__((noinline)) void hold(int fd)
+/* Takes the lock. Whoever has to wait notes the clocks of the holder. */
+static void want(struct person *self)
 {
-	struct look a, b;
-	uint64_t off, times;
+	unsigned int hold;
 
-	atomic_fetch_add(&wanting, 1);
+	if (pthread_mutex_trylock(&lock) == 0)
+		return;
+	hold = atomic_load(&current);
+	self->hold = hold;
+	if (hold != 0)
+		self->arrived = look(&persons[hold % HOLDERS], true);
+	if (hold != atomic_load(&current))
+		self->hold = 0;
+	atomic_store(&self->waiting, true);
 	pthread_mutex_lock(&lock);
-	atomic_fetch_sub(&wanting, 1);
-	a = look(fd);
+	atomic_store(&self->waiting, false);
+}
+
+static __attribute__((noinline)) void hold(struct person *self)
+{
+	static unsigned int number;
+	struct look a, b;
+	unsigned int own;
+
+	want(self);
+	own = ++number * HOLDERS + (unsigned int)(self - persons);
+	atomic_store(&current, own);
+	a = look(self, true);
 	if (strcmp(what, "nap") == 0) {
 		sleep_us(us);
 	} else if (strcmp(what, "both") == 0) {
@@ -76,26 +127,24 @@ static __attribute__((noinline)) void hold(int fd)
 	} else {
 		burn(us);
 	}
-	b = look(fd);
-	off = b.wall - a.wall > b.cpu - a.cpu ? b.wall - a.wall - (b.cpu - a.cpu) : 0;
-	b.delay -= a.delay;
-	times = (uint64_t)atomic_load(&wanting);
-	whole += times * (b.wall - a.wall);
-	preempted += times * b.delay;
-	slept += times * (off > b.delay ? off - b.delay : 0);
+	b = look(self, false);
+	for (const struct person *p = persons; p < persons + HOLDERS; p++)
+		if (atomic_load(&p->waiting))
+			add(p->hold == own ? &p->arrived : &a, &b);
+	atomic_store(&current, 0);
 	pthread_mutex_unlock(&lock);
 }
 
 static void *holder(void *argument)
 {
+	struct person *self = argument;
 	char path[64];
-	int fd;
 
-	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", own_tid());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	self->tid = own_tid();
+	snprintf(path, sizeof(path), "/proc/self/task/%d/schedstat", self->tid);
+	self->stat = open(path, O_RDONLY | O_CLOEXEC);
 	while (!atomic_load(&over))
-		hold(fd);
-	close(fd);
+		hold(self);
 	return argument;
 }
 
@@ -124,7 +173,8 @@ int main(int argc, char **argv)
 			return 77;
 	}
 	for (int i = 0; i < HOLDERS + crowded; i++)
-		if (pthread_create(&threads[i], NULL, i < HOLDERS ? holder : spinner, NULL) != 0)
+		if (pthread_create(&threads[i], NULL, i < HOLDERS ? holder : spinner,
+				   i < HOLDERS ? &persons[i] : NULL) != 0)
 			return 99;
 	sleep_us(RUN_NS / 1000);
 	atomic_store(&over, 1);
