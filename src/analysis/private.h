@@ -111,6 +111,8 @@ struct row_map {
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_count(struct report_private *v, struct report_process *e, struct row_map *map);
 /* roles.c */
+/* Notes for each lock of a process, that it is a semaphore that threads wait for work at. */
+int roles_instances(const struct model_process *p, uint8_t *ret);
 int roles_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
 /*

@@ -4,7 +4,9 @@
  * not contention: it counts neither in the headline nor in a lock's share. Conditions are such
  * places, but for one that all know to be a lock. A semaphore is one unless the threads that wait for it are those that post it: then it is used
  * as a lock. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
- * value: a queue's word changes each time. Runs in mutrace. Called by report.c when the rows are counted.
+ * value: a queue's word changes each time. Nor is one a lock of which each instance was taken at most twice: it tells once that
+ * something has happened, like the lock that Python's Thread.join() waits for. Semaphores that one place made, some locks and some
+ * not, are two rows. Runs in mutrace. Called by rows.c, and by report.c when the rows are counted.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,6 +14,7 @@
 #include "src/analysis/private.h"
 
 #define LOCK_SHARE 0.9 /* of the posts, that must come from threads that had it */
+#define ONCE 2u /* acquisitions of an instance that tells of one event: by who tells, and by who hears */
 
 struct use {
 	uint32_t row;
@@ -79,6 +82,47 @@ static bool futex_is_work(const struct report_row *row, const struct futexes *f)
 	return f->vary > 0 || c->acquired == 0 || c->acquired < c->contended / 2;
 }
 
+/* own: posts by threads that had it. */
+static bool sem_is_work(uint64_t own, uint64_t posts, uint64_t acquired, uint64_t instances)
+{
+	return (double)own <= LOCK_SHARE * (double)posts || (instances > 1 && acquired <= ONCE * instances);
+}
+
+static uint64_t own_posts(const struct use *u)
+{
+	return u->posts < u->acquired ? u->posts : u->acquired;
+}
+
+int roles_instances(const struct model_process *p, uint8_t *ret)
+{
+	struct uses u = { 0 };
+	struct {
+		uint64_t own, posts, acquired;
+	} *sums = calloc(p->n_locks + 1, sizeof(*sums));
+	int r = sums ? 0 : -ENOMEM;
+
+	for (size_t k = 0; k < p->n_cells && r == 0; k++)
+		if (p->locks[p->cells[k].lock].kind == KIND_SEM)
+			r = use_add(&u, p->cells[k].lock, 0, &p->cells[k]);
+	for (size_t i = 0; i < u.n; i++) {
+		sums[u.list[i].row].own += own_posts(&u.list[i]);
+		sums[u.list[i].row].posts += u.list[i].posts;
+		sums[u.list[i].row].acquired += u.list[i].acquired;
+	}
+	for (size_t k = 0; k < p->n_locks && r == 0; k++) {
+		const struct model_lock *l = &p->locks[k];
+
+		/* a single one may be of a place that made several */
+		ret[k] = l->kind == KIND_SEM && sums[k].posts != 0 &&
+			 sem_is_work(sums[k].own, sums[k].posts, sums[k].acquired,
+				     l->instances > 1 ? l->instances : 2 * (sums[k].acquired <= ONCE));
+	}
+	table_free(&u.numbers);
+	free(u.list);
+	free(sums);
+	return r;
+}
+
 int roles_make(struct report_private *v, struct report_process *e, struct row_map *map)
 {
 	struct uses u = { 0 };
@@ -94,17 +138,18 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 				r = use_add(&u, map->rows[i][p->cells[k].lock], i, &p->cells[k]);
 	}
 	for (size_t i = 0; i < u.n && r == 0; i++)
-		own[u.list[i].row] +=
-			u.list[i].posts < u.list[i].acquired ? u.list[i].posts : u.list[i].acquired;
+		own[u.list[i].row] += own_posts(&u.list[i]);
 	if (r == 0)
 		futexes_look(v, e, map, futexes);
 	for (size_t i = 0; i < map->n_all && r == 0; i++) {
 		struct report_row *row = &map->all[i];
 		uint64_t posts = row->side[SIDE_EXCLUSIVE].posts;
 
-		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
-			    (row->kind == KIND_SEM && (double)own[i] <= LOCK_SHARE * (double)posts) ||
-			    (kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i]));
+		row->work =
+			(kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
+			(row->kind == KIND_SEM &&
+			 sem_is_work(own[i], posts, row->side[SIDE_EXCLUSIVE].acquired, row->instances)) ||
+			(kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i]));
 		if (row->work && row->kind == KIND_SEM) { /* nobody is to blame for it */
 			struct counters *c = &row->side[SIDE_EXCLUSIVE];
 

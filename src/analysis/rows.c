@@ -9,14 +9,15 @@
 #include "src/analysis/identity.h"
 
 /* Two locks are one row by: a name that is the same, and for a variable the same one (two static
- * variables may have one name; rows of several builds become one later). Without folding every lock is its own. */
+ * variables may have one name; rows of several builds become one later). Of one place, semaphores that are locks and those
+ * that are not are two rows. Without folding every lock is its own. */
 static void row_key(const struct report_private *v, const struct model_process *p, const struct model_lock *l,
-		    const struct lock_name *name, uint64_t *a, uint64_t *b, struct row_home *home)
+		    const struct lock_name *name, bool work, uint64_t *a, uint64_t *b, struct row_home *home)
 {
 	const struct model_mapping *map;
 
 	*a = (uintptr_t)name->identity;
-	*b = 0;
+	*b = work;
 	*home = (struct row_home){ .module = MODEL_NONE };
 	if (v->options->per_instance) {
 		*b = (uintptr_t)l;
@@ -135,6 +136,34 @@ static int twins_part(struct report_private *v, struct row_map *map)
 	return 0;
 }
 
+#define EVENTS ", for events" /* of semaphores */
+
+/* Of two rows of one place, that of semaphores which are no locks says so. */
+static int roles_part(struct report_private *v, struct row_map *map)
+{
+	struct table locks = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < map->n_all && r == 0; i++)
+		if (!map->all[i].work)
+			r = table_put(&locks, (uintptr_t)map->all[i].identity, 0, 0);
+	for (size_t i = 0; i < map->n_all && r == 0; i++) {
+		struct report_row *row = &map->all[i];
+		const char *text;
+
+		if (!row->work || row->suffix || row->named_by == NAMED_BY_VARIABLE ||
+		    table_get(&locks, (uintptr_t)row->identity, 0) == TABLE_NONE)
+			continue;
+		text = pool_printf(&v->pool, "%s" EVENTS, row->identity);
+		row->identity = text ? strings_intern(&v->strings, text) : NULL;
+		row->name = pool_printf(&v->pool, "%s" EVENTS, row->name);
+		row->suffix = EVENTS;
+		r = row->identity && row->name ? 0 : -ENOMEM;
+	}
+	table_free(&locks);
+	return r;
+}
+
 static void row_merge(struct report_row *into, const struct report_row *from)
 {
 	into->instances += from->instances;
@@ -186,7 +215,7 @@ static int builds_join(const struct report_private *v, const struct report_proce
 }
 
 static int process_rows(struct report_private *v, struct identities *names, const struct model_process *p,
-			struct row_map *map, struct table *keys, uint32_t *rows)
+			const uint8_t *work, struct row_map *map, struct table *keys, uint32_t *rows)
 {
 	struct row_home home;
 	struct lock_name name;
@@ -205,13 +234,14 @@ static int process_rows(struct report_private *v, struct identities *names, cons
 		r = identities_name(names, p, l, place, &name);
 		if (r < 0)
 			return r;
-		row_key(v, p, l, &name, &a, &b, &home);
+		row_key(v, p, l, &name, work[i], &a, &b, &home);
 		rows[i] = table_get(keys, a, b);
 		if (rows[i] == TABLE_NONE) {
 			r = row_new(v, map, l, &name, &home);
 			if (r < 0)
 				return r;
 			rows[i] = (uint32_t)map->n_all - 1;
+			map->all[rows[i]].work = work[i];
 			r = table_put(keys, a, b, rows[i]);
 			if (r < 0)
 				return r;
@@ -225,6 +255,7 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 {
 	struct identities *names;
 	struct table keys = { 0 };
+	uint8_t *work;
 	size_t i;
 	int r;
 
@@ -242,12 +273,19 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 		if (r == 0)
 			r = identities_places(names, p, map->rows[i]);
 	}
-	for (i = 0; i < e->n_processes && r == 0; i++)
-		r = process_rows(v, names, e->processes[i], map, &keys, map->rows[i]);
+	for (i = 0; i < e->n_processes && r == 0; i++) {
+		work = calloc(e->processes[i]->n_locks + 1, 1);
+		r = work ? roles_instances(e->processes[i], work) : -ENOMEM;
+		if (r == 0)
+			r = process_rows(v, names, e->processes[i], work, map, &keys, map->rows[i]);
+		free(work);
+	}
 	table_free(&keys);
 	identities_free(names);
 	if (r == 0)
 		r = twins_part(v, map);
+	if (r == 0)
+		r = roles_part(v, map);
 	if (r == 0)
 		r = builds_join(v, e, map);
 	return r;

@@ -7,7 +7,8 @@
  *	late	waits time out while another thread holds the mutex
  *	brief	nobody holds the mutex when a waiter is woken
  *	gone	waiters are cancelled, others give up, one gets a signal that was not for it; none has to wait
- *	buffer	no mutex: threads wait for places in a buffer and for things there, which is no contention
+ *	buffer	no mutex: threads wait for places in a buffer and for things there, which is no contention,
+ *		and for the ends of threads; one place makes the semaphores for that, and one that is a lock
  * Prints a line for each function that held: its name and the time for which it kept others waiting (in ns),
  * then "handoff" (nobody held it) and "wait" (all).
  */
@@ -237,10 +238,59 @@ static void *producer(void *arg)
 	return arg;
 }
 
+static sem_t *makes(void)
+{
+	sem_t *s = malloc(sizeof(*s));
+
+	sem_init(s, 0, 1);
+	return s;
+}
+
+static sem_t *shared;
+
+/* Has its semaphore until it ends. */
+static void *ends(void *argument)
+{
+	sem_t *end = argument;
+
+	sem_wait(end);
+	for (int i = 0; i < ROUNDS; i++) {
+		sem_wait(shared);
+		sleep_us(100);
+		sem_post(shared);
+	}
+	sem_post(end);
+	return NULL;
+}
+
+static void events(void)
+{
+	pthread_t t[4];
+	sem_t *end[4];
+
+	shared = makes();
+	for (int i = 0; i < 4; i++) {
+		int left = 1;
+
+		end[i] = makes();
+		pthread_create(&t[i], NULL, ends, end[i]);
+		while (left != 0) {
+			sleep_us(100);
+			sem_getvalue(end[i], &left);
+		}
+	}
+	for (int i = 0; i < 4; i++) {
+		sem_wait(end[i]);
+		sem_post(end[i]);
+		pthread_join(t[i], NULL);
+	}
+}
+
 static void buffer(void)
 {
 	pthread_t t[2];
 
+	events();
 	sem_init(&places, 0, 2);
 	sem_init(&things, 0, 0);
 	for (int i = 0; i < 2; i++)
