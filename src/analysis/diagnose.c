@@ -74,20 +74,63 @@ static double percent(uint64_t part, uint64_t whole)
 /* A holder is to blame for a quarter of what was blocked by not running. */
 #define NOT_RUNNING_PERCENT 25
 
+/* The function in which a holder sleeps, if programs wait for events there; else NULL. */
+static const char *waits_for_events(const struct report_group *holder)
+{
+	static const char *const functions[] = { "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll",
+						 "ppoll",      "select",      "pselect" };
+	const char *name =
+		holder->slept_in && holder->slept_in->n ? holder->slept_in->frames[0].function : NULL;
+
+	if (!name)
+		return NULL;
+	name += strncmp(name, "__GI_", 5) == 0 ? 5 : 0;
+	name += strspn(name, "_");
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++)
+		if (strcmp(name, functions[i]) == 0)
+			return functions[i];
+	return NULL;
+}
+
+/* A lock whose holder waits for events: most of what it kept others waiting is idleness, if that is meant. */
+static int parked(struct diagnoses *d, const struct report_row *row, bool *ret)
+{
+	const char *function = NULL, *name;
+	uint64_t known = 0, slept = 0;
+
+	for (size_t i = 0; i < row->n_holders; i++) {
+		known += row->holders[i].known_ns;
+		name = waits_for_events(&row->holders[i]);
+		slept += name ? row->holders[i].slept_ns : 0;
+		function = name ? name : function;
+	}
+	if (!function || known < row_wait(row) / 4 || percent(slept, known) < NOT_RUNNING_PERCENT)
+		return 0;
+	*ret = true;
+	return diagnosis_add(
+		d, DIAGNOSIS_HOLDER_SLEPT, &row, 1,
+		"holders wait for events: for %.0f %% of the wait the thread that had the lock slept, "
+		"mostly in %s(). If it holds the lock to park the others until there is work, that "
+		"part is idleness; else release the lock before.",
+		percent(slept, known), function);
+}
+
 static int holders_ran(struct diagnoses *d, const struct report_row *row)
 {
 	uint64_t known = 0, preempted = 0, slept = 0, waits = row->side[0].contended + row->side[1].contended;
-	int r = 0;
+	bool told = false;
+	int r;
 
 	for (size_t i = 0; i < row->n_holders; i++) {
 		known += row->holders[i].known_ns;
 		preempted += row->holders[i].preempted_ns;
 		slept += row->holders[i].slept_ns;
 	}
+	r = parked(d, row, &told);
 	/* of waits of which little is known nothing is said */
 	if (waits < WAITS_LEAST || known < row_wait(row) / 4)
-		return 0;
-	if (percent(slept, known) >= NOT_RUNNING_PERCENT)
+		return r;
+	if (r == 0 && !told && percent(slept, known) >= NOT_RUNNING_PERCENT)
 		r = diagnosis_add(
 			d, DIAGNOSIS_HOLDER_SLEPT, &row, 1,
 			"holders sleep: for %.0f %% of the wait the thread that had the lock slept in system "

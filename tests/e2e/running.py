@@ -65,6 +65,8 @@ def run(directory, what, us, rseq):
         if (truth["slept"] > 0.6 * truth["whole"] and
                 not re.search(rf"asleep in {function} \S+:{line_of(mark)}\b", text)):
             wrong.append("the place")
+        if truth["slept"] > 0.6 * truth["whole"] and not re.search(r"wait for events: .* poll\(\)", text):
+            wrong.append("that it waits for events")
     enough = lock["contended"] > 20 and known > lock["cost_ns"] / 2
     named = {d["kind"] for d in process["diagnoses"]}
     for part in ("preempted", "slept"):
