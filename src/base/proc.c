@@ -51,6 +51,7 @@ int proc_stat_read(uint32_t pid, struct proc_stat *ret)
 			break;
 	}
 	ret->flags = field[9];
+	ret->threads = field[20];
 	ret->start = field[22];
 	if (i > 50)
 		ret->environ = field[50];
@@ -60,7 +61,7 @@ int proc_stat_read(uint32_t pid, struct proc_stat *ret)
 
 bool proc_ended(const struct proc_stat *s)
 {
-	return s->state == 'Z' || s->state == 'X';
+	return (s->state == 'Z' || s->state == 'X') && s->threads <= 1;
 }
 
 /* As linux/pidfd.h has it in its first version; headers older than the kernel do not. */

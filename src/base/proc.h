@@ -12,6 +12,7 @@
 struct proc_stat {
 	char state;                 /* 'R', 'S', 'T', 'Z', ... */
 	unsigned long long flags;   /* PF_* of the kernel */
+	unsigned long long threads; /* that have not ended, and the first one in any case */
 	unsigned long long start;   /* clock ticks since boot: tells reused pids apart */
 	unsigned long long environ; /* address of its environment; ~0: the kernel does not tell */
 	unsigned long long
@@ -20,7 +21,7 @@ struct proc_stat {
 
 /* 0; -ESRCH: there is no such process; another -errno: it is not shown to us. */
 int proc_stat_read(uint32_t pid, struct proc_stat *ret);
-/* True if it is only waited for. */
+/* True if it is only waited for. Not so if its first thread has ended while others run on. */
 bool proc_ended(const struct proc_stat *s);
 
 /* How a process ended that was waited for by its parent, as waitpid() gives it, if the kernel (6.15)
