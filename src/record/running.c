@@ -58,12 +58,14 @@ void running_start(void)
 	area_known = true;
 }
 
-static uint64_t delay_of(uint32_t tid)
+static void look_at_queue(uint32_t tid, struct look *ret)
 {
 	struct thread_times times;
-
 	/* all are 0 where the kernel does not count */
-	return procinfo_thread_times(tid, &times) && times.slices != 0 ? times.queued_ns : DELAY_UNKNOWN;
+	bool known = procinfo_thread_times(tid, &times) && times.slices != 0;
+
+	ret->delay_ns = known ? times.queued_ns : DELAY_UNKNOWN;
+	ret->slices = known ? times.slices : 0;
 }
 
 /* The clock of a thread's processor time, as the kernel numbers them. */
@@ -72,20 +74,23 @@ static clockid_t clock_of(uint32_t tid)
 	return (clockid_t)(~tid << 3 | 6u);
 }
 
-/* The delay is read outside the span between two looks, since that takes longest by far. */
+/* The queue is read outside the span between two looks, since that takes longest by far. */
 static bool take_look(uint32_t tid, bool first, struct look *ret)
 {
-	uint64_t delay = first ? delay_of(tid) : 0;
 	struct timespec cpu;
 
-	if (recorder.confined || clock_gettime(clock_of(tid), &cpu) != 0)
+	*ret = (struct look){ 0 };
+	if (recorder.confined)
 		return false;
-	*ret = (struct look){
-		.ticks = clock_now(),
-		.wall_ns = ticks_monotonic_ns(),
-		.cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec,
-	};
-	ret->delay_ns = first ? delay : delay_of(tid);
+	if (first)
+		look_at_queue(tid, ret);
+	if (clock_gettime(clock_of(tid), &cpu) != 0)
+		return false;
+	ret->ticks = clock_now();
+	ret->wall_ns = ticks_monotonic_ns();
+	ret->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
+	if (!first)
+		look_at_queue(tid, ret);
 	return true;
 }
 
@@ -305,7 +310,7 @@ static uint64_t share(uint64_t ticks, uint64_t part, uint64_t whole)
 	return part >= whole ? ticks : (uint64_t)((double)ticks * (double)part / (double)whole);
 }
 
-/* Between two looks. False: not known. */
+/* Between two looks, of which the second is the thread's own. False: not known. */
 static bool parts_between(const struct look *a, const struct look *b, struct parts *ret)
 {
 	uint64_t wall = b->wall_ns - a->wall_ns, cpu = b->cpu_ns - a->cpu_ns, off, delay;
@@ -315,6 +320,8 @@ static bool parts_between(const struct look *a, const struct look *b, struct par
 	off = cpu < wall ? wall - cpu : 0;
 	delay = b->delay_ns - a->delay_ns;
 	delay = delay < off ? delay : off;
+	if (a->slices == b->slices)
+		delay = off; /* it left no processor: the host took that away */
 	ret->preempted = share(ret->whole, delay, wall);
 	ret->slept = share(ret->whole, off - delay, wall);
 	return true;

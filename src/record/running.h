@@ -24,6 +24,7 @@ struct look {
 	uint64_t ticks; /* 0: there was no look */
 	uint64_t wall_ns, cpu_ns;
 	uint64_t delay_ns; /* for so long it has waited for a processor; DELAY_UNKNOWN */
+	uint64_t slices;   /* so often it has come to one */
 };
 #define DELAY_UNKNOWN UINT64_MAX
 
