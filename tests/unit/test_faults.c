@@ -20,6 +20,7 @@
 #include "src/load/model.h"
 #include "src/session/asleep.h"
 #include "src/session/common.h"
+#include "src/session/moments.h"
 #include "make_session.h"
 
 enum what { NOTHING, ALLOCATION, OPENING, DIRECTORY, READING, GROWING };
@@ -83,8 +84,10 @@ char *__wrap_strdup(const char *s)
 
 int __wrap_openat(int dir, const char *name, int flags, ...)
 {
-	/* a report does without the calls in which holders slept, and without locks of several processes */
-	bool needed = strcmp(name, SESSION_ASLEEP) != 0 && strcmp(name, SESSION_COMMON) != 0;
+	/* a report does without the calls in which holders slept, locks of several processes, moments, packed names */
+	bool needed = strcmp(name, SESSION_ASLEEP) != 0 && strcmp(name, SESSION_COMMON) != 0 &&
+		      strcmp(name, SESSION_NAMES) != 0 &&
+		      strncmp(name, SESSION_MOMENT_PREFIX, strlen(SESSION_MOMENT_PREFIX)) != 0;
 
 	return needed && fails(OPENING) ? -1 : __real_openat(dir, name, flags);
 }

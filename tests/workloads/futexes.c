@@ -255,11 +255,12 @@ static atomic_long contended;
 static void *storm(void *data)
 {
 	for (int i = 0; i < 4000; i++) {
-		if (!take(&storm_word, 1)) {
-			atomic_fetch_add(&contended, 1);
-			while (atomic_exchange(&storm_word, 2) != 0)
+		bool waits = false; /* only of those that call the kernel can anybody know */
+
+		if (!take(&storm_word, 1))
+			for (; atomic_exchange(&storm_word, 2) != 0; waits = true)
 				futex(&storm_word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
-		}
+		atomic_fetch_add(&contended, waits);
 		if (i % 16 == (int)(intptr_t)data)
 			sleep_us(20);
 		storm_unlock();
