@@ -48,8 +48,9 @@ static inline int valgrind_present(void)
 	return valgrind_request(0x1001, 0, 0) != 0;
 }
 
-/* Memory of the recorder, in which helgrind and drd need not look for races. */
-static inline void valgrind_ignore(const void *p, size_t size)
+/* Memory of the recorder, in which helgrind and drd need not look for races. In a frame of its own: that of the caller,
+ * which makes deep calls, is small then, and the program's stack may be. */
+__attribute__((noinline, unused)) static void valgrind_ignore(const void *p, size_t size)
 {
 	valgrind_request(0x48470127, (uintptr_t)p, size); /* VALGRIND_HG_DISABLE_CHECKING */
 	valgrind_request(0x44520002, (uintptr_t)p, size); /* DRD_IGNORE_VAR, of any size */
