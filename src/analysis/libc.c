@@ -13,7 +13,8 @@
 
 int libc_open(struct report_private *v)
 {
-	v->libc_stacks = calloc(v->model->n_nodes + 1, sizeof(*v->libc_stacks));
+	v->n_libc_stacks = v->model->n_nodes;
+	v->libc_stacks = calloc(v->n_libc_stacks + 1, sizeof(*v->libc_stacks));
 	if (!v->libc_stacks)
 		return -ENOMEM;
 	for (size_t i = 0; i < v->model->n_processes; i++) {
@@ -90,7 +91,8 @@ int libc_trim(struct report_private *v, uint32_t stack, const struct report_fram
 	struct report_frame *shown;
 	const char *name;
 
-	if (!v->libc_stacks[stack] || i >= n || !of_library(frames[i]))
+	/* stacks that the report itself puts together come later, and are of other locks */
+	if (stack >= v->n_libc_stacks || !v->libc_stacks[stack] || i >= n || !of_library(frames[i]))
 		return 0;
 	while (i + 1 < n && of_library(frames[i + 1]) && !starts(frames[i + 1]))
 		i++;

@@ -37,6 +37,7 @@ struct report_private {
 	uint32_t depth_recorded;       /* stacks that are as deep may be cut */
 	struct frame_names *frames;    /* by model frame */
 	bool *libc_stacks;             /* by model stack: it is of a lock of the C library's own */
+	size_t n_libc_stacks;
 	size_t n_frames;
 	struct table stacks; /* model stack -> number in named */
 	struct table content_functions, content_modules, content_frames,
