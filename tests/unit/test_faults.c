@@ -84,7 +84,8 @@ char *__wrap_strdup(const char *s)
 
 int __wrap_openat(int dir, const char *name, int flags, ...)
 {
-	/* a report does without the calls in which holders slept, locks of several processes, moments, packed names */
+	/* a report does without the calls in which holders slept, locks of several processes, kept moments
+	 * and packed names */
 	bool needed = strcmp(name, SESSION_ASLEEP) != 0 && strcmp(name, SESSION_COMMON) != 0 &&
 		      strcmp(name, SESSION_NAMES) != 0 &&
 		      strncmp(name, SESSION_MOMENT_PREFIX, strlen(SESSION_MOMENT_PREFIX)) != 0;
