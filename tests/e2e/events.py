@@ -114,7 +114,8 @@ def main():
         for events in threads:
             in_order(events)
         got, lost = sum(map(len, threads)), sum(before)
-        assert got >= 2000, got
+        # Three chunks of 32 KB and two of 4 KB fit. Each of two threads may just refill a large one.
+        assert got >= 1022 + 2 * 126, got
         assert 0.3 * whole < got + lost < 3 * whole, (got, lost, whole)
         # the windows of the threads are one
         latest = max(t[0].end for t in threads)
