@@ -32,6 +32,7 @@ struct report_private {
 	struct strings strings;
 	struct progress progress;
 	struct symbolizer *symbolizer; /* NULL: files are not to be opened */
+	bool packed;                   /* all names come from packs */
 	int *module_numbers;           /* the symbolizer's, by model module; -1 not registered */
 	bool *programs;                /* by model module: it is a program, not a library */
 	uint32_t depth_recorded;       /* stacks that are as deep may be cut */
@@ -66,7 +67,8 @@ int symbols_variable(struct report_private *v, const struct model_process *p, ui
 /* See symbolizer_variable_part(). */
 int symbols_variable_part(struct report_private *v, const struct model_process *p, uint64_t address,
 			  const char **ret_part, uint64_t *ret_size);
-int symbols_module_notes(struct report_private *v, struct report *r);
+/* missing.c: which modules lack names, and where there would be some. 0 or -ENOMEM. */
+int missing_make(struct report_private *v, struct report *r);
 
 /* helpers.c, see helpers.h too */
 /* Length of a name without what the compiler hung on to it (".constprop.0" and so on). */

@@ -360,7 +360,7 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 	for (i = 0; i < r->n_processes && e == 0; i++)
 		e = entry_make(r->priv, r, &r->processes[i]);
 	if (e == 0)
-		e = symbols_module_notes(r->priv, r);
+		e = missing_make(r->priv, r);
 	if (e < 0) {
 		report_free(r);
 		return e;

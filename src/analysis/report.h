@@ -56,7 +56,8 @@ struct report_options {
 	const char *const
 		*helpers; /* NULL-terminated globs of more functions to skip at the top of stacks; or NULL */
 	bool no_symbols;
-	bool no_gains; /* events are not replayed to tell what fixing a lock would gain */
+	unsigned int debuginfod_seconds; /* that fetching debug information may take; 0: none is fetched */
+	bool no_gains;                   /* events are not replayed to tell what fixing a lock would gain */
 
 	/* matrace */
 	const char *const *suppressions; /* files of globs, NULL-terminated; or NULL */
@@ -354,6 +355,9 @@ struct report_process { /* one process image, or several of one program */
 struct report_module_note { /* a module that could not be named, used by a stack */
 	const char *path;
 	enum { MODULE_NOTE_MISSING, MODULE_NOTE_REPLACED, MODULE_NOTE_STRIPPED, MODULE_NOTE_DAMAGED } what;
+	const char *build_id; /* in hexadecimal; NULL: none */
+	const char *package;  /* the one with its debug information, on Debian; NULL: unknown */
+	size_t nameless;      /* frames of stacks that have an address for a name */
 };
 
 struct report {
@@ -364,6 +368,9 @@ struct report {
 	size_t n_module_notes;
 	struct report_suppression *suppressions;
 	size_t n_suppressions;
+	unsigned int debug_files_fetched;
+	const char *
+		fetch_trouble; /* why debuginfod did not give all that it was asked for; NULL: it did, or was not asked */
 	bool foreign; /* files were not opened because the session is another user's */
 	struct report_private *priv;
 };

@@ -123,8 +123,11 @@ int symbols_open(struct report_private *v, bool foreign)
 		so.progress = progress_show;
 		so.progress_data = progress;
 	}
+	so.fetch_seconds = o->debuginfod_seconds;
+	so.fetch_fd = o->progress_fd;
 	if (saved_names(v, &so) < 0)
 		return -ENOMEM;
+	v->packed = so.saved_only;
 	r = symbolizer_new(&v->symbolizer, &so);
 	if (r < 0)
 		return r;
@@ -406,42 +409,4 @@ int symbols_variable_part(struct report_private *v, const struct model_process *
 	return number < 0 ? -ENOENT
 			  : symbolizer_variable_part(v->symbolizer, number, address - map->base, ret_part,
 						     ret_size);
-}
-
-/* Says of which modules, among those whose code or variables were looked at, no or the wrong file was
- * there. */
-int symbols_module_notes(struct report_private *v, struct report *r)
-{
-	bool *used;
-	size_t i;
-
-	if (!v->symbolizer || v->model->n_modules == 0)
-		return 0;
-	used = calloc(v->model->n_modules, sizeof(*used));
-	r->module_notes = pool_take(&v->pool, v->model->n_modules * sizeof(*r->module_notes));
-	if (!used || !r->module_notes) {
-		free(used);
-		return -ENOMEM;
-	}
-	for (i = 0; i < v->n_frames; i++) {
-		if (v->frames[i].frames && v->model->frames[i].module != MODEL_NONE)
-			used[v->model->frames[i].module] = true;
-	}
-	for (i = 0; i < v->model->n_modules; i++) {
-		struct report_module_note *note = &r->module_notes[r->n_module_notes];
-
-		if (!used[i] || v->module_numbers[i] < 0)
-			continue;
-		switch (symbolizer_module_state(v->symbolizer, v->module_numbers[i])) {
-		case SYMBOL_MODULE_MISSING: note->what = MODULE_NOTE_MISSING; break;
-		case SYMBOL_MODULE_REPLACED: note->what = MODULE_NOTE_REPLACED; break;
-		case SYMBOL_MODULE_STRIPPED: note->what = MODULE_NOTE_STRIPPED; break;
-		case SYMBOL_MODULE_DAMAGED: note->what = MODULE_NOTE_DAMAGED; break;
-		default: continue;
-		}
-		note->path = v->model->modules[i].path;
-		r->n_module_notes++;
-	}
-	free(used);
-	return 0;
 }

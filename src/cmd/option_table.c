@@ -145,6 +145,11 @@ const struct option_spec option_specs[] = {
 	  "functions that only lock for others, not to be shown on top of stacks; may be given again" },
 	{ GROUP_NAMES, 0, "sysroot", "DIR", FOR_READING | FOR_PACK, ARG_STRING, AT(report.sysroot), 0, 0,
 	  "look for programs and debug files below DIR" },
+	{ GROUP_NAMES, 0, "debuginfod", "[=SECONDS]", FOR_READING | FOR_PACK, ARG_OPTIONAL,
+	  AT(report.debuginfod_seconds), 60, 86400,
+	  "fetch missing debug information from the servers in DEBUGINFOD_URLS, for SECONDS (60 if not "
+	  "given) at "
+	  "most" },
 	{ GROUP_RECORD, 0, "duration", "SECONDS", FOR_ATTACH, ARG_SECONDS, AT(duration_ms), 0, UINT32_MAX,
 	  "record for so long, if the process does not end before" },
 	{ GROUP_RECORD, 'r', "track-rt", NULL, FOR_RUN | FOR_ATTACH, ARG_FLAG32, AT(config.track_rt), 0, 0,

@@ -24,6 +24,8 @@ int naming_new(struct target *t, const struct report_options *o, struct naming *
 	struct symbolizer_options so = {
 		.sysroot = t->root[0] ? t->root : NULL,
 		.debug_dirs = o->debug_dirs,
+		.fetch_seconds = o->debuginfod_seconds,
+		.fetch_fd = o->progress_fd,
 	};
 	struct naming *n = calloc(1, sizeof(*n));
 	int r;

@@ -91,6 +91,7 @@ static const struct option options[] = {
 	{ "links", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "helper", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "sysroot", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
+	{ "debuginfod", 0, BOTH, KIND_EITHER, true, 0, 0, 0 },
 	{ "when-waiting", 0, MUTRACE, KIND_NO_SENSE, false, 0, 0, 0 },
 	{ "live", 0, MATRACE, KIND_NO_SENSE, false, 0, 0, 0 },
 	{ "fail", 0, MATRACE, KIND_NO_SENSE, false, 0, 0, 0 },

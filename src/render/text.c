@@ -123,23 +123,7 @@ static void notes_print(const struct text_out *t, const struct report *r)
 	char name[NAME_SIZE];
 	size_t i;
 
-	for (i = 0; i < r->n_module_notes; i++) {
-		clean_text(name, sizeof(name), r->module_notes[i].path);
-		if (r->module_notes[i].what == MODULE_NOTE_REPLACED)
-			text_line(t,
-				  "%s is not the file that ran (its build id differs): nothing was named "
-				  "from it.",
-				  name);
-		else if (r->module_notes[i].what == MODULE_NOTE_MISSING)
-			text_line(t, "%s is not there any more or cannot be read: nothing was named from it.",
-				  name);
-		else if (r->module_notes[i].what == MODULE_NOTE_DAMAGED)
-			text_line(t,
-				  "%s is damaged, or so is its debug information: few or no names from it.",
-				  name);
-		else if (t->o->debug_info)
-			text_line(t, "%s has no debug information: no lines, and few names.", name);
-	}
+	text_missing(t, r);
 	for (i = 0; i < r->model->n_sessions; i++) {
 		const struct model_session *s = &r->model->sessions[i];
 

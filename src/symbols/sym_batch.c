@@ -136,6 +136,8 @@ int sym_file_resolve(struct sym_file *f, void (*done)(void *data, size_t count),
 	if (engines > HELPERS_MAX)
 		engines = HELPERS_MAX;
 	if (engines > 1 && !f->asker->in_process) {
+		if (f->spec.fetch)
+			sym_file_state(f); /* one engine fetches, the others find the file in the cache */
 		resolve_by_many(f, engines, done, data);
 		f->wanted_sorted = false;
 		count = sym_file_wanted(f);

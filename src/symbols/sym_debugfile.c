@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "src/symbols/sym_fetch.h"
+
 static void to_hex(char *to, const uint8_t *bytes, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
@@ -99,6 +101,19 @@ int sym_debugfile_by_build_id(const struct sym_search *search, const uint8_t *bu
 	}
 	r = try_build_id(cache_path(hex), build_id, build_id_size, ret_path, ret_elf);
 	return r == 0 ? 0 : -ENOENT;
+}
+
+int sym_debugfile_fetch(const struct sym_search *search, const uint8_t *build_id, size_t build_id_size,
+			char **ret_path, struct sym_elf *ret_elf)
+{
+	char hex[2 * SYM_BUILD_ID_MAX + 1], *path;
+
+	if (!search->fetch || build_id_size < 2 || build_id_size > SYM_BUILD_ID_MAX)
+		return -ENOENT;
+	to_hex(hex, build_id, build_id_size);
+	if (sym_fetch_debuginfo(search->fetch, hex, search->name, &path) < 0)
+		return -ENOENT;
+	return try_build_id(path, build_id, build_id_size, ret_path, ret_elf);
 }
 
 /* The contents of a section that begins with a file's name: 0 and the name, what follows it at *ret_rest. */
@@ -263,6 +278,8 @@ int sym_debugfile_alternate(const struct sym_search *search, const struct sym_el
 		}
 		if (r < 0)
 			r = sym_debugfile_by_build_id(search, id, size - after, ret_path, &found);
+		if (r < 0)
+			r = sym_debugfile_fetch(search, id, size - after, ret_path, &found);
 		if (r == 0)
 			sym_elf_close(&found);
 	}

@@ -103,9 +103,11 @@ static void open_debug_file(struct sym_engine *e)
 	}
 	if (sym_debugfile_by_build_id(&e->search, id, size, &e->debug_path, &e->debug) == 0)
 		return;
-	if (e->path)
-		sym_debugfile_by_link(&e->search, &e->module, e->path, e->spec->path, &e->debug_path,
-				      &e->debug);
+	if (e->path && sym_debugfile_by_link(&e->search, &e->module, e->path, e->spec->path, &e->debug_path,
+					     &e->debug) == 0)
+		return;
+	if (e->spec->path[0] == '/')
+		sym_debugfile_fetch(&e->search, id, size, &e->debug_path, &e->debug);
 }
 
 static void read_table(struct sym_engine *e)
@@ -157,6 +159,8 @@ int sym_engine_new(struct sym_engine **ret, const struct sym_spec *spec)
 	e->spec = spec;
 	e->search.sysroot = spec->sysroot;
 	e->search.debug_dirs = spec->debug_dirs;
+	e->search.fetch = spec->fetch;
+	e->search.name = strrchr(spec->path, '/') ? strrchr(spec->path, '/') + 1 : spec->path;
 	e->module.fd = e->debug.fd = -1;
 	r = open_module(e);
 	if (r < 0)

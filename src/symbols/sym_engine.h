@@ -25,6 +25,8 @@ enum sym_ask { SYM_ASK_STATE = 1, SYM_ASK_FRAMES = 2, SYM_ASK_VARIABLES = 3 };
 
 #define SYM_ASK_MAX 256u /* addresses in one request */
 
+struct sym_fetch;
+
 /* Which module, and how. The strings belong to the caller and outlive the engine. */
 struct sym_spec {
 	const char *path;
@@ -32,6 +34,7 @@ struct sym_spec {
 	size_t build_id_size; /* 0: unknown */
 	const char *sysroot;  /* "" if none */
 	const char *const *debug_dirs;
+	struct sym_fetch *fetch; /* debug files may be fetched; NULL: not */
 	bool no_demangle, no_lines;
 };
 

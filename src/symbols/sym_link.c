@@ -2,7 +2,7 @@
 /*
  * The engine's process; see sym_link.h. Runs in mutrace, takes no locks. Called by symbolize.c.
  *
- * The child is a fork without exec. It has only its end of a socket pair and /dev/null open, gets none of the
+ * The child is a fork without exec. It has only its end of a socket pair and /dev/null open (and the terminal, where it may fetch files), gets none of the
  * terminal's signals, dies with mutrace, leaves no core, and is ended by the kernel if libbfd spins for
  * minutes. Its parent believes nothing that it says but checks it while decoding (sym_wire.h).
  */
@@ -17,6 +17,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "src/symbols/sym_fetch.h"
 
 #define CPU_SECONDS_MAX 600u
 #if defined(__has_feature)
@@ -101,13 +103,13 @@ static int read_message(int fd, struct sym_buffer *b)
 }
 
 /* Leaves the child with nothing of its parent's but memory. Returns its end of the socket pair. */
-static int settle(int fd, pid_t parent)
+static int settle(int fd, pid_t parent, const struct sym_fetch *fetch)
 {
 	static const int ignored[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGTSTP, SIGPIPE };
 	static const int fatal[] = { SIGSEGV, SIGBUS, SIGABRT, SIGILL, SIGFPE, SIGCHLD, SIGXCPU };
 	struct rlimit no_core = { 0 }, cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX }, memory;
 	sigset_t none;
-	int null;
+	int null, shown = -1;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -129,12 +131,17 @@ static int settle(int fd, pid_t parent)
 			memory.rlim_cur = most;
 		setrlimit(RLIMIT_AS, &memory);
 	}
+	if (fetch && fetch->fd >= 0)
+		shown = fcntl(fetch->fd, F_DUPFD_CLOEXEC, 5);
 	if (fd != 3) {
 		if (dup2(fd, 3) != 3)
 			_exit(1);
 		fd = 3;
 	}
-	close_range(4, ~0u, 0); /* a kernel without it: they stay open, and are not touched */
+	if (fetch)
+		sym_fetch_terminal(shown >= 0 ? dup2(shown, 4) : -1);
+	close_range(shown >= 0 ? 5 : 4, ~0u,
+		    0); /* a kernel without it: they stay open, and are not touched */
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int i = 0; null >= 0 && i < 3; i++)
 		dup2(null, i);
@@ -168,7 +175,7 @@ static int start_child(struct sym_link *link, const struct sym_spec *spec)
 		return -errno;
 	link->child = fork();
 	if (link->child == 0)
-		serve(settle(fds[1], parent), spec);
+		serve(settle(fds[1], parent, spec->fetch), spec);
 	close(fds[1]);
 	if (link->child < 0) {
 		link->child = 0;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "src/symbols/sym_ask.h"
+#include "src/symbols/sym_fetch.h"
 #include "src/symbols/sym_saved.h"
 
 #define BUCKETS 1024u
@@ -34,7 +35,8 @@ struct symbolizer {
 	char *sysroot;
 	char **debug_dirs;
 	bool no_demangle, no_lines;
-	bool closed; /* answers were kept: no file is looked into */
+	struct sym_fetch *fetch; /* NULL: nothing is fetched */
+	bool closed;             /* answers were kept: no file is looked into */
 	void (*progress)(void *data, size_t done, size_t total);
 	void *progress_data;
 	struct bucket_entry *files;
@@ -68,7 +70,7 @@ static int copy_options(struct symbolizer *s, const struct symbolizer_options *o
 	s->progress = o->progress;
 	s->progress_data = o->progress_data;
 	s->asker.in_process = o->in_process;
-	return 0;
+	return o->fetch_seconds ? sym_fetch_new(&s->fetch, o->fetch_seconds, o->fetch_fd) : 0;
 }
 
 void symbolizer_free(struct symbolizer *s)
@@ -83,6 +85,7 @@ void symbolizer_free(struct symbolizer *s)
 	free(s->modules);
 	free(s->debug_dirs);
 	free(s->sysroot);
+	sym_fetch_free(s->fetch);
 	free(s);
 }
 
@@ -108,6 +111,7 @@ static int find_file(struct symbolizer *s, const char *path, const uint8_t *buil
 				 .build_id_size = size,
 				 .sysroot = s->sysroot,
 				 .debug_dirs = (const char *const *)s->debug_dirs,
+				 .fetch = s->fetch,
 				 .no_demangle = s->no_demangle,
 				 .no_lines = s->no_lines };
 	size_t *bucket = &s->buckets[sym_hash(path) % BUCKETS];
@@ -309,4 +313,12 @@ enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int modul
 	struct sym_file *file = file_of(s, module);
 
 	return file ? sym_file_state(file) : SYMBOL_MODULE_MISSING;
+}
+
+unsigned int symbolizer_fetched(const struct symbolizer *s, enum symbol_fetch_trouble *ret)
+{
+	uint32_t trouble = s->fetch ? s->fetch->trouble : SYMBOL_FETCH_FINE;
+
+	*ret = trouble <= SYMBOL_FETCH_FAILED ? trouble : SYMBOL_FETCH_FAILED;
+	return s->fetch ? s->fetch->files : 0;
 }

@@ -26,6 +26,9 @@ struct symbolizer_options {
 	char *saved;
 	bool saved_only; /* nor is any other file */
 	bool no_demangle;
+	/* seconds that may be spent on fetching debug files by libdebuginfod, all together; 0: nothing is fetched */
+	unsigned int fetch_seconds;
+	int fetch_fd;    /* terminal for its progress line; -1: none */
 	bool no_lines;   /* names from symbol tables only, no DWARF */
 	bool in_process; /* no child processes for libbfd; for sanitizers and debuggers */
 	/* called now and then while names are looked up; done and total count addresses. NULL: not */
@@ -40,6 +43,15 @@ struct symbol_frame {
 	const char *file;     /* as in the debug information, made absolute with its directory where known */
 	unsigned int line;
 	bool inlined; /* this frame was inlined into the next one */
+};
+
+/* Why debuginfod did not give what it was asked for. */
+enum symbol_fetch_trouble {
+	SYMBOL_FETCH_FINE, /* or the servers had no such file */
+	SYMBOL_FETCH_NO_LIBRARY,
+	SYMBOL_FETCH_NO_SERVER, /* the environment names none */
+	SYMBOL_FETCH_TOO_SLOW,
+	SYMBOL_FETCH_FAILED, /* no server could be reached, or no file be written */
 };
 
 /* A module's state with regard to its file on disk. */
@@ -95,5 +107,8 @@ int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address,
 void symbolizer_save(const struct symbolizer *s, FILE *to);
 
 enum symbol_module_state symbolizer_module_state(struct symbolizer *s, int module);
+
+/* How many debug files were fetched, and why others were not. */
+unsigned int symbolizer_fetched(const struct symbolizer *s, enum symbol_fetch_trouble *ret);
 
 #endif
