@@ -67,6 +67,21 @@ static bool may_follow(const struct sym_dwarf *d, Dwarf_Die *skeleton)
 	return may;
 }
 
+/* True if libdw may open PATH.dwp, which newer ones look for first, beside where the file really is. */
+static bool may_follow_pack(const char *path)
+{
+	char *real = realpath(path, NULL), *pack = NULL, *slash;
+	bool may = false;
+
+	if (real && asprintf(&pack, "%s.dwp", real) >= 0 && (slash = strrchr(pack, '/'))) {
+		*slash = '\0';
+		may = is_harmless(pack, slash + 1);
+	}
+	free(pack);
+	free(real);
+	return may;
+}
+
 static bool add_range(struct sym_ranges *r, uint64_t low, uint64_t high, size_t owner)
 {
 	if (low >= high)
@@ -178,7 +193,7 @@ struct sym_dwarf *sym_dwarf_new(const struct sym_elf *elf, const char *path, con
 	if (!d)
 		return NULL;
 	d->alternate_fd = -1;
-	d->split = split;
+	d->split = split && may_follow_pack(path);
 	d->directory = strndup(path, slash ? (size_t)(slash - path) : 0);
 	d->dwarf = dwarf_begin(elf->fd, DWARF_C_READ);
 	if (!d->directory || !d->dwarf)

@@ -228,6 +228,24 @@ def split(plain):
         raise Broken("-gsplit-dwarf changes the code")
     compare_code("split debug information", expected(plain, addresses), ask(path, addresses))
     variables(path)
+    pack = shutil.which("llvm-dwp") or shutil.which("dwp")
+    if pack and subprocess.run([pack, "-e", path, "-o", path + ".dwp"],
+                               stderr=subprocess.DEVNULL).returncode == 0:
+        os.mkdir("away")
+        parts = [file for file in os.listdir(".") if file.startswith("split-") and file.endswith(".dwo")]
+        for file in parts:
+            os.rename(file, "away/" + file)
+        version = run("pkg-config", "--modversion", "libdw").strip()
+        if [int(n) for n in version.split(".")] >= [0, 191]:
+            compare_code("a .dwp file", expected(plain, addresses), ask(path, addresses))
+        else:
+            print("libdw %s does not read .dwp files" % version)
+        os.unlink(path + ".dwp")
+        os.mkfifo(path + ".dwp")
+        ask(path, addresses[:1])  # ends
+        os.unlink(path + ".dwp")
+        for file in parts:
+            os.rename("away/" + file, file)
     # without the .dwo files, and with FIFOs in their place, there are lines and symbols
     for file in os.listdir("."):
         if file.startswith("split-") and file.endswith(".dwo"):
