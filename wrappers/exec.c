@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * exec*(): the process goes on under another image. What was recorded ends here, which only we can tell, as
- * no destructor runs; if the call fails it goes on. All of them may be called between fork and exec in the
- * child of a threaded process, and between vfork and exec on the parent's memory, so they use nothing but the
- * stack.
+ * exec*() and posix_spawn*(). At an exec the process goes on under another image. What was recorded ends here, which
+ * only we can tell, as no destructor runs; if the call fails it goes on. All of them may be called between fork and
+ * exec in the child of a threaded process, and between vfork and exec on the parent's memory, so they use nothing
+ * but the stack. Both count the programs that will not be recorded (outside.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +18,7 @@
 #include "src/record/watch.h"
 #endif
 #include "src/session/format.h"
+#include "src/session/watched.h"
 #include "wrappers/real.h"
 
 #ifdef MATRACE
@@ -162,4 +163,57 @@ EXPORT int execle(const char *path, const char *first, ...)
 	r = exec_list(LIST_PATH_ENVIRONMENT, path, first, &more, SITE_HERE);
 	va_end(more);
 	return r;
+}
+
+/* A call of posix_spawn() that is going on. */
+struct spawning {
+	enum outside why;
+#ifdef MATRACE
+	bool watched;
+	struct watch watch;
+#endif
+};
+
+/* In the child the C library calls its own execve(), which is not seen. With actions the child may be in another
+ * directory when it looks for a relative path. */
+static void spawn_begin(struct spawning *s, enum watched function, struct site site, const char *path,
+			const posix_spawn_file_actions_t *actions, char *const *envp)
+{
+	real_need();
+	s->why = outside_begin(!actions || path[0] == '/' ? path : NULL, envp);
+#ifdef MATRACE
+	s->watched = recorder.config.watch >> WATCH_CLASS_threads & 1 && !watch_plain() &&
+		     watch_begin(&s->watch, function, site, 0, 0);
+#else
+	(void)function, (void)site;
+#endif
+}
+
+static int spawn_end(struct spawning *s, int r)
+{
+#ifdef MATRACE
+	if (s->watched)
+		watch_end(&s->watch);
+#endif
+	if (r != 0)
+		outside_failed(s->why);
+	return r;
+}
+
+EXPORT int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	struct spawning s;
+
+	spawn_begin(&s, WATCHED_posix_spawn, SITE_HERE, path, actions, envp);
+	return spawn_end(&s, REAL(posix_spawn)(pid, path, actions, attributes, argv, envp));
+}
+
+EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	struct spawning s;
+
+	spawn_begin(&s, WATCHED_posix_spawnp, SITE_HERE, file, actions, envp);
+	return spawn_end(&s, REAL(posix_spawnp)(pid, file, actions, attributes, argv, envp));
 }

@@ -9,6 +9,7 @@
 #include <link.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <threads.h>

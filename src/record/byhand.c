@@ -162,6 +162,7 @@ static bool run_command(char **argv, char **envp)
 		posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
 	else if (fd != 2)
 		posix_spawn_file_actions_adddup2(&actions, fd, 2);
+	recorder.reporting = 1;
 	done = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, envp) == 0;
 	while (done && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;

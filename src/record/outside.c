@@ -108,7 +108,7 @@ enum outside outside_begin(const char *path, char *const *envp)
 	struct image_header *h = recorder.header;
 	enum outside why;
 
-	if (!h || recorder.state == RECORDER_OFF)
+	if (!h || recorder.state == RECORDER_OFF || recorder.reporting)
 		return OUTSIDE_MAX;
 	why = find_out(path, envp);
 	if (why == OUTSIDE_MAX)

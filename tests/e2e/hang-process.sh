@@ -144,7 +144,7 @@ stuck once \
 finish
 mode=stream
 stuck stream \
-	"stuck .*lock inside the C library, in fwrite\), held by $holder, which is asleep in read on a pipe\."
+	"stuck .*lock inside the C library(,| at 0x[0-9a-f]+ \() ?in fwrite\), held by $holder, which is asleep in read on a pipe\."
 finish
 if [ "$(uname -m)" != i686 ]; then
 	mode=spin

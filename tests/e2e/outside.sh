@@ -23,6 +23,8 @@ outside environment env -i "$truth"
 outside environment sh -c 'unset LD_PRELOAD; exec "$0"' "$truth"
 outside environment python3 -c \
 	'import subprocess, sys; sys.exit(subprocess.run(sys.argv[1:], env={}).returncode)' "$truth"
+spawn='import os, sys; p = os.posix_spawn(sys.argv[1], sys.argv[1:], {}); os.waitpid(p, 0)'
+outside environment python3 -c "$spawn" "$truth"
 
 # Without a loader there is no preloading.
 printf '#include <stdio.h>\nint main(void) { return puts("waited_ns") < 0; }\n' >static.c
@@ -41,7 +43,8 @@ if [ -x static ]; then
 fi
 
 # Nothing is said of what is in the session, nor of an exec that fails.
-expect 0 "$mutrace" --json=json sh -c 'env -i /no/such/program; exec "$0"' "$truth"
+expect 0 "$mutrace" --json=json sh -c 'env -i /no/such/program; python3 -c "$1" /no/such; exec "$0"' \
+	"$truth" "$spawn"
 check_json json '"outside" not in d' 'lock("guilty_lock")["contended"] == 200'
 
 # may COMMAND...: true if COMMAND is installed, and may be used here.

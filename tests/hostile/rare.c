@@ -148,7 +148,7 @@ static void others(void)
 
 static int c11_thread(void *argument)
 {
-	return argument;
+	return !!argument;
 }
 
 static void *thread(void *argument)
