@@ -24,6 +24,11 @@ static inline uint64_t arch_counter(void)
 	return v;
 }
 
+static inline void arch_relax(void)
+{
+	__asm__ volatile("isb" ::: "memory"); /* "yield" does nothing on most */
+}
+
 static inline int arch_counter_steady(void)
 {
 	return 1;

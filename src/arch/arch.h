@@ -17,6 +17,7 @@
  *   ARCH_COUNTER            1 if arch_counter() exists
  *   arch_counter()          the machine's counter; async-signal-safe
  *   arch_counter_steady()   true if it runs at one rate on all processors and through idle states
+ *   arch_relax()            lets the processor rest for a moment, in a loop that looks at memory
  *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno stays
  *   ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined: none
  *   ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the only one

@@ -24,6 +24,11 @@
 #define ARCH_RSEQ_SIGNATURE 0u
 #define ARCH_COUNTER 0
 
+static inline void arch_relax(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
 /* Through the C library, and so through our own wrapper of syscall(), which then passes it on. */
 static inline long arch_syscall(long number, long a, long b, long c, long d, long e, long f)
 {

@@ -17,6 +17,11 @@ static inline uint64_t arch_counter(void)
 	return __builtin_ia32_rdtsc();
 }
 
+static inline void arch_relax(void)
+{
+	__builtin_ia32_pause();
+}
+
 static inline int arch_counter_steady(void)
 {
 	unsigned int a, b, c, d;

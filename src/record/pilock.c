@@ -7,22 +7,26 @@
 #include <errno.h>
 #include <time.h>
 
+#include "src/arch/arch.h"
 #include "src/record/procinfo.h"
 #include "src/record/raw.h"
 
-/* Filters tell the kinds of futex calls apart. Owners do not wait for anything, so one that runs is soon
- * done. */
+/* Owners do not wait for anything, so one that runs is done within less than a microsecond. A call of the kernel takes
+ * longer, for this thread and for the owner, which then has to call it as well, while it holds a lock of the program. */
+#define SPINS 100
+/* Filters tell the kinds of futex calls apart. */
 #define CONFINED_SPINS 20000
 
-static bool confined_wait(uint32_t *word, uint32_t tid)
+static bool spin(uint32_t *word, uint32_t tid, int times)
 {
-	for (int i = 0; i < CONFINED_SPINS; i++) {
+	for (int i = 0; i < times; i++) {
 		uint32_t expected = 0;
 
 		if (__atomic_load_n(word, __ATOMIC_RELAXED) == 0 &&
 		    __atomic_compare_exchange_n(word, &expected, tid, false, __ATOMIC_ACQUIRE,
 						__ATOMIC_RELAXED))
 			return true;
+		arch_relax();
 	}
 	return false;
 }
@@ -84,8 +88,10 @@ bool pilock_wait(uint32_t *word, uint32_t tid)
 	unsigned int looks = 0, needed;
 	uint32_t owner = 0;
 
+	if (spin(word, tid, recorder.confined ? CONFINED_SPINS : SPINS))
+		return true;
 	if (recorder.confined)
-		return confined_wait(word, tid);
+		return false;
 	for (;;) {
 		uint32_t now = owner_of(word);
 		bool known = now != 0 && now == __atomic_load_n(&stopped, __ATOMIC_RELAXED);

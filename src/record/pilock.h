@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * The recorder's own lock, for its slow paths only. It is a priority-inheriting futex: a realtime thread
- * never spins against an ordinary one that we delayed, nor waits for it without bound. The word holds the
- * owner's kernel thread id. Not recursive; never held while a function of the program or a blocking call
- * runs. A forked child resets all of them (recorder.c).
+ * spins for some microseconds at most against an ordinary one that we delayed, and then lends it its
+ * priority. The word holds the owner's kernel thread id. Not recursive; never held while a function of the
+ * program or a blocking call runs. A forked child resets all of them (recorder.c).
  *
  * A signal may strike while it is held, and its handler may stop the thread until another one is done: so
  * garbage collectors stop the world. The other one may want the lock. It learns from /proc that the owner
