@@ -6,6 +6,7 @@
 #include "src/compare/digest.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,48 @@ static double ratio(double part, double whole)
 	return whole > 0 ? part / whole : 0;
 }
 
+/* The value that so many of a side's holds keep below. Within a bucket they count as spread evenly. */
+static double hold_at(const json_t *histogram, double most, double rank)
+{
+	const json_t *bounds = json_object_get(histogram, "bounds_ns"),
+		     *holds = json_object_get(histogram, "hold");
+	double below = 0;
+
+	for (size_t i = 0; i < json_array_size(holds); i++) {
+		double n = json_number_value(json_array_get(holds, i));
+		double low = json_number_value(json_array_get(bounds, i)), high = most;
+
+		if (n <= 0 || below + n < rank) {
+			below += n > 0 ? n : 0;
+			continue;
+		}
+		if (i + 1 < json_array_size(bounds) &&
+		    json_number_value(json_array_get(bounds, i + 1)) < most)
+			high = json_number_value(json_array_get(bounds, i + 1));
+		return low + (high - low) * (rank - below) / n;
+	}
+	return most;
+}
+
+/*
+ * If half of the holds are short and half are long, a few of them decide which the median is. So chance may move it
+ * by two standard deviations of the number of short ones. What that makes of it is kept if it is another length.
+ */
+static void median_spread(struct digest_lock *l, const json_t *side, double holds, double p50)
+{
+	const json_t *histogram = json_object_get(side, "histogram");
+	double most = digest_number(json_object_get(side, "hold_ns"), "max"), low = p50, high = p50;
+
+	if (histogram && holds > 0) {
+		low = hold_at(histogram, most, holds / 2 - sqrt(holds));
+		high = hold_at(histogram, most, holds / 2 + sqrt(holds));
+	}
+	if (high <= 2 * low)
+		low = high = p50;
+	l->noise.p50_low += holds * (low < p50 ? low : p50);
+	l->noise.p50_high += holds * (high > p50 ? high : p50);
+}
+
 /* One side. work: threads wait there for work, which is no contention. */
 static void side_take(struct digest_lock *l, const json_t *side, bool work, struct noise_facts *facts)
 {
@@ -156,6 +199,7 @@ static void side_take(struct digest_lock *l, const json_t *side, bool work, stru
 		return;
 	/* a median of two sides is not known; their weighted mean lies between them */
 	facts->p50 += holds * digest_number(hold, "p50");
+	median_spread(l, side, holds, digest_number(hold, "p50"));
 	facts->p95 += holds * digest_number(hold, "p95");
 	raise_to(&value[FIGURE_HOLD_P99], digest_number(hold, "p99"));
 	raise_to(&value[FIGURE_HOLD_MAX], digest_number(hold, "max"));
@@ -268,6 +312,16 @@ void digest_total(struct digest *d)
 	}
 }
 
+/* As far as chance may move the median, it is not sure. */
+static void spread_apply(struct figures *f, double low, double high)
+{
+	if (low < f->sure[FIGURE_HOLD_P50])
+		f->sure[FIGURE_HOLD_P50] = low;
+	if (low < f->low[FIGURE_HOLD_P50])
+		f->low[FIGURE_HOLD_P50] = low;
+	raise_to(&f->high[FIGURE_HOLD_P50], high);
+}
+
 /* Computes the figures that follow from the sums of all processes. */
 static void derive(struct digest *d)
 {
@@ -284,6 +338,7 @@ static void derive(struct digest *d)
 		v[FIGURE_HOLD_SHARE] = ratio(n->hold_total, d->thread_time);
 		v[FIGURE_HOLD_P50] = ratio(n->p50, n->holds);
 		noise_apply(n, &l->figures, d->thread_time);
+		spread_apply(&l->figures, ratio(n->p50_low, n->holds), ratio(n->p50_high, n->holds));
 	}
 	digest_total(d);
 }

@@ -16,7 +16,8 @@ struct processors {
 /* One lock's sums over both sides and all processes, from which figures follow. */
 struct noise {
 	double holds, waits, wait_total, hold_total;
-	double p50; /* weighted with the holds */
+	double p50;               /* weighted with the holds */
+	double p50_low, p50_high; /* so far it may go by chance, weighted the same way */
 	/* Explained by lost processors: [0] as is to be expected, [1] at most. */
 	double losses[2];    /* how often a holder lost its processor */
 	double hold_lost[2]; /* for how long, together */

@@ -104,3 +104,32 @@ expect 0 "$mutrace" --json=bank.json ./bank
 expect 0 "$mutrace" --json=vault.json elsewhere/vault
 expect 0 "$mutrace" diff bank.json vault.json
 grep -q ' 0 new, 0 gone' out || fail "a program that was renamed and moved"
+
+# Half of the holds are short, half are long: a few more or less make another median, but no other lock.
+halves() { # FILE SHORT LONG P50
+	/usr/bin/python3 - "$@" <<'PY'
+import json, sys
+file, short, long, p50 = sys.argv[1], *map(int, sys.argv[2:])
+hold = {"total": long * 10**6, "avg": 10**6, "max": 1500000, "p50": p50, "p95": 1400000, "p99": 1500000}
+lock = {"identity": "mutex:bank:one", "name": "one", "kind": "mutex", "acquired": short + long, "contended": 0,
+        "waits": 0, "threads": 2, "wait_ns": dict.fromkeys(hold, 0), "hold_ns": hold,
+        "histogram": {"bounds_ns": [500, 1000, 500000, 1000000], "wait": [0] * 4, "hold": [short, 0, 0, long]}}
+process = {"program": "/bin/bank", "thread_time_ns": 10**11, "locks": [lock]}
+json.dump({"format": 2, "processes": [process]}, open(file, "w"))
+PY
+}
+halves base.json 202 198 995
+halves now.json 198 202 1005000
+halves longer.json 40 360 1200000
+expect 0 "$mutrace" diff base.json now.json
+grep -q ' 0 worse, 0 better, .* 1 about the same' out || fail "a median of two lengths"
+expect 0 "$mutrace" diff now.json base.json
+grep -q ' 0 worse, 0 better, .* 1 about the same' out || fail "a median of two lengths, the other way"
+expect 0 "$mutrace" diff base.json longer.json
+grep -q ' 1 worse, ' out || fail "a median that is another one"
+halves short.json 396 4 900
+expect 0 "$mutrace" check --baseline=base.json now.json
+expect 0 "$mutrace" check --baseline=short.json now.json
+grep -q 'too noisy to judge one: hold-p50' out || fail "nobody can tell"
+expect 1 "$mutrace" check --baseline=short.json longer.json
+grep -q 'FAILED one: hold-p50' out || fail "the median is over its limit"
