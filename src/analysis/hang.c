@@ -130,7 +130,7 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	}
 	if (held != MODEL_NONE) {
 		holder_set(v, w, p, h, held);
-	} else if (t->waiting_holder != MODEL_NONE) {
+	} else if (t->waiting_holder != MODEL_NONE && !w->row->work) {
 		w->held_by = p->threads[t->waiting_holder].tid;
 		w->holder_name = thread_name(v, &p->threads[t->waiting_holder]);
 	}

@@ -111,7 +111,7 @@ static void users_add(struct users *u, uint64_t thread)
 
 static bool can_invert(const struct report_row *row)
 {
-	return kind_has(row->kind, TRAIT_HOLDS) && row->protocol == PROTOCOL_NONE;
+	return kind_has(row->kind, TRAIT_HOLDS) && row->protocol == PROTOCOL_NONE && !row->work;
 }
 
 int risks_make(struct report_process *e, struct row_map *map)

@@ -156,6 +156,8 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 			c->blocked_ns = c->handoff_ns = 0;
 			c->unknown_ns = c->cost_ns;
 		}
+		if (row->work) /* whoever gives work need not run for it */
+			row->inversions = row->inversion_ns = row->inversion_max_ns = 0;
 		if (kind_has(row->kind, TRAIT_WAITS_ONLY)) /* how many there were is not known */
 			row->side[SIDE_EXCLUSIVE].acquired = row->side[SIDE_SHARED].acquired = 0;
 	}

@@ -41,6 +41,14 @@ grep -q "! shared_lock: priority inversion, .* 50 times" "$work/err" || fail "th
 grep -q "priority 5, held it at hold inversion.c:$holds" "$work/err" ||
 	fail "the holder's priority in the text"
 
+# Locks that programs build on futexes are like others; whoever gives work holds nobody up.
+expect 0 "$mutrace" -r --json="$work/json" "$workloads/futexes" mutex realtime
+check_json "$work/json" 'lock("mutex_word")["priority_inversions"]["count"] == 200' \
+	'lock("mutex_word")["inversion_risk"] and lock("mutex_word")["realtime"]'
+expect 0 "$mutrace" -r --json="$work/json" "$workloads/futexes" queue realtime
+check_json "$work/json" '"priority_inversions" not in lock("queue_word")' \
+	'not lock("queue_word")["inversion_risk"] and lock("queue_word")["realtime"]'
+
 # A policy that another thread, or another process, gives to a running thread; and one that it gets back.
 expect 0 "$mutrace" -r --json="$work/json" "$workloads/policy"
 check_json "$work/json" \

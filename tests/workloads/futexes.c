@@ -2,11 +2,12 @@
 /*
  * Locks and queues that a program builds itself on futexes, with a known load each: ROUNDS waits for a
  * holder, while the waiter is seen asleep. "storm" is a mutex that four threads really fight for; they count
- * how often.
+ * how often. With a second argument the waiter has a realtime policy.
  */
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
 
 #include "handshake.h"
@@ -282,6 +283,9 @@ int main(int argc, char **argv)
 			return 77; /* an older kernel */
 		pthread_create(&thread[0], NULL, waiter, (void *)&loads[i]);
 		await_step(&waiter_tid, 1);
+		if (argc > 2 && sched_setscheduler(atomic_load(&waiter_tid), SCHED_FIFO,
+						   &(struct sched_param){ .sched_priority = 20 }) != 0)
+			exit(77);
 		holder(&loads[i]);
 		pthread_join(thread[0], NULL);
 		return 0;
