@@ -46,7 +46,8 @@ static json_t *range_json(const struct figures *f, const double *range)
 
 static json_t *figures_json(const struct figures *f)
 {
-	json_t *o = json_object(), *low = range_json(f, f->low), *high = range_json(f, f->high);
+	json_t *o = json_object(), *low = range_json(f, f->low), *high = range_json(f, f->high),
+	       *measured = range_json(f, f->value);
 
 	for (int i = 0; i < FIGURE_MAX; i++)
 		if (figure_known(f, i))
@@ -56,8 +57,11 @@ static json_t *figures_json(const struct figures *f)
 		json_object_set(o, "low", low);
 	if (json_object_size(high) != 0)
 		json_object_set(o, "high", high);
+	if (json_object_size(measured) != 0)
+		json_object_set(o, "measured", measured);
 	json_decref(low);
 	json_decref(high);
+	json_decref(measured);
 	return o;
 }
 
@@ -135,7 +139,8 @@ out:
 
 static void figures_read(const json_t *object, unsigned int of_kind, struct figures *f)
 {
-	const json_t *low = json_object_get(object, "low"), *high = json_object_get(object, "high");
+	const json_t *low = json_object_get(object, "low"), *high = json_object_get(object, "high"),
+		     *measured = json_object_get(object, "measured");
 
 	for (int i = 0; i < FIGURE_MAX; i++) {
 		const char *name = figure_specs[i].name;
@@ -153,6 +158,8 @@ static void figures_read(const json_t *object, unsigned int of_kind, struct figu
 			f->low[i] = digest_number(low, name);
 		if (json_object_get(high, name))
 			f->high[i] = digest_number(high, name);
+		if (json_object_get(measured, name))
+			f->value[i] = digest_number(measured, name);
 	}
 }
 

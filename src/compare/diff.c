@@ -33,8 +33,9 @@ static bool exceeds(const struct figures *a, const struct figures *b, int f)
 		return false;
 	if (spec->needs_use && (a->value[FIGURE_ACQUIRED] < FEW || b->value[FIGURE_ACQUIRED] < FEW))
 		return false;
-	/* what lost processors explain is no change */
-	return b->likely[f] > a->likely[f] * spec->factor + spec->slack && b->low[f] > a->high[f];
+	/* what lost processors explain in one run is no change, nor is what they might explain in the other one */
+	return b->likely[f] > a->likely[f] * spec->factor + spec->slack &&
+	       b->value[f] > a->value[f] * spec->factor + spec->slack && b->low[f] > a->high[f];
 }
 
 static void lock_judge(struct diff_lock *l)

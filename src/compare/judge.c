@@ -76,6 +76,9 @@ static enum outcome figure_judge(const struct verdict *v, struct finding *f, con
 
 		limit = relative_limit(l, base, i, &floor);
 		one = outcome(run, i, limit, floor);
+		/* lost processors may have explained too much of the baseline */
+		if (one == OVER && base && run->value[i] <= base->value[i] * l->factor + l->slack)
+			one = UNSURE;
 		if (one > most || (one == most && one != IN_ORDER && limit < f->limit)) {
 			most = one;
 			f->limit = limit;

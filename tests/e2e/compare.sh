@@ -133,3 +133,25 @@ expect 0 "$mutrace" check --baseline=short.json now.json
 grep -q 'too noisy to judge one: hold-p50' out || fail "nobody can tell"
 expect 1 "$mutrace" check --baseline=short.json longer.json
 grep -q 'FAILED one: hold-p50' out || fail "the median is over its limit"
+
+# Lost processors may explain all waits of the one run. That the other one has them is no change.
+lost() { # FILE QUEUED: a run in which threads waited so many ns in the queues of processors
+	/usr/bin/python3 - "$@" <<'PY'
+import json, sys
+durations = dict.fromkeys(("total", "avg", "max", "p50", "p95", "p99"), 10**6) | {"total": 4 * 10**8}
+lock = {"identity": "mutex:bank:one", "name": "one", "kind": "mutex", "acquired": 400, "contended": 200, "waits": 200,
+        "threads": 2, "wait_ns": durations, "hold_ns": durations}
+process = {"program": "/bin/bank", "thread_time_ns": 10**9, "locks": [lock],
+           "processors": {"thread_time_ns": 10**9, "run_ns": 10**8, "queued_ns": int(sys.argv[2]), "slices": 400}}
+json.dump({"format": 2, "processes": [process]}, open(sys.argv[1], "w"))
+PY
+}
+lost noisy.json 1000000000
+lost quiet.json 0
+expect 0 "$mutrace" diff noisy.json quiet.json
+grep -q ' 0 worse, 0 better, .* 1 about the same' out || fail "a run that lost processors"
+expect 0 "$mutrace" check --baseline=noisy.json quiet.json
+grep -q 'too noisy to judge one: ' out || fail "a baseline that lost processors"
+expect 0 "$mutrace" check --write-baseline=noisy.base.json noisy.json
+expect 0 "$mutrace" check --baseline=noisy.base.json quiet.json
+grep -q 'too noisy to judge one: ' out || fail "a baseline that was written"
