@@ -92,19 +92,29 @@ static const char *waits_for_events(const struct report_group *holder)
 	return NULL;
 }
 
-/* A lock whose holder waits for events: most of what it kept others waiting is idleness, if that is meant. */
-static int parked(struct diagnoses *d, const struct report_row *row, bool *ret)
+/* For how much of the wait of which more than a little is known the holder waited for events, where that is much. */
+static uint64_t parked_for(const struct report_row *row, uint64_t *ret_known, const char **ret_function)
 {
-	const char *function = NULL, *name;
 	uint64_t known = 0, slept = 0;
 
 	for (size_t i = 0; i < row->n_holders; i++) {
+		const char *name = waits_for_events(&row->holders[i]);
+
 		known += row->holders[i].known_ns;
-		name = waits_for_events(&row->holders[i]);
 		slept += name ? row->holders[i].slept_ns : 0;
-		function = name ? name : function;
+		*ret_function = name ? name : *ret_function;
 	}
-	if (!function || known < row_wait(row) / 4 || percent(slept, known) < NOT_RUNNING_PERCENT)
+	*ret_known = known;
+	return known < row_wait(row) / 4 || percent(slept, known) < NOT_RUNNING_PERCENT ? 0 : slept;
+}
+
+/* A lock whose holder waits for events: most of what it kept others waiting is idleness, if that is meant. */
+static int parked(struct diagnoses *d, const struct report_row *row, bool *ret)
+{
+	const char *function = NULL;
+	uint64_t known, slept = parked_for(row, &known, &function);
+
+	if (slept == 0)
 		return 0;
 	*ret = true;
 	return diagnosis_add(
@@ -264,13 +274,18 @@ static int row_patterns(struct diagnoses *d, const struct report_row *row)
 int diagnoses_make(struct report_private *v, struct report_process *e, const struct row_map *map)
 {
 	struct diagnoses d = { .v = v, .e = e, .map = map };
+	const char *function = NULL;
+	uint64_t known;
 	int r = deadlocks(&d);
 
 	if (r == 0)
 		r = diagnose_orders(&d);
-	for (size_t i = 0; i < e->n_locks && r == 0; i++)
-		if (diagnosis_matters(&d, &e->locks[i]))
-			r = row_patterns(&d, &e->locks[i]);
+	for (size_t i = 0; i < e->n_locks && r == 0; i++) {
+		if (!diagnosis_matters(&d, &e->locks[i]))
+			continue;
+		e->locks[i].parked_ns = parked_for(&e->locks[i], &known, &function);
+		r = row_patterns(&d, &e->locks[i]);
+	}
 	for (size_t i = 0; i < e->n_conditions && r == 0; i++)
 		r = herd(&d, &e->conditions[i]);
 	if (r == 0)

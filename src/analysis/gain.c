@@ -61,7 +61,9 @@ static int collect(const struct report_process *e, const struct row_map *map, st
 		return -ENOMEM;
 	for (size_t i = 0; i < c->n; i++) {
 		c->sets[i].locks = c->locks + used;
-		c->sets[i].contention_only = !kind_has(c->rows[i]->kind, TRAIT_HOLDS);
+		/* events come when they come: to wait for them cannot be made shorter */
+		c->sets[i].contention_only =
+			!kind_has(c->rows[i]->kind, TRAIT_HOLDS) || c->rows[i]->parked_ns;
 		for (size_t k = 0; k < n_locks; k++)
 			if (row_of(e, map, 0, (uint32_t)k) == c->rows[i])
 				c->locks[used++] = (uint32_t)k;
@@ -142,7 +144,10 @@ static int bounds_make(struct report_process *e, struct candidates *c)
 
 		r = books_make(p, &c->sets[i], &b);
 		for (int k = 0; k < TRACE_CHANGES && r == 0; k++)
-			c->sets[i].gain[k] = (struct trace_range){ 0, bound(p, &b, (enum trace_change)k) };
+			c->sets[i].gain[k] = (struct trace_range){ 0, bound(p, &b,
+									    c->sets[i].contention_only
+										    ? TRACE_NO_CONTENTION
+										    : (enum trace_change)k) };
 		c->sets[i].known = r == 0;
 		free(b.wait);
 		free(b.hold);

@@ -187,6 +187,17 @@ static const char *const on_top[] = {
 	"v8::base::Semaphore::*",
 	"node::MutexBase<*",
 	"node::ConditionVariableBase<*",
+	"os::PlatformMonitor::*",
+	"PlatformMonitor::*",
+	"Monitor::*",
+	"Mutex::*",
+	"MutexLocker*::*",
+	"ThreadCritical::*",
+	"PosixSemaphore::*",
+	"Semaphore::*",
+	"sqlite3_mutex_*",
+	"pthreadMutex*",
+	"rw_pr_*",
 };
 
 static const char *const at_bottom[] = {

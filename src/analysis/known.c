@@ -77,17 +77,39 @@ const char *known_lock(const struct model_process *p, const struct model_lock *l
 	return NULL;
 }
 
-/* A Java monitor is a word in the object. The virtual machine lets threads wait for it at a condition of their own, so
- * which monitor it is cannot be seen. */
+static const char java[] = "a Java monitor or park()";
+
+/*
+ * A Java monitor is a word in the object. The virtual machine lets threads wait for it at a condition of their own, so
+ * which monitor it is cannot be seen. A lightweight lock of PostgreSQL is a word, too, and a process waits for each at its one
+ * semaphore.
+ */
+static const struct {
+	const char *pattern, *name;
+} places[] = {
+	{ "*PlatformEvent::PlatformEvent*", java },
+	{ "*PlatformParker::PlatformParker*", java },
+	{ "Parker::Parker*", java },
+	{ "PGSemaphoreLock", "PostgreSQL's LWLocks" },
+};
+
 const char *known_place(const struct report_frame *f)
 {
-	static const char *const makers[] = { "*PlatformEvent::PlatformEvent*",
-					      "*PlatformParker::PlatformParker*", "Parker::Parker*" };
-
-	for (size_t i = 0; f->function && i < sizeof(makers) / sizeof(makers[0]); i++)
-		if (fnmatch(makers[i], f->function, 0) == 0)
-			return "a Java monitor or park; for which, use async-profiler";
+	for (size_t i = 0; f->function && i < sizeof(places) / sizeof(places[0]); i++)
+		if (fnmatch(places[i].pattern, f->function, 0) == 0)
+			return places[i].name;
 	return NULL;
+}
+
+bool report_row_java(const struct report_row *row)
+{
+	return row->place && known_place(&row->place->frames[0]) == java;
+}
+
+bool report_row_gil(const struct report_row *row)
+{
+	return row->named_by == NAMED_BY_VARIABLE && row->name &&
+	       strncmp(row->name, gil[0].name, strlen(gil[0].name)) == 0;
 }
 
 bool known_contention(const struct report_row *row)

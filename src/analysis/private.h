@@ -77,9 +77,9 @@ size_t helper_name_length(const char *function);
 /* known.c */
 /* The name by which everybody knows a lock in this variable; NULL: its own is as good. */
 const char *known_lock(const struct model_process *p, const struct model_lock *l, const char *variable);
-/* True of a condition that is a lock by itself: who waits for it waits for what others have. */
-/* The name of what is made in a place that tells more than its function's name does; NULL: none. */
+/* The name of what locks of a place are for, if that tells more than its function's name does; NULL: none. */
 const char *known_place(const struct report_frame *f);
+/* True of a condition that is a lock by itself: who waits for it waits for what others have. */
 bool known_contention(const struct report_row *row);
 /* The size of a lock of a kind in that process; 0: unknown, or too small to recognise an array of them. */
 uint64_t known_lock_size(const struct model_process *p, unsigned int kind);
@@ -210,7 +210,7 @@ int allocs_make(struct report_private *v, struct report *r, struct report_proces
 
 /* runtimes.c: what a futex is, by the names of the functions that wait for it */
 enum futex_role { FUTEX_ROLE_UNKNOWN, FUTEX_ROLE_LOCK, FUTEX_ROLE_WORK };
-enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack);
+enum futex_role runtimes_role(struct report_private *v, uint32_t stack);
 /* Whose lock it is, as JSON has it. */
 const char *runtimes_maker(const struct model *m, const struct model_lock *l);
 

@@ -74,6 +74,10 @@ struct report_found {
 void report_options_init(struct report_options *o);
 
 struct report_row;
+/* True of what threads wait for in Java's monitors and park(). */
+bool report_row_java(const struct report_row *row);
+/* True of each part of Python's GIL. */
+bool report_row_gil(const struct report_row *row);
 /* True if anything was done with it besides making it. */
 bool report_row_used(const struct report_row *row);
 /* False: the counter is not known of the row, and not 0. */
@@ -221,6 +225,7 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	uint64_t wait_min_ns, wait_max_ns;       /* total wait: least and greatest of these processes */
 	const struct model_process *wait_max_in; /* where it was greatest */
 	const char *wait_max_session;            /* the path of the session that this is of */
+	uint64_t parked_ns;                      /* others waited for it while its holder waited for events */
 	bool gain_known;
 	bool cut;         /* of a part of the run: counters other than those of waits are unknown */
 	bool gain_hidden; /* of most of its holds only the ends were seen */

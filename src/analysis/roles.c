@@ -3,7 +3,7 @@
  * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness,
  * not contention: it counts neither in the headline nor in a lock's share. Conditions are such
  * places, but for one that all know to be a lock. A semaphore is one unless the threads that wait for it are those that post it: then it is used
- * as a lock. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
+ * as a lock; or unless they wait in functions that are known to wait for locks. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
  * value: a queue's word changes each time. Nor is one a lock of which each instance was taken at most twice: it tells once that
  * something has happened, like the lock that Python's Thread.join() waits for. Semaphores that one place made, some locks and some
  * not, are two rows. Runs in mutrace. Called by rows.c, and by report.c when the rows are counted.
@@ -64,7 +64,7 @@ static void futexes_look(struct report_private *v, const struct report_process *
 				continue;
 			f->vary += p->locks[k].type >= FUTEX_VARIES ? 1 : -1;
 			if (!f->named)
-				f->role = runtimes_futex_role(v, p->locks[k].first_stack);
+				f->role = runtimes_role(v, p->locks[k].first_stack);
 			f->named = true;
 		}
 	}
@@ -86,6 +86,23 @@ static bool futex_is_work(const struct report_row *row, const struct futexes *f)
 static bool sem_is_work(uint64_t own, uint64_t posts, uint64_t acquired, uint64_t instances)
 {
 	return (double)own <= LOCK_SHARE * (double)posts || (instances > 1 && acquired <= ONCE * instances);
+}
+
+/* ret: for each row of semaphores, the time that threads waited in functions that wait for locks. */
+static void sems_look(struct report_private *v, const struct report_process *e, const struct row_map *map,
+		      uint64_t *ret)
+{
+	for (size_t i = 0; i < e->n_processes; i++) {
+		const struct model_process *p = e->processes[i];
+
+		for (size_t k = 0; k < p->n_edges; k++) {
+			const struct model_edge *edge = &p->edges[k];
+
+			if (p->locks[edge->lock].kind == KIND_SEM &&
+			    runtimes_role(v, edge->wait_stack) == FUTEX_ROLE_LOCK)
+				ret[map->rows[i][edge->lock]] += edge->wait_total + edge->unfinished_total;
+		}
+	}
 }
 
 static uint64_t own_posts(const struct use *u)
@@ -127,8 +144,9 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 {
 	struct uses u = { 0 };
 	uint64_t *own = calloc(map->n_all + 1, sizeof(*own)); /* posts by threads that had it, of each row */
+	uint64_t *as_lock = calloc(map->n_all + 1, sizeof(*as_lock));
 	struct futexes *futexes = calloc(map->n_all + 1, sizeof(*futexes));
-	int r = own && futexes ? 0 : -ENOMEM;
+	int r = own && as_lock && futexes ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
@@ -139,20 +157,21 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	}
 	for (size_t i = 0; i < u.n && r == 0; i++)
 		own[u.list[i].row] += own_posts(&u.list[i]);
-	if (r == 0)
+	if (r == 0) {
 		futexes_look(v, e, map, futexes);
+		sems_look(v, e, map, as_lock);
+	}
 	for (size_t i = 0; i < map->n_all && r == 0; i++) {
 		struct report_row *row = &map->all[i];
-		uint64_t posts = row->side[SIDE_EXCLUSIVE].posts;
+		struct counters *c = &row->side[SIDE_EXCLUSIVE];
+		bool others =
+			row->kind == KIND_SEM && sem_is_work(own[i], c->posts, c->acquired, row->instances);
+		bool known = others && as_lock[i] > c->cost_ns / 2;
 
-		row->work =
-			(kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
-			(row->kind == KIND_SEM &&
-			 sem_is_work(own[i], posts, row->side[SIDE_EXCLUSIVE].acquired, row->instances)) ||
-			(kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i]));
-		if (row->work && row->kind == KIND_SEM) { /* nobody is to blame for it */
-			struct counters *c = &row->side[SIDE_EXCLUSIVE];
-
+		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
+			    (others && !known) ||
+			    (kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i]));
+		if (others) { /* who is to blame for it is not known */
 			c->blocked_ns = c->handoff_ns = 0;
 			c->unknown_ns = c->cost_ns;
 		}
@@ -164,6 +183,7 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	table_free(&u.numbers);
 	free(u.list);
 	free(own);
+	free(as_lock);
 	free(futexes);
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Runtimes that build locks on futexes: the names of their functions tell what a wait in one of them is for.
+ * Runtimes that build locks on futexes or semaphores: the names of their functions tell what a wait in one of them is for.
  * Of a stripped one the numbers have to tell (roles.c). And libraries whose own locks are the C library's or
  * futexes underneath. Runs in mutrace. Called by roles.c and rows.c.
  */
@@ -46,6 +46,9 @@ static const struct {
 	/* abseil, which parks threads for both */
 	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK },
 	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK },
+	/* PostgreSQL: each process waits for all of its locks at one semaphore, which others post */
+	{ "LWLockAcquire*", FUTEX_ROLE_LOCK },
+	{ "LWLockWaitForVar", FUTEX_ROLE_LOCK },
 };
 
 static enum futex_role function_role(const char *function)
@@ -70,7 +73,7 @@ static bool waits_for_work(const char *function)
 
 /* A condition's function may wait for its mutex, and a lock may park its thread. Either way it is the lock that is
  * waited for. */
-enum futex_role runtimes_futex_role(struct report_private *v, uint32_t stack)
+enum futex_role runtimes_role(struct report_private *v, uint32_t stack)
 {
 	uint32_t frames[FRAMES_MAX];
 	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(v->model, stack, frames);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "src/analysis/private.h"
 
@@ -15,7 +16,7 @@
 #define COMPARED_MOST 64 /* rows that are compared each with each */
 
 /* Ways that are tried to part rows of one label, in this order; then callers and addresses. */
-enum way { WAY_FUNCTION, WAY_FILE, WAY_MODULE, WAYS };
+enum way { WAY_FUNCTION, WAY_OFFSET, WAY_FILE, WAY_MODULE, WAYS };
 
 static int label_compare(const void *a, const void *b)
 {
@@ -27,13 +28,11 @@ static int label_compare(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static const char *frame_label(struct report_private *v, const struct report_frame *f, bool whole)
+static const char *frame_label(struct report_private *v, const struct report_frame *f, bool whole,
+			       bool offset)
 {
 	char function[FUNCTION_SIZE];
-	const char *known = known_place(f);
 
-	if (known)
-		return known;
 	if (!f->function)
 		return f->module ? pool_printf(&v->pool, "%s+0x%llx", path_name(f->module),
 					       (unsigned long long)f->offset)
@@ -45,27 +44,46 @@ static const char *frame_label(struct report_private *v, const struct report_fra
 		report_function_short(function, sizeof(function), f->function);
 	if (f->line)
 		return pool_printf(&v->pool, "%s %s:%u", function, path_name(f->file), f->line);
-	return f->module ? pool_printf(&v->pool, "%s (%s+0x%llx)", function, path_name(f->module),
-				       (unsigned long long)f->offset)
+	if (f->module && offset)
+		return pool_printf(&v->pool, "%s (%s+0x%llx)", function, path_name(f->module),
+				   (unsigned long long)f->offset);
+	return f->module ? pool_printf(&v->pool, "%s (%s)", function, path_name(f->module))
 			 : pool_printf(&v->pool, "%s", function);
 }
 
 /* "mutex in Cache::expire cache.cc:44" */
-static const char *place_label(struct report_private *v, const struct report_row *row, bool whole)
+static const char *place_label(struct report_private *v, const struct report_row *row, bool whole,
+			       bool offset)
 {
-	const char *place = frame_label(v, &row->place->frames[0], whole);
+	const char *known = known_place(&row->place->frames[0]), *suffix = row->suffix ? row->suffix : "";
+	const char *place = known ? known : frame_label(v, &row->place->frames[0], whole, offset);
 
-	return place ? pool_printf(&v->pool, "%s in %s%s", kind_noun(row->kind), place,
-				   row->suffix ? row->suffix : "")
-		     : NULL;
+	if (known)
+		return pool_printf(&v->pool, "%s of %s%s", kind_noun(row->kind), known, suffix);
+	return place ? pool_printf(&v->pool, "%s in %s%s", kind_noun(row->kind), place, suffix) : NULL;
+}
+
+/* Names that say no more than the kind does, and that many programs and libraries have. */
+static bool says_kind_only(const char *name)
+{
+	static const char *const names[] = { "mutex",     "mtx",     "mu",  "lock",    "rwlock",
+					     "spinlock",  "cond",    "cv",  "condvar", "sem",
+					     "semaphore", "barrier", "once" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcasecmp(name, names[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool label_make(struct report_private *v, struct report_row *row)
 {
 	if (row->place)
-		row->label = place_label(v, row, false);
+		row->label = place_label(v, row, false, false);
 	else if (row->named_by == NAMED_BY_ADDRESS)
 		row->label = pool_printf(&v->pool, "%s at %s", kind_noun(row->kind), row->name);
+	else if (row->named_by == NAMED_BY_VARIABLE && row->file && says_kind_only(row->name))
+		row->label = pool_printf(&v->pool, "%s (%s)", row->name, path_name(row->file));
 	else
 		row->label = row->name;
 	return row->label;
@@ -76,9 +94,9 @@ static const char *label_by(struct report_private *v, const struct report_row *r
 {
 	const char *more = way == WAY_FILE ? row->file : row->module;
 
-	if (way == WAY_FUNCTION)
-		return row->place ? place_label(v, row, true) : row->label;
-	if (row->place || !more)
+	if (way == WAY_FUNCTION || way == WAY_OFFSET)
+		return row->place ? place_label(v, row, way == WAY_FUNCTION, way == WAY_OFFSET) : row->label;
+	if (row->place || !more || (way == WAY_FILE && says_kind_only(row->name)))
 		return row->label;
 	return pool_printf(&v->pool, "%s (%s)", row->label, path_name(more));
 }
@@ -120,10 +138,21 @@ static bool same_place(const struct report_frame *x, const struct report_frame *
 	return x->line == y->line && x->module == y->module && (x->line || x->offset == y->offset);
 }
 
-/* The innermost callers in which they differ go with the labels; by their functions, if these tell them apart. */
+/* True if another of the rows has the same function at that depth, called from elsewhere. */
+static bool needs_offset(struct report_row **rows, size_t n, size_t i, size_t depth)
+{
+	const struct report_frame *f = caller_at(rows[i], depth);
+
+	for (size_t k = 0; k < n && n <= COMPARED_MOST; k++)
+		if (same_function(f, caller_at(rows[k], depth)) && !same_place(f, caller_at(rows[k], depth)))
+			return true;
+	return n > COMPARED_MOST;
+}
+
+/* The innermost callers in which they differ go with the labels; by their functions, where these tell them apart. */
 static int part_by_callers(struct report_private *v, struct report_row **rows, size_t n, size_t depth)
 {
-	bool functions = n <= COMPARED_MOST, differ = false;
+	bool differ = false;
 
 	for (size_t i = 1; i < n; i++) {
 		const struct report_frame *one = caller_at(rows[0], depth),
@@ -131,9 +160,6 @@ static int part_by_callers(struct report_private *v, struct report_row **rows, s
 
 		differ = differ || !same_place(one, other);
 	}
-	for (size_t i = 0; i < n && differ && functions; i++)
-		for (size_t k = 0; k < i && functions; k++)
-			functions = !same_function(caller_at(rows[i], depth), caller_at(rows[k], depth));
 	for (size_t i = 0; i < n && differ; i++) {
 		const struct report_frame *f = caller_at(rows[i], depth);
 		char name[FUNCTION_SIZE];
@@ -141,10 +167,10 @@ static int part_by_callers(struct report_private *v, struct report_row **rows, s
 		if (!f)
 			continue;
 		report_function_short(name, sizeof(name), f->function ? f->function : "?");
-		rows[i]->label =
-			functions && f->function
-				? pool_printf(&v->pool, "%s < %s", rows[i]->label, name)
-				: pool_printf(&v->pool, "%s < %s", rows[i]->label, frame_label(v, f, false));
+		rows[i]->label = f->function && !needs_offset(rows, n, i, depth)
+					 ? pool_printf(&v->pool, "%s < %s", rows[i]->label, name)
+					 : pool_printf(&v->pool, "%s < %s", rows[i]->label,
+						       frame_label(v, f, false, true));
 		if (!rows[i]->label)
 			return -ENOMEM;
 	}

@@ -71,11 +71,12 @@ static const struct report_row *best(const struct report_process *e, enum trace_
 	return found;
 }
 
-/* The first row of which nothing can be said. */
+/* The first row of which nothing can be said, and whose wait is worth it. */
 static const struct report_row *hidden(const struct report_process *e)
 {
 	for (size_t i = 0; i < e->n_locks; i++)
-		if (e->locks[i].gain_hidden)
+		if (e->locks[i].gain_hidden &&
+		    (double)e->locks[i].side[0].cost_ns >= WORTH_SAYING * (double)e->runtime_ns)
 			return &e->locks[i];
 	return NULL;
 }
@@ -124,6 +125,7 @@ static void say_fix(const struct text_out *t, const struct report_process *e, co
 
 void text_gain_head(const struct text_out *t, const struct report_process *e)
 {
+	enum trace_change change = TRACE_NO_CONTENTION;
 	const struct report_row *fix;
 	char number[NUMBER_SIZE];
 
@@ -133,16 +135,15 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 		text_line(t, "what fixing a lock would gain is not known: %s.", e->what_if.refused);
 		return;
 	}
-	fix = best(e, TRACE_NO_CONTENTION);
+	fix = best(e, change);
+	if (!fix)
+		fix = best(e, change = TRACE_HALF_HOLD);
 	if (e->what_if_bound && fix) {
 		text_line(t,
 			  "fixing lock %u would gain %s of the run time, by its counters (no estimate: %s).",
-			  fix->rank, gain_text(number, e, fix->gain[TRACE_NO_CONTENTION]),
-			  e->what_if.refused);
+			  fix->rank, gain_text(number, e, fix->gain[change]), e->what_if.refused);
 	} else if (fix) {
-		say_fix(t, e, fix, TRACE_NO_CONTENTION);
-	} else if ((fix = best(e, TRACE_HALF_HOLD))) {
-		say_fix(t, e, fix, TRACE_HALF_HOLD);
+		say_fix(t, e, fix, change);
 	} else if (hidden(e)) {
 		text_line(t,
 			  "what fixing lock %u would gain is not known: of most of its holds only the ends "
@@ -158,15 +159,23 @@ void text_gain_line(const struct text_out *t, const struct report_process *e, co
 {
 	char a[NUMBER_SIZE], b[NUMBER_SIZE], c[NUMBER_SIZE];
 
+	bool alike;
+
 	if (!row->gain_known)
 		return;
-	fprintf(t->f, "    gain     %s without contention", gain_text(a, e, row->gain[TRACE_NO_CONTENTION]));
-	if (kind_has(row->kind, TRAIT_HOLDS))
-		fprintf(t->f, ", %s with holds half as long, %s with none",
-			gain_text(b, e, row->gain[TRACE_HALF_HOLD]),
-			gain_text(c, e, row->gain[TRACE_NO_HOLD]));
-	fprintf(t->f, "%s%s\n",
+	gain_text(a, e, row->gain[TRACE_NO_CONTENTION]);
+	gain_text(b, e, row->gain[TRACE_HALF_HOLD]);
+	gain_text(c, e, row->gain[TRACE_NO_HOLD]);
+	alike = strcmp(a, b) == 0 && strcmp(a, c) == 0;
+	fprintf(t->f, "    gain     %c%s", TEXT_HANG, a);
+	if (!kind_has(row->kind, TRAIT_HOLDS) || row->parked_ns)
+		fputs(" without contention", t->f);
+	else if (!alike)
+		fprintf(t->f, " without contention, %s with holds half as long, %s with none", b, c);
+	fprintf(t->f, "%s%s%s\n",
 		e->what_if.metric == TRACE_THROUGHPUT ? "; of throughput" : " of the run time",
+		alike && kind_has(row->kind, TRAIT_HOLDS) && !row->parked_ns ? ", however short it is held"
+									     : "",
 		e->what_if_bound ? ", by counters" : "");
 }
 
@@ -185,10 +194,11 @@ void text_path(const struct text_out *t, const struct report_process *e)
 
 		if (!e->path.rows[i] || e->path.rows[i]->filtered || part < WORTH_SAYING)
 			continue;
-		fprintf(t->f, "    lock %-3u %3d %%  ", e->path.rows[i]->rank, percent(part));
+		fprintf(t->f, "    lock %-3u %3d %%  %c", e->path.rows[i]->rank, percent(part), TEXT_HANG);
 		if (e->path.stacks[i])
 			text_stack(t, e->path.stacks[i], "             ");
-		fprintf(t->f, " (%s holds)\n", number_count(number, s->parts[i].count));
+		fprintf(t->f, " (%s hold%s)\n", number_count(number, s->parts[i].count),
+			s->parts[i].count == 1 ? "" : "s");
 	}
 	fprintf(t->f,
 		"    rest     %3d %%  outside such holds, %d %% until woken threads ran, %d %% unknown\n",

@@ -78,7 +78,7 @@ void text_head(const struct text_out *t, const struct report_process *e)
 		snprintf(who, sizeof(who), "PID %u", e->pid);
 	fprintf(t->f,
 		"mutrace: %s%s%s (%s) %s %s with %s thread%s%s; %s of %s thread time (%s) was spent "
-		"waiting.\n",
+		"waiting for locks.\n",
 		t->bold, text_program(program, e), t->plain, who,
 		e->n_processes > 1                  ? "ran up to"
 		: report_windowed(e)                ? "was recorded for"
@@ -143,23 +143,56 @@ static void concentration(const struct report_process *e, char *out, size_t size
 	}
 }
 
-/* A condition that is a lock by itself is in no table of locks. */
-static void conditions_say(const struct text_out *t, const struct report_process *e)
-{
-	char name[NAME_SIZE], wait[NUMBER_SIZE], share[NUMBER_SIZE], threads[NUMBER_SIZE];
+/* Waits for rows of one sort, and the most threads that one of them has. */
+struct waited {
+	uint64_t ns, threads;
+};
 
-	for (size_t i = 0; i < e->n_conditions; i++) {
-		const struct report_row *row = &e->conditions[i];
+static struct waited waited_for(const struct report_process *e, bool (*sort)(const struct report_row *))
+{
+	struct waited sum = { 0 };
+
+	for (size_t i = 0; i < e->n_locks + e->n_conditions; i++) {
+		const struct report_row *row = i < e->n_locks ? &e->locks[i] : &e->conditions[i - e->n_locks];
 		const struct counters *c = &row->side[0];
 
-		if (row->work || c->cost_ns < e->total.cost_ns / 100 || c->cost_ns == 0)
+		if (row->filtered || !sort(row))
 			continue;
-		text_line(t, "%s accounts for %s of the wait: %s thread%s waited %s for it.",
-			  text_name(name, row),
-			  number_share(share, (double)c->cost_ns, (double)e->total.cost_ns),
-			  number_count(threads, c->threads), c->threads == 1 ? "" : "s",
-			  number_ns(wait, c->cost_ns));
+		sum.ns += c->cost_ns;
+		sum.threads = c->threads > sum.threads ? c->threads : sum.threads;
 	}
+	return sum;
+}
+
+/* Locks that are in no row of the table, or in several; and waits that may be what they do not look like. */
+static void apart_say(const struct text_out *t, const struct report_process *e)
+{
+	struct waited gil = waited_for(e, report_row_gil), java = waited_for(e, report_row_java);
+	char wait[NUMBER_SIZE], share[NUMBER_SIZE], threads[NUMBER_SIZE];
+	const struct report_row *most = NULL;
+	uint64_t parked = 0;
+
+	if (gil.ns && gil.ns >= e->total.cost_ns / 100)
+		text_line(t, "Python's GIL accounts for %s of the wait: %s thread%s waited %s for it.",
+			  number_share(share, (double)gil.ns, (double)e->total.cost_ns),
+			  number_count(threads, gil.threads), gil.threads == 1 ? "" : "s",
+			  number_ns(wait, gil.ns));
+	if (java.ns && java.ns >= e->total.cost_ns / 10)
+		text_line(t,
+			  "%s thread%s also waited %s in Java monitors and park(). mutrace cannot tell for "
+			  "which lock, or whether for work; async-profiler can (-e lock).",
+			  number_count(threads, java.threads), java.threads == 1 ? "" : "s",
+			  number_ns(wait, java.ns));
+	for (size_t i = 0; i < e->n_locks; i++) {
+		parked += e->locks[i].parked_ns;
+		if (e->locks[i].parked_ns && (!most || e->locks[i].parked_ns > most->parked_ns))
+			most = &e->locks[i];
+	}
+	if (most && parked >= e->total.cost_ns / 10)
+		text_line(t,
+			  "of the wait %s passed while holders waited for events: idleness, if they hold the "
+			  "lock to park threads (see lock %u).",
+			  number_share(share, (double)parked, (double)e->total.cost_ns), most->rank);
 }
 
 void text_counts(const struct text_out *t, const struct report_process *e)
@@ -184,21 +217,20 @@ void text_counts(const struct text_out *t, const struct report_process *e)
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
 			  e->first->cut ? "" : " (--contended-only)", few);
 	else if (waits_only)
-		text_line(t,
-			  "%s lock%s, %s contended acquisition%s; others are not seen of the %s that %s.%s",
+		text_line(t, "%s lock%s, %s contended acquisition%s; of %s lock%s (%s) no others are seen.%s",
 			  number_count(locks, n), n == 1 ? "" : "s",
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
-			  number_count(acquired, waits_only),
-			  libc == 0            ? "the program builds itself"
-			  : libc == waits_only ? "the C library has for itself"
-					       : "the program builds itself or the C library has",
+			  number_count(acquired, waits_only), waits_only == 1 ? "" : "s",
+			  libc == 0            ? "built on futexes"
+			  : libc == waits_only ? "the C library's own"
+					       : "the C library's own, or built on futexes",
 			  few);
 	else
 		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n),
 			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),
 			  e->total.acquired == 1 ? "" : "s", number_count(contended, e->total.contended),
 			  number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
-	conditions_say(t, e);
+	apart_say(t, e);
 	if (e->first->config.sample_hold > 1)
 		text_line(t,
 			  "hold times are scaled from a sample: one in %u uncontended holds was timed "

@@ -12,6 +12,7 @@
 #define DETAILS_SHOWN 3
 #define DETAILS_MOST 5 /* if there is more to say than that threads waited */
 #define GROUPS_SHOWN 3
+#define GROUP_LEAST 0.001 /* of all: those behind the first that are less are only counted */
 
 /* "normal mutex", "recursive mutex, priority inheriting, robust", "rwlock that prefers writers" */
 static void kind_print(const struct text_out *t, const struct report_row *row)
@@ -62,16 +63,28 @@ static void origin_print(const struct text_out *t, const struct report_row *row)
 		fputs(" (perhaps several, one after another, at this address)", t->f);
 }
 
+/* The C library's inner functions tell nobody anything, nor do those that the compiler made a part of others. */
+static bool is_inner(const struct report_frame *f)
+{
+	const char *name = f->function ? f->function + strspn(f->function, "_") : "";
+
+	return f->inlined || strncmp(name, "lll_", 4) == 0 || strncmp(name, "futex_", 6) == 0;
+}
+
 /* "fsync wal.c:88": the function that made the system call, and the first place outside its library. */
 static void sleep_print(const struct text_out *t, const struct report_stack *s)
 {
 	const struct report_frame *inner = &s->frames[0], *outer = NULL;
 	char clean[NAME_SIZE];
-	const char *name = inner->function ? inner->function : "a system call";
+	const char *name;
 
-	for (size_t i = 1; i < s->n && !outer; i++)
+	for (size_t i = 1; i < s->n && !outer; i++) {
 		if (inner->module && s->frames[i].module && strcmp(inner->module, s->frames[i].module) != 0)
 			outer = &s->frames[i];
+		else if (is_inner(inner))
+			inner = &s->frames[i];
+	}
+	name = inner->function ? inner->function : "a system call";
 	if (outer) { /* the C library has further names for it */
 		name += strncmp(name, "__GI_", 5) == 0 ? 5 : 0;
 		name += strncmp(name, "__libc_", 7) == 0 ? 7 : 0;
@@ -115,22 +128,35 @@ static void process_print(const struct text_out *t, const struct report_group *g
 		g->process->pid);
 }
 
+/* How many of the groups, which are sorted, are worth a line. */
+static size_t groups_shown(const struct text_out *t, const struct report_group *g, size_t n, uint64_t sum)
+{
+	size_t shown = n < GROUPS_SHOWN || t->o->debug_info ? n : GROUPS_SHOWN;
+
+	while (!t->o->debug_info && shown > 1 && (double)g[shown - 1].ns < GROUP_LEAST * (double)sum)
+		shown--;
+	return shown;
+}
+
 static void group_print(const struct text_out *t, const struct report_row *row, const struct report_group *g,
 			size_t n, bool holders)
 {
 	char share[NUMBER_SIZE], max[NUMBER_SIZE], times[NUMBER_SIZE];
-	size_t limit = t->o->debug_info ? n : GROUPS_SHOWN, i;
+	size_t limit, i;
 	uint64_t sum = 0;
 
 	for (i = 0; i < n; i++)
 		sum += g[i].ns;
-	for (i = 0; i < n && i < limit; i++) {
+	if (holders && sum == 0 && g && g[0].stack && !t->o->debug_info)
+		return; /* nobody was seen to hold it while others waited */
+	limit = groups_shown(t, g, n, sum);
+	for (i = 0; i < limit; i++) {
 		struct stack_apart apart = { 0 };
 		const char *side = !kind_has(row->kind, TRAIT_SIDES) ? ""
 				   : g[i].side == SIDE_SHARED        ? "rd "
 								     : "wr ";
 
-		for (size_t k = 0; k < n && k < limit; k++)
+		for (size_t k = 0; k < limit; k++)
 			if (k != i && g[k].side == g[i].side)
 				text_stacks_compare(t, g[i].stack, g[k].stack, &apart);
 		fprintf(t->f, "    %-7s %7s  %s%c",
@@ -164,8 +190,10 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 
 		for (i = limit; i < n; i++)
 			rest += g[i].ns;
-		fprintf(t->f, "            %7s  %zu other place%s\n",
-			number_share(share, (double)rest, (double)sum), n - limit, n - limit == 1 ? "" : "s");
+		if (rest)
+			fprintf(t->f, "            %7s  %zu other place%s\n",
+				number_share(share, (double)rest, (double)sum), n - limit,
+				n - limit == 1 ? "" : "s");
 	}
 }
 
@@ -206,8 +234,8 @@ static void pairs_print(const struct text_out *t, const struct report_row *row)
 		if (!p->holder || !p->waiter->stack ||
 		    (double)p->ns / blocked < (double)p->holder->ns / all + PAIR_DIFFERS)
 			continue;
-		fprintf(t->f, "    %-7s %7s  ", shown++ ? "" : "pairs",
-			number_share(share, (double)p->ns, all));
+		fprintf(t->f, "    %-7s %7s  %c", shown++ ? "" : "pairs",
+			number_share(share, (double)p->ns, all), TEXT_HANG);
 		place_print(t, p->waiter->stack);
 		fputs(" waited for ", t->f);
 		place_print(t, p->holder->stack);
@@ -226,7 +254,8 @@ static void rest_print(const struct text_out *t, const struct report_row *row)
 		  "of the wait nobody held it: waking up, waiting for a processor" },
 		{ COUNTER_unknown_ns, "unknown", "of the wait it is not known who held it" },
 	};
-	double whole = (double)(row->side[0].cost_ns + row->side[1].cost_ns);
+	double whole = (double)(row->side[0].cost_ns + row->side[1].cost_ns), rest = whole;
+	bool blamed = row->n_holders && row->holders[0].ns, more = false;
 	char share[NUMBER_SIZE];
 
 	if (!kind_has(row->kind, TRAIT_OVERLAP) && (row->kind != KIND_SEM || row->work))
@@ -235,10 +264,17 @@ static void rest_print(const struct text_out *t, const struct report_row *row)
 		double part =
 			(double)(row->side[0].all[parts[i].counter] + row->side[1].all[parts[i].counter]);
 
-		if (part >= whole / 20 && part > 0)
-			fprintf(t->f, "    %s %7s  %c%s\n", parts[i].word, number_share(share, part, whole),
-				TEXT_HANG, parts[i].text);
+		if (part < whole / 20 || part == 0)
+			continue;
+		fprintf(t->f, "%s    %s %7s  %c%s", more ? "\n" : "", parts[i].word,
+			number_share(share, part, whole), TEXT_HANG, parts[i].text);
+		rest -= part;
+		more = true;
 	}
+	/* else the shares of holders would be taken for shares of the whole wait */
+	if (more)
+		fprintf(t->f, "%s\n",
+			blamed && rest < whole * 0.75 ? "; the holders' shares are of the rest" : "");
 }
 
 /* How the processes of a sum differ: the slow rank of a job, the slow host of a fleet. */

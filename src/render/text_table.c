@@ -47,12 +47,88 @@ static size_t width_total(const struct table_text *x)
 	return sum - 2;
 }
 
-/* Cuts in the middle: the ends of a name tell most. */
+/* The length of the first "space::" of the name at s, which is n long, if more of that kind follows; else 0. */
+static size_t outer_space(const char *s, size_t n)
+{
+	static const char anonymous[] = "(anonymous namespace)::";
+	size_t first = 0, parts = 0, depth = 0;
+
+	if (strncmp(s, anonymous, sizeof(anonymous) - 1) == 0)
+		return sizeof(anonymous) - 1;
+	for (size_t i = 0; i < n; i++) {
+		if (strchr("<({[", s[i]))
+			depth++;
+		else if (strchr(">)}]", s[i]) && depth > 0)
+			depth--;
+		else if (depth == 0 && i + 1 < n && s[i] == ':' && s[i + 1] == ':' && parts++ == 0)
+			first = i + 2;
+	}
+	return parts > 1 ? first : 0;
+}
+
+/* The length of the word at s; words in brackets belong to it. */
+static size_t word_length(const char *s)
+{
+	size_t n = 0, depth = 0;
+
+	for (; s[n] && (s[n] != ' ' || depth > 0); n++) {
+		if (strchr("({", s[n]))
+			depth++;
+		else if (strchr(")}", s[n]) && depth > 0)
+			depth--;
+	}
+	return n;
+}
+
+/* Takes the outermost namespace from the longest name that has one besides its class. False: none has. */
+static bool space_drop(char *cell)
+{
+	size_t most = 0, most_space = 0, n;
+	char *longest = NULL;
+
+	for (char *s = cell; *s; s += n + (s[n] == ' ')) {
+		size_t space;
+
+		n = word_length(s);
+		space = outer_space(s, n);
+		if (space && n > most) {
+			longest = s;
+			most = n;
+			most_space = space;
+		}
+	}
+	if (longest)
+		memmove(longest, longest + most_space, strlen(longest + most_space) + 1);
+	return longest != NULL;
+}
+
+/* Takes away the first module that stands behind its function. False: there is none. */
+static bool module_drop(char *cell)
+{
+	for (char *s = strstr(cell, " ("); s; s = strstr(s + 1, " (")) {
+		size_t n = 2 + strcspn(s + 2, " )");
+
+		if (s[n] != ')')
+			continue;
+		s[n] = 0;
+		if (strstr(s, "+0x") || strstr(s, ".so")) {
+			memmove(s, s + n + 1, strlen(s + n + 1) + 1);
+			return true;
+		}
+		s[n] = ')';
+	}
+	return false;
+}
+
+/* Takes namespaces and modules away, then cuts in the middle: the ends of a name tell most. */
 static void cut(char *cell, size_t width)
 {
-	size_t n = characters(cell), keep, skip, i = 0, at = 0;
+	size_t n, keep, skip, i = 0, at = 0;
 	char *from, *to;
 
+	while (characters(cell) > width && (space_drop(cell) || module_drop(cell)))
+		;
+	n = characters(cell);
 	if (n <= width || width < 5)
 		return;
 	keep = (width - 2) / 2;

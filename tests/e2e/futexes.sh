@@ -48,7 +48,7 @@ done
 expect 0 "$mutrace" --json="$work/json" --csv="$work/csv" "$workloads/futexes" storm
 truth=$(sed -n 's/^contended //p' "$work/out")
 check_json "$work/json" "lock('storm_word')['role'] == 'lock' and lock('storm_word')['contended'] == $truth"
-says "contended acquisitions; others are not seen of the 1 that the program builds itself"
+says "contended acquisitions; of 1 lock (built on futexes) no others are seen"
 grep -q '"storm_word",futex,,[^,]*,[^,]*,[0-9]*,1,,'"$truth," "$work/csv" || fail "the line in CSV"
 
 # Sleep is not worth a line, locks that nobody sees are; where nobody looked, the time is said.

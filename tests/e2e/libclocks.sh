@@ -37,7 +37,7 @@ grep -q '"libc_locks": *"seen"' "$work/json" || {
 }
 says "main arena, malloc arena"
 says "threads share malloc's arenas."
-says "1 lock, 200 contended acquisitions; others are not seen of the 1 that the C library has for itself."
+says "1 lock, 200 contended acquisitions; of 1 lock (the C library's own) no others are seen."
 check_json "$work/json" \
 	"lock('main arena')['acquired'] is None and lock('main arena')['named_by'] == 'purpose'" \
 	"lock('main arena')['id'] not in [w['lock'] for w in p['what_if']['locks']]" \

@@ -95,9 +95,63 @@ int main()
 END
 if "${CXX:-c++}" -g -O1 -pthread -o vm vm.cc 2>err; then
 	expect 0 "$mutrace" --all --json=vm.json ./vm
-	says "condition in a Java monitor or park; for which, use async-profiler"
-	check_json vm.json \
-		'p["conditions"][0]["name"] == "a Java monitor or park; for which, use async-profiler"'
+	grep -qE "^  Waiting for work.*: condition of a Java monitor or park\(\) " err || fail "Java"
+	grep -q "1 thread also waited .* in Java monitors and park()" err || fail "Java's waits"
+	check_json vm.json 'p["conditions"][0]["name"] == "a Java monitor or park()"'
+fi
+
+# Classes that wrap a lock, names that many programs have, and namespaces that do not fit. PostgreSQL waits
+# for locks at a semaphore that others post.
+cat >wrapped.cc <<'END'
+#include <pthread.h>
+#include <semaphore.h>
+struct Mutex {
+	pthread_mutex_t m;
+	__attribute__((noinline)) Mutex() { pthread_mutex_init(&m, 0); }
+	__attribute__((noinline)) void take() { pthread_mutex_lock(&m), pthread_mutex_unlock(&m); }
+};
+struct Store {
+	Mutex m;
+	__attribute__((noinline)) Store() {}
+};
+namespace a_very_long_outer_namespace { namespace another_long_inner_namespace { namespace {
+struct KeeperOfAllTheThingsThatAreKept {
+	pthread_mutex_t m;
+	__attribute__((noinline)) KeeperOfAllTheThingsThatAreKept() { pthread_mutex_init(&m, 0); }
+};
+} } }
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static sem_t sem;
+extern "C" __attribute__((noinline)) void PGSemaphoreLock() { sem_wait(&sem); }
+extern "C" __attribute__((noinline)) void LWLockAcquire() { PGSemaphoreLock(); __asm__ volatile(""); }
+static void *other(void *) { LWLockAcquire(); return 0; }
+int main()
+{
+	Store store;
+	a_very_long_outer_namespace::another_long_inner_namespace::KeeperOfAllTheThingsThatAreKept keeper;
+	pthread_t thread;
+	store.m.take();
+	pthread_mutex_lock(&keeper.m);
+	pthread_mutex_unlock(&keeper.m);
+	pthread_mutex_lock(&lock);
+	pthread_mutex_unlock(&lock);
+	sem_init(&sem, 0, 0);
+	pthread_create(&thread, 0, other, 0);
+	timespec while_it_waits = { 0, 50000000 };
+	nanosleep(&while_it_waits, 0);
+	sem_post(&sem);
+	pthread_join(thread, 0);
+	return 0;
+}
+END
+if "${CXX:-c++}" -g -O1 -fno-optimize-sibling-calls -pthread -o wrapped wrapped.cc 2>err; then
+	expect 0 "$mutrace" --all --json=wrapped.json ./wrapped
+	grep -qE "^ +[0-9]+  mutex in Store::Store wrapped.cc:[0-9]+ " err || fail "a class that wraps a lock"
+	grep -qE "^ +[0-9]+  lock \(wrapped.cc\) " err || fail "which lock"
+	grep -qE " KeeperOfAllTheThingsThatAreKept::KeeperOfAllTheThingsThatAreKept wrapped.cc:[0-9]+ " err ||
+		fail "class and method are cut"
+	check_json wrapped.json 'p["locks"][0]["kind"] == "semaphore"' 'p["locks"][0]["role"] == "lock"' \
+		'p["locks"][0]["cost_ns"] == p["locks"][0]["unknown_ns"]'
 fi
 
 # Eight equal frames, and then left() or right().
