@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "inject/redirect.h"
+#include "src/record/raw.h"
 #include "src/record/recorder.h"
 #include "wrappers/defined.h"
 #include "wrappers/families.h"
@@ -29,6 +30,8 @@ static struct redirect functions[] = {
 #undef WRAP
 };
 #define FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+#define BUSY_MOMENTS 5000 /* milliseconds */
 
 static bool late;
 static int argument_count;
@@ -56,13 +59,30 @@ static void prepare(void)
 		functions[i].ours = defined_address_here(functions[i].name);
 }
 
-EXPORT int mutrace_attach(const char *session)
+static uint32_t busy;
+
+/* Another command's call may come before the call of one that was killed is over. */
+static bool enter(void)
+{
+	for (int i = 0; __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE); i++) {
+		if (i == BUSY_MOMENTS)
+			return false;
+		raw_sleep((const long[2]){ 0, 1000000 });
+	}
+	return true;
+}
+
+static int leave(int result)
+{
+	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
+	return result;
+}
+
+static int begin(const char *session)
 {
 	static bool prepared, set_up;
 	int r;
 
-	if (!late)
-		return -EEXIST;
 	if (!prepared)
 		prepare();
 	prepared = true;
@@ -80,14 +100,23 @@ EXPORT int mutrace_attach(const char *session)
 	return 0;
 }
 
+EXPORT int mutrace_attach(const char *session)
+{
+	if (!late)
+		return -EEXIST;
+	return enter() ? leave(begin(session)) : -EBUSY;
+}
+
 EXPORT int mutrace_detach(void)
 {
 	int r;
 
 	if (!late)
 		return -EEXIST;
+	if (!enter())
+		return -EBUSY;
 	r = recorder_detach();
 	if (r == 0)
 		families_detach();
-	return r;
+	return leave(r);
 }

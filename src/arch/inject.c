@@ -11,6 +11,13 @@
 #include <sys/user.h>
 
 #if defined(__x86_64__)
+#include <cpuid.h>
+#include <signal.h>
+#include <ucontext.h>
+
+/* The kernel's own results, for calls that it repeats. */
+#define RESTART_FIRST (-512)
+#define RESTART_LAST (-516)
 
 #ifndef NT_X86_XSTATE
 #define NT_X86_XSTATE 0x202
@@ -22,25 +29,118 @@ bool arch_inject_able(void)
 	return true;
 }
 
-void arch_inject_trap(uint8_t code[ARCH_TRAP_BYTES])
+/* mov %rax, %rdi; getpid(); rt_sigreturn() */
+static const uint8_t code_bytes[ARCH_CODE_BYTES] = { 0x48, 0x89, 0xc7, 0xb8, SYS_getpid, 0,
+						     0,    0,    0x0f, 0x05, 0xb8,       SYS_rt_sigreturn,
+						     0,    0,    0,    0x0f, 0x05 };
+#define CODE_CALLED 10 /* the first system call returns there */
+
+void arch_inject_code(uint8_t code[ARCH_CODE_BYTES])
 {
-	code[0] = 0xcc;
+	memcpy(code, code_bytes, ARCH_CODE_BYTES);
 }
 
-bool arch_inject_trapped(const struct thread_registers *t, uint64_t at)
+bool arch_inject_returned(const struct thread_registers *t, uint64_t code)
 {
-	return ((const struct user_regs_struct *)(const void *)&t->set)->rip == at + 1;
+	return ((const struct user_regs_struct *)(const void *)&t->set)->rip == code + CODE_CALLED;
+}
+
+/* With it, the system call is made again, for all of its time. */
+static void repeat(struct user_regs_struct *u)
+{
+	long long result = (long long)u->rax;
+
+	if ((long long)u->orig_rax < 0 ||
+	    (result != -EINTR && (result > RESTART_FIRST || result < RESTART_LAST)))
+		return;
+	u->rax = u->orig_rax;
+	u->rip -= 2;
+}
+
+/* The kernel's struct ucontext; the C library's begins in the same way. */
+struct kernel_context {
+	uint64_t flags, link, stack[3];
+	gregset_t registers;
+	uint64_t extended, reserved[8], signals;
+};
+
+#define CONTEXT_FLAGS 7 /* extended registers; ss is valid, and meant so */
+#define NO_STACK 0x77   /* refused without an error, so that the signal stack stays as it is */
+#define SOFTWARE 464    /* where the kernel's note is in the extended registers */
+#define LEGACY 512      /* where the bits of the parts that follow are */
+#define LEGACY_ALL 576
+#define MAGIC_BEGIN 0x46505853u
+#define MAGIC_END 0x46505845u
+#define FEATURES 64
+
+/* The kernel's note on a frame's extended registers. */
+struct software_note {
+	uint32_t magic, size_all;
+	uint64_t features;
+	uint32_t size;
+};
+
+/* The bytes of extended registers up to the last part that is in use. */
+static uint32_t extended_bytes(uint64_t features)
+{
+	uint32_t size = LEGACY_ALL, bytes, at, c, d;
+
+	for (uint32_t i = 2; i < FEATURES; i++)
+		if (features >> i & 1 && __get_cpuid_count(0xd, i, &bytes, &at, &c, &d) && at + bytes > size)
+			size = at + bytes;
+	return size;
+}
+
+static void context_fill(struct kernel_context *k, const struct user_regs_struct *u, uint64_t signals)
+{
+	const greg_t all[] = { (greg_t)u->r8,  (greg_t)u->r9,    (greg_t)u->r10, (greg_t)u->r11,
+			       (greg_t)u->r12, (greg_t)u->r13,   (greg_t)u->r14, (greg_t)u->r15,
+			       (greg_t)u->rdi, (greg_t)u->rsi,   (greg_t)u->rbp, (greg_t)u->rbx,
+			       (greg_t)u->rdx, (greg_t)u->rax,   (greg_t)u->rcx, (greg_t)u->rsp,
+			       (greg_t)u->rip, (greg_t)u->eflags };
+
+	*k = (struct kernel_context){ .flags = CONTEXT_FLAGS, .stack = { 0, NO_STACK }, .signals = signals };
+	memcpy(k->registers, all, sizeof(all));
+	k->registers[REG_CSGSFS] = (greg_t)(u->cs | u->ss << 48);
+}
+
+size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const struct thread_registers *t,
+			 const uint8_t *extended, size_t extended_size, uint64_t signals)
+{
+	struct software_note note = { .magic = MAGIC_BEGIN };
+	const uint32_t end = MAGIC_END;
+	struct user_regs_struct u;
+	struct kernel_context k;
+	size_t begin = (sizeof(k) + sizeof(siginfo_t) + 63) & ~63ul;
+
+	if (extended_size < LEGACY_ALL)
+		return 0;
+	memcpy(&note.features, extended + LEGACY, sizeof(note.features));
+	note.features |= 3;
+	note.size = extended_bytes(note.features);
+	note.size_all = note.size + (uint32_t)sizeof(end);
+	if (note.size > extended_size || begin + note.size_all > ARCH_FRAME_BYTES)
+		return 0;
+	memcpy(&u, &t->set, sizeof(u));
+	repeat(&u);
+	context_fill(&k, &u, signals);
+	k.extended = at + begin;
+	memset(frame, 0, begin);
+	memcpy(frame, &k, sizeof(k));
+	memcpy(frame + begin, extended, note.size);
+	memcpy(frame + begin + SOFTWARE, &note, sizeof(note));
+	memcpy(frame + begin + note.size, &end, sizeof(end));
+	return begin + note.size_all;
 }
 
 void arch_inject_call(struct thread_registers *t, uint64_t function,
-		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t ret_to, uint64_t *stack,
+		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
 		      uint64_t *ret_word)
 {
 	struct user_regs_struct *u = (void *)&t->set;
 
-	*stack -= 8;
-	*ret_word = ret_to;
-	u->rsp = *stack;
+	*ret_word = code;
+	u->rsp = frame - 8;
 	u->rip = function;
 	u->rdi = arguments[0];
 	u->rsi = arguments[1];
@@ -53,7 +153,7 @@ void arch_inject_call(struct thread_registers *t, uint64_t function,
 
 uint64_t arch_inject_result(const struct thread_registers *t)
 {
-	return ((const struct user_regs_struct *)(const void *)&t->set)->rax;
+	return ((const struct user_regs_struct *)(const void *)&t->set)->rdi;
 }
 
 uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t)
@@ -67,8 +167,8 @@ bool arch_inject_sleeps(const struct thread_registers *t)
 	const struct user_regs_struct *u = (const void *)&t->set;
 	long long result = (long long)u->rax;
 
-	/* -512 to -516 are the kernel's own, for calls that it repeats */
-	return (long long)u->orig_rax >= 0 && ((result <= -512 && result >= -516) || result == -EINTR);
+	return (long long)u->orig_rax >= 0 &&
+	       ((result <= RESTART_FIRST && result >= RESTART_LAST) || result == -EINTR);
 }
 
 bool arch_inject_disturbs(long system_call)
@@ -81,43 +181,102 @@ bool arch_inject_disturbs(long system_call)
 
 const int arch_extended_set = NT_PRFPREG;
 
+static struct user_regs_struct registers_of(const struct thread_registers *t)
+{
+	struct user_regs_struct u;
+
+	memcpy(&u, &t->set, sizeof(u));
+	return u;
+}
+
 bool arch_inject_able(void)
 {
 	return true;
 }
 
-void arch_inject_trap(uint8_t code[ARCH_TRAP_BYTES])
-{
-	static const uint8_t brk[] = { 0x00, 0x00, 0x20, 0xd4 };
+/* mov x1, x0; getpid(); rt_sigreturn() */
+static const uint32_t code_words[ARCH_CODE_BYTES / 4] = { 0xaa0003e1, 0xd2800008 | SYS_getpid << 5,
+							  0xd4000001, 0xd2800008 | SYS_rt_sigreturn << 5,
+							  0xd4000001 };
+#define CODE_CALLED 12 /* the first system call returns there */
 
-	memcpy(code, brk, sizeof(brk));
+void arch_inject_code(uint8_t code[ARCH_CODE_BYTES])
+{
+	memcpy(code, code_words, ARCH_CODE_BYTES);
 }
 
-bool arch_inject_trapped(const struct thread_registers *t, uint64_t at)
+bool arch_inject_returned(const struct thread_registers *t, uint64_t code)
 {
-	return ((const struct user_regs_struct *)(const void *)&t->set)->pc == at;
+	return registers_of(t).pc == code + CODE_CALLED;
 }
+
+#define SIGINFO_BYTES 128
+#define NO_STACK 0x77 /* refused without an error, so that the signal stack stays as it is */
+
+/* The kernel's frame of a signal. */
+struct kernel_frame {
+	uint8_t info[SIGINFO_BYTES];
+	uint64_t flags, link, stack[3], signals;
+	uint8_t unused[120];
+	uint64_t fault __attribute__((aligned(16)));
+	uint64_t registers[31], sp, pc, pstate;
+	struct {
+		uint32_t magic, size, fpsr, fpcr;
+		uint8_t vectors[512];
+		uint32_t end[2];
+	} extended __attribute__((aligned(16)));
+	uint8_t room[4096 - 536]; /* the kernel's own part is of this size */
+};
+
+_Static_assert(offsetof(struct kernel_frame, fault) == 304, "the kernel's layout");
+_Static_assert(offsetof(struct kernel_frame, extended) == 592, "the kernel's layout");
+
+#define MAGIC 0x46508001u
+#define VECTORS 512 /* in the set, status and control follow them */
 
 /* The kernel has put back the pc of a call that it will repeat before it stops the thread. */
+size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const struct thread_registers *t,
+			 const uint8_t *extended, size_t extended_size, uint64_t signals)
+{
+	const struct user_regs_struct u = registers_of(t);
+	struct kernel_frame k = { .stack = { 0, NO_STACK }, .signals = signals };
+
+	(void)at;
+	if (extended_size < VECTORS + 8)
+		return 0;
+	memcpy(k.registers, u.regs, sizeof(k.registers));
+	k.sp = u.sp;
+	k.pc = u.pc;
+	k.pstate = u.pstate;
+	k.extended.magic = MAGIC;
+	k.extended.size =
+		offsetof(struct kernel_frame, extended.end) - offsetof(struct kernel_frame, extended);
+	memcpy(k.extended.vectors, extended, VECTORS);
+	memcpy(&k.extended.fpsr, extended + VECTORS, 8);
+	memcpy(frame, &k, sizeof(k));
+	return sizeof(k);
+}
+
 void arch_inject_call(struct thread_registers *t, uint64_t function,
-		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t ret_to, uint64_t *stack,
+		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
 		      uint64_t *ret_word)
 {
-	struct user_regs_struct *u = (void *)&t->set;
+	struct user_regs_struct u = registers_of(t);
 
 	*ret_word = ~0ull;
-	u->sp = *stack;
-	u->pc = function;
+	u.sp = frame;
+	u.pc = function;
 	for (int i = 0; i < ARCH_INJECT_ARGUMENTS; i++)
-		u->regs[i] = arguments[i];
-	u->regs[29] = 0;
-	u->regs[30] = ret_to;
-	u->pstate &= ~0xc00ull; /* BTYPE: function may not begin with a landing pad */
+		u.regs[i] = arguments[i];
+	u.regs[29] = 0;
+	u.regs[30] = code;
+	u.pstate &= ~0xc00ull; /* BTYPE: function may not begin with a landing pad */
+	memcpy(&t->set, &u, sizeof(u));
 }
 
 uint64_t arch_inject_result(const struct thread_registers *t)
 {
-	return ((const struct user_regs_struct *)(const void *)&t->set)->regs[0];
+	return registers_of(t).regs[1];
 }
 
 uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t)
@@ -137,11 +296,10 @@ bool arch_inject_sleeps(const struct thread_registers *t)
 
 bool arch_inject_disturbs(long system_call)
 {
-	static const long calls[] = { SYS_epoll_pwait,  SYS_semtimedop, SYS_semop,   SYS_rt_sigtimedwait,
-				      SYS_io_getevents, SYS_recvfrom,   SYS_recvmsg, SYS_recvmmsg,
-				      SYS_sendto,       SYS_sendmsg,    SYS_accept,  SYS_accept4,
-				      SYS_connect,      SYS_pause,      SYS_ppoll,   SYS_pselect6,
-				      SYS_rt_sigsuspend };
+	static const long calls[] = { SYS_epoll_pwait,  SYS_semtimedop, SYS_semop,    SYS_rt_sigtimedwait,
+				      SYS_io_getevents, SYS_recvfrom,   SYS_recvmsg,  SYS_recvmmsg,
+				      SYS_sendto,       SYS_sendmsg,    SYS_accept,   SYS_accept4,
+				      SYS_connect,      SYS_ppoll,      SYS_pselect6, SYS_rt_sigsuspend };
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (calls[i] == system_call)
@@ -158,22 +316,29 @@ bool arch_inject_able(void)
 	return false;
 }
 
-void arch_inject_trap(uint8_t code[ARCH_TRAP_BYTES])
+void arch_inject_code(uint8_t code[ARCH_CODE_BYTES])
 {
 	(void)code;
 }
 
-bool arch_inject_trapped(const struct thread_registers *t, uint64_t at)
+bool arch_inject_returned(const struct thread_registers *t, uint64_t code)
 {
-	(void)t, (void)at;
+	(void)t, (void)code;
 	return false;
 }
 
+size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const struct thread_registers *t,
+			 const uint8_t *extended, size_t extended_size, uint64_t signals)
+{
+	(void)frame, (void)at, (void)t, (void)extended, (void)extended_size, (void)signals;
+	return 0;
+}
+
 void arch_inject_call(struct thread_registers *t, uint64_t function,
-		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t ret_to, uint64_t *stack,
+		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
 		      uint64_t *ret_word)
 {
-	(void)t, (void)function, (void)arguments, (void)ret_to, (void)stack, (void)ret_word;
+	(void)t, (void)function, (void)arguments, (void)code, (void)frame, (void)ret_word;
 }
 
 uint64_t arch_inject_result(const struct thread_registers *t)

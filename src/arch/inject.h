@@ -1,30 +1,41 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * A call of a function in a stopped thread of another process: registers, and an instruction that traps where the call
- * returns to. Runs in mutrace. No locks, no state.
+ * A call of a function in a stopped thread of another process: registers, the code that the call returns to, and a frame
+ * from which the kernel restores the thread if nobody else does. Runs in mutrace. No locks, no state.
  */
 #ifndef MUTRACE_ARCH_INJECT_H
 #define MUTRACE_ARCH_INJECT_H
 
 #include "src/arch/thread.h"
 
-#define ARCH_TRAP_BYTES 8
+#define ARCH_CODE_BYTES 20
 #define ARCH_INJECT_ARGUMENTS 3
+#define ARCH_FRAME_BYTES 20480u /* of a stack, at most */
 
 /* True if calls can be made on this machine. */
 bool arch_inject_able(void);
-/* Puts an instruction that traps over the first bytes of code. */
-void arch_inject_trap(uint8_t code[ARCH_TRAP_BYTES]);
-/* True if a thread has just come to the trap that was put at an address. */
-bool arch_inject_trapped(const struct thread_registers *t, uint64_t at);
 /*
- * Makes a thread call a function that returns to ret_to. stack: below what is in use, aligned to 16 bytes. A word to be
- * stored at *stack is given in *ret_word; -1: none is needed. No system call is repeated.
+ * The code that calls return to. It makes a system call without effect, where the tracer finds the thread. If the tracer is
+ * gone, it goes on and has the kernel restore the thread from the frame at its stack pointer, as after a signal handler.
+ */
+void arch_inject_code(uint8_t code[ARCH_CODE_BYTES]);
+/* True if a thread that is stopped in a system call is in that of the code at an address. */
+bool arch_inject_returned(const struct thread_registers *t, uint64_t code);
+/*
+ * Builds a frame that restores a thread as it is stopped, and that has it repeat the system call that it sleeps in. at: its
+ * address, below what is in use, aligned to 64 bytes. extended: the set arch_extended_set. signals: those that it blocks. Returns
+ * the size; 0: it does not fit.
+ */
+size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const struct thread_registers *t,
+			 const uint8_t *extended, size_t extended_size, uint64_t signals);
+/*
+ * Makes a thread call a function that returns to code, with the stack pointer at the frame. A word to be stored below the frame
+ * is given in *ret_word; -1: none is needed. No system call is repeated.
  */
 void arch_inject_call(struct thread_registers *t, uint64_t function,
-		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t ret_to, uint64_t *stack,
+		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
 		      uint64_t *ret_word);
-/* The value that the function returned. */
+/* The value that the function returned, where arch_inject_returned() is true. */
 uint64_t arch_inject_result(const struct thread_registers *t);
 /* The word that the kernel keeps for the C library's thread block; 0: not known from the registers alone. */
 uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t);

@@ -1,42 +1,26 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * See attach.h. A thread is chosen that is at a safe place (safe.h), preferably one that sleeps; there it calls dlopen(),
- * mutrace_attach() and the like, and goes on. If the library's file does not exist where the process lives, it is given
- * to it as a file without a name.
+ * See attach.h. A thread is chosen that is at a safe place (safe.h), preferably one that sleeps; there it makes the calls of
+ * inside.h, and goes on.
  */
 #include "src/attach/attach.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "src/attach/names.h"
+#include "src/attach/apart.h"
+#include "src/attach/inside.h"
 #include "src/attach/refuse.h"
-#include "src/attach/safe.h"
-#include "src/attach/tracee.h"
 #include "src/inspect/process.h"
 
 #define PATIENCE_NS 5000000000u /* for a safe place */
 #define STATUS_MAX 8192
-#define RTLD_NOW_ALONE 2 /* RTLD_NOW, and nobody finds its names */
-#define MEMORY_FILE_FLAGS 1
-
-/* All that is known while a thread is stopped. */
-struct call {
-	struct target *t;
-	struct safe safe;
-	struct tracee tracee;
-	const char *library, *session; /* library NULL: detach */
-	char *error;
-};
 
 static uint64_t now_ns(void)
 {
@@ -54,8 +38,12 @@ static int status_read(pid_t pid, char status[STATUS_MAX])
 	return process_slurp(path, status, STATUS_MAX) > 0 ? 0 : -ESRCH;
 }
 
-/* The process, if it can be attached to. */
-static int look(pid_t pid, struct target **ret, char status[STATUS_MAX], char *error)
+static void moment(void)
+{
+	nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+static int look_once(pid_t pid, struct target **ret, char status[STATUS_MAX], char *error)
 {
 	struct target *t;
 	int r = process_open(pid, &t, error);
@@ -71,6 +59,17 @@ static int look(pid_t pid, struct target **ret, char status[STATUS_MAX], char *e
 		target_close(t);
 	else
 		*ret = t;
+	return r;
+}
+
+/* The process, if it can be attached to. */
+static int look(pid_t pid, struct target **ret, char status[STATUS_MAX], char *error)
+{
+	uint64_t until = now_ns() + PATIENCE_NS;
+	int r;
+
+	while ((r = look_once(pid, ret, status, error)) == -EINPROGRESS && now_ns() < until)
+		moment();
 	return r;
 }
 
@@ -171,212 +170,101 @@ static int choose(struct call *c)
 	return -EAGAIN;
 }
 
-static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const char *text, uint64_t *ret)
+/*
+ * One command at a time: two would use the same code to return to. The kernel unlocks it if we die. Returns a descriptor of the
+ * process's memory, or -errno.
+ */
+static int process_lock(pid_t pid, bool *ret_waited, char *error)
 {
-	const uint64_t arguments[ARCH_INJECT_ARGUMENTS] = { a, b, 0 };
-	int r = function ? tracee_call(&c->tracee, function, arguments, text, 0, ret) : -ENOSYS;
-
-	if (r < 0)
-		snprintf(c->error, ATTACH_ERROR_SIZE, "a call in process %d failed: %s", (int)c->t->pid,
-			 r == -EFAULT ? "it raised a signal" : strerror(-r));
-	return r;
-}
-
-static uint64_t of_libc(struct call *c, const char *name)
-{
-	return names_find(c->t, c->safe.libc, name, NULL);
-}
-
-static uint64_t of_loader(struct call *c, const char *name)
-{
-	struct module *old = names_module(c->t, "libdl"); /* before glibc 2.34 */
-	uint64_t at = of_libc(c, name);
-
-	return at || !old ? at : names_find(c->t, old, name, NULL);
-}
-
-/* The reason that dlopen() gives. */
-static void loader_error(struct call *c)
-{
-	char text[256] = "";
-	uint64_t at;
-
-	if (call(c, of_loader(c, "dlerror"), 0, 0, NULL, &at) < 0)
-		return;
-	target_forget(c->t);
-	for (size_t i = 0; at && i < sizeof(text) - 1; i++)
-		if (target_read(c->t, at + i, &text[i], 1) < 0 || text[i] == '\0')
-			break;
-	snprintf(c->error, ATTACH_ERROR_SIZE, "the loader of process %d refuses %s: %s", (int)c->t->pid,
-		 c->library, text[0] ? text : "it does not say why");
-}
-
-/* True if the process finds the same file by the library's path. */
-static bool finds_library(const struct call *c)
-{
-	struct stat here, there;
-	char path[4096 + 64];
-
-	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)c->t->pid, c->library);
-	return stat(c->library, &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev &&
-	       here.st_ino == there.st_ino;
-}
-
-/* Writes the library into a file of the process. */
-static int fill(struct call *c, unsigned int fd)
-{
+	uint64_t until = now_ns() + PATIENCE_NS;
 	char path[64];
-	int from, to, r = 0;
-	ssize_t n;
+	int fd, r;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)c->t->pid, fd);
-	to = open(path, O_WRONLY | O_CLOEXEC);
-	from = open(c->library, O_RDONLY | O_CLOEXEC);
-	if (to < 0 || from < 0)
+	*ret_waited = false;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0) {
 		r = -errno;
-	while (r == 0 && (n = sendfile(to, from, NULL, 1 << 20)) != 0)
-		if (n < 0)
-			r = -errno;
-	if (to >= 0)
-		close(to);
-	if (from >= 0)
-		close(from);
-	return r;
-}
-
-/* Loads it from a file without a name. */
-static int load_nameless(struct call *c, uint64_t *ret_handle)
-{
-	char path[64];
-	uint64_t fd, ignored;
-	int r = call(c, of_libc(c, "memfd_create"), 0, MEMORY_FILE_FLAGS, "libmutrace.so", &fd);
-
-	if (r < 0)
+		snprintf(error, ATTACH_ERROR_SIZE, "process %d cannot be written to: %s", (int)pid,
+			 strerror(-r));
 		return r;
-	if ((int)fd < 0) {
-		snprintf(c->error, ATTACH_ERROR_SIZE,
-			 "process %d does not see %s, and may not make a file without a name", (int)c->t->pid,
-			 c->library);
-		return -EACCES;
 	}
-	r = fill(c, (unsigned int)fd);
-	snprintf(path, sizeof(path), "/proc/self/fd/%u", (unsigned int)fd);
-	if (r < 0)
-		snprintf(c->error, ATTACH_ERROR_SIZE, "the library cannot be given to process %d: %s",
-			 (int)c->t->pid, strerror(-r));
-	else
-		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, path, ret_handle);
-	if (call(c, of_libc(c, "close"), (uint32_t)fd, 0, NULL, &ignored) < 0)
-		return -EFAULT;
-	return r;
-}
-
-/* The address of a function of our library, which is loaded if it is not there. */
-static int library_function(struct call *c, const char *name, uint64_t *ret)
-{
-	const struct module *ours = names_module(c->t, "libmutrace");
-	uint64_t handle = 0;
-	int r;
-
-	if (ours) {
-		*ret = names_find(c->t, ours, name, NULL);
-		if (*ret == 0)
-			snprintf(c->error, ATTACH_ERROR_SIZE,
-				 "process %d has the library of another version of mutrace in it",
-				 (int)c->t->pid);
-		return *ret ? 0 : -EPROTONOSUPPORT;
-	}
-	if (!c->library) {
-		snprintf(c->error, ATTACH_ERROR_SIZE, "mutrace is not attached to process %d",
-			 (int)c->t->pid);
-		return -ENOENT;
-	}
-	if (finds_library(c))
-		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, c->library, &handle);
-	else
-		r = load_nameless(c, &handle);
-	if (r == 0 && handle == 0) {
-		loader_error(c);
-		return -ENOEXEC;
+	while ((r = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EWOULDBLOCK && now_ns() < until) {
+		*ret_waited = true;
+		moment();
 	}
 	if (r == 0)
-		r = tracee_call(&c->tracee, of_loader(c, "dlsym"), (uint64_t[]){ handle, 0, 0 }, name, 1,
-				ret);
-	if (r == 0 && *ret == 0)
-		r = -ENOEXEC;
-	if (r < 0 && c->error[0] == '\0')
-		snprintf(c->error, ATTACH_ERROR_SIZE, "%s is not the library of this mutrace", c->library);
+		return fd;
+	snprintf(error, ATTACH_ERROR_SIZE, "another command is attaching to process %d", (int)pid);
+	close(fd);
+	return -EBUSY;
+}
+
+/* With the process to itself. */
+static int stopped(struct call *c, int memory)
+{
+	int r = safe_open(&c->safe, c->t);
+
+	if (r < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d has no C library that is known here, or not yet", (int)c->t->pid);
+	else
+		r = choose(c);
+	if (r == 0) {
+		r = tracee_begin(&c->tracee, memory, c->safe.entry);
+		if (r < 0)
+			snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot be prepared for a call: %s",
+				 (int)c->t->pid, strerror(-r));
+		else
+			r = inside_do(c);
+		if (r == 0 && c->library && apart_is_alone()) { /* nobody would end the recording */
+			c->library = NULL;
+			r = inside_do(c);
+		}
+		tracee_release(&c->tracee);
+	}
+	safe_close(&c->safe);
 	return r;
 }
 
-/* In a stopped thread. */
-static int work(struct call *c)
+static int in_process(const struct attach_request *request, char error[ATTACH_ERROR_SIZE])
 {
-	uint64_t function, result;
-	int r = library_function(c, c->library ? "mutrace_attach" : "mutrace_detach", &function);
-
-	if (r == 0)
-		r = call(c, function, 0, 0, c->session, &result);
-	if (r < 0 || (int)result == 0)
-		return r;
-	switch ((int)result) {
-	case -EEXIST:
-		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d was started under mutrace already",
-			 (int)c->t->pid);
-		break;
-	case -EALREADY:
-		snprintf(c->error, ATTACH_ERROR_SIZE,
-			 c->library ? "process %d is attached to already; 'mutrace detach %d' ends that"
-				    : "mutrace is not attached to process %d",
-			 (int)c->t->pid, (int)c->t->pid);
-		break;
-	default:
-		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot record into %s: %s", (int)c->t->pid,
-			 c->session, strerror(-(int)result));
-	}
-	return (int)result;
-}
-
-static int in_process(pid_t pid, const char *library, const char *session, char *error)
-{
-	struct call c = { .library = library, .session = session, .error = error };
+	struct call c = { .library = request->library, .session = request->session, .error = error };
 	char status[STATUS_MAX];
-	sigset_t all, before;
-	int r;
+	int r, memory;
+	bool waited;
 
 	error[0] = '\0';
-	r = look(pid, &c.t, status, error);
+	r = look(request->pid, &c.t, status, error);
 	if (r < 0)
 		return r;
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	r = safe_open(&c.safe, c.t);
-	if (r < 0)
-		snprintf(error, ATTACH_ERROR_SIZE,
-			 "process %d has no C library that is known here, or not yet", (int)c.t->pid);
-	else
-		r = choose(&c);
-	if (r == 0) {
-		r = tracee_begin(&c.tracee, c.t->pid, c.safe.entry);
-		if (r < 0)
-			snprintf(error, ATTACH_ERROR_SIZE, "process %d cannot be written to: %s",
-				 (int)c.t->pid, strerror(-r));
-		else
-			r = work(&c);
-		tracee_release(&c.tracee);
+	memory = process_lock(c.t->pid, &waited, error);
+	if (memory >= 0 && waited) { /* it is not as it was */
+		target_close(c.t);
+		c.t = NULL;
+		r = look(request->pid, &c.t, status, error);
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	safe_close(&c.safe);
+	if (memory < 0)
+		r = memory;
+	if (r == 0)
+		r = stopped(&c, memory);
+	if (memory >= 0)
+		close(memory);
 	target_close(c.t);
 	return r;
 }
 
 int attach_begin(pid_t pid, const char *library, const char *session, char error[ATTACH_ERROR_SIZE])
 {
-	return in_process(pid, library, session, error);
+	const struct attach_request request = { pid, library, session };
+	int r = apart_do(in_process, &request, error);
+
+	if (r == -EOWNERDEAD) /* as if we had died ourselves: it may be recorded or not */
+		apart_do(in_process, &(struct attach_request){ .pid = pid }, (char[ATTACH_ERROR_SIZE]){ 0 });
+	return r;
 }
 
 int attach_end(pid_t pid, char error[ATTACH_ERROR_SIZE])
 {
-	return in_process(pid, NULL, NULL, error);
+	return apart_do(in_process, &(struct attach_request){ .pid = pid }, error);
 }

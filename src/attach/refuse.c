@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "src/arch/inject.h"
 #include "src/attach/names.h"
@@ -112,6 +113,25 @@ static char value(const char *status, const char *name)
 	return at ? *at : '\0';
 }
 
+/* True if it is a mutrace, which will soon be done with it. */
+static bool is_ours(int tracer)
+{
+	struct stat here, there;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", tracer);
+	return stat("/proc/self/exe", &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev &&
+	       here.st_ino == there.st_ino;
+}
+
+static int refuse_traced(const struct target *t, int tracer, char *error)
+{
+	snprintf(error, ATTACH_ERROR_SIZE,
+		 "process %d is traced by process %d (a debugger, strace); end that first", (int)t->pid,
+		 tracer);
+	return is_ours(tracer) ? -EINPROGRESS : -EBUSY;
+}
+
 int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 {
 	const char *tracer = process_status_line(status, "\nTracerPid:"),
@@ -124,9 +144,7 @@ int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 	if (!arch_inject_able())
 		snprintf(error, ATTACH_ERROR_SIZE, "processes of this machine's kind cannot be attached to");
 	else if (tracer && atoi(tracer))
-		snprintf(error, ATTACH_ERROR_SIZE,
-			 "process %d is traced by process %d (a debugger, strace); end that first",
-			 (int)t->pid, atoi(tracer));
+		return refuse_traced(t, atoi(tracer), error);
 	else if (value(status, "\nState:") == 'T')
 		snprintf(error, ATTACH_ERROR_SIZE,
 			 "process %d is stopped; let it go on first, by SIGCONT or fg", (int)t->pid);

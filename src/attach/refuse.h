@@ -6,7 +6,7 @@
 #include "src/attach/attach.h"
 #include "src/inspect/target.h"
 
-/* 0, or -errno with error filled in. status: text of /proc/PID/status. */
+/* 0, or -errno with error filled in; -EINPROGRESS: another mutrace is about it, so try again. status: text of /proc/PID/status. */
 int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE]);
 
 #endif

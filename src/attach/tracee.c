@@ -17,6 +17,7 @@
 #define STOP_MOMENTS 400 /* until a thread that will not stop is let alone */
 #define BELOW 1152       /* what a function may use below its stack pointer, and some room */
 #define TEXT_MAX 1024
+#define ALIGNED 64
 
 static void moment(void)
 {
@@ -42,7 +43,7 @@ int tracee_stop(struct tracee *x, pid_t tid)
 	int status = 0, r;
 
 	*x = (struct tracee){ .tid = tid, .memory = -1 };
-	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) != 0)
+	if (ptrace(PTRACE_SEIZE, tid, NULL, (void *)PTRACE_O_TRACESYSGOOD) != 0)
 		return -errno;
 	if (ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) != 0)
 		return -errno;
@@ -74,22 +75,20 @@ static void repeat_call(struct tracee *x)
 		registers_set(x->tid, &repeat);
 }
 
+/* Registers last: before, it is restored from the frame if we die. The code last of all. */
 void tracee_release(struct tracee *x)
 {
 	struct iovec extended = { x->extended, x->extended_size };
 
-	if (x->trap) {
-		if (pwrite(x->memory, x->code, sizeof(x->code), (off_t)x->trap) < 0)
-			errno = 0; /* it is gone */
+	if (x->code) {
 		ptrace(PTRACE_SETREGSET, x->tid, (void *)(uintptr_t)arch_extended_set, &extended);
-		registers_set(x->tid, &x->registers);
 		ptrace(PTRACE_SETSIGMASK, x->tid, sizeof(x->signals), &x->signals);
+		registers_set(x->tid, &x->registers);
+		if (pwrite(x->memory, x->before, sizeof(x->before), (off_t)x->code) < 0)
+			errno = 0; /* it is gone */
 	}
 	repeat_call(x);
-	if (x->memory >= 0)
-		close(x->memory);
-	x->memory = -1;
-	x->trap = 0;
+	x->code = 0;
 	ptrace(PTRACE_DETACH, x->tid, NULL, NULL);
 }
 
@@ -104,28 +103,49 @@ static uint64_t blocked(void)
 	return all;
 }
 
-int tracee_begin(struct tracee *x, pid_t pid, uint64_t trap)
+static bool store(const struct tracee *x, uint64_t at, const void *bytes, size_t size)
+{
+	return pwrite(x->memory, bytes, size, (off_t)at) == (ssize_t)size;
+}
+
+int tracee_begin(struct tracee *x, int memory, uint64_t code)
 {
 	struct iovec extended = { x->extended, sizeof(x->extended) };
-	uint64_t signals = blocked();
-	uint8_t code[ARCH_TRAP_BYTES];
-	char path[64];
+	uint8_t bytes[ARCH_CODE_BYTES], frame[ARCH_FRAME_BYTES];
+	struct registers r;
+	size_t size;
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	x->memory = open(path, O_RDWR | O_CLOEXEC);
-	if (x->memory < 0)
-		return -errno;
+	x->memory = memory;
 	if (ptrace(PTRACE_GETREGSET, x->tid, (void *)(uintptr_t)arch_extended_set, &extended) != 0 ||
 	    ptrace(PTRACE_GETSIGMASK, x->tid, sizeof(x->signals), &x->signals) != 0 ||
-	    pread(x->memory, x->code, sizeof(x->code), (off_t)trap) != (ssize_t)sizeof(x->code))
+	    pread(memory, x->before, sizeof(x->before), (off_t)code) != (ssize_t)sizeof(x->before))
 		return -errno;
 	x->extended_size = extended.iov_len;
-	memcpy(code, x->code, sizeof(code));
-	arch_inject_trap(code);
-	if (pwrite(x->memory, code, sizeof(code), (off_t)trap) != (ssize_t)sizeof(code))
+	arch_registers(&r, &x->registers);
+	size = arch_inject_frame(frame, 0, &x->registers, x->extended, x->extended_size, x->signals);
+	if (size == 0)
+		return -ENOTSUP;
+	x->text = r.sp - BELOW - TEXT_MAX;
+	x->frame = (x->text - size) & ~(uint64_t)(ALIGNED - 1);
+	arch_inject_frame(frame, x->frame, &x->registers, x->extended, x->extended_size, x->signals);
+	arch_inject_code(bytes);
+	if (!store(x, x->frame, frame, size) || !store(x, code, bytes, sizeof(bytes)))
 		return -errno;
-	x->trap = trap;
-	return ptrace(PTRACE_SETSIGMASK, x->tid, sizeof(signals), &signals) == 0 ? 0 : -errno;
+	x->code = code;
+	return 0;
+}
+
+/* It is in the code that calls return to, and is stopped behind its system call, as it was at first. */
+static int halt(struct tracee *x)
+{
+	int status;
+
+	if (ptrace(PTRACE_INTERRUPT, x->tid, NULL, NULL) != 0 || ptrace(PTRACE_CONT, x->tid, NULL, NULL) != 0)
+		return -errno;
+	while (waitpid(x->tid, &status, __WALL) < 0)
+		if (errno != EINTR)
+			return -ESRCH;
+	return WIFSTOPPED(status) ? 0 : -ESRCH;
 }
 
 /* Until it comes back. */
@@ -135,7 +155,7 @@ static int run(struct tracee *x, struct thread_registers *ret)
 	int status;
 
 	for (;;) {
-		if (ptrace(PTRACE_CONT, x->tid, NULL, (void *)signal) != 0)
+		if (ptrace(PTRACE_SYSCALL, x->tid, NULL, (void *)signal) != 0)
 			return -errno;
 		while (waitpid(x->tid, &status, __WALL) < 0)
 			if (errno != EINTR)
@@ -146,7 +166,11 @@ static int run(struct tracee *x, struct thread_registers *ret)
 		if (status >> 16) /* the process was told to stop: it does when we are done */
 			continue;
 		switch (WSTOPSIG(status)) {
-		case SIGTRAP: return arch_inject_trapped(ret, x->trap) ? 0 : -EFAULT;
+		case SIGTRAP | 0x80:
+			if (arch_inject_returned(ret, x->code))
+				return halt(x);
+			break;
+		case SIGTRAP:
 		case SIGSEGV:
 		case SIGBUS:
 		case SIGILL:
@@ -159,26 +183,27 @@ static int run(struct tracee *x, struct thread_registers *ret)
 int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[ARCH_INJECT_ARGUMENTS],
 		const char *text, unsigned int place, uint64_t *ret)
 {
+	const uint64_t signals = blocked();
 	struct thread_registers t = x->registers;
-	uint64_t given[ARCH_INJECT_ARGUMENTS], stack, word;
-	struct registers r;
+	uint64_t given[ARCH_INJECT_ARGUMENTS], word;
 	size_t size = text ? strlen(text) + 1 : 0;
 	int result;
 
 	if (size > TEXT_MAX)
 		return -ENAMETOOLONG;
 	memcpy(given, arguments, sizeof(given));
-	arch_registers(&r, &t);
-	stack = (r.sp - BELOW - size) & ~15ull;
 	if (text) {
-		given[place] = stack;
-		if (pwrite(x->memory, text, size, (off_t)stack) != (ssize_t)size)
+		given[place] = x->text;
+		if (!store(x, x->text, text, size))
 			return -EFAULT;
 	}
-	arch_inject_call(&t, function, given, x->trap, &stack, &word);
-	if (word != ~0ull && pwrite(x->memory, &word, sizeof(word), (off_t)stack) != (ssize_t)sizeof(word))
+	arch_inject_call(&t, function, given, x->code, x->frame, &word);
+	if (word != ~0ull && !store(x, x->frame - sizeof(word), &word, sizeof(word)))
 		return -EFAULT;
+	/* The signals after it: if we died in between, nobody would restore them. */
 	result = registers_set(x->tid, &t);
+	if (result == 0 && ptrace(PTRACE_SETSIGMASK, x->tid, sizeof(signals), &signals) != 0)
+		result = -errno;
 	if (result == 0)
 		result = run(x, &t);
 	if (result == 0)

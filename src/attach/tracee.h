@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * One thread of a process, stopped by ptrace, that calls functions for us and then goes on as if nothing had been. The
- * other threads run on. Signals are to be blocked meanwhile: if we died now, so would the process.
+ * other threads run on. If we die meanwhile, it comes back from the call by itself: see arch_inject_code(). Only a system call that the
+ * kernel does not repeat would return EINTR, if we died just after tracee_stop() has begun.
  */
 #ifndef MUTRACE_ATTACH_TRACEE_H
 #define MUTRACE_ATTACH_TRACEE_H
@@ -15,8 +16,9 @@ struct tracee {
 	pid_t tid;
 	struct thread_registers registers; /* as it was stopped */
 	int memory;                        /* of the process */
-	uint64_t trap;                     /* where calls return to; 0: not set */
-	uint8_t code[ARCH_TRAP_BYTES];     /* what was there */
+	uint64_t code;                     /* where calls return to; 0: not there */
+	uint64_t text, frame;              /* on its stack: a call's string; what it is restored from */
+	uint8_t before[ARCH_CODE_BYTES];   /* what was there */
 	uint64_t signals;                  /* that it had blocked */
 	size_t extended_size;
 	uint8_t extended[TRACEE_EXTENDED];
@@ -26,9 +28,9 @@ struct tracee {
 int tracee_stop(struct tracee *x, pid_t tid);
 /* It goes on as it was, from what tracee_stop() or tracee_begin() did. */
 void tracee_release(struct tracee *x);
-/* Makes it ready for calls, which return to an address of code that nobody executes any more. 0 or -errno; then it is as it
- * was stopped. */
-int tracee_begin(struct tracee *x, pid_t pid, uint64_t trap);
+/* Makes it ready for calls, which return to an address of code that nobody executes any more. memory: of the process, open for
+ * writing. 0 or -errno; then it is as it was stopped. */
+int tracee_begin(struct tracee *x, int memory, uint64_t code);
 /* A call. text: a string that is put on its stack and given as argument number `place`; NULL: none. 0; -EFAULT: it has
  * raised a signal such as SIGSEGV; -ESRCH: the process is gone. */
 int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[ARCH_INJECT_ARGUMENTS],

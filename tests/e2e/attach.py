@@ -5,6 +5,7 @@ held and waits in progress, system calls that must not be disturbed, children, e
 import atexit
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -202,6 +203,40 @@ def test_killed():
     check(again.returncode == 2 and "not attached" in again.stderr, again)
     check(target.ask("100") == ["done", "600"], "it does not go on")
     target.end()
+
+
+def blocked(pid):
+    """The signals that each thread of a process blocks."""
+    return subprocess.run("grep -h SigBlk: /proc/%d/task/*/status" % pid, shell=True, text=True,
+                          capture_output=True).stdout.split()[1::2]
+
+
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+        return [int(child) for child in f.read().split()]
+
+
+def test_killed_anywhere():
+    """The command and its child die at any instant. A thread that is in a call for them comes back."""
+    for i in range(int(os.environ.get("ATTACH_KILLS", "10"))):
+        if i % 5 == 0:  # the library is loaded anew
+            target = Target("count", "2")
+        command = subprocess.Popen([MUTRACE, "attach", str(target.pid)], stderr=subprocess.DEVNULL)
+        deadline = time.time() + 1
+        while not children(command.pid) and time.time() < deadline:
+            pass
+        time.sleep(random.uniform(0, 0.012))
+        for pid in [command.pid, *children(command.pid)[i % 2:]]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        command.wait()
+        check(target.ask("10")[0] == "done", "it does not go on")
+        if i % 5 == 4:
+            attach_for(target, 0.01)
+            check(set(blocked(target.pid)) == {"0" * 16}, "signals:", blocked(target.pid))
+            target.end()
 
 
 def test_ends():

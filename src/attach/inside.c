@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * See inside.h. If the library's file does not exist where the process lives, it is given to it as a file without a
+ * name.
+ */
+#include "src/attach/inside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "src/attach/attach.h"
+#include "src/attach/names.h"
+
+#define RTLD_NOW_ALONE 2 /* RTLD_NOW, and nobody finds its names */
+#define MEMORY_FILE_FLAGS 1
+
+static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const char *text, uint64_t *ret)
+{
+	const uint64_t arguments[ARCH_INJECT_ARGUMENTS] = { a, b, 0 };
+	int r = function ? tracee_call(&c->tracee, function, arguments, text, 0, ret) : -ENOSYS;
+
+	if (r < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "a call in process %d failed: %s", (int)c->t->pid,
+			 r == -EFAULT ? "it raised a signal" : strerror(-r));
+	return r;
+}
+
+static uint64_t of_libc(struct call *c, const char *name)
+{
+	return names_find(c->t, c->safe.libc, name, NULL);
+}
+
+static uint64_t of_loader(struct call *c, const char *name)
+{
+	struct module *old = names_module(c->t, "libdl"); /* before glibc 2.34 */
+	uint64_t at = of_libc(c, name);
+
+	return at || !old ? at : names_find(c->t, old, name, NULL);
+}
+
+/* The reason that dlopen() gives. */
+static void loader_error(struct call *c)
+{
+	char text[256] = "";
+	uint64_t at;
+
+	if (call(c, of_loader(c, "dlerror"), 0, 0, NULL, &at) < 0)
+		return;
+	target_forget(c->t);
+	for (size_t i = 0; at && i < sizeof(text) - 1; i++)
+		if (target_read(c->t, at + i, &text[i], 1) < 0 || text[i] == '\0')
+			break;
+	snprintf(c->error, ATTACH_ERROR_SIZE, "the loader of process %d refuses %s: %s", (int)c->t->pid,
+		 c->library, text[0] ? text : "it does not say why");
+}
+
+/* True if the process finds the same file by the library's path. */
+static bool finds_library(const struct call *c)
+{
+	struct stat here, there;
+	char path[4096 + 64];
+
+	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)c->t->pid, c->library);
+	return stat(c->library, &here) == 0 && stat(path, &there) == 0 && here.st_dev == there.st_dev &&
+	       here.st_ino == there.st_ino;
+}
+
+/* Writes the library into a file of the process. */
+static int fill(struct call *c, unsigned int fd)
+{
+	char path[64];
+	int from, to, r = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)c->t->pid, fd);
+	to = open(path, O_WRONLY | O_CLOEXEC);
+	from = open(c->library, O_RDONLY | O_CLOEXEC);
+	if (to < 0 || from < 0)
+		r = -errno;
+	while (r == 0 && (n = sendfile(to, from, NULL, 1 << 20)) != 0)
+		if (n < 0)
+			r = -errno;
+	if (to >= 0)
+		close(to);
+	if (from >= 0)
+		close(from);
+	return r;
+}
+
+/* Loads it from a file without a name. */
+static int load_nameless(struct call *c, uint64_t *ret_handle)
+{
+	char path[64];
+	uint64_t fd, ignored;
+	int r = call(c, of_libc(c, "memfd_create"), 0, MEMORY_FILE_FLAGS, "libmutrace.so", &fd);
+
+	if (r < 0)
+		return r;
+	if ((int)fd < 0) {
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d does not see %s, and may not make a file without a name", (int)c->t->pid,
+			 c->library);
+		return -EACCES;
+	}
+	r = fill(c, (unsigned int)fd);
+	snprintf(path, sizeof(path), "/proc/self/fd/%u", (unsigned int)fd);
+	if (r < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "the library cannot be given to process %d: %s",
+			 (int)c->t->pid, strerror(-r));
+	else
+		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, path, ret_handle);
+	if (call(c, of_libc(c, "close"), (uint32_t)fd, 0, NULL, &ignored) < 0)
+		return -EFAULT;
+	return r;
+}
+
+/* The address of a function of our library, which is loaded if it is not there. */
+static int library_function(struct call *c, const char *name, uint64_t *ret)
+{
+	const struct module *ours = names_module(c->t, "libmutrace");
+	uint64_t handle = 0;
+	int r;
+
+	if (ours) {
+		*ret = names_find(c->t, ours, name, NULL);
+		if (*ret == 0)
+			snprintf(c->error, ATTACH_ERROR_SIZE,
+				 "process %d has the library of another version of mutrace in it",
+				 (int)c->t->pid);
+		return *ret ? 0 : -EPROTONOSUPPORT;
+	}
+	if (!c->library) {
+		snprintf(c->error, ATTACH_ERROR_SIZE, "mutrace is not attached to process %d",
+			 (int)c->t->pid);
+		return -ENOENT;
+	}
+	if (finds_library(c))
+		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, c->library, &handle);
+	else
+		r = load_nameless(c, &handle);
+	if (r == 0 && handle == 0) {
+		loader_error(c);
+		return -ENOEXEC;
+	}
+	if (r == 0)
+		r = tracee_call(&c->tracee, of_loader(c, "dlsym"), (uint64_t[]){ handle, 0, 0 }, name, 1,
+				ret);
+	if (r == 0 && *ret == 0)
+		r = -ENOEXEC;
+	if (r < 0 && c->error[0] == '\0')
+		snprintf(c->error, ATTACH_ERROR_SIZE, "%s is not the library of this mutrace", c->library);
+	return r;
+}
+
+int inside_do(struct call *c)
+{
+	uint64_t function, result;
+	int r = library_function(c, c->library ? "mutrace_attach" : "mutrace_detach", &function);
+
+	if (r == 0)
+		r = call(c, function, 0, 0, c->session, &result);
+	if (r < 0 || (int)result == 0)
+		return r;
+	switch ((int)result) {
+	case -EEXIST:
+		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d was started under mutrace already",
+			 (int)c->t->pid);
+		break;
+	case -EALREADY:
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 c->library ? "process %d is attached to already; 'mutrace detach %d' ends that"
+				    : "mutrace is not attached to process %d",
+			 (int)c->t->pid, (int)c->t->pid);
+		break;
+	default:
+		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot record into %s: %s", (int)c->t->pid,
+			 c->session, strerror(-(int)result));
+	}
+	return (int)result;
+}
