@@ -164,51 +164,51 @@ static void notes(const struct check *c)
 			say("note: no lock matches %s", c->limits.rules[i].where);
 }
 
-static int json_write(FILE *f, const struct verdict *v)
+static int json_write(FILE *f, const struct verdict *v, const char *trouble)
 {
-	return verdict_json(f, v, NULL);
+	return verdict_json(f, v, trouble);
 }
 
-static int github_write(FILE *f, const struct verdict *v)
+static int github_write(FILE *f, const struct verdict *v, const char *trouble)
 {
-	verdict_github(f, v);
+	verdict_github(f, v, trouble);
 	return 0;
 }
 
-static int markdown_write(FILE *f, const struct verdict *v)
+static int markdown_write(FILE *f, const struct verdict *v, const char *trouble)
 {
-	verdict_markdown(f, v);
+	verdict_markdown(f, v, trouble);
 	return 0;
 }
 
-/* 0, also if nobody asked for it; -1 with the reason in trouble. */
-static int file_write(struct check *c, const char *path, const struct verdict *v,
-		      int (*write)(FILE *f, const struct verdict *v))
+/* All files that are asked for but the page, of a verdict, or that nothing could be checked. 0, or -1 with the reason in
+ * error. */
+static int files_write(const struct options *o, const struct verdict *v, const char *trouble, char *error)
 {
-	FILE *f;
-	int r;
+	const struct {
+		const char *path;
+		int (*write)(FILE *f, const struct verdict *v, const char *trouble);
+	} files[] = { { o->github, github_write },
+		      { o->outputs[OUTPUT_markdown].path, markdown_write },
+		      { o->outputs[OUTPUT_json].path, json_write } };
+	int all = o->junit ? verdict_junit(o->junit, v, trouble, error) : 0;
 
-	if (!path)
-		return 0;
-	f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-	r = f ? write(f, v) : -errno;
-	if (f && (f == stdout ? fflush(f) : fclose(f)) != 0 && r == 0)
-		r = -errno;
-	if (r < 0)
-		snprintf(c->trouble, sizeof(c->trouble), "%s: %s", path, strerror(-r));
-	return r < 0 ? -1 : 0;
-}
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const char *path = files[i].path;
+		FILE *f;
+		int r;
 
-/* That nothing could be checked, for those who read JSON. */
-static void trouble_write(const char *path, const char *trouble)
-{
-	FILE *f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
-	int r = f ? verdict_json(f, NULL, trouble) : -errno;
-
-	if (f && f != stdout && fclose(f) != 0 && r == 0)
-		r = -errno;
-	if (r < 0)
-		say("%s: %s", path, strerror(-r));
+		if (!path)
+			continue;
+		f = strcmp(path, "-") == 0 ? stdout : fopen(path, "we");
+		r = f ? files[i].write(f, v, trouble) : -errno;
+		if (f && (f == stdout ? fflush(f) : fclose(f)) != 0 && r == 0)
+			r = -errno;
+		if (r < 0)
+			snprintf(error, MODEL_ERROR_SIZE, "%s: %s", path, strerror(-r));
+		all = r < 0 ? r : all;
+	}
+	return all < 0 ? -1 : 0;
 }
 
 /* The page, if it is asked for. 0, or -1 with the reason in trouble. */
@@ -251,11 +251,7 @@ static int judge(struct check *c, FILE *out)
 			 strerror(errno));
 		goto finish;
 	}
-	if (c->options->junit && verdict_junit(c->options->junit, &v, NULL, c->trouble) < 0)
-		goto finish;
-	if (file_write(c, c->options->github, &v, github_write) < 0 ||
-	    file_write(c, c->options->markdown, &v, markdown_write) < 0 ||
-	    file_write(c, c->options->outputs[OUTPUT_json].path, &v, json_write) < 0 || page_write(c, &v) < 0)
+	if (files_write(c->options, &v, NULL, c->trouble) < 0 || page_write(c, &v) < 0)
 		goto finish;
 	status = v.over ? STATUS_OVER : v.unsure ? (int)c->options->noisy_status : EXIT_SUCCESS;
 finish:
@@ -320,10 +316,8 @@ int command_check(struct options *o, int argc, char **argv)
 	status = check(&c, argc, argv);
 	if (c.trouble[0] != '\0') {
 		say("not checked: %s", c.trouble);
-		if (o->junit && verdict_junit(o->junit, NULL, c.trouble, error) < 0)
+		if (files_write(o, NULL, c.trouble, error) < 0)
 			say("%s", error);
-		if (o->outputs[OUTPUT_json].path)
-			trouble_write(o->outputs[OUTPUT_json].path, c.trouble);
 		if (o->pass_status)
 			exit_like = c.program_status;
 		status = STATUS_TROUBLE;

@@ -54,7 +54,7 @@ static int write_page(const struct options *o, const struct diff *d, const struc
 static int compare(const struct options *o, struct selection *s, struct digest *base, struct digest *now,
 		   struct html_page *page)
 {
-	const char *json = o->outputs[OUTPUT_json].path;
+	const char *json = o->outputs[OUTPUT_json].path, *markdown = o->outputs[OUTPUT_markdown].path;
 	struct render_options fit;
 	struct diff d = { 0 };
 	int status = STATUS_TROUBLE;
@@ -70,12 +70,12 @@ static int compare(const struct options *o, struct selection *s, struct digest *
 	render_options_init(&fit, &o->report);
 	render_options_fit(&fit, stdout);
 	/* With another output on stdout nobody reads the text there. */
-	if (!outputs_on_stdout(o->outputs) && (!o->markdown || strcmp(o->markdown, "-") != 0))
+	if (!outputs_on_stdout(o->outputs))
 		diff_text(stdout, &d, o->report.all, fit.wrap);
 	if (fflush(stdout) != 0 && errno != EPIPE)
 		say("the comparison cannot be written: %s", strerror(errno));
 	else if ((!json || write_file(json, &d, false, true) == 0) &&
-		 (!o->markdown || write_file(o->markdown, &d, true, o->report.all) == 0) &&
+		 (!markdown || write_file(markdown, &d, true, o->report.all) == 0) &&
 		 write_page(o, &d, s, page) == 0)
 		status = EXIT_SUCCESS;
 	diff_free(&d);

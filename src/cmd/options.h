@@ -54,7 +54,7 @@ struct options {
 	struct string_list bases; /* --base, --baseline */
 	struct string_list limits, limit_files;
 	unsigned int repeat;
-	const char *write_baseline, *junit, *github, *markdown;
+	const char *write_baseline, *junit, *github;
 	bool pass_status;
 	unsigned int noisy_status; /* of check where all that is over is too noisy to judge */
 	/* top */

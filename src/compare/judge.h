@@ -43,13 +43,13 @@ void finding_print(FILE *out, const struct finding *f);
 void verdict_summary(FILE *out, const struct verdict *v);
 /* One line each for what failed, a line for all at the end. */
 void verdict_text(FILE *out, const struct verdict *v);
-/* A table of what failed, for a comment on GitHub. */
-void verdict_markdown(FILE *out, const struct verdict *v);
-/* trouble as for verdict_junit(). NULL without memory; or written: 0 or -errno. */
+/* A table of what failed, for a comment on GitHub. trouble here and below as for verdict_junit(). */
+void verdict_markdown(FILE *out, const struct verdict *v, const char *trouble);
+/* NULL without memory; or written: 0 or -errno. */
 json_t *verdict_json_value(const struct verdict *v, const char *trouble);
 int verdict_json(FILE *out, const struct verdict *v, const char *trouble);
 /* GitHub workflow commands, one a finding, at the guilty line. */
-void verdict_github(FILE *out, const struct verdict *v);
+void verdict_github(FILE *out, const struct verdict *v, const char *trouble);
 /* JUnit XML: a test case a lock. trouble: why nothing could be checked, NULL if it could (then v is
  * there). As digest_from_json(). */
 int verdict_junit(const char *path, const struct verdict *v, const char *trouble, char *error);

@@ -1,51 +1,28 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * The verdict and the comparison as Markdown, for the comment on a pull request; see judge.h and diff.h.
- * Names come from programs and are nothing but text: what Markdown, or GitHub on top of it, would take for
- * something else is written as an entity, and an address is broken by a comment. Runs in mutrace. Called by
- * check and diff.
+ * Names come from programs and are nothing but text. Runs in mutrace. Called by check and diff.
  */
-#include <ctype.h>
-#include <string.h>
-
 #include "src/compare/diff.h"
 #include "src/compare/judge.h"
 #include "src/render/clean.h"
-
-#define TEXT_SIZE 2048
-
-static void plain(FILE *out, const char *text)
-{
-	char clean[TEXT_SIZE];
-
-	clean_text(clean, sizeof(clean), text);
-	for (const char *s = clean; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (isalnum(c) || c == ' ' || c == '%' || c >= 0x80)
-			fputc(c, out);
-		else
-			fprintf(out, "&#%u;%s", c, c == '@' ? "<!-- -->" : "");
-	}
-}
-
-static void code(FILE *out, const char *text)
-{
-	fputs("<code>", out);
-	plain(out, text);
-	fputs("</code>", out);
-}
 
 static void figure(FILE *out, int f, double value)
 {
 	char text[NUMBER_SIZE];
 
-	plain(out, figure_text(text, figure_specs[f].unit, value));
+	clean_markdown(out, figure_text(text, figure_specs[f].unit, value));
 }
 
-void verdict_markdown(FILE *out, const struct verdict *v)
+void verdict_markdown(FILE *out, const struct verdict *v, const char *trouble)
 {
 	fputs("### mutrace check: ", out);
+	if (trouble) {
+		fputs("not checked\n\n", out);
+		clean_markdown(out, trouble);
+		fputs("\n", out);
+		return;
+	}
 	verdict_summary(out, v);
 	fputs("\n", out);
 	if (v->n)
@@ -57,7 +34,7 @@ void verdict_markdown(FILE *out, const struct verdict *v)
 
 		fputs(f->unsure ? "| too noisy to judge | " : "| **over its limit** | ", out);
 		if (f->lock)
-			code(out, f->lock->name);
+			clean_markdown_code(out, f->lock->name);
 		else
 			fputs("all locks", out);
 		fprintf(out, " | %s | ", figure_specs[f->figure].name);
@@ -71,7 +48,7 @@ void verdict_markdown(FILE *out, const struct verdict *v)
 			figure(out, f->figure, f->base);
 		fputs(" | ", out);
 		if (f->place)
-			code(out, f->place->stack);
+			clean_markdown_code(out, f->place->stack);
 		fputs(" |\n", out);
 	}
 }
@@ -118,12 +95,12 @@ void diff_markdown(FILE *out, const struct diff *d, bool all)
 		}
 		fprintf(out, "| %s%s%s | ", l->change == CHANGE_WORSE ? "**" : "",
 			diff_change_names[l->change], l->change == CHANGE_WORSE ? "**" : "");
-		code(out, (l->now ? l->now : l->base)->name);
+		clean_markdown_code(out, (l->now ? l->now : l->base)->name);
 		for (size_t c = 0; c < DIFF_COLUMNS; c++)
 			change_cell(out, l->base, l->now, (int)diff_columns[c].figure);
 		fputs(" | ", out);
 		if (place && place->stack)
-			code(out, place->stack);
+			clean_markdown_code(out, place->stack);
 		fputs(" |\n", out);
 	}
 }

@@ -105,11 +105,17 @@ static const char *relative(const char *file)
 	return file;
 }
 
-void verdict_github(FILE *out, const struct verdict *v)
+void verdict_github(FILE *out, const struct verdict *v, const char *trouble)
 {
 	size_t size;
 	char *text;
 
+	if (trouble) {
+		fputs("::error title=mutrace%3A not checked::", out);
+		escape(out, trouble, false);
+		fputc('\n', out);
+		return;
+	}
 	for (size_t i = 0; i < v->n; i++) {
 		const struct finding *f = &v->findings[i];
 		FILE *line = open_memstream(&text, &size);

@@ -65,6 +65,7 @@ static const struct option options[] = {
 	{ "after", 0, BOTH, KIND_SECONDS, false, AT(after_ms), 0, UINT32_MAX },
 	{ "json", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "html", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
+	{ "markdown", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "csv", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "folded", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },
 	{ "folded-of", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },

@@ -2,6 +2,7 @@
 /* See clean.h. No locks, no allocation. */
 #include "src/render/clean.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "src/analysis/report.h"
@@ -107,4 +108,26 @@ void clean_function_long(char *out, size_t size, const char *function)
 	memcpy(cut, function, n);
 	cut[n] = 0;
 	clean_text(out, size, cut);
+}
+
+void clean_markdown(FILE *out, const char *text)
+{
+	char clean[2048];
+
+	clean_text(clean, sizeof(clean), text);
+	for (const char *s = clean; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (isalnum(c) || c == ' ' || c == '%' || c >= 0x80)
+			fputc(c, out);
+		else
+			fprintf(out, "&#%u;%s", c, c == '@' ? "<!-- -->" : "");
+	}
+}
+
+void clean_markdown_code(FILE *out, const char *text)
+{
+	fputs("<code>", out);
+	clean_markdown(out, text);
+	fputs("</code>", out);
 }

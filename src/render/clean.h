@@ -21,4 +21,10 @@ void clean_function(char *out, size_t size, const char *function);
 /* The same with all but its parameters, for tools. */
 void clean_function_long(char *out, size_t size, const char *function);
 
+/* Writes text so that it is nothing but text in Markdown: all that Markdown, or GitHub on top of it, would take for
+ * something else as an entity, an address broken by a comment. */
+void clean_markdown(FILE *out, const char *text);
+/* The same as code. */
+void clean_markdown_code(FILE *out, const char *text);
+
 #endif

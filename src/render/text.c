@@ -10,7 +10,6 @@
 
 #include "src/render/moments.h"
 
-#define ENTRIES_FULL 5 /* entries with tables; the others get a line */
 #define ENTRIES_LINES 20
 
 static bool entry_empty(const struct report_process *e)
@@ -18,20 +17,16 @@ static bool entry_empty(const struct report_process *e)
 	return e->n_locks + e->n_conditions + e->n_allocs == 0;
 }
 
-static void entry_print(const struct text_out *t, const struct report_process *e)
+bool text_above(const struct text_out *t, const struct report_process *e)
 {
 	bool no_locks;
 
-	if (e->first->config.watch) {
-		text_watch(t, e);
-		return;
-	}
 	text_deadlocks(t, e);
 	text_head(t, e);
 	if (entry_empty(e)) {
 		if (e->n_filtered + e->n_filtered_conditions) {
 			text_line(t, "no lock matches the filter.");
-			return;
+			return false;
 		}
 		/* of some locks only waits are seen */
 		no_locks = e->threads <= 1 && !text_unseen_much(e) && report_libc_locks(e) == LIBC_LOCKS_SEEN;
@@ -41,7 +36,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 		text_unseen(t, e);
 		text_libc_unseen(t, e);
 		text_losses(t, e);
-		return;
+		return false;
 	}
 	text_gain_head(t, e);
 	text_window(t, e);
@@ -49,6 +44,17 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_unseen(t, e);
 	text_libc_unseen(t, e);
 	text_inversions_head(t, e);
+	return true;
+}
+
+static void entry_print(const struct text_out *t, const struct report_process *e)
+{
+	if (e->first->config.watch) {
+		text_watch(t, e);
+		return;
+	}
+	if (!text_above(t, e))
+		return;
 	text_lock_table(t, e);
 	text_hidden(t, e);
 	text_lock_details(t, e);

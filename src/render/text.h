@@ -53,6 +53,11 @@ void text_stacks_compare(const struct text_out *t, const struct report_stack *a,
 void text_stack_apart(const struct text_out *t, const struct report_stack *s, const char *indent,
 		      const struct stack_apart *apart);
 
+/* text.c */
+#define ENTRIES_FULL 5 /* entries with tables; the others get a line */
+/* All that stands above the tables of a process that was profiled. False if there is nothing more to say. */
+bool text_above(const struct text_out *t, const struct report_process *e);
+
 /* text_head.c: above and below the tables of a process */
 void text_head(const struct text_out *t, const struct report_process *e);
 void text_counts(const struct text_out *t, const struct report_process *e);

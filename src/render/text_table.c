@@ -289,22 +289,28 @@ static size_t lines_of(struct line *lines, const struct report_process *e, const
 	return n;
 }
 
+struct line *text_table_lines(const struct report_process *e, const struct report_row *rows, size_t n,
+			      size_t *ret_n)
+{
+	struct line *lines = calloc(n * 2 + 1, sizeof(*lines));
+
+	*ret_n = 0;
+	for (size_t i = 0; lines && i < n; i++)
+		if (rows[i].shown)
+			*ret_n += lines_of(lines + *ret_n, e, &rows[i]);
+	return lines;
+}
+
 static void rows_print(const struct text_out *t, const struct report_process *e,
 		       const struct report_row *rows, size_t n, bool conditions)
 {
 	struct table_text x = { .n_columns = 0 };
-	size_t i, shown = 0;
+	size_t i;
 
-	for (i = 0; i < n; i++)
-		shown += rows[i].shown;
-	if (shown == 0)
+	x.lines = text_table_lines(e, rows, n, &x.n_lines);
+	if (x.n_lines == 0) {
+		free(x.lines);
 		return;
-	x.lines = calloc(shown * 2, sizeof(*x.lines));
-	if (!x.lines)
-		return;
-	for (i = 0; i < n; i++) {
-		if (rows[i].shown)
-			x.n_lines += lines_of(x.lines + x.n_lines, e, &rows[i]);
 	}
 	x.n_columns = text_columns(x.columns, conditions);
 	for (i = 0; i < x.n_columns; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* The parts of the two tables of the text report: lines, columns, flags. Only the text_table files
+/* The parts of the two tables of the text report: lines, columns, flags. Only the files that make tables
  * include this. */
 #ifndef MUTRACE_RENDER_TEXT_TABLE_H
 #define MUTRACE_RENDER_TEXT_TABLE_H
@@ -27,6 +27,10 @@ struct column {
 	void (*cell)(char *out, const struct line *l, unsigned int counter);
 	unsigned int counter;
 };
+
+/* text_table.c: the lines of all rows that are shown, to be freed. NULL without memory; *ret_n is 0 then. */
+struct line *text_table_lines(const struct report_process *e, const struct report_row *rows, size_t n,
+			      size_t *ret_n);
 
 /* text_columns.c: the columns of locks or of conditions, in their order, into columns of COLUMNS_MAX.
  * Returns how many. */

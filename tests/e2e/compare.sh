@@ -74,8 +74,12 @@ PY
 expect 0 "$mutrace" check --limit=acquired=1000000 --markdown=check.md --json=check.json now.json
 schema check.json
 [ "$(wc -l <check.md)" = 1 ] || fail "Markdown without findings has no table"
-expect 2 "$mutrace" check --limit=acquired=1 --json=check.json -- false
+expect 2 "$mutrace" check --limit=acquired=1 --json=check.json \
+	--markdown=check.md --github=check.github -- false
 schema check.json
+grep -q '^### mutrace check: not checked$' check.md && grep -q '^false failed with exit status 1' check.md ||
+	fail "Markdown of a check that could not be done"
+grep -q '^::error title=.*::false failed' check.github || fail "an annotation of that"
 grep -q '"verdict": "not-checked"' check.json || fail "JSON of a check that could not be done"
 
 # Tables keep to the width, and no name is cut.

@@ -120,6 +120,26 @@ grep -q '^=x y;waiter;wait_for_lock;guilty_lock [0-9]*$' odd || fail "a program'
 import csv
 assert any(r["program"].endswith("a;b\"c/=x y") for r in csv.DictReader(open("odd.csv", newline="")))' || fail "odd CSV"
 
+# Markdown: names are nothing but text, tables are tables, and the whole text is in it.
+cp "$workloads/truth" '<b>|`@x' || exit 99
+expect 0 "$mutrace" -o odd-session --markdown=run.md './<b>|`@x'
+expect 0 "$mutrace" report --markdown=report.md odd-session
+cp out text
+expect 0 "$mutrace" report --markdown=- odd-session
+cmp out report.md || fail "Markdown on stdout is all there is"
+/usr/bin/python3 - <<'PY' || fail "Markdown"
+import html, re
+document = open("report.md").read()
+above, text = re.fullmatch("(.*)<details><summary>The whole report</summary>\n\n<pre>\n(.*)</pre>\n</details>\n", document, re.S).groups()
+assert html.unescape(text) == open("text").read()
+lines = above.split("\n")
+assert html.unescape(lines[0].replace("<!-- -->", "")) == "### mutrace: <b>|`@x", lines[0]
+rows = [l for l in lines if l.startswith("|")]
+assert len(rows) > 2 and len({r.count("|") for r in rows}) == 1 and re.fullmatch(r"(\|-+:?)+\|", rows[1]), rows
+assert any("guilty" in r and "hold&#95;lock" in r for r in rows)
+assert not set("<>`@[]*_") & set(re.sub("</?code>|<!-- -->|&#\\d+;", "", above)), above
+PY
+
 if command -v go >/dev/null; then
 	HOME=$work go tool pprof -top blocked.pb.gz >top 2>&1 || fail "pprof: $(cat top)"
 	grep -q 'Type: delay' top && grep -q '100% .*hold_lock' top || fail "pprof: $(cat top)"

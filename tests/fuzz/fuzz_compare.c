@@ -98,7 +98,7 @@ static void judge(const struct digest *run, const struct digest *base)
 		abort();
 	verdict_text(fuzz_text_open(), &v);
 	fuzz_text_check();
-	verdict_github(fuzz_text_open(), &v);
+	verdict_github(fuzz_text_open(), &v, NULL);
 	fuzz_text_check();
 	if (verdict_junit(fuzz_scratch(), &v, NULL, error) < 0)
 		abort();
