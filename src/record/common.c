@@ -23,7 +23,7 @@ struct common_view {
 	uint32_t lock; /* from 1; 0: none */
 	uint32_t n;
 	uint32_t owner; /* tid, 0: unknown */
-	bool sides;     /* readers may have it without being its owner */
+	bool sides;     /* readers may have it without being its owner, as may who has a permit */
 	uint64_t at;
 	struct {
 		uint64_t charged, since;
@@ -293,7 +293,7 @@ void common_look(struct thread *t, struct use use, const void *address, uint64_t
 		return;
 	l = lock_of(r->lock);
 	v->lock = r->lock;
-	v->sides = kind_has(use_lock(use)->kind, TRAIT_SIDES);
+	v->sides = kind_has(use_lock(use)->kind, TRAIT_SIDES) || use_lock(use)->kind == KIND_SEM;
 	v->owner = object_owner(address, use_lock(use)->kind);
 	v->at = now;
 	v->n = accounts_of(l);
@@ -332,22 +332,26 @@ static uint32_t shortest(const struct overlap_part *parts, uint32_t n)
 	return least;
 }
 
-uint32_t common_parts(struct thread *t, uint64_t now, uint64_t left, struct overlap_part *ret, uint32_t most,
+uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts, uint32_t n, uint32_t most,
 		      uint64_t *ret_unseen)
 {
 	struct common_view *v = t->common_view;
+	struct overlap_part *abroad = parts + n;
+	uint64_t whole, own = 0, sum = 0, given = 0;
 	const struct common_lock *l;
-	uint64_t sum = 0, given = 0;
-	uint32_t n = 0;
+	uint32_t seen = 0;
 	bool known;
 
 	if (!v || v->lock == 0)
-		return 0;
+		return n;
+	for (uint32_t i = 0; i < n; i++)
+		own += parts[i].ticks;
+	whole = now > v->at ? now - v->at : 0;
 	l = lock_of(v->lock);
 	for (uint32_t i = 0, all = accounts_of(l); i < all; i++) {
 		struct common_account a;
 		struct overlap_part p = { .abroad = common_name(v->lock, i + 1) };
-		uint32_t at = n;
+		uint32_t at = seen;
 
 		if (!account_read(&l->account[i], &a) || a.pid == recorder.pid)
 			continue;
@@ -355,21 +359,21 @@ uint32_t common_parts(struct thread *t, uint64_t now, uint64_t left, struct over
 		if (p.ticks == 0)
 			continue;
 		sum += p.ticks;
-		if (n < most)
-			n++;
-		else if (ret[at = shortest(ret, n)].ticks >= p.ticks)
+		if (seen < most)
+			seen++;
+		else if (abroad[at = shortest(abroad, seen)].ticks >= p.ticks)
 			continue;
-		ret[at] = p;
+		abroad[at] = p;
 	}
-	for (uint32_t i = 0; i < n; i++) { /* readers of several processes held it at once */
-		if (sum > left)
-			ret[i].ticks = (uint64_t)((double)ret[i].ticks / (double)sum * (double)left);
-		given += ret[i].ticks;
+	known = v->owner != 0 ? is_recorded(l, v->owner) : !v->sides || sum != 0 || own != 0;
+	for (uint32_t i = 0; i < n + seen; i++) {
+		if (own + sum > whole)
+			parts[i].ticks =
+				(uint64_t)((double)parts[i].ticks / (double)(own + sum) * (double)whole);
+		given += parts[i].ticks;
 	}
-	known = v->owner != 0 ? is_recorded(l, v->owner) : !v->sides || sum != 0 || left < now - v->at;
-	left -= given < left ? given : left;
-	*ret_unseen = known && !l->outsiders ? 0 : left;
-	return n;
+	*ret_unseen = (known && !l->outsiders) || given > whole ? 0 : whole - given;
+	return n + seen;
 }
 
 void common_reset(void)

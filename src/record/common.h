@@ -18,7 +18,7 @@
 /* True if others than this process may hold a lock. */
 static inline bool lock_is_common(const struct lock_rec *l)
 {
-	return unlikely(l->flags & LOCK_PSHARED) && kind_has(l->kind, TRAIT_OVERLAP);
+	return unlikely(l->flags & LOCK_PSHARED) && (kind_has(l->kind, TRAIT_OVERLAP) || l->kind == KIND_SEM);
 }
 
 /* The calling thread got a common lock, or is about to release it. since: when it got it. */
@@ -30,10 +30,11 @@ bool common_known(struct thread *t, struct use use, const void *address);
 /* The calling thread waits for a common lock. */
 void common_look(struct thread *t, struct use use, const void *address, uint64_t now);
 /*
- * Its wait, the last one that began, ends. left: ticks of it during which nobody of this process held the lock. Writes what
- * holders in other processes have of it, at most `most` parts. Returns how many; *ret_unseen: ticks of which nothing is known.
+ * Its wait, the last one that began, ends. Adds what holders in other processes have of it to the n parts of those in this
+ * process, at most `most` parts. Those that held it at the same time share that. Returns how many parts there are; *ret_unseen:
+ * ticks of which nothing is known, if the wait is for a common lock.
  */
-uint32_t common_parts(struct thread *t, uint64_t now, uint64_t left, struct overlap_part *ret, uint32_t most,
+uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts, uint32_t n, uint32_t most,
 		      uint64_t *ret_unseen);
 /* In a forked child. */
 void common_reset(void);

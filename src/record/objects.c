@@ -25,6 +25,9 @@ void object_unwatch(const void *address, size_t size)
 #define GLIBC_MUTEX_INHERIT 32
 #define GLIBC_MUTEX_PROTECT 64
 #define GLIBC_MUTEX_PSHARED 128
+/* The int of a sem_t that says so; its value is one word before it, or two. */
+#define GLIBC_SEM_PRIVATE (sizeof(long) == 8 ? 2 : 1)
+#define GLIBC_SEM_SHARED 128
 
 struct lock_attributes object_attributes(const void *address, uint8_t kind)
 {
@@ -46,6 +49,8 @@ struct lock_attributes object_attributes(const void *address, uint8_t kind)
 		a.flags = rw->__data.__shared ? LOCK_PSHARED : 0;
 	} else if (kind == KIND_COND) {
 		a.flags = ((const pthread_cond_t *)address)->__data.__wrefs & 1 ? LOCK_PSHARED : 0;
+	} else if (kind == KIND_SEM) {
+		a.flags = ((const int *)address)[GLIBC_SEM_PRIVATE] == GLIBC_SEM_SHARED ? LOCK_PSHARED : 0;
 	}
 	return a;
 }

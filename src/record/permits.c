@@ -4,31 +4,73 @@
 #include "src/record/permits.h"
 
 #include "src/record/clock.h"
+#include "src/record/common.h"
+#include "src/record/internal.h"
 #include "src/record/waited.h"
 
-void permit_taken_told(struct thread *t, struct use use, bool only)
+/* A semaphore that processes share: the others are told of a thread's first permit and of its last. */
+static void told_abroad(struct thread *t, struct use use, bool taken, uint64_t now)
 {
+	const void *address = (const void *)(uintptr_t)lock_address(use_lock(use));
+	struct permit *p = permit_place(t, use.lock);
+	uint8_t busy = busy_enter(t);
+
+	if (taken) {
+		p->since = now;
+		common_acquired(t, use, address, now);
+	} else {
+		common_released(t, use, address, p->since, now);
+	}
+	busy_leave(t, busy);
+}
+
+static bool known_abroad(struct thread *t, struct use use)
+{
+	uint8_t busy = busy_enter(t);
+	bool known = common_known(t, use, (const void *)(uintptr_t)lock_address(use_lock(use)));
+
+	busy_leave(t, busy);
+	return known;
+}
+
+void permit_taken_told(struct thread *t, struct use use, uint32_t count)
+{
+	bool common = lock_is_common(use_lock(use));
 	uint64_t now = clock_now();
 	struct running running;
 
-	if (only) {
+	if (common && (count == 1 || count == PERMITS_MANY))
+		told_abroad(t, use, count == 1, now);
+	if (!lock_waited(use_lock(use)))
+		return;
+	if (count == 1) {
 		running_begin(t, use.cell, now, &running);
 		waited_acquired(t, use, SIDE_SHARED, now, &running);
 	}
-	waited_permit(t, use.lock, -1, now);
+	if (!common) /* of those that others took and gave back nothing is known */
+		waited_permit(t, use.lock, -1, now);
 }
 
 void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct site site)
 {
+	const struct use use = { cell, lock };
+	bool common = lock_is_common(use_lock(use)), waited = lock_waited(use_lock(use));
 	struct running running;
-	uint32_t stack = cell != 0 ? stacks_capture(t, site) : 0;
-	uint64_t now = clock_now();
-	uint32_t waiters;
+	uint32_t stack = 0, waiters;
+	uint64_t now;
 
+	if (cell != 0 && (waited || (common && known_abroad(t, use))))
+		stack = stacks_capture(t, site);
 	if (stack != 0)
 		__atomic_store_n(&((struct cell *)REF_POINTER(cell))->release_stack, stack, __ATOMIC_RELEASE);
+	now = clock_now();
+	if (cell != 0 && common)
+		told_abroad(t, use, false, now);
+	if (!waited)
+		return;
 	waiters = cell != 0 ? waited_released(t, lock, t->ref, cell, now, &running) : 0;
-	waited_permit(t, lock, 1, now);
+	if (!common)
+		waited_permit(t, lock, 1, now);
 	if (waiters != 0)
 		running_end(t, cell, &running, waiters, now);
 }

@@ -31,15 +31,16 @@ static inline struct permit *permit_of(struct thread *t, uint32_t lock)
 		       : NULL;
 }
 
-/* True if who keeps whom waiting is looked at for this semaphore. */
+/* True if who keeps whom waiting is looked at for this semaphore. Of one that processes share, another one may know the
+ * permits that it was made with. */
 static inline bool permits_count(const struct thread *t, const struct lock_rec *l)
 {
-	return l->type == SEM_MADE_WITH_PERMITS && !(l->flags & LOCK_PSHARED) && t->mode != MODE_CONTENDED;
+	return (l->type == SEM_MADE_WITH_PERMITS || l->flags & LOCK_PSHARED) && t->mode != MODE_CONTENDED;
 }
 
-/* While others wait. only: the thread has no other one. cell: that of the permit it gives back, if it keeps
- * none; else 0. */
-void permit_taken_told(struct thread *t, struct use use, bool only);
+/* While others wait, or may do so in other processes. count: permits that the thread has now. cell: that of the permit it
+ * gives back, if it keeps none; else 0. */
+void permit_taken_told(struct thread *t, struct use use, uint32_t count);
 void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct site site);
 
 /* The calling thread got a permit. */
@@ -59,8 +60,8 @@ static inline void permit_taken(struct thread *t, struct use use)
 		signal_fence();
 	}
 	p->count++;
-	if (unlikely(lock_waited(l)))
-		permit_taken_told(t, use, p->count == 1);
+	if (unlikely(lock_waited(l) || l->flags & LOCK_PSHARED))
+		permit_taken_told(t, use, p->count);
 }
 
 /* It is about to give one back, or to add one. */
@@ -74,7 +75,7 @@ static inline void permit_posted(struct thread *t, uint32_t lock, struct site si
 		return;
 	p = permit_of(t, lock);
 	last = p && --p->count == 0;
-	if (unlikely(lock_waited(l)))
+	if (unlikely(lock_waited(l) || l->flags & LOCK_PSHARED))
 		permit_posted_told(t, lock, last ? p->cell : 0, site);
 }
 

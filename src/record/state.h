@@ -93,6 +93,7 @@ struct permit {
 	uint32_t lock, cell; /* refs; the cell of the first */
 	uint32_t instance;   /* of the lock, lower half */
 	uint32_t count;
+	uint64_t since; /* of the first, if processes share the semaphore */
 };
 #define PERMITS 16u
 

@@ -244,18 +244,6 @@ static void conclude(struct waits *s, struct wait *w, uint64_t unseen)
 	wait_copy(&s->ended, w);
 }
 
-/* Adds the parts of holders in other processes. Returns what is still unseen of the wait. */
-static uint64_t look_abroad(struct thread *t, struct waits *s, const struct wait *w, uint64_t unseen)
-{
-	uint64_t left = w->ticks;
-
-	for (uint32_t i = 0; i < s->n_parts; i++)
-		left -= s->parts[i].ticks < left ? s->parts[i].ticks : left;
-	s->n_parts +=
-		common_parts(t, w->start + w->ticks, left, s->parts + s->n_parts, COMMON_PARTS, &unseen);
-	return unseen;
-}
-
 static void end(struct thread *t, struct wait *w)
 {
 	struct bucket *b = bucket_of(w->lock);
@@ -275,7 +263,8 @@ static void end(struct thread *t, struct wait *w)
 	if (o == NULL)
 		return;
 	if (lock_is_common(REF_POINTER(w->lock)))
-		unseen = look_abroad(t, s, w, unseen);
+		s->n_parts =
+			common_parts(t, w->start + w->ticks, s->parts, s->n_parts, COMMON_PARTS, &unseen);
 	conclude(s, w, unseen);
 }
 

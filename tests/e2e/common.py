@@ -29,8 +29,8 @@ def record(directory, *arguments):
                              program, *arguments], capture_output=True, text=True)
     with open(path) as f:
         processes = json.load(f)["processes"]
-    locks = [max(p["locks"], key=lambda l: l["cost_ns"] if l["kind"] in ("mutex", "rwlock") else -1)
-             for p in processes]
+    kinds = "mutex", "rwlock", "semaphore"
+    locks = [max(p["locks"], key=lambda l: l["cost_ns"] if l["kind"] in kinds else -1) for p in processes]
     truth = {name: float(ns) for name, ns in map(str.split, result.stdout.splitlines())}
     with open(folded) as f:
         return truth, processes, locks, f.read(), result.stderr
@@ -71,9 +71,13 @@ def main():
         books(directory, "mutex", "exec")
         books(directory, "robust", "fork", "3")
         books(directory, "rwlock", "exec", "3")
-        _, processes, locks, _, _ = record(directory, "mutex", "alone")
-        check("alone", len(processes) == 1 and locks[0]["unknown_ns"] > 0.9 * locks[0]["cost_ns"],
-              locks[0]["unknown_ns"], locks[0]["cost_ns"])
+        books(directory, "readers", "fork", "3")
+        books(directory, "semaphore", "fork")
+        books(directory, "semaphore", "exec", "3")
+        for kind in "mutex", "semaphore":
+            _, processes, locks, _, _ = record(directory, kind, "alone")
+            check("alone", len(processes) == 1 and locks[0]["unknown_ns"] > 0.9 * locks[0]["cost_ns"],
+                  locks[0]["unknown_ns"], locks[0]["cost_ns"])
         _, processes, locks, _, text = record(directory, "mutex", "stuck")
         waiter = next(l for l in locks if l["unfinished_waits"] == 1)
         holder = waiter["holders"][0]

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Processes that share a lock, and keep books of whose holds their waits overlap:
- * common KIND HOW [PROCESSES]. KIND is mutex, robust or rwlock. HOW is "fork"; "exec": each process is
- * another program run, and they meet in shared memory; "alone": the same, but the second one is not recorded;
- * "stuck": the second one holds the lock and kills the first one, which waits for it. Prints a line for
- * each function that held, with the time for which it kept others waiting (ns); then "handoff" and "wait".
+ * common KIND HOW [PROCESSES]. KIND is mutex, robust, rwlock, readers (all but the first process read), or
+ * semaphore. HOW is "fork"; "exec": each process is another program run, and they meet in shared memory;
+ * "alone": the same, but the second one is not recorded; "stuck": the second one holds the lock and kills the
+ * first one, which waits for it. Prints a line for each function that held, with the time for which it kept
+ * others waiting (ns); then "handoff" and "wait".
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -35,10 +37,11 @@ static struct shared {
 	char room[128]; /* the lock lies at no page's beginning */
 	pthread_mutex_t mutex;
 	pthread_rwlock_t rwlock;
+	sem_t semaphore;
 	pthread_barrier_t start;
 	struct turn turns[PROCESSES_MAX][ROUNDS];
 } * shared;
-static bool rwlock, robust;
+static bool rwlock, robust, semaphore, readers;
 static const char *kind;
 static int n_processes = 2;
 
@@ -60,8 +63,12 @@ static void spend(long ns)
 	static NOINLINE void function(struct turn *t, long ns) \
 	{ \
 		t->asked = now(); \
-		if (rwlock) \
+		if (readers && ns != holds_ns[0]) \
+			pthread_rwlock_rdlock(&shared->rwlock); \
+		else if (rwlock) \
 			pthread_rwlock_wrlock(&shared->rwlock); \
+		else if (semaphore) \
+			sem_wait(&shared->semaphore); \
 		else \
 			pthread_mutex_lock(&shared->mutex); \
 		t->got = now(); \
@@ -69,6 +76,8 @@ static void spend(long ns)
 		t->left = now(); \
 		if (rwlock) \
 			pthread_rwlock_unlock(&shared->rwlock); \
+		else if (semaphore) \
+			sem_post(&shared->semaphore); \
 		else \
 			pthread_mutex_unlock(&shared->mutex); \
 	}
@@ -91,6 +100,7 @@ static void setup(void)
 	pthread_rwlockattr_init(&w);
 	pthread_rwlockattr_setpshared(&w, PTHREAD_PROCESS_SHARED);
 	pthread_rwlock_init(&shared->rwlock, &w);
+	sem_init(&shared->semaphore, 1, 1);
 	pthread_barrierattr_init(&b);
 	pthread_barrierattr_setpshared(&b, PTHREAD_PROCESS_SHARED);
 	pthread_barrier_init(&shared->start, &b, (unsigned int)n_processes);
@@ -105,12 +115,33 @@ static void work(int number)
 	}
 }
 
-static int64_t overlap(const struct turn *wait, const struct turn *held)
+/* A wait's time in holds; those of two others that last at once share it. other: NULL there is none. */
+static int64_t overlap(const struct turn *wait, const struct turn *held, const struct turn *other)
 {
 	int64_t from = wait->asked > held->got ? wait->asked : held->got;
 	int64_t to = wait->got < held->left ? wait->got : held->left;
 
+	if (other && other->got > from)
+		from = other->got;
+	if (other && other->left < to)
+		to = other->left;
 	return to > from ? to - from : 0;
+}
+
+/* The part of a wait that holds of q have; r holds it, too. */
+static int64_t blocked_by(const struct turn *wait, int q, int r)
+{
+	int64_t all = 0;
+
+	for (int k = 0; k < ROUNDS; k++) {
+		const struct turn *h = &shared->turns[q][k];
+		int64_t part = overlap(wait, h, NULL);
+
+		all += 2 * part;
+		for (int i = 0; i < ROUNDS && part != 0 && r < n_processes; i++)
+			all -= overlap(wait, h, &shared->turns[r][i]);
+	}
+	return all / 2;
 }
 
 static void tell(void)
@@ -123,8 +154,7 @@ static void tell(void)
 
 			wait += t->got - t->asked;
 			for (int q = 0; q < n_processes; q++)
-				for (int k = 0; k < ROUNDS && q != p; k++)
-					blocked[q] += overlap(t, &shared->turns[q][k]);
+				blocked[q] += q != p ? blocked_by(t, q, PROCESSES_MAX - p - q) : 0;
 		}
 	}
 	for (int q = 0; q < n_processes; q++) {
@@ -186,7 +216,9 @@ int main(int argc, char **argv)
 	char memory[64];
 
 	kind = argc > 2 ? argv[1] : "";
-	rwlock = strcmp(kind, "rwlock") == 0;
+	readers = strcmp(kind, "readers") == 0;
+	rwlock = readers || strcmp(kind, "rwlock") == 0;
+	semaphore = strcmp(kind, "semaphore") == 0;
 	robust = strcmp(kind, "robust") == 0;
 	if (argc < 3)
 		return 2;
