@@ -7,8 +7,9 @@
  * of this time that falls into the holds of a lock is the part that these holds have of all that the
  * threads did, give or take what chance does to a number of events of some length. While a holder is in the
  * queue, each other thread that uses the lock may wait, once. A waiter that was woken waits in a queue
- * itself. None of this can be more than what was waited in the queues altogether: on a quiet machine that
- * is next to nothing, and the figures stand as they are.
+ * itself. How many acquisitions that made wait is not known, but not more than as many parts of the waits as it
+ * explains of their time: short waits are for holders that run. None of this can be more than what was waited in
+ * the queues altogether: on a quiet machine that is next to nothing, and the figures stand as they are.
  */
 #include "src/compare/noise.h"
 
@@ -29,6 +30,16 @@ static double least(double a, double b)
 static double positive(double x)
 {
 	return x > 0 ? x : 0;
+}
+
+/* Acquisitions that waited because of lost processors, at most. by_loss: counted by the losses; waited: for how long. */
+static double contended_most(const struct noise_facts *l, double by_loss, double waited)
+{
+	double blocked = positive(l->wait_total - l->handoff);
+	double awake = positive(blocked - l->slept), by_time;
+
+	by_time = blocked > 0 ? l->waits * least(waited, awake) / blocked : 0;
+	return by_time > by_loss ? by_time : by_loss;
 }
 
 void noise_add(struct noise *n, const struct noise_facts *l, const struct processors *p)
@@ -53,7 +64,8 @@ void noise_add(struct noise *n, const struct noise_facts *l, const struct proces
 		n->hold_lost[most] += lost;
 		n->losses[most] += lost / slice;
 		n->wait_lost[most] += least(positive(l->wait_total - l->slept), waited + woken);
-		n->contended[most] += CONVOY * others * lost / slice;
+		n->contended[most] += most ? contended_most(l, CONVOY * others * lost / slice, waited)
+					   : CONVOY * others * lost / slice;
 	}
 	if (slice > n->longest)
 		n->longest = slice;

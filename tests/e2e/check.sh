@@ -162,16 +162,18 @@ cmp one.json two.json || fail "a baseline depends on more than the run"
 expect 0 "$mutrace" check --write-baseline=two.json one.json
 cmp one.json two.json || fail "a baseline of a baseline"
 
-# A noisy machine. made NAME WAIT HOLD QUEUED: a report of 1 s with 4 threads that ran 400 ms, waited WAIT
-# ms for the lock, held it 1000 times for HOLD ms together, and were ready to run without a processor for
-# QUEUED ms ("": not known).
+# A noisy machine. made NAME WAIT HOLD QUEUED [CONTENDED]: a report of 1 s with 4 threads that ran 400 ms,
+# waited WAIT ms for the lock, CONTENDED times, held it 1000 times for HOLD ms together, and were ready to run
+# without a processor for QUEUED ms ("": not known).
 made() {
 	/usr/bin/python3 - "$@" <<'PY'
 import json, sys
 name, wait, hold, queued = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+contended = int(*sys.argv[5:] or (50,))
 ms = 1000000
 durations = lambda total, p50: {"total": int(total * ms), "avg": 0, "max": 0, "p50": p50, "p95": p50, "p99": p50}
-lock = {"identity": "mutex:bank:m", "name": "m", "kind": "mutex", "acquired": 1000, "contended": 50, "waits": 50, "threads": 4,
+lock = {"identity": "mutex:bank:m", "name": "m", "kind": "mutex", "acquired": 1000, "contended": contended,
+        "waits": contended, "threads": 4,
         "wait_ns": durations(wait, 1000), "hold_ns": durations(hold, 20000), "blocked_ns": int(wait * ms), "handoff_ns": 0,
         "created_at": [{"function": "make", "file": "bank.c", "line": 7}]}
 process = {"program": "bank", "thread_time_ns": 4000 * ms, "locks": [lock]}
@@ -199,6 +201,10 @@ grep -q 'skipped="2"' noisy.xml && grep -q '<skipped message="too noisy to judge
 expect 7 "$mutrace" check --noisy-status=7 --baseline=quiet.json noisy.json
 made noisy.json 3900 60 2000
 noise 1 'FAILED m: wait-share' # more than lost processors explain
+made noisy.json 100 60 1 400
+noise 1 'FAILED m: contended-share is 40 %'
+made noisy.json 100 60 100 400 # more losses than there were of the length that is usual
+noise 0 'too noisy to judge m: contended-share is 40 %'
 # Runs of the baseline differ, and this is no change; nor is one to be sure of that only some runs have.
 made one.json 100 20 1
 made two.json 480 20 1
