@@ -10,6 +10,10 @@
 #include <stdint.h>
 #include <string.h>
 
+/* macros since C23, which keep a const (glibc 2.43) */
+#undef strchr
+#undef strrchr
+
 /* A word at any address and of any type. */
 typedef uintptr_t word __attribute__((aligned(1), may_alias));
 

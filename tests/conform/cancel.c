@@ -496,7 +496,7 @@ static void spinning_body(struct worker *w)
 	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 	worker_mark(w);
 	for (;;)
-		n++;
+		n = n + 1;
 	pthread_cleanup_pop(0);
 }
 
