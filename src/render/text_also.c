@@ -5,7 +5,7 @@
  */
 #include "src/render/text.h"
 
-#define PER_SECOND_HOT 10000.0 /* times a second; each moves the lock's memory between processors */
+#define PER_SECOND_HOT 10000u /* times a second; each moves the lock's memory between processors */
 #define FEW 10u
 
 static uint64_t both(const struct report_row *row, enum counter counter)
@@ -13,9 +13,11 @@ static uint64_t both(const struct report_row *row, enum counter counter)
 	return row->side[SIDE_EXCLUSIVE].all[counter] + row->side[SIDE_SHARED].all[counter];
 }
 
-static double per_second(const struct report_process *e, uint64_t n)
+static uint64_t per_second(const struct report_process *e, uint64_t n)
 {
-	return e->runtime_ns ? (double)n * 1e9 / (double)e->runtime_ns : 0;
+	double rate = e->runtime_ns ? (double)n * 1e9 / (double)e->runtime_ns : 0;
+
+	return rate < (double)UINT64_MAX ? (uint64_t)rate : UINT64_MAX;
 }
 
 static bool tries_matter(const struct report_row *row)
@@ -63,14 +65,14 @@ void text_also(const struct text_out *t, const struct report_process *e, const s
 	}
 	if (moves_matter(e, row)) {
 		fprintf(t->f, "%sit went to another thread %s times a second (%s of its acquisitions)", lead,
-			number_count(number, (uint64_t)per_second(e, moves)),
+			number_count(number, per_second(e, moves)),
 			number_share(share, (double)moves, (double)acquired));
 		lead = "; ";
 	}
 	if (reads_matter(e, row)) {
 		fprintf(t->f,
 			"%sread-locked %s times a second, each of which moves its memory between processors",
-			lead, number_count(number, (uint64_t)per_second(e, row->side[SIDE_SHARED].acquired)));
+			lead, number_count(number, per_second(e, row->side[SIDE_SHARED].acquired)));
 		lead = "; ";
 	}
 	if (lead[0] == ';')

@@ -127,7 +127,7 @@ void text_threads(const struct text_out *t, const struct report_process *e)
 			continue;
 		*g = (struct thread_group){
 			.name = name_of(e, r),
-			.function = name_of(e, r) == r->entry,
+			.function = r->entry && name_of(e, r) == r->entry,
 			.threads = r->count,
 			.wait_ns = r->wait_ns,
 			.idle_ns = r->idle_ns,

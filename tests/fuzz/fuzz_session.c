@@ -19,6 +19,8 @@
 #include "tests/unit/fake_symbols.h"
 #include "tests/unit/make_session.h"
 
+#define SECONDS UINT64_C(2200000000) /* ns: as long as the runs of the seeds */
+
 static const struct renderer *const renderers[] = { &render_text,    &render_json, &render_folded,
 						    &render_pprof,   &render_csv,  &render_html,
 						    &render_perfetto };
@@ -37,8 +39,26 @@ static const struct fake_variable variables[] = {
 	{ 0, 0, NULL, NULL, 0 },
 };
 
-static void report_all(struct model *m, size_t variant)
+/* Part of the run, and what is taken for work, as the variant has it. */
+static void choose_part(struct report_options *o, size_t variant, uint64_t moment)
 {
+	static const char *const globs[] = { "outer*", "plain", "phase", "lock*", NULL };
+
+	if (variant & 16) {
+		o->since = (struct report_moment){ .given = variant & 32,
+						   .day = variant & 64,
+						   .ns = moment % SECONDS };
+		o->until = (struct report_moment){ .given = !o->since.given || variant & 128,
+						   .day = variant & 256,
+						   .ns = (moment >> 20) % SECONDS };
+	}
+	if (variant & 512)
+		o->work = globs + (moment >> 40) % 4;
+}
+
+static void report_all(struct model *m, size_t variant, uint64_t moment)
+{
+	char error[MODEL_ERROR_SIZE] = "";
 	static FILE *sink;
 	struct report_options o;
 	struct render_options ro;
@@ -53,6 +73,11 @@ static void report_all(struct model *m, size_t variant)
 	ro.debug_info = variant & 1;
 	o.per_instance = variant & 4;
 	ro.width = variant & 2 ? 80 : 0;
+	choose_part(&o, variant, moment);
+	if (report_window(m, &o, error) < 0) {
+		fuzz_error_check(error);
+		return;
+	}
 	if (!sink || report_new(m, &o, &r) < 0)
 		abort();
 	if (render_text.render(fuzz_text_open(), r, &ro) < 0)
@@ -74,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static struct session_context context;
 	static int fd = -1;
 	char error[MODEL_ERROR_SIZE] = "";
+	uint64_t hash = 0xcbf29ce484222325u;
 	struct model *m;
 	int r;
 
@@ -90,7 +116,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		m->sessions[0].path = m->sessions[0].version = "fuzz";
 		m->n_sessions = 1;
-		report_all(m, size ? data[size / 2] ^ (size >> 3) : 0);
+		for (size_t i = 0; i < size; i += 1 + size / 64)
+			hash = (hash ^ data[i]) * 0x100000001b3u;
+		report_all(m, hash >> 54 ^ hash, hash);
 	} else if (r != -ENODATA) {
 		fuzz_error_check(error);
 	}

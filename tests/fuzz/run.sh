@@ -39,7 +39,7 @@ build() {
 record() {
 	local program kept=$out/recorded
 
-	for program in truth blame deadlock inversion timeline watched; do
+	for program in truth blame deadlock inversion timeline window phases watched; do
 		[ -x "tests/workloads/$program" ] || continue
 		rm -rf "$kept"
 		if [ $program = watched ]; then
