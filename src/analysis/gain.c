@@ -165,9 +165,9 @@ static bool stack_matches(struct report_private *v, const char *const *globs, ui
 	return false;
 }
 
-/* Which acquisitions --work means. */
+/* Which acquisitions and phases --work means. */
 static int work_find(struct report_private *v, const struct report_process *e, const struct row_map *map,
-		     uint8_t *locks, uint8_t *stacks)
+		     struct trace_work *ret)
 {
 	const struct model_process *p = e->first;
 	const char *const *globs = v->options->work;
@@ -178,15 +178,17 @@ static int work_find(struct report_private *v, const struct report_process *e, c
 	for (size_t i = 0; i < p->n_locks; i++) {
 		const struct report_row *row = row_of(e, map, 0, (uint32_t)i);
 
-		locks[i] = row && match_any(globs, row->name);
+		ret->locks[i] = row && match_any(globs, row->name);
 	}
+	for (size_t i = 0; i < p->n_phases && i < PHASES_MOST; i++)
+		ret->phases[i + 1] = match_any(globs, p->phases[i].name);
 	for (size_t i = 0; i < p->n_events; i++) {
 		uint32_t stack = p->events[i].stack;
 
 		if (stack == MODEL_NONE || looked_at[stack]++)
 			continue;
 		looked_at[stack] = 1;
-		stacks[stack] = stack_matches(v, globs, stack);
+		ret->stacks[stack] = stack_matches(v, globs, stack);
 	}
 	free(looked_at);
 	return 0;
@@ -195,20 +197,19 @@ static int work_find(struct report_private *v, const struct report_process *e, c
 static int what_if(struct report_private *v, struct report_process *e, const struct row_map *map,
 		   struct candidates *c)
 {
-	uint8_t *locks, *stacks;
+	struct trace_work work = { .locks = NULL };
 	int r = -ENOMEM;
 
 	if (!v->options->work)
 		return trace_what_if(e->first, e->first->cores, NULL, c->sets, c->n, &e->what_if);
-	locks = calloc(e->first->n_locks + 1, 1);
-	stacks = calloc(v->model->n_nodes + 1, 1);
-	if (locks && stacks)
-		r = work_find(v, e, map, locks, stacks);
+	work.locks = calloc(e->first->n_locks + 1, 1);
+	work.stacks = calloc(v->model->n_nodes + 1, 1);
+	if (work.locks && work.stacks)
+		r = work_find(v, e, map, &work);
 	if (r == 0)
-		r = trace_what_if(e->first, e->first->cores, &(struct trace_work){ locks, stacks }, c->sets,
-				  c->n, &e->what_if);
-	free(locks);
-	free(stacks);
+		r = trace_what_if(e->first, e->first->cores, &work, c->sets, c->n, &e->what_if);
+	free(work.locks);
+	free(work.stacks);
 	return r;
 }
 

@@ -41,7 +41,7 @@ struct report_options {
 	uint64_t locked_min, owner_changed_min, contended_min;
 	uint64_t wait_min; /* conditions: waited on at least this often (as the old mutrace has it) */
 	const char *const *
-		work; /* NULL-terminated globs of functions and locks whose acquisitions are work done; or NULL */
+		work; /* NULL-terminated globs of functions and locks whose acquisitions, and of phases whose beginnings, are work done; or NULL */
 	const char *const *phases; /* NULL-terminated globs: only what was counted in such phases; or NULL */
 	struct filter filter;      /* what it keeps out is in no output and in no sum */
 	struct order lock_order, cond_order; /* from order_find(); none: total wait */

@@ -116,8 +116,7 @@ const struct option_spec option_specs[] = {
 	  "again" },
 	{ GROUP_ROWS, 0, "work", "GLOB", FOR_REPORTS, ARG_LIST, AT(work), 0, 0,
 	  "judge locks by throughput: how often such a lock, or a lock in or below such a function, was "
-	  "acquired; "
-	  "may be given again" },
+	  "acquired, or such a phase began; may be given again" },
 	{ GROUP_ROWS, 0, "since", "TIME", FOR_REPORT, ARG_MOMENT, AT(report.since), 0, 0,
 	  "only what happened after TIME, a time of day such as 12:03:07 or a time after the start such as "
 	  "2.5s; "

@@ -349,3 +349,8 @@ void events_ended(struct thread *t)
 {
 	moment(t, &(struct event){ .begin = t->rec->cpu_ns, .end = clock_now(), .type = EVENT_EXIT });
 }
+
+void events_phase(struct thread *t, uint32_t number)
+{
+	moment(t, &(struct event){ .type = EVENT_PHASE, .flags = (uint16_t)number });
+}

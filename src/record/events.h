@@ -46,5 +46,7 @@ void events_created(struct thread *t, const struct thread *created);
 void events_started(struct thread *t);
 void events_joined(struct thread *t, uint64_t begin, uint32_t stack, uint32_t other, uint32_t generation);
 void events_ended(struct thread *t);
+/* It made a phase of this number begin. */
+void events_phase(struct thread *t, uint32_t number);
 
 #endif

@@ -10,6 +10,7 @@
 #include "src/record/callcache.h"
 #include "src/record/chunks.h"
 #include "src/record/clock.h"
+#include "src/record/events.h"
 #include "src/record/pilock.h"
 #include "src/record/recorder.h"
 
@@ -84,7 +85,8 @@ static void span_begin(struct thread *t, uint32_t number, uint64_t now)
 	phases.spans++;
 }
 
-static void enter(struct thread *t, const char *name)
+/* Returns the number of the phase that began; 0: none. */
+static uint32_t enter(struct thread *t, const char *name)
 {
 	uint32_t number = name[0] ? number_of(t, name) : 0;
 	uint64_t now = clock_now();
@@ -96,20 +98,24 @@ static void enter(struct thread *t, const char *name)
 	memset(phases.name, 0, sizeof(phases.name));
 	memcpy(phases.name, name, strnlen(name, NAME_SIZE - 1));
 	if (number == recorder.phase)
-		return;
+		return number;
 	/* The phase first, then the epochs: who sees a new epoch sees the phase. */
 	__atomic_store_n(&recorder.phase, (uint8_t)number, __ATOMIC_RELEASE);
 	for (uint32_t i = 0; i < 1u << EPOCHS_LOG; i++)
 		__atomic_fetch_add(&lock_epochs[i], EPOCH_STEP, __ATOMIC_SEQ_CST);
+	return number;
 }
 
 void phase_begin(struct thread *t, const char *name)
 {
 	uint8_t busy = busy_enter(t);
+	uint32_t number;
 
 	if (pilock_lock(&phases.lock, t->tid)) {
-		enter(t, name ? name : "");
+		number = enter(t, name ? name : "");
 		pilock_unlock(&phases.lock, t->tid);
+		if (number != 0)
+			events_phase(t, number);
 	} else {
 		image_lost(LOSS_INTERRUPTED);
 	}

@@ -42,11 +42,12 @@ enum event_type {
 	EVENT_CREATE = 8, /* other: whom */
 	EVENT_START = 9,  /* begin: its id */
 	EVENT_EXIT = 10,  /* begin: the thread's processor time in ns */
+	EVENT_PHASE = 11, /* the thread made a phase of the process begin */
 	EVENT_MAX
 };
 
 /* event.flags. Of START, CREATE and JOIN: the lower half of the generation of the thread; of BARRIER: how many threads make a
- * round, 0 unknown. */
+ * round, 0 unknown; of PHASE: which item of CHUNK_PHASES, from 1. */
 #define EVENT_TIMED_OUT 0x1u /* WAIT: it was given up */
 #define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */
 #define EVENT_BROADCAST 0x1u /* SIGNAL */

@@ -215,11 +215,10 @@ static int take_hold(struct stream *s, const struct model_event *e)
 
 static int take_other(struct stream *s, const struct model_event *e)
 {
-	static const uint8_t types[EVENT_MAX] = { [EVENT_SIGNAL] = OP_SIGNAL,
-						  [EVENT_POST] = OP_SIGNAL,
-						  [EVENT_BARRIER] = OP_BARRIER,
-						  [EVENT_JOIN] = OP_JOIN,
-						  [EVENT_CREATE] = OP_CREATE };
+	static const uint8_t types[EVENT_MAX] = {
+		[EVENT_SIGNAL] = OP_SIGNAL, [EVENT_POST] = OP_SIGNAL,   [EVENT_BARRIER] = OP_BARRIER,
+		[EVENT_JOIN] = OP_JOIN,     [EVENT_CREATE] = OP_CREATE, [EVENT_PHASE] = OP_MARK
+	};
 	struct op *o;
 
 	if (types[e->type] == 0)
@@ -227,7 +226,7 @@ static int take_other(struct stream *s, const struct model_event *e)
 	o = add(s, types[e->type], e);
 	if (!o)
 		return -ENOMEM;
-	/* of signals only whether it was a broadcast, until they are matched; of threads the generation */
+	/* of signals only whether it was a broadcast, until they are matched; of threads the generation; of phases the number */
 	o->arg = e->flags;
 	if (e->type == EVENT_CREATE || e->type == EVENT_JOIN)
 		o->lock = e->other;

@@ -190,6 +190,14 @@ bool trace_find_work(struct trace *t)
 	return found;
 }
 
+static bool is_work(const struct op *o, const struct trace_work *work)
+{
+	if (o->type == OP_MARK)
+		return o->arg <= PHASES_MOST && work->phases[o->arg];
+	return o->type == OP_LOCK && o->lock != MODEL_NONE &&
+	       (work->locks[o->lock] || (o->stack != MODEL_NONE && work->stacks[o->stack]));
+}
+
 bool trace_take_work(struct trace *t, const struct trace_work *work)
 {
 	bool any = false;
@@ -200,9 +208,7 @@ bool trace_take_work(struct trace *t, const struct trace_work *work)
 		for (size_t k = s->first; k < s->first + s->n; k++) {
 			struct op *o = &t->ops[k];
 
-			o->work =
-				o->type == OP_LOCK && o->lock != MODEL_NONE &&
-				(work->locks[o->lock] || (o->stack != MODEL_NONE && work->stacks[o->stack]));
+			o->work = is_work(o, work);
 			s->worker = s->worker || (o->work && lives_long(t, s));
 			any = any || o->work;
 		}

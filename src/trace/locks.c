@@ -297,6 +297,7 @@ static bool operate(struct sim *s, uint32_t actor)
 	case OP_JOIN: return join(s, actor, o->arg);
 	case OP_CREATE: create(s, o); return true;
 	case OP_PAUSE: return pause_for(s, actor, o);
+	case OP_MARK: s->r->work += o->work; return true;
 	default: return true;
 	}
 }

@@ -18,6 +18,7 @@ enum op_type {
 	OP_JOIN,
 	OP_CREATE,
 	OP_PAUSE, /* a wait of which it is not known what ended it: lasts as long as it did */
+	OP_MARK,  /* a phase begins */
 	OP_EXIT,  /* the thread ended */
 	OP_END,   /* the process ended */
 };
@@ -28,14 +29,15 @@ enum loose { LOOSE_NOT, LOOSE_OUTER, LOOSE_INNER /* was within another lock */ }
 struct op {
 	uint64_t t0, t1; /* ns after the beginning of the window */
 	uint32_t lock, stack;
-	uint32_t arg;    /* WAIT, SIGNAL: number of the signal; BARRIER: threads; CREATE, JOIN: strand */
+	uint32_t
+		arg; /* WAIT, SIGNAL: number of the signal; BARRIER: threads; CREATE, JOIN: strand; MARK: phase */
 	uint32_t weight; /* LOCK: how many acquisitions it stands for */
 	union {
 		uint32_t order; /* among operations of one moment, until they are sorted */
 		uint32_t lag; /* ns from the release or signal that ended its wait until it ran; 0 unknown */
 	};
 	uint8_t type, side, loose; /* enum loose */
-	bool work;                 /* LOCK: it is progress */
+	bool work;                 /* LOCK, MARK: it is progress */
 	bool tries;                /* LOCK: it goes another way if the lock is taken */
 };
 

@@ -43,9 +43,10 @@ struct trace_result {
 	uint64_t window_ns;  /* the part of the run that was replayed; 0: the whole */
 };
 
-/* Which acquisitions are a program's work: those of a lock, or with a stack, of which the byte is not 0. */
+/* A program's work: acquisitions of locks, or with stacks, and phases that began, of which the byte is not 0. */
 struct trace_work {
-	const uint8_t *locks, *stacks; /* the caller's */
+	uint8_t *locks, *stacks;         /* the caller's */
+	uint8_t phases[PHASES_MOST + 1]; /* by number, from 1 */
 };
 
 /* Fills in the sets, as many as time allows, the first ones first. cores: 0 unknown. work: what the throughput is counted

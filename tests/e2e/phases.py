@@ -106,6 +106,16 @@ def whole(d):
     assert "no phase" in run(mutrace, "report", "--phase=nonesuch", kept)
 
 
+def work(d):
+    """A phase that begins is work done, if the user says so."""
+    parent, child = sorted(report(d + "/kept"), key=lambda p: -p["threads"])
+    assert (parent["events"]["phases"], child["events"]["phases"]) == (6, 2), (parent, child)
+    for name, known in (("lo*", True), ("the table", True), ("nonesuch", False)):
+        gain = max(report(d + "/kept", "--work=" + name), key=lambda p: p["threads"])["what_if"]
+        assert gain["metric"] == "throughput", gain
+        assert ("--work" not in gain.get("refused", "")) == known, (name, gain)
+
+
 def killed(d):
     kept = d + "/killed"
     run(mutrace, "-o", kept, program, "kill", status=-9)
@@ -142,7 +152,7 @@ def objects(d):
 def main():
     run(program, status=7)  # not profiled: nothing happens
     with tempfile.TemporaryDirectory() as d:
-        for test in (whole, killed, many, objects):
+        for test in (whole, work, killed, many, objects):
             test(d)
     return 0
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "include/mutrace.h"
 #include "kit.h"
 
 static pthread_rwlock_t rw = PTHREAD_RWLOCK_INITIALIZER;
@@ -165,6 +166,7 @@ static void *server(void *p)
 {
 	(void)p;
 	while (!atomic_load(&done)) {
+		MUTRACE_PHASE("request");
 		in_lock(&a, 2);
 		rest(4);
 		atomic_fetch_add(&rounds, 1);
