@@ -132,48 +132,10 @@ static bool is_around(const struct thread *t, const struct event_sum *s, uint32_
 	return within != 0 && within == lock;
 }
 
-/* Tells of holds since the last event. Readers spread them over the time since then: so those of a longer time
- * wait until as much has passed before an event. Nothing is told before the end of the last event. But all holds
- * within the lock of which a hold just ended, 0 none, are told now: readers put them into it. */
-static void sums_write(struct thread *t, uint64_t now, uint32_t around)
-{
-	uint64_t pending = t->rec->pending, since = now - t->events.end, between = now - t->events.inside;
-
-	for (uint32_t i = 0; i < t->events.n_sums; i++) {
-		struct event_sum *s = &t->events.sums[i];
-		const struct cell *c = REF_POINTER(s->cell);
-		bool late = pending >> 32 == s->cell; /* its last hold is not booked yet */
-		uint64_t held = c->hold_total + (late ? (uint32_t)pending : 0);
-		uint32_t acquired = (uint32_t)c->acquired + (late && behind(c, t->rec->pending_acquired));
-		int64_t ticks = (int64_t)(held - s->held);
-		int32_t holds = (int32_t)(acquired - s->acquired);
-		struct event *e;
-
-		if ((now <= t->events.end || since < (between - s->until) / 2) &&
-		    (ticks <= 0 || !is_around(t, s, around)))
-			continue;
-		s->until = between;
-		if (ticks <= 0 || (!s->contended && (uint64_t)ticks < since / SUM_LEAST_OTHER) ||
-		    !(e = event_place(t)))
-			continue;
-		*e = (struct event){
-			.held = (uint64_t)ticks,
-			.holds = holds > 0 ? (uint32_t)holds : 1,
-			.within = s->within,
-			.lock = c->lock,
-			.stack = c->stack,
-			.type = EVENT_SUM,
-			.side = c->side,
-		};
-		event_publish(t);
-		s->held = held;
-		s->acquired = acquired;
-	}
-}
-
 static inline __attribute__((always_inline)) void write(struct thread *t, const struct event *e)
 {
-	uint64_t from = e->begin > t->events.end ? e->begin : t->events.end;
+	uint64_t begin = e->type == EVENT_EXIT || e->type == EVENT_START ? e->end : e->begin;
+	uint64_t from = begin > t->events.end ? begin : t->events.end;
 	struct event *at = event_place(t);
 
 	if (!at)
@@ -198,6 +160,94 @@ static inline __attribute__((always_inline)) void write(struct thread *t, const 
 	if (e->end > from)
 		t->events.inside += e->end - from;
 	t->events.end = e->end;
+}
+
+static void sum_write(struct thread *t, const struct event_sum *s, uint32_t holds, uint64_t ticks)
+{
+	const struct cell *c = REF_POINTER(s->cell);
+	struct event *e = event_place(t);
+
+	if (!e)
+		return;
+	*e = (struct event){
+		.held = ticks,
+		.holds = holds,
+		.within = s->within,
+		.lock = c->lock,
+		.stack = c->stack,
+		.type = EVENT_SUM,
+		.side = c->side,
+	};
+	event_publish(t);
+}
+
+/* When a cell's only hold since the last event began: the entry that it had among the held ones may be as it was. 0: unknown. */
+static uint64_t since_when(const struct thread *t, uint32_t cell, uint64_t ticks, uint64_t now)
+{
+	const struct held *h = t->top + 1;
+
+	return h <= t->held_last && h->cell == cell && !(h->flags & (HELD_UNTIMED | HELD_SCALED)) &&
+			       h->since >= t->events.end && h->since + ticks <= now
+		       ? h->since
+		       : 0;
+}
+
+/* A sum of one hold that sums_write() tells last, as what it is. */
+struct single {
+	const struct event_sum *sum;
+	uint64_t ticks, since; /* since: 0 it is no more */
+};
+
+/* The only hold since the last event, of which it is known when it was, is an event like others. */
+static void single_write(struct thread *t, const struct single *s)
+{
+	const struct cell *c = REF_POINTER(s->sum->cell);
+
+	write(t, &(struct event){ .begin = s->since,
+				  .end = s->since + s->ticks,
+				  .lock = c->lock,
+				  .stack = c->stack,
+				  .type = EVENT_HOLD,
+				  .side = c->side });
+}
+
+/* Tells of holds since the last event. Readers spread them over the time since then: so those of a longer time
+ * wait until as much has passed before an event. Nothing is told before the end of the last event. But all holds
+ * within the lock of which a hold just ended, 0 none, are told now: readers put them into it. */
+static void sums_write(struct thread *t, uint64_t now, uint32_t around)
+{
+	uint64_t pending = t->rec->pending, since = now - t->events.end, between = now - t->events.inside;
+	struct single one = { .since = 0 };
+	bool first = true;
+
+	for (uint32_t i = 0; i < t->events.n_sums; i++) {
+		struct event_sum *s = &t->events.sums[i];
+		const struct cell *c = REF_POINTER(s->cell);
+		bool late = pending >> 32 == s->cell; /* its last hold is not booked yet */
+		uint64_t held = c->hold_total + (late ? (uint32_t)pending : 0);
+		uint32_t acquired = (uint32_t)c->acquired + (late && behind(c, t->rec->pending_acquired));
+		int64_t ticks = (int64_t)(held - s->held);
+		int32_t holds = (int32_t)(acquired - s->acquired);
+
+		if ((now <= t->events.end || since < (between - s->until) / 2) &&
+		    (ticks <= 0 || !is_around(t, s, around)))
+			continue;
+		s->until = between;
+		if (ticks <= 0 || (!s->contended && (uint64_t)ticks < since / SUM_LEAST_OTHER))
+			continue;
+		s->held = held;
+		s->acquired = acquired;
+		if (one.since != 0)
+			sum_write(t, one.sum, 1, one.ticks);
+		one = (struct single){ s, (uint64_t)ticks, 0 };
+		if (first && holds == 1 && around == 0)
+			one.since = since_when(t, s->cell, (uint64_t)ticks, now);
+		if (one.since == 0)
+			sum_write(t, s, holds > 0 ? (uint32_t)holds : 1, (uint64_t)ticks);
+		first = false;
+	}
+	if (one.since != 0)
+		single_write(t, &one);
 }
 
 void events_before_wait(struct thread *t, struct use use, uint64_t now)
@@ -329,6 +379,9 @@ void events_created(struct thread *t, const struct thread *created)
 
 void events_started(struct thread *t)
 {
+	/* between two lives of a record nothing ran */
+	t->events.inside += t->rec->start_ticks - t->events.end;
+	t->events.end = t->rec->start_ticks;
 	moment(t, &(struct event){ .begin = t->tid,
 				   .end = t->rec->start_ticks,
 				   .type = EVENT_START,

@@ -16,11 +16,11 @@ program = os.path.join(build, "tests/workloads/events")
 
 ALIGN, CHUNK_EVENTS, MAGIC = 4096, 9, 0x6B6E6863
 CHUNK, EVENT = struct.Struct("=IIQQIIIIQ16x"), struct.Struct("=QQIIIBBH")
-WAIT, HOLD, SUM, SIGNAL, POST, BARRIER, JOIN, CREATE, START, EXIT = range(1, 11)
+WAIT, HOLD, SUM, SIGNAL, POST, BARRIER, JOIN, CREATE, START, EXIT, PHASE = range(1, 12)
 Event = collections.namedtuple("Event", "begin end lock other stack type side flags")
 
 
-def record(directory, *command, options=(), status=0):
+def record(directory, *command, options=(), status=0, program=program):
     """The events of each thread, in their order, how many came before, and the bytes of all chunks."""
     r = subprocess.run([mutrace, "-o", directory, *options, program, *command], capture_output=True)
     assert r.returncode == status, (r.returncode, r.stderr)
@@ -95,6 +95,18 @@ def all_kinds(threads):
     assert max(b.begin for b in barriers) <= min(b.end for b in barriers)
 
 
+def short_lives(directory):
+    """Threads that live one after another, with two holds each: all are told, though records are reused."""
+    threads, _, _ = record(directory, "tasks", program=os.path.join(build, "tests/gain/more"))
+    every = [e for events in threads for e in events]
+    locks = {e.lock for e in every if e.type == WAIT}
+    mine = [e for e in every if e.lock in locks]
+    sums = [e.end & 0xFFFFFFFF for e in mine if e.type == SUM]
+    holds = sum(e.type == HOLD for e in mine)
+    assert 290 <= holds + sum(sums) <= 300, (holds, sums)
+    assert holds >= 250, "the only hold since the last event is told as it was"
+
+
 def main():
     with tempfile.TemporaryDirectory() as d:
         threads, before, _ = record(d + "/1")
@@ -103,6 +115,7 @@ def main():
         threads, _, _ = record(d + "/2", "kill", status=-9)
         all_kinds(threads)
 
+        short_lives(d + "/lives")
         threads, before, size = record(d + "/3", "many")
         assert before == [0, 0] and size > 65536, size
         for events in threads:
