@@ -171,7 +171,8 @@ static int take_wait(struct stream *s, const struct model_event *e)
 
 	if (!o)
 		return -ENOMEM;
-	if (e->flags & EVENT_TIMED_OUT || kind == 0)
+	o->timed_out = e->flags & EVENT_TIMED_OUT;
+	if (o->timed_out || kind == 0)
 		return 0;
 	if (kind == KIND_COND || kind == KIND_SEM)
 		o->type = OP_WAIT;

@@ -12,7 +12,8 @@
 #define SITE_PART 10         /* call sites with less than this part of its calls do not matter */
 #define ROUNDS_LEAST 10      /* acquisitions of a strand whose rounds can be told */
 #define END_SLACK_NS 2000000 /* from the end of the others to that of a thread that runs as long as they do */
-#define WORKER_LIFE 0.5      /* of the window */
+#define TOLD_SLEEPS 10       /* times as long a thread sleeps at least that is told to end */
+#define WORKER_LIFE 0.5      /* of the window, or of a life */
 #define MAIN_SLEEPS 0.6      /* of the window, in one go */
 #define MAIN_CPU 0.1
 
@@ -91,6 +92,32 @@ void trace_find_elastic(struct trace *t)
 	for (uint32_t i = 0; i < t->n_strands && others != 0 && all; i++)
 		t->strands[i].elastic = i != t->main && profiles[i].kind == profiles[last].kind;
 	free(profiles);
+}
+
+/* The thread slept for most of its life, up to its end. */
+static bool sleeps_to_end(const struct trace *t, const struct strand *s)
+{
+	const struct op *last = &t->ops[s->first + s->n - 1];
+	uint64_t slept = s->n > 1 && last->t0 > last[-1].t1 ? last->t0 - last[-1].t1 : 0;
+
+	return s->ended && s->cpu < MAIN_CPU && slept > END_SLACK_NS * TOLD_SLEEPS &&
+	       (double)slept > WORKER_LIFE * (double)(s->end - s->begin);
+}
+
+/*
+ * Threads that wait for a signal or for input, in calls that are not seen, until the others have done their work and tell them
+ * to end: such a thread sleeps, and its end is just when others begin to wait for it.
+ */
+void trace_find_told(struct trace *t)
+{
+	for (size_t i = 0; i < t->n_ops; i++) {
+		const struct op *o = &t->ops[i];
+		struct strand *s = o->type == OP_JOIN ? &t->strands[o->arg] : NULL;
+
+		if (s && s->end < o->t0 + END_SLACK_NS && o->t0 < s->end + END_SLACK_NS &&
+		    sleeps_to_end(t, s))
+			s->told = true;
+	}
 }
 
 /* The longest time for which a strand did nothing but run or sleep. */

@@ -57,6 +57,14 @@ static void hand_to_writer(struct sim *s, struct sim_lock *l, uint32_t lock)
 	sim_wake(s, writer, ACT_PROCEED);
 }
 
+/* Of a rwlock; others prefer nobody. */
+static unsigned int preference(const struct sim *s, uint32_t lock)
+{
+	const struct model_lock *m = &s->t->process->locks[lock];
+
+	return m->kind == KIND_RWLOCK ? m->type : RWLOCK_PREFER_READER;
+}
+
 static void release(struct sim *s, uint32_t actor, uint32_t lock)
 {
 	struct sim_lock *l = &s->locks[lock];
@@ -72,6 +80,10 @@ static void release(struct sim *s, uint32_t actor, uint32_t lock)
 		return;
 	}
 	l->owner = NOBODY;
+	if (preference(s, lock) != RWLOCK_PREFER_READER && l->writers_queue.first != NOBODY) {
+		hand_to_writer(s, l, lock);
+		return;
+	}
 	if (l->readers_queue.first == NOBODY) {
 		give_to_writer(s, l);
 		return;
@@ -131,9 +143,12 @@ static bool take_permit(struct sim *s, uint32_t actor, uint32_t lock)
 }
 
 /* False: it waits. */
-static bool acquire(struct sim *s, uint32_t actor, struct sim_lock *l, uint8_t side)
+static bool acquire(struct sim *s, uint32_t actor, uint32_t lock, uint8_t side)
 {
-	if (is_taken(l, side)) {
+	struct sim_lock *l = &s->locks[lock];
+
+	if (is_taken(l, side) || (side == SIDE_SHARED && l->writers_queue.first != NOBODY &&
+				  preference(s, lock) == RWLOCK_PREFER_WRITER_NONRECURSIVE)) {
 		if (side == SIDE_SHARED)
 			queue_put(s, &l->readers_queue, actor);
 		else
@@ -185,7 +200,7 @@ static bool take(struct sim *s, uint32_t actor, const struct op *o)
 	}
 	if (o->loose && is_taken(l, o->side) && put_off(s, actor))
 		return true;
-	if (!acquire(s, actor, l, o->side))
+	if (!acquire(s, actor, o->lock, o->side))
 		return false;
 	push(a, o->lock | (o->loose ? LOOSE : 0));
 	return true;
@@ -195,10 +210,9 @@ static bool take(struct sim *s, uint32_t actor, const struct op *o)
 static enum outcome pay(struct sim *s, uint32_t actor)
 {
 	struct actor *a = &s->actors[actor];
-	struct sim_lock *l = &s->locks[a->owed_lock];
 
 	if (!a->paying) {
-		if (!acquire(s, actor, l, a->owed_side))
+		if (!acquire(s, actor, a->owed_lock, a->owed_side))
 			return OUTCOME_WAITS;
 		push(a, a->owed_lock);
 		a->paying = true;
@@ -242,7 +256,9 @@ static bool barrier(struct sim *s, uint32_t actor, const struct op *o)
 
 static bool join(struct sim *s, uint32_t actor, uint32_t other)
 {
-	if (s->actors[other].done || (s->r->second && s->t->strands[other].elastic))
+	const struct strand *o = &s->t->strands[other];
+
+	if (s->actors[other].done || o->told || (s->r->second && o->elastic))
 		return true;
 	queue_put(s, &s->joiners[other], actor);
 	return false;

@@ -11,6 +11,7 @@
 #define ACTIVE_MOST 512 /* threads that wait at once and can be matched */
 #define LATENCIES_MOST 65536
 #define LATENCY_USUAL 50000 /* ns, where none was seen */
+#define POLL_PART 20        /* of a wait that was given up, for which a thread runs until it waits again */
 
 enum moment_type { WAIT_BEGINS, ARRIVED /* at a barrier */, SIGNALLED, RELEASED, WAIT_ENDS };
 
@@ -177,6 +178,31 @@ static int ns_compare(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
+/*
+ * A thread that waits with a time limit, looks around, and waits again, waits once: how often the limit passed depends on
+ * how long it took. So of such waits the last one counts, which a signal ended; those before it take no time.
+ */
+static void join_polls(struct trace *t, const struct strand *s)
+{
+	const struct op *last = NULL,
+			*next = NULL; /* the wait that goes on; the operation after the present one */
+	uint64_t ran = 0;
+
+	for (size_t i = s->first + s->n; i-- > s->first; next = &t->ops[i]) {
+		struct op *o = &t->ops[i];
+
+		ran += next && next->t0 > o->t1 ? next->t0 - o->t1 : 0;
+		if (o->type == OP_LOCK || o->type == OP_UNLOCK)
+			continue;
+		if (o->timed_out && last && o->lock == last->lock && ran <= (o->t1 - o->t0) / POLL_PART)
+			o->type = OP_NOTHING;
+		else if (o->type != OP_WAIT)
+			o = NULL;
+		last = o;
+		ran = 0;
+	}
+}
+
 int trace_match(struct trace *t)
 {
 	struct matching *m = calloc(1, sizeof(*m));
@@ -198,6 +224,8 @@ int trace_match(struct trace *t)
 		for (size_t i = 0; i < t->n_ops; i++)
 			if (t->ops[i].type == OP_WAIT && t->ops[i].arg == 0)
 				t->ops[i].type = OP_PAUSE;
+		for (size_t i = 0; i < t->n_strands; i++)
+			join_polls(t, &t->strands[i]);
 		r = 0;
 	}
 	free(m->moments);

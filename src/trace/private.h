@@ -10,6 +10,7 @@
 
 enum op_type {
 	OP_START,
+	OP_NOTHING,
 	OP_LOCK,
 	OP_UNLOCK,
 	OP_WAIT,   /* for a signal or a post */
@@ -39,6 +40,7 @@ struct op {
 	uint8_t type, side, loose; /* enum loose */
 	bool work;                 /* LOCK, MARK: it is progress */
 	bool tries;                /* LOCK: it goes another way if the lock is taken */
+	bool timed_out;            /* PAUSE: a wait that was given up */
 };
 
 struct strand {
@@ -51,6 +53,7 @@ struct strand {
 	bool created;  /* by an operation of another strand */
 	bool ended;    /* its thread ended before the process */
 	bool elastic;  /* only runs as long as the others do, perhaps */
+	bool told;     /* it slept until others told it to end: nobody waits for it */
 	bool worker;   /* its progress is throughput */
 	bool stuck;    /* its last wait had not ended */
 };
@@ -111,6 +114,7 @@ int trace_permits(struct trace *t);
 int trace_match(struct trace *t);
 /* kinds.c: which strands only run as long as the others; what is a server, and what its work is. */
 void trace_find_elastic(struct trace *t);
+void trace_find_told(struct trace *t);
 bool trace_is_server(const struct trace *t);
 bool trace_find_work(struct trace *t);
 /* The same as the user says it. False: there is none. */

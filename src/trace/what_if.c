@@ -212,6 +212,7 @@ static int run(struct what_if *w, const struct trace_work *work, struct trace_se
 		return 0;
 	} else {
 		trace_find_elastic(&w->t);
+		trace_find_told(&w->t);
 	}
 	r = check(w, ret);
 	for (size_t i = 0; i < n_sets && r == 0 && !ret->refused; i++) {

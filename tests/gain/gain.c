@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "include/mutrace.h"
 #include "kit.h"
@@ -182,40 +181,19 @@ static void server_run(void)
 		pthread_create(&t, NULL, server, NULL);
 	rest(1000);
 	printf("%d\n", atomic_load(&rounds));
-	fflush(stdout);
+	exit(0);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void *(*run)(void *);
-		int threads;
-	} cases[] = {
-		{ "offpath", offpath, 6 }, { "convoy", convoy, 6 }, { "nested", nested, 6 },
-		{ "apart", apart, 4 },     { "uneven", uneven, 4 }, { "readers", readers, 6 },
-		{ "idle", NULL, 0 },       { "cpu", cpu, 4 },       { "server", NULL, 0 },
+	static const struct a_case cases[] = {
+		{ "offpath", offpath, 6, NULL },   { "convoy", convoy, 6, NULL },
+		{ "nested", nested, 6, NULL },     { "apart", apart, 4, NULL },
+		{ "uneven", uneven, 4, NULL },     { "readers", readers, 6, NULL },
+		{ "idle", NULL, 0, idle_run },     { "cpu", cpu, 4, NULL },
+		{ "server", NULL, 0, server_run },
 	};
-	double begin;
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	for (int i = 2; i < argc; i++)
-		change(argv[i]);
 	pthread_barrier_init(&barrier, NULL, 4);
 	sem_init(&jobs, 0, 0);
-	begin = now();
-	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (strcmp(argv[1], cases[i].name) != 0)
-			continue;
-		if (cases[i].run)
-			threads(cases[i].threads, cases[i].run);
-		else if (strcmp(argv[1], "idle") == 0)
-			idle_run();
-		else
-			server_run();
-		if (strcmp(argv[1], "server") != 0)
-			printf("%.4f\n", now() - begin);
-		return 0;
-	}
-	return 99;
+	return RUN_CASE(cases, argc, argv);
 }

@@ -43,16 +43,21 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("other", "bursts", "A"), ("other", "logger", "AB"), ("other", "dining", "A"), ("other", "tail", "A"),
         ("other", "inherit", "A"), ("other", "along", "A"), ("other", "lengths", "A"),
         ("other", "hashing", "A"), ("other", "lopsided", "A"),
+        ("other", "polls", "A"), ("other", "writers", "A"), ("other", "stripes", "A"),
+        ("other", "commit", "A"), ("other", "relay", "A"),
         ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
         ("omp", "omp-critical", "A"), ("omp", "omp-loops", "A"),
         ("glib", "glib-queues", "A"), ("glib", "glib-pool", "A"))
 # compiled by this script, if that is possible
 EXTRA = {"cxx": "${CXX:-c++} -O2 -g -pthread %s.cc -o %s", "omp": "${CC:-cc} -O2 -g -fopenmp %s.c -o %s",
          "glib": "${CC:-cc} -O2 -g -pthread %s.c -o %s $(pkg-config --cflags --libs glib-2.0)"}
-OTHERS = ("barrier", "plain.mutex", "round_mutex", "r.filled", "r.emptied", "q.filled", "q.emptied")
+OTHERS = ("barrier", "plain.mutex", "round_mutex", "r.filled", "r.emptied", "q.filled", "q.emptied",
+          "results_mutex", "result", "written", "batons")
 SERVERS = ("server",)
-# the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time
-UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"))
+# the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time; of a lock
+# that nobody waits for only the code in it is slow
+UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"), ("commit", "no_hold"),
+         ("commit", "half_hold"))
 # a lock, and the least and the greatest part of the critical path that is in its holds
 PATHS = {"offpath": ("a", 0, .01), "convoy": ("a", .8, 1), "sequence": ("a", .7, 1), "pool": ("a", .6, .95)}
 # what is scarce is processors: the threads that are busy at once

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Shared by programs whose locks can really be changed (gain.c, more.c): two locks, how they are changed, and
- * how time is passed.
+ * Shared by programs whose locks can really be changed (gain.c, more.c, other.c): two locks, how they are
+ * changed, how time is passed, and the choice of a case.
  */
 #ifndef MUTRACE_TESTS_GAIN_KIT_H
 #define MUTRACE_TESTS_GAIN_KIT_H
@@ -9,8 +9,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 struct lock {
@@ -90,5 +92,59 @@ static inline void change(const char *text)
 	l->split = strcmp(text + 2, "split") == 0;
 	l->factor = l->split ? 1 : atof(text + 2);
 }
+
+/* Other locks that are A. */
+static inline void take(pthread_mutex_t *m)
+{
+	if (!a.split)
+		pthread_mutex_lock(m);
+}
+
+static inline void drop(pthread_mutex_t *m)
+{
+	if (!a.split)
+		pthread_mutex_unlock(m);
+}
+
+static inline void hold_shared(pthread_rwlock_t *l, bool write, double ms)
+{
+	if (!a.split && write)
+		pthread_rwlock_wrlock(l);
+	else if (!a.split)
+		pthread_rwlock_rdlock(l);
+	rest(ms * a.factor);
+	if (!a.split)
+		pthread_rwlock_unlock(l);
+}
+
+/* A case: what its threads do, or all of it. */
+struct a_case {
+	const char *name;
+	void *(*run)(void *);
+	int threads;
+	void (*all)(void);
+};
+
+/* PROGRAM CASE [LOCK=CHANGE]...: prints the seconds that it took. */
+static inline int run_case(const struct a_case *cases, size_t n, int argc, char **argv)
+{
+	double begin = now();
+
+	prctl(PR_SET_TIMERSLACK, 1);
+	for (int i = 2; i < argc; i++)
+		change(argv[i]);
+	for (size_t i = 0; argc > 1 && i < n; i++) {
+		if (strcmp(argv[1], cases[i].name) != 0)
+			continue;
+		if (cases[i].all)
+			cases[i].all();
+		else
+			threads(cases[i].threads, cases[i].run);
+		printf("%.4f\n", now() - begin);
+		return 0;
+	}
+	return 99;
+}
+#define RUN_CASE(cases, argc, argv) run_case(cases, sizeof(cases) / sizeof((cases)[0]), argc, argv)
 
 #endif

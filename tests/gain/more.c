@@ -7,7 +7,6 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <linux/futex.h>
 #include <unistd.h>
@@ -116,13 +115,7 @@ static void *mix(void *p)
 	for (int k = 0; k < 100; k++) {
 		bool writes = (k + (long)p) % 5 == 0;
 
-		if (!a.split && writes)
-			pthread_rwlock_wrlock(&rw_a);
-		else if (!a.split)
-			pthread_rwlock_rdlock(&rw_a);
-		rest((writes ? 4 : 2) * a.factor);
-		if (!a.split)
-			pthread_rwlock_unlock(&rw_a);
+		hold_shared(&rw_a, writes, writes ? 4 : 2);
 		rest(3);
 	}
 	return NULL;
@@ -323,11 +316,9 @@ static void *buckets(void *p)
 
 		x = x * 1103515245 + 12345;
 		slot = (x >> 16) % 10 < 6 ? 3 : (x >> 20) % SLOTS;
-		if (!a.split)
-			pthread_mutex_lock(&slots_a[slot]);
+		take(&slots_a[slot]);
 		rest(3 * a.factor);
-		if (!a.split)
-			pthread_mutex_unlock(&slots_a[slot]);
+		drop(&slots_a[slot]);
 		rest(4);
 	}
 	return NULL;
@@ -558,12 +549,11 @@ static void *again(void *p)
 	(void)p;
 	for (int k = 0; k < 50; k++) {
 		for (int i = 0; i < 2; i++) {
-			if (!a.split)
-				pthread_mutex_lock(&again_a);
+			take(&again_a);
 			rest(1.5 * a.factor);
 		}
-		for (int i = 0; i < 2 && !a.split; i++)
-			pthread_mutex_unlock(&again_a);
+		for (int i = 0; i < 2; i++)
+			drop(&again_a);
 		rest(6);
 	}
 	return NULL;
@@ -586,12 +576,7 @@ static void *spinning(void *p)
 
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void *(*run)(void *);
-		int threads;
-		void (*all)(void);
-	} cases[] = {
+	static const struct a_case cases[] = {
 		{ "bounded", bounded, 4, NULL },
 		{ "staged", staged, 5, NULL },
 		{ "mix", mix, 6, NULL },
@@ -619,27 +604,11 @@ int main(int argc, char **argv)
 		{ "again", again, 5, NULL },
 		{ "spinning", spinning, 2, NULL },
 	};
-	double begin;
-
-	prctl(PR_SET_TIMERSLACK, 1);
-	for (int i = 2; i < argc; i++)
-		change(argv[i]);
 	pthread_barrier_init(&barrier, NULL, 4);
 	sem_init(&permits_a, 0, 2);
 	pthread_spin_init(&spin_a, 0);
 	slots_a = malloc(SLOTS * sizeof(*slots_a));
 	for (int i = 0; i < SLOTS; i++)
 		pthread_mutex_init(&slots_a[i], NULL);
-	begin = now();
-	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (strcmp(argv[1], cases[i].name) != 0)
-			continue;
-		if (cases[i].all)
-			cases[i].all();
-		else
-			threads(cases[i].threads, cases[i].run);
-		printf("%.4f\n", now() - begin);
-		return 0;
-	}
-	return 99;
+	return RUN_CASE(cases, argc, argv);
 }

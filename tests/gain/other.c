@@ -5,9 +5,9 @@
  */
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <sys/prctl.h>
 
 #include "kit.h"
 
@@ -19,18 +19,6 @@ static pthread_barrier_t barrier;
 static pthread_mutex_t *slots_a, inherit_a;
 static sem_t binary_a, full, empty, second_full;
 static atomic_int left;
-
-static void take(pthread_mutex_t *m)
-{
-	if (!a.split)
-		pthread_mutex_lock(m);
-}
-
-static void drop(pthread_mutex_t *m)
-{
-	if (!a.split)
-		pthread_mutex_unlock(m);
-}
 
 /* Phases, after each of which one thread works for all. */
 static void *waves(void *p)
@@ -197,15 +185,8 @@ static void *upgrade(void *p)
 	for (int k = 0; k < 70; k++) {
 		bool writes = (k + (long)p) % 6 == 0;
 
-		for (int i = 0; i < 1 + writes; i++) {
-			if (!a.split && i == 0)
-				pthread_rwlock_rdlock(&rw_a);
-			else if (!a.split)
-				pthread_rwlock_wrlock(&rw_a);
-			rest((i == 0 ? 1.5 : 4) * a.factor);
-			if (!a.split)
-				pthread_rwlock_unlock(&rw_a);
-		}
+		for (int i = 0; i < 1 + writes; i++)
+			hold_shared(&rw_a, i != 0, i == 0 ? 1.5 : 4);
 		rest(4);
 	}
 	return NULL;
@@ -216,18 +197,10 @@ static void *reload(void *p)
 {
 	for (int k = 0; (long)p == 0 && k < 8; k++) {
 		rest(25);
-		if (!a.split)
-			pthread_rwlock_wrlock(&rw_a);
-		rest(30 * a.factor);
-		if (!a.split)
-			pthread_rwlock_unlock(&rw_a);
+		hold_shared(&rw_a, true, 30);
 	}
 	for (int k = 0; (long)p > 0 && k < 100; k++) {
-		if (!a.split)
-			pthread_rwlock_rdlock(&rw_a);
-		rest(1 * a.factor);
-		if (!a.split)
-			pthread_rwlock_unlock(&rw_a);
+		hold_shared(&rw_a, false, 1);
 		rest(3);
 	}
 	return NULL;
@@ -386,14 +359,160 @@ static void *lopsided(void *p)
 	return NULL;
 }
 
+/* A thread collects results, with a time limit that often passes; another one waits for a signal. */
+static pthread_mutex_t results_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t result = PTHREAD_COND_INITIALIZER;
+static int results;
+
+static void *producer(void *p)
+{
+	(void)p;
+	for (int k = 0; k < 6; k++) {
+		in_lock(&a, 30);
+		rest(20);
+		pthread_mutex_lock(&results_mutex);
+		results++;
+		pthread_cond_signal(&result);
+		pthread_mutex_unlock(&results_mutex);
+	}
+	return NULL;
+}
+
+static void *for_signal(void *signals)
+{
+	int got;
+
+	sigwait(signals, &got);
+	return NULL;
+}
+
+static void *collector(void *p)
+{
+	(void)p;
+	pthread_mutex_lock(&results_mutex);
+	for (int seen = 0; seen < 18; seen++)
+		while (results <= seen) {
+			struct timespec until;
+
+			clock_gettime(CLOCK_REALTIME, &until);
+			until.tv_nsec += 10000000;
+			until.tv_sec += until.tv_nsec / 1000000000;
+			until.tv_nsec %= 1000000000;
+			pthread_cond_timedwait(&result, &results_mutex, &until);
+		}
+	pthread_mutex_unlock(&results_mutex);
+	return NULL;
+}
+
+static void polls_run(void)
+{
+	pthread_t t[5];
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	pthread_create(&t[3], NULL, collector, NULL);
+	pthread_create(&t[4], NULL, for_signal, &signals);
+	for (int i = 0; i < 3; i++)
+		pthread_create(&t[i], NULL, producer, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	pthread_kill(t[4], SIGUSR1);
+	pthread_join(t[4], NULL);
+}
+
+/* A rwlock that prefers writers. */
+static pthread_rwlock_t writers_a = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+
+static void *writers(void *p)
+{
+	for (int k = 0; k < 60; k++) {
+		hold_shared(&writers_a, (long)p < 2, (long)p < 2 ? 2 : 3);
+		rest((long)p < 2 ? 7 : 4);
+	}
+	return NULL;
+}
+
+/* A table of stripes; now and then one thread needs all of them. */
+static void *stripes(void *p)
+{
+	for (int k = 0; k < 80; k++) {
+		bool all = (long)p == 0 && k % 10 == 9;
+		int first = all ? 0 : (int)((long)p * 3 + k * 5) % NODES, n = all ? NODES : 1;
+
+		for (int i = first; i < first + n; i++)
+			take(&slots_a[i]);
+		rest((all ? 20 : 2) * a.factor);
+		for (int i = first + n; i-- > first;)
+			drop(&slots_a[i]);
+		rest(4);
+	}
+	return NULL;
+}
+
+/* The first to come writes for all that have come, with A held; later ones are the next group. */
+static pthread_cond_t written = PTHREAD_COND_INITIALIZER;
+static int appended, flushed;
+static bool flushing;
+
+static void *commit(void *p)
+{
+	for (int k = 0; k < 60; k++) {
+		int mine;
+
+		in_lock(&b, 1);
+		pthread_mutex_lock(&results_mutex);
+		mine = ++appended;
+		while (flushed < mine && flushing)
+			pthread_cond_wait(&written, &results_mutex);
+		if (flushed < mine) {
+			int until = appended;
+
+			flushing = true;
+			pthread_mutex_unlock(&results_mutex);
+			in_lock(&a, 4);
+			pthread_mutex_lock(&results_mutex);
+			flushed = until;
+			flushing = false;
+			pthread_cond_broadcast(&written);
+		}
+		pthread_mutex_unlock(&results_mutex);
+		rest(3 + (double)((long)p % 2));
+	}
+	return NULL;
+}
+
+/* A baton goes round; who has it needs A, which others use without one. */
+static sem_t batons[3];
+
+static void *relay(void *p)
+{
+	long i = (long)p;
+
+	for (int k = 0; i < 3 && k < 40; k++) {
+		sem_wait(&batons[i]);
+		rest(1);
+		in_lock(&a, 2);
+		sem_post(&batons[(i + 1) % 3]);
+	}
+	for (int k = 0; i >= 3 && k < 60; k++) {
+		in_lock(&a, 2);
+		rest(5);
+	}
+	return NULL;
+}
+
+static void relay_run(void)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		sem_init(&batons[i], 0, i == 0);
+	threads(5, relay);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		void *(*run)(void *);
-		int threads;
-		void (*all)(void);
-	} cases[] = {
+	static const struct a_case cases[] = {
 		{ "waves", waves, 4, NULL },       { "chain", chain, 5, NULL },
 		{ "binary", binary, 4, NULL },     { "steal", NULL, 0, steal_run },
 		{ "stages", stages, 4, NULL },     { "buffered", buffered, 4, NULL },
@@ -403,14 +522,12 @@ int main(int argc, char **argv)
 		{ "dining", dining, 5, NULL },     { "tail", tail, 5, NULL },
 		{ "inherit", inherit, 4, NULL },   { "along", NULL, 0, along_run },
 		{ "lengths", uneven, 5, NULL },    { "hashing", hashing, 2, NULL },
-		{ "lopsided", lopsided, 2, NULL },
+		{ "lopsided", lopsided, 2, NULL }, { "polls", NULL, 0, polls_run },
+		{ "writers", writers, 5, NULL },   { "stripes", stripes, 5, NULL },
+		{ "commit", commit, 5, NULL },     { "relay", NULL, 0, relay_run },
 	};
 	pthread_mutexattr_t attr;
-	double begin;
 
-	prctl(PR_SET_TIMERSLACK, 1);
-	for (int i = 2; i < argc; i++)
-		change(argv[i]);
 	pthread_barrier_init(&barrier, NULL, 4);
 	sem_init(&binary_a, 0, 1);
 	sem_init(&empty, 0, 4);
@@ -423,16 +540,5 @@ int main(int argc, char **argv)
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
 	pthread_mutex_init(&inherit_a, &attr);
-	begin = now();
-	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
-		if (strcmp(argv[1], cases[i].name) != 0)
-			continue;
-		if (cases[i].all)
-			cases[i].all();
-		else
-			threads(cases[i].threads, cases[i].run);
-		printf("%.4f\n", now() - begin);
-		return 0;
-	}
-	return 99;
+	return RUN_CASE(cases, argc, argv);
 }
