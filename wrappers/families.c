@@ -3,28 +3,37 @@
  * Locks of other libraries: GLib, Qt, the OpenMP runtimes, the C++ library and others. Their functions are redirected in the
  * objects that are loaded, at start and after others were loaded. dlopen() is left by a jump, so the first call of
  * dlsym(), dlopen() or pthread_create() after it looks. A thread that looks holds no lock of the recorder.
+ *
+ * In libmatrace-all.so too, there OpenMP's only (watch_openmp.c): the others' waits are futex calls by syscall().
  */
 #include "wrappers/families.h"
 
 #include <errno.h>
 #include <sched.h>
 
+#ifndef MATRACE
 #include "inject/marks.h"
+#endif
 #include "inject/redirect.h"
 #include "src/record/recorder.h"
+#ifdef MATRACE
+#include "src/session/watched.h"
+#else
 #include "wrappers/marks.h"
+#endif
 #include "wrappers/real.h"
 
 struct families families;
 bool families_stale;
 
 #define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0, NULL },
-static struct redirect glib[] = {
-#define GLIB(type, name, parameters) REDIRECT(name, #name)
-#include "wrappers/families.def"
-};
 static struct redirect openmp[] = {
 #define OPENMP(type, name, parameters) REDIRECT(name, #name)
+#include "wrappers/families.def"
+};
+#ifndef MATRACE
+static struct redirect glib[] = {
+#define GLIB(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
 };
 static struct redirect cxx[] = {
@@ -47,19 +56,22 @@ static struct redirect libcxx[] = {
 #define LIBCXX(type, name, symbol, parameters) REDIRECT(name, symbol)
 #include "wrappers/families.def"
 };
+#endif
 
 #define LIBRARY(list, ...) \
 	{ \
 		{ __VA_ARGS__ }, list, sizeof(list) / sizeof((list)[0]), false, false \
 	}
 static struct redirect_library libraries[] = {
-	LIBRARY(glib, "libglib-2.0.so"),
 	LIBRARY(openmp, "libgomp", "libomp.so", "libiomp5.so"),
+#ifndef MATRACE
+	LIBRARY(glib, "libglib-2.0.so"),
 	LIBRARY(cxx, "libstdc++.so", "libc++abi.so"),
 	LIBRARY(qt, "libQt5Core.so", "libQt6Core.so"),
 	LIBRARY(absl, "libabsl_synchronization.so"),
 	LIBRARY(tbb, "libtbb.so"),
 	LIBRARY(libcxx, "libc++.so"),
+#endif
 	{ .given = true }, /* the C library, in a process that we came into later */
 };
 #define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
@@ -71,6 +83,10 @@ static void look(void)
 {
 	int saved = errno;
 
+#ifdef MATRACE
+	if (!(recorder.config.watch >> WATCH_CLASS_locks & 1))
+		return;
+#endif
 	if (recorder.state != RECORDER_ON || recorder.confined ||
 	    __atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
 		return;
@@ -79,7 +95,9 @@ static void look(void)
 	if (__atomic_load_n(&recorder.state, __ATOMIC_SEQ_CST) == RECORDER_ON &&
 	    !redirect_scan(libraries, n_libraries, REAL(dl_iterate_phdr)))
 		families_changing();
+#ifndef MATRACE
 	marks_fill(mutrace_name, mutrace_phase, REAL(dl_iterate_phdr));
+#endif
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 	errno = saved;
 }

@@ -2,7 +2,8 @@
 /*
  * The C library's own locks: its four functions that wait and wake are ours (inject/lowlock.h). They do what the
  * library's do, by system calls of our own, and record it. pthread's mutexes come here, too, when they wait: they are
- * passed by, for their wrapper records them. But the loader's mutexes have no wrapper.
+ * passed by, for their wrapper records them. But the loader's mutexes have no wrapper. In libmutrace.so and, for waits
+ * of realtime threads, in libmatrace-all.so.
  *
  * They may be called anywhere: inside malloc(), in a signal handler, between fork()'s handlers.
  */
@@ -15,8 +16,13 @@
 #include <sys/single_threaded.h>
 
 #include "inject/lowlock.h"
+#ifndef MATRACE
 #include "src/record/lowlock.h"
+#endif
 #include "src/record/raw.h"
+#ifdef MATRACE
+#include "src/record/watch.h"
+#endif
 #include "wrappers/defined.h"
 #include "wrappers/real.h"
 
@@ -39,6 +45,33 @@ static void wait_for(uint32_t *word, int operation)
 	}
 }
 
+/* The place on the stack, and the caller. */
+#define FROM (uintptr_t) __builtin_frame_address(0), SITE_HERE
+
+#ifdef MATRACE
+/* pthread's mutexes have told of their waits when they come to the functions for locks that may be shared. */
+static void waits(uint32_t *word, int operation, bool told, uintptr_t here, struct site site)
+{
+	struct thread *t = thread_self;
+	struct watch w;
+	bool begun = false;
+
+	(void)here;
+	if (t->mode != MODE_OFF && t->plain == NULL && !t->busy)
+		begun = told ? watch_begin(&w, WATCHED_libc_lock, site, 0, 0)
+			     : watch_wait_begin(&w, WATCHED_libc_lock, site);
+	wait_for(word, operation);
+	if (begun)
+		watch_end(&w);
+}
+
+static void wakes(uint32_t *word, int operation, uintptr_t here, struct site site)
+{
+	(void)here;
+	(void)site;
+	raw_futex(word, operation, 1, NULL);
+}
+#else
 static COLD void wait_recorded(struct thread *t, uint32_t *word, int operation, struct site site)
 {
 	struct lowlock_wait w;
@@ -71,45 +104,51 @@ static inline struct thread *enter(uintptr_t here)
 	return t->mode == MODE_OFF || lowlock_silent(t, here) ? NULL : t;
 }
 
-#define HERE ((uintptr_t)__builtin_frame_address(0))
+static inline void waits(uint32_t *word, int operation, bool told, uintptr_t here, struct site site)
+{
+	struct thread *t = enter(here);
+
+	(void)told;
+	if (t != NULL)
+		wait_recorded(t, word, operation, site);
+	else
+		wait_for(word, operation);
+}
+
+static inline void wakes(uint32_t *word, int operation, uintptr_t here, struct site site)
+{
+	struct thread *t = enter(here);
+
+	if (t != NULL && !lowlock_no_news(t, word))
+		wake_recorded(t, word, operation, site);
+	else
+		raw_futex(word, operation, 1, NULL);
+}
+#endif
 
 static void ours_wait_private(uint32_t *word)
 {
-	struct thread *t = enter(HERE);
-
-	if (t != NULL)
-		wait_recorded(t, word, FUTEX_WAIT_PRIVATE, SITE_HERE);
-	else
-		wait_for(word, FUTEX_WAIT_PRIVATE);
+	waits(word, FUTEX_WAIT_PRIVATE, false, FROM);
 }
 
 static void ours_wake_private(uint32_t *word)
 {
-	struct thread *t = enter(HERE);
-
-	if (t != NULL && !lowlock_no_news(t, word))
-		wake_recorded(t, word, FUTEX_WAKE_PRIVATE, SITE_HERE);
-	else
-		raw_futex(word, FUTEX_WAKE_PRIVATE, 1, NULL);
+	wakes(word, FUTEX_WAKE_PRIVATE, FROM);
 }
 
 /* shared: 0, or FUTEX_PRIVATE_FLAG of a lock that processes share. */
 static void ours_wait(uint32_t *word, int shared)
 {
-	struct thread *t = shared == 0 ? enter(HERE) : NULL;
-
-	if (t != NULL)
-		wait_recorded(t, word, FUTEX_WAIT_PRIVATE, SITE_HERE);
+	if (shared == 0)
+		waits(word, FUTEX_WAIT_PRIVATE, true, FROM);
 	else
 		wait_for(word, FUTEX_WAIT_PRIVATE ^ shared);
 }
 
 static void ours_wake(uint32_t *word, int shared)
 {
-	struct thread *t = shared == 0 ? enter(HERE) : NULL;
-
-	if (t != NULL && !lowlock_no_news(t, word))
-		wake_recorded(t, word, FUTEX_WAKE_PRIVATE, SITE_HERE);
+	if (shared == 0)
+		wakes(word, FUTEX_WAKE_PRIVATE, FROM);
 	else
 		raw_futex(word, FUTEX_WAKE_PRIVATE ^ shared, 1, NULL);
 }
@@ -163,7 +202,9 @@ void lowlocks_start(void)
 {
 	int saved = errno;
 
+#ifndef MATRACE
 	lowlock_start();
+#endif
 	recorder.libc_locks = (uint8_t)patch();
 	recorder.header->libc_locks = recorder.libc_locks;
 	errno = saved;

@@ -15,12 +15,7 @@
 
 #include "src/record/modules.h"
 #include "src/record/recorder.h"
-#ifndef MATRACE
 #include "wrappers/families.h"
-#else
-#define families_look()
-#define families_changing()
-#endif
 #include "wrappers/real.h"
 
 EXPORT int dl_iterate_phdr(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data)

@@ -5,11 +5,9 @@
 #include "wrappers/keys.h"
 #include "wrappers/real.h"
 #include "wrappers/thread.h"
+#include "wrappers/families.h"
 #ifdef MATRACE
 #include "src/record/watch.h"
-#define families_look()
-#else
-#include "wrappers/families.h"
 #endif
 
 static void ended(void *thread)

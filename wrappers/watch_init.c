@@ -5,7 +5,9 @@
 #include "include/matrace.h"
 #include "src/record/byhand.h"
 #include "src/record/watch.h"
+#include "wrappers/families.h"
 #include "wrappers/keys.h"
+#include "wrappers/lowlock.h"
 #include "wrappers/real.h"
 #include "wrappers/watch_new.h"
 
@@ -19,6 +21,10 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 	if (recorder.state == RECORDER_ON) {
 		keys_setup();
 		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+		if (recorder.config.watch >> WATCH_CLASS_locks & 1) {
+			families_start();
+			lowlocks_start();
+		}
 	}
 	byhand_start();
 }

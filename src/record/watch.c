@@ -254,6 +254,24 @@ static bool only_frees(enum watched function)
 	       (function >= WATCHED__ZdlPv && function <= WATCHED__ZdaPvSt11align_val_tRKSt9nothrow_t);
 }
 
+/* slot: where the call's return address stands. NULL: there is no room for it. */
+static struct alloc_site *begin(struct watch *w, struct thread *t, enum watched function, struct site site,
+				uintptr_t slot)
+{
+	struct alloc_site *s;
+
+	uint8_t busy = busy_enter(t);
+	s = site_use(t, function, stacks_capture(t, site));
+	busy_leave(t, busy);
+	if (s == NULL)
+		return NULL;
+	s->count++; /* now: it may never return */
+	*w = (struct watch){ .thread = t, .site = s, .outer = t->watch_slot };
+	t->watch_slot = slot;
+	w->start = clock_now();
+	return s;
+}
+
 bool watch_begin(struct watch *w, enum watched function, struct site site, uint64_t bytes, uint32_t frees)
 {
 	uintptr_t slot = site.slot != NULL ? (uintptr_t)site.slot : (uintptr_t)__builtin_frame_address(0);
@@ -279,19 +297,23 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 		errno = saved;
 		return false;
 	}
-	uint8_t busy = busy_enter(t);
-	s = site_use(t, function, stacks_capture(t, site));
-	busy_leave(t, busy);
+	s = begin(w, t, function, site, slot);
 	errno = saved;
 	if (s == NULL)
 		return false;
-	s->count++; /* now: it may never return */
 	s->bytes += bytes;
 	s->frees += frees;
-	*w = (struct watch){ .thread = t, .site = s, .outer = t->watch_slot };
-	t->watch_slot = slot;
-	w->start = clock_now();
 	return true;
+}
+
+bool watch_wait_begin(struct watch *w, enum watched function, struct site site)
+{
+	int saved = errno;
+	bool begun = watch_wanted(WATCH_CLASS_locks) && !too_early() &&
+		     begin(w, thread_self, function, site, (uintptr_t)site.slot) != NULL;
+
+	errno = saved;
+	return begun;
 }
 
 void watch_end(struct watch *w)

@@ -23,6 +23,8 @@ struct watch {
 /* Before the original. True: this call is to be recorded, and is counted. bytes, frees: how much it asks for
  * and gives back. errno stays. */
 bool watch_begin(struct watch *w, enum watched function, struct site site, uint64_t bytes, uint32_t frees);
+/* The same for a wait that is told also inside of a watched call, as of an arena's lock in malloc(). */
+bool watch_wait_begin(struct watch *w, enum watched function, struct site site);
 /* After it, with the result kept by the caller. errno stays. */
 void watch_end(struct watch *w);
 /* For calls whose original only has to be timed if it blocks: counted when it is known that it does. */

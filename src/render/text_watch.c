@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/render/text.h"
+#include "src/session/watched.h"
 
 #define MAX_USUAL 25
 #define WIDE 120 /* narrower, the stack has a line of its own */
@@ -113,6 +114,8 @@ void text_watch(const struct text_out *t, const struct report_process *e)
 	if (e->suppressed_calls)
 		text_line(t, "%s call%s suppressed.", number_count(number, e->suppressed_calls),
 			  e->suppressed_calls == 1 ? " was" : "s were");
+	if (e->first->config.watch >> WATCH_CLASS_locks & 1)
+		text_libc_unseen(t, e);
 	text_losses(t, e);
 }
 

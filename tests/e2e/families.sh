@@ -122,6 +122,16 @@ openmp() {
 	check_json "$work/json" 'lock("bank")["contended"] == 200'
 	expect 0 "$mutrace" --json="$work/json" ./openmp lock
 	check_json "$work/json" 'lock("lock")["contended"] == 200'
+	while read -r what called; do
+		expect 0 "${MATRACE:-$top_builddir/matrace}" --also=locks --rt-threads=openmp --json="$work/json" \
+			./openmp $what
+		check_json "$work/json" \
+			"sum(a['count'] for a in p['allocations'] if a['function'] == '$called') == 200"
+	done <<-END
+		critical OpenMP critical
+		lock omp_set_lock
+		ordered OpenMP ordered
+	END
 	expect 0 "$mutrace" --json="$work/json" ./openmp ordered
 	regions="[l for l in p['locks'] if (l['kind'], l['made_by']) == ('mutex', 'openmp')]"
 	check_json "$work/json" \

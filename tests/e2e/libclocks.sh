@@ -56,6 +56,15 @@ holds path FILE /dev/null 'flock_hold holder' 'putc mixed_wait waiter' FLOCK MIX
 check_json "$work/json" "p['locks'][0]['identity'] == 'FILE:/dev/null'"
 holds standard FILE stdout 'flock_hold holder' 'putc mixed_wait waiter' FLOCK MIXED
 
+# Those of a realtime thread are told by matrace, beside the call that they are in.
+waited="[(a['function'], a['count'], functions(a['stack'])[-1]) for a in p['allocations']]"
+for load in arena stdio loader; do
+	expect 0 "${MATRACE:-$top_builddir/matrace}" --also=locks --rt-threads=libclocks --json="$work/json" \
+		"$run" $load
+	check_json "$work/json" \
+		"sum(n for f, n, last in $waited if f == 'lock of the C library' and last == 'waiter') == 200"
+done
+
 # All that a pthread mutex does down there is counted once.
 expect 0 "$mutrace" --json="$work/json" "$run" mutex
 check_json "$work/json" "len(p['locks']) == 1 and lock('mutex')['contended'] == 200" \
