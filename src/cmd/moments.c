@@ -172,6 +172,7 @@ __attribute__((noreturn)) static void child(const struct moments *m, const struc
 	clock_gettime(CLOCK_REALTIME, &now);
 	report.all = true;
 	report.progress_fd = -1;
+	report.debuginfod_seconds = 0; /* the moment would be over */
 	render.report = &report;
 	render.wrap = 0;
 	inspect_run((pid_t)w->pid, NULL, &report, &i, error);

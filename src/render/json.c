@@ -409,6 +409,7 @@ static int document(FILE *out, const struct report *r, json_t **ret)
 	for (size_t i = 0; i < r->n_processes && json_out_error(j) == 0; i++)
 		process(j, &r->processes[i]);
 	json_close(j);
+	json_emit(j, "nameless", json_nameless(j, r));
 	missing(j, r->model);
 	outside(j, r->model);
 	unseen(j, r->model);

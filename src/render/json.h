@@ -47,6 +47,9 @@ void json_path(struct json_out *j, const struct report_process *e);
 void json_events(struct json_out *j, const struct report_process *e);
 void json_longest(struct json_out *j, const struct report_process *e);
 
+/* missing.c: the files that have no names for places in the report; an empty array if there are none */
+json_t *json_nameless(struct json_out *j, const struct report *r);
+
 /* The members of a process but for its locks and conditions, into the present object. */
 void json_process_head(struct json_out *j, const struct report_process *e);
 

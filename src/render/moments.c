@@ -5,6 +5,7 @@
  */
 #include "src/render/moments.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,6 +27,25 @@ static uint64_t count_of(const json_t *o, const char *key)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+/* The name that the report has for the lock at an address: the wait had ended when it was looked at. NULL: none, or several
+ * locks were there one after another. */
+static const char *name_at(const struct report_process *e, const char *address)
+{
+	uint64_t at = strtoull(address, NULL, 16);
+	const struct report_row *found = NULL;
+
+	for (size_t i = 0; i < e->n_processes; i++)
+		for (uint32_t k = 0; k < e->processes[i]->n_locks; k++) {
+			const struct report_row *row =
+				e->processes[i]->locks[k].address == at ? report_row_of(e, i, k) : NULL;
+
+			if (row && found && row != found)
+				return NULL;
+			found = row ? row : found;
+		}
+	return found ? found->label : NULL;
+}
+
 /* Reads one if it is of a process. */
 static bool moment_of(const struct report_process *e, const char *text, struct moment *ret)
 {
@@ -40,8 +60,12 @@ static bool moment_of(const struct report_process *e, const char *text, struct m
 		.tid = (unsigned int)count_of(o, "tid"),
 		.deadlock = json_is_true(json_object_get(o, "deadlock")),
 	};
-	if (!ret->lock)
-		ret->lock = json_string_value(json_object_get(o, "address"));
+	if (!ret->lock) {
+		const char *address = json_string_value(json_object_get(o, "address"));
+
+		ret->lock = address ? name_at(e, address) : NULL;
+		ret->lock = ret->lock ? ret->lock : address;
+	}
 	if (ret->lock && count_of(o, "pid") == e->pid)
 		return true;
 	json_decref(o);

@@ -70,7 +70,7 @@ void text_gain_line(const struct text_out *t, const struct report_process *e, co
 void text_path(const struct text_out *t, const struct report_process *e);
 /* text_events.c */
 void text_window(const struct text_out *t, const struct report_process *e);
-/* text_missing.c: which files gave no names, and where names would come from. */
+/* missing.c: which files gave no names, and where names would come from. */
 void text_missing(const struct text_out *t, const struct report *r);
 void text_longest(const struct text_out *t, const struct report_process *e);
 

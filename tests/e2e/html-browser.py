@@ -5,6 +5,7 @@ dark, print, narrow. No error may be in the console, and nothing may be requeste
 selenium."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def pages(work):
 
     many = os.path.join(WORKLOADS, "html-many")
     mutrace("-o", "few", "--per-instance", "--html=few.html", many, "40", "3")
+    mutrace("--html=moment.html", "--when-waiting=100:touch go", os.path.join(WORKLOADS, "hang"), "go")
     mutrace("-o", "many", "--per-instance", "--html=many.html", many, "1000", "3")
     mutrace("-o", "other", os.path.join(WORKLOADS, "truth"))
     mutrace("diff", "--html=diff.html", "other", "few")
@@ -95,7 +97,7 @@ class Browser:
 
 def rows(b):
     return b.js("""return [...document.querySelectorAll('#lock-rows tr[data-at]')]
-        .map(r => r.cells[0].innerText)""")
+        .map(r => r.title.split('\\n')[0])""")
 
 
 def chosen(b):
@@ -120,7 +122,8 @@ def test_frame(b):
 
 def test_table(b):
     first = rows(b)[0]
-    assert chosen(b) == "mutex " + first, (chosen(b), first) # a mutex is not called one in the table
+    assert chosen(b) == first, (chosen(b), first)
+    assert b.js("return document.querySelector('#lock-rows th').innerText").startswith("in ")
     b.click("#sort-name")
     names = rows(b)
     assert b.js("return $('sort-name').parentNode.getAttribute('aria-sort')") == "ascending"
@@ -210,6 +213,44 @@ def test_timeline(b):
     b.click("#tab-waiters")
 
 
+def test_longest(b):
+    """Each of the longest waits has its time of day, and leads to itself in the time line."""
+    b.click("#tab-waits")
+    first = b.js("return document.querySelector('.longest tbody tr').innerText")
+    assert re.match(r"\d\d:\d\d:\d\d\.\d{3}\s", first), first
+    assert b.js("return document.querySelectorAll('.longest tbody tr').length === P.longest_waits.length")
+    b.js("document.querySelector('.longest button').focus()")
+    b.keys(Keys.ENTER)
+    assert b.js("return low.timeline && table.selected.id === P.longest_waits[0].lock")
+    assert b.js("""const w = P.longest_waits[0];
+        return line.from <= w.start_ns && w.start_ns + w.wait_ns <= line.to""")
+    b.click("#tab-waiters")
+    b.click("#tab-threads")
+
+
+def test_moments(b, path):
+    """The moments that were kept, with all threads; and which part of the run was recorded."""
+    b.open(path)
+    b.js("P.window = { begin_ns: 1e7 }; head_show()")
+    assert "Recorded from 10.0\u00a0ms on" in b.js("return document.querySelector('#head .sub').innerText")
+    b.js("$('tab-moments').focus()")
+    b.click("#tab-moments")
+    said = b.js("return document.querySelector('#side .cards li').innerText")
+    assert re.search(r"\d\d:\d\d:\d\d\.\d{3} .* had waited .* for ", said), said
+    b.click("#side summary")
+    n = b.js("return P.moments[0].hang.threads.length")
+    assert n > 1 and b.js("return document.querySelectorAll('#side details li').length") == n
+
+
+def test_fit(b):
+    """Names are shortened from the inside: what differs stays."""
+    for name, length, short in (("Dict::add (libpoppler.so.126+0x1f)", 24, "Dict::add (\u2026+0x1f)"),
+                                ("QThreadPoolPrivate::start", 16, "QThreadP\u2026::start"),
+                                ("memcached+0x19a55", 12, "mem\u2026+0x19a55"), ("short", 5, "short"),
+                                ("f (\u2026+0x1234567) < main", 12, "f (\u2026\u2026 < main")):
+        assert b.js("return fit(arguments[0], arguments[1])", name, length) == short, name
+
+
 def test_tab_order(b, path):
     """The Tab key leads through all panels in the order of the page, and what has the focus shows it."""
     b.open(path)
@@ -288,9 +329,12 @@ def main():
             test_table(b)
             test_icicle(b)
             test_timeline(b)
+            test_longest(b)
+            test_fit(b)
             test_tab_order(b, few)
             test_looks(b, few)
             test_many(b, os.path.join(work, "many.html"))
+            test_moments(b, os.path.join(work, "moment.html"))
             test_diff(b, os.path.join(work, "diff.html"))
             b.check_quiet()
         finally:

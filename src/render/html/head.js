@@ -47,7 +47,8 @@ function verdict() {
 	];
 	const holder = lock.holders.find(g => g.stack >= 0);
 
-	if (holder) words.push(' because ', el('i', {}, short_name(frames(holder.stack)[0])), ' held it');
+	if (holder && holder.blocked_ns > lock.cost_ns / 10)
+		words.push(' because ', el('i', {}, short_name(frames(holder.stack)[0])), ' held it');
 	words.push('.');
 	return words;
 }
@@ -105,6 +106,36 @@ function gain_verdict() {
 	return w.locks.length ? ['Fixing no single lock would make it much faster.'] : [];
 }
 
+/* By --after and --for, or --since and --until. */
+function window_words() {
+	const w = P.window,
+		until = w && w.end_ns ? ' to ' + time(w.end_ns) : ' on';
+
+	if (!w) return '';
+	return (
+		(w.by_events ? ' By its events, only from ' : ' Recorded from ') +
+		(w.begin_ns ? time(w.begin_ns) : '0 s') +
+		until +
+		' after the start.'
+	);
+}
+
+/* Places that are mere offsets, and what would give them names. */
+function nameless_words() {
+	const list = (D.nameless || []).slice(0, 3),
+		packages = list.map(n => n.package).filter(Boolean);
+
+	if (!list.length) return '';
+	return (
+		' ' +
+		list.map(n => base_name(n.module)).join(', ') +
+		(D.nameless.length > 3 ? ' and ' + (D.nameless.length - 3) + ' more' : '') +
+		' gave no names, being stripped: ' +
+		(packages.length ? 'install ' + packages.join(' ') + ', or use' : 'use') +
+		' mutrace report --debuginfod.'
+	);
+}
+
 function facts() {
 	const ran =
 		base_name(P.program) +
@@ -130,7 +161,8 @@ function facts() {
 		' thread time waited, in ' +
 		count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) +
 		(unknown ? ' acquisitions.' : ' of ' + count(acquired) + ' acquisitions.') +
-		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '')
+		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '') +
+		window_words()
 	);
 }
 
@@ -237,7 +269,7 @@ function head_show() {
 			{},
 			el('h1', {}, compared || verdict()),
 			gain.length ? el('p.gain', {}, gain) : '',
-			el('p.sub', {}, facts())
+			el('p.sub', {}, facts(), nameless_words())
 		),
 		meta(),
 		...time_bar()

@@ -77,6 +77,7 @@ static int html_render(FILE *out, const struct report *r, const struct render_op
 		for (size_t i = 0; i < r->n_processes && json_out_error(p->json) == 0; i++)
 			process(p, &r->processes[i]);
 		html_run_end(p);
+		html_page_member(p, "nameless", json_nameless(p->json, r));
 		status = html_page_write(p, out, text);
 	}
 	free(text);

@@ -21,7 +21,8 @@ function made_words(lock) {
 /* The parts of the wait: held by somebody, handed over, not known. */
 function parts_words(lock) {
 	const blocked = sum(lock, 'blocked_ns'),
-		handoff = sum(lock, 'handoff_ns');
+		handoff = sum(lock, 'handoff_ns'),
+		unknown = sum(lock, 'unknown_ns');
 
 	if (!lock.cost_ns || !is_lock(lock)) return '';
 	return (
@@ -29,6 +30,7 @@ function parts_words(lock) {
 		share(blocked, lock.cost_ns) +
 		', nobody for ' +
 		share(handoff, lock.cost_ns) +
+		(unknown > lock.cost_ns / 100 ? '; for ' + share(unknown, lock.cost_ns) + ' it is not known' : '') +
 		'.'
 	);
 }
@@ -74,6 +76,15 @@ function gain_of(lock) {
 	);
 }
 
+/* "clock_nanosleep, pause_us bank.c:32": the system call, which the C library has further names for, and its caller. */
+function sleep_words(stack) {
+	const list = frames(stack),
+		own = list.find(f => frame_text(f, FRAME.module) !== frame_text(list[0], FRAME.module));
+	const call = short_name(list[0]).replace(/^(__GI_)?(__libc_)?_*/, '');
+
+	return own === undefined ? short_name(list[0]) : `${call}, ${short_name(own)} ${place(own)}`;
+}
+
 function asleep_of(lock) {
 	const group = lock.holders.find(g => g.slept_ns && g.slept_in >= 0);
 
@@ -87,7 +98,7 @@ function asleep_of(lock) {
 				el(
 					'span.m',
 					{ 'data-tip': stack_text(group.slept_in) },
-					short_name(frames(group.slept_in)[0])
+					sleep_words(group.slept_in)
 				),
 				'.'
 			)

@@ -113,8 +113,9 @@ function process_show(at, lock_id) {
 	P = all_processes()[at];
 	table.filter = '';
 	icicle.zoom = null;
+	line_read(P);
 	line.from = P.timeline ? P.timeline.from_ns : 0;
-	line.to = P.timeline ? Math.max(P.runtime_ns, line.from + 1) : 0;
+	line.to = P.timeline ? Math.max(P.timeline.end_ns, line.from + 1) : 0;
 	table.selected = P.by_id.get(lock_id) || first_lock() || P.locks[0] || null;
 	head_show();
 	$('locks').replaceChildren(...table_make());

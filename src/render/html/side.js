@@ -264,6 +264,8 @@ function side_views() {
 	if (P.what_if) list.push(['gains', 'What if', gains_view]);
 	if (P.conditions.some(c => c.waits || c.waiting) || P.locks.some(l => !is_lock(l) && l.cost_ns))
 		list.push(['work', 'Waits for work', work_view]);
+	if (P.longest_waits && P.longest_waits.length) list.push(['waits', 'Longest waits', longest_view]);
+	if (P.moments && P.moments.length) list.push(['moments', 'Moments ' + P.moments.length, moments_view]);
 	return [...compare_views(), ...list];
 }
 

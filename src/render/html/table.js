@@ -5,8 +5,17 @@
 const ROW_HEIGHT = 25; /* as in the style */
 const ROWS_AROUND = 12; /* made above and below what is in sight */
 const ROWS_PRINTED = 200;
+const LETTER_WIDTH = 7.3;
 
-const table = { sort: 'wait', down: true, filter: '', list: [], selected: null, printing: false };
+const table = {
+	sort: 'wait',
+	down: true,
+	filter: '',
+	list: [],
+	selected: null,
+	printing: false,
+	letters: 28 /* of a name that there is room for */,
+};
 
 /* Work is no contention: it comes after all locks. */
 const wait_key = lock => (is_lock(lock) ? lock.cost_ns : lock.cost_ns - 2 ** 60);
@@ -104,11 +113,17 @@ function cell(column, lock) {
 function name_cell(lock) {
 	const name = lock_name(lock),
 		kind = name.startsWith(lock.kind + ' in ') ? lock.kind.length + 1 : 0;
+	const tags = (lock.kind !== 'mutex' ? lock.kind.length + 2 : 0) + (is_lock(lock) ? 0 : 6);
 
 	return el(
 		'th',
 		{ scope: 'row' },
-		el('span.m', {}, kind ? el('span.x', {}, 'in ') : '', name.slice(kind && kind + 3)),
+		el(
+			'span.m',
+			{},
+			kind ? el('span.x', {}, 'in ') : '',
+			fit(name.slice(kind && kind + 3), table.letters - tags - (kind && 3))
+		),
 		lock.kind !== 'mutex' ? el('span.tag', {}, lock.kind) : '',
 		is_lock(lock) ? '' : el('span.tag', {}, 'work')
 	);
@@ -137,8 +152,18 @@ function table_row(lock, at) {
 const spacer = height =>
 	el('tr.spacer', { 'aria-hidden': true }, el('td', { css: { height: height + 'px' } }));
 
+/* How many letters of a name there is room for. */
+function letters_changed(body) {
+	const box = body.querySelector('th'),
+		room = box ? Math.max(12, Math.floor((box.clientWidth - 10) / LETTER_WIDTH)) : table.letters;
+
+	if (table.printing || room === table.letters) return false;
+	table.letters = room;
+	return true;
+}
+
 /* Makes the rows that are in sight. */
-function rows_show() {
+function rows_show(again) {
 	const box = $('rows'),
 		body = $('lock-rows'),
 		n = table.list.length;
@@ -156,6 +181,7 @@ function rows_show() {
 		...table.list.slice(first, end).map((l, i) => table_row(l, first + i)),
 		spacer(table.printing ? 0 : (n - end) * ROW_HEIGHT)
 	);
+	if (again !== true && letters_changed(body)) return rows_show(true);
 	if (focused !== undefined) {
 		const row = body.querySelector(`[data-at="${focused}"]`);
 

@@ -8,6 +8,7 @@ const LINE_AXIS = 18;
 const ARROWS_MOST = 250; /* more would hide what they are about */
 const SLICE_MEMBERS = 7;
 const EVENT_WAIT = 1;
+const EVENT_HOLD = 2;
 const EVENT_WORDS = { 1: 'waits for', 2: 'holds', 6: 'waits at', 7: 'waits for the end of a thread' };
 
 const line = { from: 0, to: 0, at: -1, hits: [] };
@@ -40,8 +41,10 @@ function line_read(process) {
 			});
 		}
 	});
-	t.from_ns = Math.max(t.from_ns, 0);
-	t.end_ns = t.slices.reduce((end, s) => Math.max(end, s.end), process.runtime_ns);
+	const part = process.window || {};
+
+	t.from_ns = Math.max(t.from_ns, 0, part.begin_ns || 0);
+	t.end_ns = t.slices.reduce((end, s) => Math.max(end, s.end), part.end_ns || process.runtime_ns);
 	t.rows = rows_of(t);
 	t.longest = t.slices
 		.filter(s => s.type === EVENT_WAIT && P.by_id.get(s.lock) && is_lock(P.by_id.get(s.lock)))
@@ -137,6 +140,13 @@ function line_names(g, t, color) {
 	});
 }
 
+/* Waits for work are no contention, and pale. */
+function slice_color(s, colors) {
+	const lock = P.by_id.get(s.lock);
+
+	return s.type === EVENT_HOLD ? colors.hold : lock && is_lock(lock) ? colors.wait : colors.idle;
+}
+
 /* What is in sight, as boxes; a thousand in one pixel are drawn once. */
 function line_slices(g, t, width, colors) {
 	const last = new Map();
@@ -154,8 +164,8 @@ function line_slices(g, t, width, colors) {
 		last.set(row, Math.round(x));
 		const y = t.rows[s.thread] + s.lane * LINE_ROW + (s.type === EVENT_WAIT ? 2 : 4);
 
-		g.globalAlpha = chosen ? 1 : 0.35;
-		g.fillStyle = s.type === EVENT_WAIT ? colors.wait : colors.hold;
+		g.globalAlpha = chosen || !P.by_id.get(s.lock) ? 1 : 0.35;
+		g.fillStyle = slice_color(s, colors);
 		g.fillRect(x, y, Math.max(1, right - x), s.type === EVENT_WAIT ? 11 : 7);
 		line.hits.push({ s, x, right: Math.max(x + 2, right), y });
 	}
@@ -206,7 +216,7 @@ function line_draw() {
 	g.font = '11px ui-monospace, "DejaVu Sans Mono", monospace';
 	line_axis(g, width, height, color('dim'));
 	line_names(g, t, color('ink'));
-	line_slices(g, t, width, { wait: color('wait'), hold: color('hold') });
+	line_slices(g, t, width, { wait: color('wait'), hold: color('hold'), idle: color('wait2') });
 	line_arrows(g, t, width, color('ink'));
 }
 
@@ -318,7 +328,7 @@ function line_words() {
 		plural(t.slices.length, 'wait and hold', 'waits and holds') +
 		missing +
 		(t.from_ns ? '; those before ' + time(t.from_ns) + ' were overwritten' : '') +
-		'. Drag, wheel or + and - to zoom.'
+		'; orange: waits, pale: for work, blue: holds. Drag, wheel or + and - to zoom.'
 	);
 }
 

@@ -38,8 +38,17 @@ function base_name(path) {
 	return path ? path.replace(/^.*\//, '') : '';
 }
 
+/* Shortened from the inside: what tells things apart, a method, a caller, an offset or a number, stands at the end. */
 function fit(text, length) {
-	return text.length > length ? text.slice(0, Math.max(1, length - 1)) + '\u2026' : text;
+	if (text.length <= length) return text;
+	const short = text.replace(/\([^()\s]*(\+0x[0-9a-f]+\))/g, '(\u2026$1'); /* "f (libx.so+0x12)" */
+
+	if (short.length <= length) return short;
+	const ends = /(::~?\w+( \(\S*\))?| < [^<]+| at 0x[0-9a-f]+|\+0x[0-9a-f]+\)?| \S?\d+)$/;
+	const end = (ends.exec(short) || [''])[0],
+		kept = Math.min(end.length, Math.floor(0.7 * length));
+
+	return short.slice(0, Math.max(1, length - kept - 1)) + '\u2026' + short.slice(short.length - kept);
 }
 
 /* "20 %", "0..20 %", "<= 20 %" */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The lines about files that gave no names, and where names would come from. Runs in mutrace. Called by text.c.
+ * Files that gave no names, and where names would come from: as lines of the text, and in JSON. Runs in mutrace. Called
+ * by text.c, json.c, and for the page.
  */
 #include "src/base/path.h"
+#include "src/render/json.h"
 #include "src/render/text.h"
 
 #define FILES_NAMED 4 /* in the line about names that are missing */
@@ -87,4 +89,25 @@ void text_missing(const struct text_out *t, const struct report *r)
 			  r->debug_files_fetched == 1 ? "" : "s");
 	if (r->fetch_trouble)
 		text_line(t, "debuginfod did not give all: %s.", r->fetch_trouble);
+}
+
+json_t *json_nameless(struct json_out *j, const struct report *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->n_module_notes; i++) {
+		const struct report_module_note *note = &r->module_notes[i];
+		json_t *o;
+
+		if (!lacks_names(note))
+			continue;
+		o = json_object();
+		json_set(j, o, "module", json_text(note->path));
+		if (note->build_id)
+			json_set(j, o, "build_id", json_text(note->build_id));
+		if (note->package)
+			json_set(j, o, "package", json_text(note->package));
+		json_append(j, list, o);
+	}
+	return list;
 }
