@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/analysis/private.h"
+#include "src/base/whole.h"
 
 enum group_kind { GROUP_WAITERS, GROUP_HOLDERS, GROUP_USERS };
 
@@ -90,14 +91,6 @@ static int asleep_add(struct report_private *v, struct groups *g, uint32_t row, 
 	return table_put(&g->asleep, key, (uintptr_t)stack, looks);
 }
 
-/* A damaged session may have more in the part than in the whole. */
-static uint64_t part_of(uint64_t ns, uint64_t part, uint64_t whole)
-{
-	double x = (double)ns * ((double)part / (double)whole);
-
-	return part < whole && x < (double)ns ? (uint64_t)x : ns;
-}
-
 /* Judges the holders that an edge is for by what is known of their call site. */
 static void ran_apply(const struct groups *g, uint32_t row, const struct model_edge *e,
 		      struct report_group *group)
@@ -110,8 +103,8 @@ static void ran_apply(const struct groups *g, uint32_t row, const struct model_e
 	group->slept_in = s->slept_in;
 	group->slept_looks = s->slept_looks;
 	group->known_ns = e->blocked;
-	group->preempted_ns = part_of(e->blocked, s->preempted, s->watched);
-	group->slept_ns = part_of(e->blocked, s->slept, s->watched);
+	group->preempted_ns = whole((double)e->blocked * (double)s->preempted / (double)s->watched);
+	group->slept_ns = whole((double)e->blocked * (double)s->slept / (double)s->watched);
 }
 
 /* The function that a frame's code was compiled into, not one inlined into it. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "src/analysis/private.h"
+#include "src/base/whole.h"
 
 #define LOOKED_LEAST 0.2 /* of the time that is to be explained, that looks must have covered */
 #define ROUNDED_NS 100u  /* a sum in ticks differs from one in ns by less */
@@ -118,7 +119,7 @@ static void unseen_split(struct report_process *e, const struct model_process *p
 		return;
 	}
 	for (size_t i = 0; i < ASIDE_MAX; i++)
-		e->unseen_by[i] += (uint64_t)((double)ns * ((double)p->aside_us[i] * 1000.0 / looked));
+		e->unseen_by[i] += whole((double)ns * ((double)p->aside_us[i] * 1000.0 / looked));
 }
 
 /* The time of threads that went neither into processors nor into waits that were seen. */

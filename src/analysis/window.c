@@ -12,6 +12,7 @@
 
 #include "src/analysis/private.h"
 #include "src/base/array.h"
+#include "src/base/whole.h"
 #include "src/session/histogram.h"
 
 #define SECOND UINT64_C(1000000000)
@@ -123,7 +124,7 @@ static void take_hold(struct cut *c, const struct model_event *e)
 	cell->acquired++;
 	cell->hold_total += ns;
 	cell->hold_max = ns > cell->hold_max ? ns : cell->hold_max;
-	cell->hist[hist_bucket((uint64_t)((double)ns / c->p->ns_per_tick))]++;
+	cell->hist[hist_bucket(whole((double)ns / c->p->ns_per_tick))]++;
 }
 
 static struct model_edge *edge_add(struct cut *c, const struct model_event *e)
@@ -207,7 +208,7 @@ static int take_wait(struct cut *c, const struct model_event *e)
 	edge->timed_out = !!(e->flags & EVENT_TIMED_OUT);
 	edge->wait_total = edge->wait_max = ns;
 	edge->handoff = blocked ? ns - blocked : 0;
-	edge->hist[hist_bucket((uint64_t)((double)ns / c->p->ns_per_tick))] = 1;
+	edge->hist[hist_bucket(whole((double)ns / c->p->ns_per_tick))] = 1;
 	return 0;
 }
 
@@ -330,8 +331,8 @@ static void cut_rest(struct cut *c)
 		t->start_ns = shift(c, t->start_ns);
 		t->end_ns = shift(c, t->end_ns);
 		if (life != 0)
-			t->cpu_ns = (uint64_t)((double)t->cpu_ns / (double)life *
-					       (double)(t->end_ns - t->start_ns));
+			t->cpu_ns =
+				whole((double)t->cpu_ns / (double)life * (double)(t->end_ns - t->start_ns));
 	}
 	p->n_events = n;
 	n = 0;

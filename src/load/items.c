@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/whole.h"
 #include "src/load/image.h"
 #include "src/session/watched.h"
 
@@ -265,7 +266,7 @@ static int hold_take(struct image *im, const struct image_chunk *c, const void *
 		return 0;
 	m = &im->process->cells[cell];
 	if (looked != 0)
-		preempted = (uint64_t)((double)h->unsplit * h->looked_preempted / (double)looked);
+		preempted = whole((double)h->unsplit * h->looked_preempted / (double)looked);
 	m->watched = ticks_span(&im->rate, looked != 0 ? h->watched : h->watched - h->unsplit);
 	m->preempted = ticks_span(&im->rate, h->preempted + preempted);
 	m->slept = ticks_span(&im->rate, h->slept + (looked != 0 ? h->unsplit - preempted : 0));

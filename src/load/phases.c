@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "src/base/match.h"
+#include "src/base/whole.h"
 #include "src/load/image.h"
 
 #define NO_PHASE "(none)" /* how the user calls the time outside of all phases */
@@ -143,7 +144,7 @@ uint64_t model_phase_time(const struct model_process *p, uint64_t from_ns, uint6
 	all = before(p, p->runtime_ns);
 	if (times == p->n_spans || all == 0)
 		return known;
-	return (uint64_t)((double)known * (double)p->chosen_ns / (double)all);
+	return whole((double)known * (double)p->chosen_ns / (double)all);
 }
 
 bool model_at_phase(const struct model_process *p, uint64_t ns)

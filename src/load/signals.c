@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "src/base/whole.h"
 #include "src/load/image.h"
 
 static int signal_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
@@ -63,7 +64,7 @@ static int wait_part(struct image *im, uint32_t thread, uint32_t mutex, uint64_t
 	e->hold_stack = MODEL_NONE;
 	e->count = 1;
 	e->wait_total = e->wait_max = ns;
-	e->hist[hist_bucket((uint64_t)((double)ns / im->rate.ns_per_tick))] = 1;
+	e->hist[hist_bucket(whole((double)ns / im->rate.ns_per_tick))] = 1;
 	t->waiting_lock = mutex;
 	t->waiting_since_ns = at_ns;
 	t->waiting_timed = false;

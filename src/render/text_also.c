@@ -3,6 +3,7 @@
  * Facts beside the waits of a lock: attempts that failed, waits that were given up, a lock that goes from thread to
  * thread, readers that are many. Said where it matters only. Runs in mutrace. Called by text_parts.c.
  */
+#include "src/base/whole.h"
 #include "src/render/text.h"
 
 #define PER_SECOND_HOT 10000u /* times a second; each moves the lock's memory between processors */
@@ -15,9 +16,7 @@ static uint64_t both(const struct report_row *row, enum counter counter)
 
 static uint64_t per_second(const struct report_process *e, uint64_t n)
 {
-	double rate = e->runtime_ns ? (double)n * 1e9 / (double)e->runtime_ns : 0;
-
-	return rate < (double)UINT64_MAX ? (uint64_t)rate : UINT64_MAX;
+	return e->runtime_ns ? whole((double)n * 1e9 / (double)e->runtime_ns) : 0;
 }
 
 static bool tries_matter(const struct report_row *row)
