@@ -72,89 +72,6 @@ static int collect(const struct report_process *e, const struct row_map *map, st
 	return 0;
 }
 
-/* Times that a row, and everything else, cost each thread. */
-struct books {
-	uint64_t *wait, *hold;  /* by thread: of the row */
-	uint64_t longest_other; /* hold time of another lock */
-	double cpu_ns;
-};
-
-static int books_make(const struct model_process *p, const struct trace_set *set, struct books *b)
-{
-	uint8_t *mine = calloc(p->n_locks + 1, 1);
-	uint64_t *held = calloc(p->n_locks + 1, sizeof(*held));
-
-	b->wait = calloc(p->n_threads + 1, sizeof(*b->wait));
-	b->hold = calloc(p->n_threads + 1, sizeof(*b->hold));
-	if (!mine || !held || !b->wait || !b->hold) {
-		free(mine);
-		free(held);
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < set->n_locks; i++)
-		mine[set->locks[i]] = 1;
-	for (size_t i = 0; i < p->n_edges; i++)
-		if (p->edges[i].thread != MODEL_NONE && mine[p->edges[i].lock])
-			b->wait[p->edges[i].thread] += p->edges[i].wait_total + p->edges[i].unfinished_total;
-	for (size_t i = 0; i < p->n_cells; i++) {
-		const struct model_cell *c = &p->cells[i];
-
-		if (!kind_has(p->locks[c->lock].kind, TRAIT_HOLDS))
-			continue;
-		if (mine[c->lock] && c->thread != MODEL_NONE)
-			b->hold[c->thread] += c->hold_total;
-		else if (c->side == SIDE_EXCLUSIVE && !mine[c->lock])
-			held[c->lock] += c->hold_total;
-	}
-	for (size_t i = 0; i < p->n_locks; i++)
-		if (held[i] > b->longest_other)
-			b->longest_other = held[i];
-	for (size_t i = 0; i < p->n_threads; i++)
-		b->cpu_ns += (double)p->threads[i].cpu_ns;
-	free(mine);
-	free(held);
-	return 0;
-}
-
-/* The run takes as long as its longest thread without these waits, as the holds of another lock, and as the processors need. */
-static double bound(const struct model_process *p, const struct books *b, enum trace_change change)
-{
-	double longest = (double)b->longest_other, end, share;
-
-	if (p->cores && change != TRACE_NO_HOLD && b->cpu_ns / p->cores > longest)
-		longest = b->cpu_ns / p->cores;
-	for (size_t i = 0; i < p->n_threads; i++) {
-		if (p->threads[i].tid == p->pid && p->n_threads > 1)
-			continue; /* it waits for the others, perhaps without a lock */
-		share = change == TRACE_NO_HOLD ? 1 : change == TRACE_HALF_HOLD ? 0.5 : 0;
-		end = (double)p->threads[i].end_ns - (double)b->wait[i] - share * (double)b->hold[i];
-		longest = end > longest ? end : longest;
-	}
-	return p->runtime_ns && longest < (double)p->runtime_ns ? 1 - longest / (double)p->runtime_ns : 0;
-}
-
-static int bounds_make(struct report_process *e, struct candidates *c)
-{
-	const struct model_process *p = e->first;
-	int r = 0;
-
-	e->what_if_bound = true;
-	for (size_t i = 0; i < c->n && r == 0; i++) {
-		struct books b = { 0 };
-
-		r = books_make(p, &c->sets[i], &b);
-		for (int k = 0; k < TRACE_CHANGES && r == 0; k++)
-			c->sets[i].gain[k] = (struct trace_range){ 0, bound(p, &b,
-									    c->sets[i].contention_only
-										    ? TRACE_NO_CONTENTION
-										    : (enum trace_change)k) };
-		c->sets[i].known = r == 0;
-		free(b.wait);
-		free(b.hold);
-	}
-	return r;
-}
-
 static bool stack_matches(struct report_private *v, const char *const *globs, uint32_t stack)
 {
 	const struct report_stack *s = symbols_stack(v, stack);
@@ -291,7 +208,7 @@ int gains_make(struct report_private *v, struct report_process *e, const struct 
 	work = r == 0 && e->what_if.work != MODEL_NONE ? row_of(e, map, 0, e->what_if.work) : NULL;
 	e->work = work ? work->name : NULL;
 	if (r == 0 && e->what_if.refused && e->what_if.metric == TRACE_RUN_TIME)
-		r = bounds_make(e, &c);
+		r = bounds_make(e, c.sets, c.n);
 	e->what_if_made = r == 0;
 	if (r == 0 && e->what_if.metric == TRACE_RUN_TIME)
 		r = path_make(v, e, map);

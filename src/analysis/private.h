@@ -139,6 +139,8 @@ int phases_keep(struct report_private *v, const struct report_process *e);
 int phases_make(struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 
+/* bound.c: the gains of the sets, as bounds. 0 or -ENOMEM. */
+int bounds_make(struct report_process *e, struct trace_set *sets, size_t n);
 /* gain.c */
 int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 

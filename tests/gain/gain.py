@@ -143,6 +143,22 @@ def estimates(program, case, directory, options):
     return process, what_if, found
 
 
+def check_bounds(program, case, directory, known, say):
+    """How many bounds by counters are none. Without events they are told, as what they are."""
+    process, what_if, found = estimates(program, case, directory, ["--events=0"])
+    if what_if["method"] != "bound" or "no events" not in what_if["refused"] or process.get("events"):
+        say(f"{case}: without events gains are said to be by {what_if['method']}")
+        return 1
+    wrong = 0
+    for (lock, change), (true, spread) in known.items():
+        low, high = (100 * x for x in found[lock][change]) if lock in found else (0, 100)
+        if low == 0 and (true <= high + max(spread, AGREE) or spread > AGREE):
+            continue
+        say(f"{case} {lock} {change}: true {true:.1f} (+- {spread / 2:.1f}), but the bound is {high:.1f}")
+        wrong += 1
+    return wrong
+
+
 def judge(program, case, locks, directory, options, say):
     """How many estimates were right, wrong, and not judged."""
     counts = [0, 0, 0]
@@ -159,7 +175,10 @@ def judge(program, case, locks, directory, options, say):
         counts[2] += 1
         return counts
     allowed = POINTS_CPU if case in LOADS else POINTS
-    for (lock, change), (true, spread) in truths(program, case, locks).items():
+    known = truths(program, case, locks)
+    if wanted == "run_time":
+        counts[1] += check_bounds(program, case, directory, known, say)
+    for (lock, change), (true, spread) in known.items():
         if lock not in found:
             low = high = 0.0  # it cost too little to be looked at
         else:
