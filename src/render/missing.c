@@ -3,6 +3,8 @@
  * Files that gave no names, and where names would come from: as lines of the text, and in JSON. Runs in mutrace. Called
  * by text.c, json.c, and for the page.
  */
+#include <string.h>
+
 #include "src/base/path.h"
 #include "src/render/json.h"
 #include "src/render/text.h"
@@ -30,6 +32,16 @@ static bool lacks_names(const struct report_module_note *note)
 	return note->what == MODULE_NOTE_STRIPPED && note->nameless;
 }
 
+/* True if an earlier file is of the same package. */
+static bool package_named(const struct report *r, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (lacks_names(&r->module_notes[k]) && r->module_notes[k].package &&
+		    strcmp(r->module_notes[k].package, r->module_notes[i].package) == 0)
+			return true;
+	return false;
+}
+
 /* The packages of the files that are named above, or the build ids of those that have no package. Returns how many. */
 static size_t cures_print(const struct text_out *t, const struct report *r, bool packages, const char *before)
 {
@@ -43,7 +55,7 @@ static size_t cures_print(const struct text_out *t, const struct report *r, bool
 		if (!lacks_names(note))
 			continue;
 		named++;
-		if (!cure)
+		if (!cure || (packages && package_named(r, i)))
 			continue;
 		clean_text(text, sizeof(text), cure);
 		fprintf(t->f, "%s%s", n++ ? " " : before, text);

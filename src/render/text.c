@@ -61,6 +61,7 @@ static void entry_print(const struct text_out *t, const struct report_process *e
 	text_path(t, e);
 	text_work(t, e);
 	text_threads(t, e);
+	text_longest_one(t, e);
 	text_phases(t, e);
 	text_condition_table(t, e);
 	text_condition_details(t, e);

@@ -32,6 +32,8 @@ const char *text_program(char *out, const struct report_process *e);
 const char *text_name(char *out, const struct report_row *row);
 /* "worker (4712)" */
 const char *text_thread(char *out, uint32_t tid, const char *name);
+/* The same, by the function that it begins in if it has no name of its own. */
+const char *text_thread_of(char *out, const struct report_process *e, uint32_t tid, const char *name);
 /* Lines begin with this: the name of the command. */
 const char *text_tool(const struct text_out *t);
 /* Which events were not recorded, and why; nothing if all were. */
@@ -72,6 +74,7 @@ void text_path(const struct text_out *t, const struct report_process *e);
 void text_window(const struct text_out *t, const struct report_process *e);
 /* missing.c: which files gave no names, and where names would come from. */
 void text_missing(const struct text_out *t, const struct report *r);
+void text_longest_one(const struct text_out *t, const struct report_process *e);
 void text_longest(const struct text_out *t, const struct report_process *e);
 
 /* text_threads.c */

@@ -123,6 +123,8 @@ static void cell_counter(char *out, const struct line *l, unsigned int counter)
 	}
 	if (info->whole)
 		n = l->row->side[0].all[counter] + l->row->side[1].all[counter];
+	if (counter == COUNTER_waits && kind_has(l->row->kind, TRAIT_SIGNALS))
+		n += counters(l)->unfinished_waits; /* as in their sum and their average */
 	if (!report_counter_known(l->row, counter))
 		snprintf(out, CELL_SIZE, "-"); /* not known */
 	else

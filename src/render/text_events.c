@@ -64,7 +64,8 @@ static void stack_line(const struct text_out *t, const char *what, const struct 
 	fputs(t->o->debug_info ? "" : "\n", t->f);
 }
 
-static void long_wait_print(const struct text_out *t, const struct report_long_wait *w, bool day)
+static void long_wait_print(const struct text_out *t, const struct report_process *e,
+			    const struct report_long_wait *w, bool day)
 {
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE], date[DAY_SIZE];
 	const char *side = !kind_has(w->row->kind, TRAIT_SIDES) ? ""
@@ -74,12 +75,30 @@ static void long_wait_print(const struct text_out *t, const struct report_long_w
 	fprintf(t->f, "    %s%s", day ? day_text(date, w->realtime_ns) : "", day ? " " : "");
 	time_print(t, w->realtime_ns);
 	fprintf(t->f, "  %s  %s waited for %s%s", number_ns(number, w->wait_ns),
-		text_thread(thread, w->tid, w->thread_name), text_name(name, w->row), side);
+		text_thread_of(thread, e, w->tid, w->thread_name), text_name(name, w->row), side);
 	if (w->held_by)
-		fprintf(t->f, ", held by %s", text_thread(holder, w->held_by, w->holder_name));
+		fprintf(t->f, ", held by %s", text_thread_of(holder, e, w->held_by, w->holder_name));
 	fputs(w->gave_up ? ", and gave up\n" : w->unfinished ? ", and still waits\n" : "\n", t->f);
 	stack_line(t, "waited at", w->stack);
 	stack_line(t, "held at", w->held_at);
+}
+
+#define LONG_NS 1000000u /* shorter ones are no event */
+
+/* Here too, so that it can be looked for in other logs. */
+void text_longest_one(const struct text_out *t, const struct report_process *e)
+{
+	char thread[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
+	const struct report_long_wait *w = e->longest;
+
+	if (t->o->longest || e->n_longest == 0 || w->wait_ns < LONG_NS)
+		return;
+	fprintf(t->f, "\n  Longest wait: %s, by %s for %s, which began at ", number_ns(number, w->wait_ns),
+		text_thread_of(thread, e, w->tid, w->thread_name), text_name(name, w->row));
+	time_print(t, w->realtime_ns);
+	if (w->held_by)
+		fprintf(t->f, "; held by %s", text_thread_of(thread, e, w->held_by, w->holder_name));
+	fputs(" (--longest for more)\n", t->f);
 }
 
 void text_longest(const struct text_out *t, const struct report_process *e)
@@ -97,5 +116,5 @@ void text_longest(const struct text_out *t, const struct report_process *e)
 	fprintf(t->f, "\n  Longest waits, and when they began (%s%s%s):\n", days ? "" : first,
 		days ? "" : ", ", zone);
 	for (size_t i = 0; i < n; i++)
-		long_wait_print(t, &e->longest[i], days);
+		long_wait_print(t, e, &e->longest[i], days);
 }

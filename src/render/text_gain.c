@@ -8,6 +8,7 @@
 #include "src/render/text_table.h"
 
 #define WORTH_SAYING 0.02 /* of the run time or the throughput */
+#define HIDDEN_LEAST 0.05 /* of the run time: waits for a lock of which no more is known */
 #define RANGE_LEAST 0.05  /* estimates that differ less are one */
 
 static int percent(double part)
@@ -71,12 +72,12 @@ static const struct report_row *best(const struct report_process *e, enum trace_
 	return found;
 }
 
-/* The first row of which nothing can be said, and whose wait is worth it. */
+/* The first row of which nothing can be said, and for which threads waited so long that it may matter. */
 static const struct report_row *hidden(const struct report_process *e)
 {
 	for (size_t i = 0; i < e->n_locks; i++)
 		if (e->locks[i].gain_hidden &&
-		    (double)e->locks[i].side[0].cost_ns >= WORTH_SAYING * (double)e->runtime_ns)
+		    (double)e->locks[i].side[0].cost_ns >= HIDDEN_LEAST * (double)e->runtime_ns)
 			return &e->locks[i];
 	return NULL;
 }
@@ -127,11 +128,12 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 {
 	enum trace_change change = TRACE_NO_CONTENTION;
 	const struct report_row *fix;
-	char number[NUMBER_SIZE];
 
 	if (!e->what_if_made)
 		return;
-	if (e->what_if.refused && !e->what_if_bound) {
+	/* nobody gains more than all have waited */
+	if (e->what_if.refused && !e->what_if_bound &&
+	    (double)e->total.cost_ns >= WORTH_SAYING * (double)e->runtime_ns) {
 		text_line(t, "what fixing a lock would gain is not known: %s.", e->what_if.refused);
 		return;
 	}
@@ -140,8 +142,9 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 		fix = best(e, change = TRACE_HALF_HOLD);
 	if (e->what_if_bound && fix) {
 		text_line(t,
-			  "fixing lock %u would gain %s of the run time, by its counters (no estimate: %s).",
-			  fix->rank, gain_text(number, e, fix->gain[change]), e->what_if.refused);
+			  "fixing lock %u would gain at most %d %% of the run time, by its counters (no "
+			  "estimate: %s).",
+			  fix->rank, percent(fix->gain[change].high), e->what_if.refused);
 	} else if (fix) {
 		say_fix(t, e, fix, change);
 	} else if (hidden(e)) {
@@ -157,26 +160,25 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 
 void text_gain_line(const struct text_out *t, const struct report_process *e, const struct report_row *row)
 {
+	bool holds = kind_has(row->kind, TRAIT_HOLDS) && !row->parked_ns, alike;
 	char a[NUMBER_SIZE], b[NUMBER_SIZE], c[NUMBER_SIZE];
-
-	bool alike;
 
 	if (!row->gain_known)
 		return;
 	gain_text(a, e, row->gain[TRACE_NO_CONTENTION]);
 	gain_text(b, e, row->gain[TRACE_HALF_HOLD]);
 	gain_text(c, e, row->gain[TRACE_NO_HOLD]);
-	alike = strcmp(a, b) == 0 && strcmp(a, c) == 0;
+	alike = holds && strcmp(a, b) == 0 && strcmp(a, c) == 0;
 	fprintf(t->f, "    gain     %c%s", TEXT_HANG, a);
-	if (!kind_has(row->kind, TRAIT_HOLDS) || row->parked_ns)
+	if (!alike)
 		fputs(" without contention", t->f);
-	else if (!alike)
-		fprintf(t->f, " without contention, %s with holds half as long, %s with none", b, c);
+	if (holds && !alike)
+		fprintf(t->f, ", %s with holds half as long, %s with none", b, c);
 	fprintf(t->f, "%s%s%s\n",
-		e->what_if.metric == TRACE_THROUGHPUT ? "; of throughput" : " of the run time",
-		alike && kind_has(row->kind, TRAIT_HOLDS) && !row->parked_ns ? ", however short it is held"
-									     : "",
-		e->what_if_bound ? ", by counters" : "");
+		e->what_if.metric != TRACE_THROUGHPUT ? " of the run time"
+		: alike                               ? " of throughput"
+						      : "; of throughput",
+		alike ? ", however short it is held" : "", e->what_if_bound ? ", by counters" : "");
 }
 
 void text_path(const struct text_out *t, const struct report_process *e)

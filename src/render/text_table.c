@@ -102,7 +102,7 @@ static bool space_drop(char *cell)
 	return longest != NULL;
 }
 
-/* Takes away the first module that stands behind its function. False: there is none. */
+/* Takes away the first module or file that stands behind a name; not the side of an rwlock. False: there is none. */
 static bool module_drop(char *cell)
 {
 	for (char *s = strstr(cell, " ("); s; s = strstr(s + 1, " (")) {
@@ -110,12 +110,10 @@ static bool module_drop(char *cell)
 
 		if (s[n] != ')')
 			continue;
-		s[n] = 0;
-		if (strstr(s, "+0x") || strstr(s, ".so")) {
+		if (strncmp(s, " (rd)", 5) != 0 && strncmp(s, " (wr)", 5) != 0) {
 			memmove(s, s + n + 1, strlen(s + n + 1) + 1);
 			return true;
 		}
-		s[n] = ')';
 	}
 	return false;
 }

@@ -39,6 +39,21 @@ static const char *name_of(const struct report_process *e, const struct report_t
 	return t->name ? t->name : t->entry;
 }
 
+const char *text_thread_of(char *out, const struct report_process *e, uint32_t tid, const char *name)
+{
+	for (size_t i = 0; tid && i < e->n_thread_list; i++) {
+		const struct report_thread *t = &e->thread_list[i];
+		const char *shown = name_of(e, t);
+		char function[NAME_SIZE];
+
+		if (t->tid != tid || !shown || shown == t->name)
+			continue;
+		report_function_short(function, sizeof(function), shown);
+		return text_thread(out, tid, function);
+	}
+	return text_thread(out, tid, name);
+}
+
 static void key_make(struct thread_group *g)
 {
 	size_t n = 0;

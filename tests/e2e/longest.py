@@ -58,7 +58,7 @@ def known(d):
     assert never["unfinished"] is True and never["held_by"] == main["pid"]
     assert not waits_of(processes, "crowd_cond"), "that is no contention"
     # the text has the same, by the local clock
-    shown = re.findall(r"^    (\d\d:\d\d:\d\d\.\d{6})  [\d.]+ [mun]?s  timeline \((\d+)\) waited for (\w+)",
+    shown = re.findall(r"^    (\d\d:\d\d:\d\d\.\d{6})  [\d.]+ [mun]?s  \w+ \((\d+)\) waited for (\w+)",
                        text, re.M)
     for p in processes:
         for w in p["longest_waits"]:

@@ -105,6 +105,8 @@ fi
 cat >wrapped.cc <<'END'
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdio.h>
+#include <unistd.h>
 struct Mutex {
 	pthread_mutex_t m;
 	__attribute__((noinline)) Mutex() { pthread_mutex_init(&m, 0); }
@@ -121,10 +123,35 @@ struct KeeperOfAllTheThingsThatAreKept {
 };
 } } }
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
 static sem_t sem;
+static volatile int waiter;
 extern "C" __attribute__((noinline)) void PGSemaphoreLock() { sem_wait(&sem); }
 extern "C" __attribute__((noinline)) void LWLockAcquire() { PGSemaphoreLock(); __asm__ volatile(""); }
-static void *other(void *) { LWLockAcquire(); return 0; }
+static void *other(void *)
+{
+	waiter = gettid();
+	LWLockAcquire();
+	return 0;
+}
+static void *idle(void *)
+{
+	pthread_mutex_lock(&lock);
+	waiter = gettid();
+	pthread_cond_wait(&cond, &lock);
+	return 0;
+}
+static void start(pthread_t *thread, void *(*function)(void *))
+{
+	char path[64], state = 0;
+	waiter = 0;
+	pthread_create(thread, 0, function, 0);
+	while (!waiter)
+		usleep(1000);
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", waiter);
+	for (FILE *f; state != 'S' && (f = fopen(path, "r")); usleep(1000))
+		state = fscanf(f, "%*d %*s %c", &state) == 1 ? state : 0, fclose(f);
+}
 int main()
 {
 	Store store;
@@ -136,9 +163,8 @@ int main()
 	pthread_mutex_lock(&lock);
 	pthread_mutex_unlock(&lock);
 	sem_init(&sem, 0, 0);
-	pthread_create(&thread, 0, other, 0);
-	timespec while_it_waits = { 0, 50000000 };
-	nanosleep(&while_it_waits, 0);
+	start(&thread, idle);
+	start(&thread, other);
 	sem_post(&sem);
 	pthread_join(thread, 0);
 	return 0;
@@ -148,6 +174,9 @@ if "${CXX:-c++}" -g -O1 -fno-optimize-sibling-calls -pthread -o wrapped wrapped.
 	expect 0 "$mutrace" --all --json=wrapped.json ./wrapped
 	grep -qE "^ +[0-9]+  mutex in Store::Store wrapped.cc:[0-9]+ " err || fail "a class that wraps a lock"
 	grep -qE "^ +[0-9]+  lock \(wrapped.cc\) " err || fail "which lock"
+	grep -qE "^ +[0-9]+  cond \(wrapped.cc\) +1 " err || fail "a wait that has not ended"
+	grep -qE "Longest wait: .*, by other \([0-9]+\) for sem \(wrapped.cc\), which" err ||
+		fail "the longest wait"
 	grep -qE " KeeperOfAllTheThingsThatAreKept::KeeperOfAllTheThingsThatAreKept wrapped.cc:[0-9]+ " err ||
 		fail "class and method are cut"
 	check_json wrapped.json 'p["locks"][0]["kind"] == "semaphore"' 'p["locks"][0]["role"] == "lock"' \
