@@ -64,6 +64,22 @@ bool proc_ended(const struct proc_stat *s)
 	return (s->state == 'Z' || s->state == 'X') && s->threads <= 1;
 }
 
+/* True if the process counts the time since boot otherwise than we do. */
+static bool other_clock(uint32_t pid)
+{
+	char path[64], own[64], its[64];
+	ssize_t n = readlink("/proc/self/ns/time", own, sizeof(own)), m;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/time", pid);
+	m = readlink(path, its, sizeof(its));
+	return n > 0 && m > 0 && (n != m || memcmp(own, its, (size_t)n) != 0);
+}
+
+bool proc_began(uint32_t pid, const struct proc_stat *s, uint64_t start)
+{
+	return start == 0 || s->start == 0 || s->start <= start || other_clock(pid);
+}
+
 /* As linux/pidfd.h has it in its first version; headers older than the kernel do not. */
 struct pidfd_info_first {
 	uint64_t mask, cgroup;

@@ -23,6 +23,12 @@ struct proc_stat {
 int proc_stat_read(uint32_t pid, struct proc_stat *ret);
 /* True if it is only waited for. Not so if its first thread has ended while others run on. */
 bool proc_ended(const struct proc_stat *s);
+/*
+ * True if it is the process that said of itself that it began at `start`, and not one that has its pid since; 0: unknown. What
+ * began earlier is the same: an emulator (qemu-user) tells its program the time at which it was ready to run it. So is, as far
+ * as we can tell, what is in another time namespace.
+ */
+bool proc_began(uint32_t pid, const struct proc_stat *s, uint64_t start);
 
 /* How a process ended that was waited for by its parent, as waitpid() gives it, if the kernel (6.15)
  * tells it by a descriptor of pidfd_open(). */

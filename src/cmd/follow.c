@@ -98,7 +98,7 @@ static bool process_lives(uint32_t pid, uint64_t start)
 	r = proc_stat_read(pid, &stat);
 	if (r < 0)
 		return r != -ESRCH;
-	return !proc_ended(&stat) && (start == 0 || stat.start == 0 || stat.start == start);
+	return !proc_ended(&stat) && proc_began(pid, &stat, start);
 }
 
 static bool lives(const struct tracked *t)
@@ -144,8 +144,8 @@ static uint32_t ending(const struct follow *f, const struct tracked *t, const st
 	if (f->program_status != 0 && is_program(f, h))
 		return f->program_status;
 	/* Until it is buried /proc shows it to root and to its own user; then the descriptor knows. */
-	if (proc_stat_read(t->pid_here, &s) == 0 && proc_ended(&s) &&
-	    (t->start == 0 || s.start == t->start) && (geteuid() == 0 || geteuid() == h->uid))
+	if (proc_stat_read(t->pid_here, &s) == 0 && proc_ended(&s) && proc_began(t->pid_here, &s, t->start) &&
+	    (geteuid() == 0 || geteuid() == h->uid))
 		return WAIT_STATUS_KNOWN | (uint32_t)s.status;
 	return proc_pidfd_status(t->pidfd, &status) ? WAIT_STATUS_KNOWN | status : 0;
 }
@@ -160,6 +160,13 @@ static void write_ending(const struct follow *f, const struct tracked *t, const 
 	if (pwrite(fd, &status, sizeof(status), offsetof(struct image_header, wait_status)) < 0 ||
 	    pwrite(fd, &ticks, sizeof(ticks), offsetof(struct image_header, observed_end_ticks)) < 0)
 		errno = 0; /* then the report takes the end of the session for it */
+}
+
+/* Not while any process has its pid: should that be the one after all, it would die of SIGBUS. */
+static void shorten(const struct tracked *t, int fd, const struct image_header *h)
+{
+	if (!process_lives(t->pid_here, 0))
+		image_file_shorten(fd, h);
 }
 
 /* The process is seen dead. */
@@ -186,7 +193,7 @@ static void end_image(struct follow *f, struct tracked *t)
 	    !image_file_has_records(fd, &h))
 		remove_image(f, t);
 	else if (t->final)
-		image_file_shorten(fd, &h); /* at once: a build has thousands */
+		shorten(t, fd, &h); /* at once: a build has thousands */
 	close(fd);
 }
 
@@ -341,7 +348,7 @@ void follow_clean(struct follow *f)
 		    (!is_program(f, &h) && !image_file_has_records(fd, &h)))
 			remove_image(f, t);
 		else
-			image_file_shorten(fd, &h);
+			shorten(t, fd, &h);
 		close(fd);
 	}
 	f->any = false;

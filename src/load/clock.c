@@ -113,5 +113,5 @@ bool image_alive(const struct image_header *h, bool same_boot)
 		return false;
 	pid = pidns_here(h->pid, h->pid_namespace);
 	return pid != 0 && proc_stat_read(pid, &stat) == 0 && !proc_ended(&stat) &&
-	       (h->process_start == 0 || stat.start == h->process_start);
+	       proc_began(pid, &stat, h->process_start);
 }

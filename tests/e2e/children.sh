@@ -82,6 +82,14 @@ if unshare -pf --mount-proc true 2>/dev/null; then
 		'all(q["complete"] for q in d["processes"])'
 fi
 
+# Nor where it counts the time since boot otherwise, as in a time namespace, or told by an emulator.
+if unshare --time --fork --boottime=10 true 2>/dev/null && unshare --time --fork --boottime=-10 true; then
+	expect 0 timeout 60 "$mutrace" --json=json sh -c 'unshare --time --fork --boottime=10 "$0" late &
+		unshare --time --fork --boottime=-10 "$0" late; wait' "$workloads/children"
+	check_json json 'sum(l["acquired"] for q in d["processes"] for l in q["locks"]) == 6' \
+		'all(q["complete"] for q in d["processes"])'
+fi
+
 # A child that exists, but has not come to its first step when its parent is gone, and of which no fork tells.
 for i in 1 2 3 4 5; do
 	expect 0 "$mutrace" --json=json "$workloads/children" spawn "$truth"
