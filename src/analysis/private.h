@@ -33,11 +33,14 @@ struct report_private {
 	struct progress progress;
 	struct symbolizer *symbolizer; /* NULL: files are not to be opened */
 	bool packed;                   /* all names come from packs */
-	int *module_numbers;           /* the symbolizer's, by model module; -1 not registered */
-	bool *programs;                /* by model module: it is a program, not a library */
-	uint32_t depth_recorded;       /* stacks that are as deep may be cut */
-	struct frame_names *frames;    /* by model frame */
-	bool *libc_stacks;             /* by model stack: it is of a lock of the C library's own */
+	struct process_code *code;     /* of processes that make code while they run */
+	size_t n_code, cap_code;
+	bool code_unread;           /* their files are not to be read */
+	int *module_numbers;        /* the symbolizer's, by model module; -1 not registered */
+	bool *programs;             /* by model module: it is a program, not a library */
+	uint32_t depth_recorded;    /* stacks that are as deep may be cut */
+	struct frame_names *frames; /* by model frame */
+	bool *libc_stacks;          /* by model stack: it is of a lock of the C library's own */
 	size_t n_libc_stacks;
 	size_t n_frames;
 	struct table stacks; /* model stack -> number in named */

@@ -84,6 +84,32 @@ static bool listed(const char *const *files, const char *path)
 	return false;
 }
 
+/* The code that a process made while it ran. */
+struct process_code {
+	uint32_t pid;
+	struct symbol_jit *jit;
+};
+
+/* NULL: nothing can be known of it. */
+static const struct symbol_jit *code_of(struct report_private *v, uint32_t pid)
+{
+	struct process_code code = { .pid = pid };
+
+	if (pid == 0 || !v->symbolizer || v->code_unread)
+		return NULL;
+	for (size_t i = 0; i < v->n_code; i++)
+		if (v->code[i].pid == pid)
+			return v->code[i].jit;
+	if (array_grow(&v->code, v->n_code, &v->cap_code, sizeof(*v->code)) < 0)
+		return NULL;
+	for (size_t i = 0; i < v->model->n_processes; i++)
+		if (v->model->processes[i].pid == pid && !code.jit)
+			code.jit = symbol_jit_open(v->options->sysroot, pid,
+						   v->model->processes[i].start_realtime_ns);
+	v->code[v->n_code++] = code;
+	return code.jit;
+}
+
 int symbols_open(struct report_private *v, bool foreign)
 {
 	const struct report_options *o = v->options;
@@ -95,6 +121,7 @@ int symbols_open(struct report_private *v, bool foreign)
 	size_t i;
 	int r;
 
+	v->code_unread = foreign;
 	v->n_frames = v->model->n_frames;
 	v->frames = calloc(v->n_frames ? v->n_frames : 1, sizeof(*v->frames));
 	v->programs = calloc(v->model->n_modules + 1, sizeof(*v->programs));
@@ -128,6 +155,7 @@ int symbols_open(struct report_private *v, bool foreign)
 	if (saved_names(v, &so) < 0)
 		return -ENOMEM;
 	v->packed = so.saved_only;
+	v->code_unread = v->code_unread || so.saved_only;
 	r = symbolizer_new(&v->symbolizer, &so);
 	if (r < 0)
 		return r;
@@ -148,6 +176,9 @@ int symbols_open(struct report_private *v, bool foreign)
 void symbols_close(struct report_private *v)
 {
 	symbolizer_free(v->symbolizer);
+	for (size_t i = 0; i < v->n_code; i++)
+		symbol_jit_free(v->code[i].jit);
+	free(v->code);
 	free(v->module_numbers);
 	free(v->programs);
 	free(v->libc_stacks);
@@ -194,6 +225,8 @@ const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame
 	const struct model_module *m = f->module == MODEL_NONE ? NULL : &v->model->modules[f->module];
 	struct frame_names *names = &v->frames[frame];
 	const struct symbol_frame *symbols = NULL;
+	const struct symbol_jit *code = code_of(v, f->pid);
+	struct symbol_frame made;
 	struct report_frame *out;
 	size_t n = 0, i;
 	int number = module_number(v, f->module);
@@ -203,14 +236,18 @@ const struct frame_names *symbols_frame(struct report_private *v, uint32_t frame
 	if (number >= 0 &&
 	    symbolizer_resolve(v->symbolizer, number, f->address - !f->exact, &symbols, &n) < 0)
 		n = 0;
+	if (code && symbol_jit_find(code, f->address - !f->exact, &made)) {
+		symbols = &made;
+		n = 1;
+	}
 	out = pool_take(&v->pool, (n ? n : 1) * sizeof(*out));
 	if (!out)
 		return NULL;
 	for (i = 0; i < (n ? n : 1); i++) {
 		out[i].address = f->address + (m ? m->base : 0);
-		out[i].offset = f->address;
+		out[i].offset = symbols == &made ? 0 : f->address; /* one function, wherever it lies */
 		out[i].module = m && m->path[0] ? m->path : NULL;
-		out[i].program = f->module != MODEL_NONE && v->programs[f->module];
+		out[i].program = symbols == &made || (f->module != MODEL_NONE && v->programs[f->module]);
 		if (i >= n)
 			continue;
 		out[i].function =

@@ -116,10 +116,10 @@ int tables_module(struct model *m, const struct module_rec *rec, uint32_t *ret)
 	return 0;
 }
 
-int tables_frame(struct model *m, uint32_t module, uint64_t address, bool exact, uint32_t *ret)
+int tables_frame(struct model *m, uint32_t module, uint32_t pid, uint64_t address, bool exact, uint32_t *ret)
 {
 	struct model_tables *t = m->tables;
-	uint64_t key = (uint64_t)module << 1 | exact;
+	uint64_t key = (uint64_t)module << 1 | exact | (module == MODEL_NONE ? (uint64_t)pid << 33 : 0);
 	uint32_t index = table_get(&t->frames, address, key);
 	int r;
 
@@ -135,7 +135,9 @@ int tables_frame(struct model *m, uint32_t module, uint64_t address, bool exact,
 	r = table_put(&t->frames, address, key, (uint32_t)m->n_frames);
 	if (r < 0)
 		return r;
-	m->frames[m->n_frames] = (struct model_frame){ .address = address, .module = module, .exact = exact };
+	m->frames[m->n_frames] = (struct model_frame){
+		.address = address, .module = module, .pid = module == MODEL_NONE ? pid : 0, .exact = exact
+	};
 	*ret = (uint32_t)m->n_frames++;
 	return 0;
 }

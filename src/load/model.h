@@ -34,6 +34,7 @@ struct model_module {
 struct model_frame {
 	uint64_t address; /* in the file's own numbering; absolute if there is no module */
 	uint32_t module;  /* index in model.modules */
+	uint32_t pid;     /* without a module: of the process whose code it is */
 	bool exact;       /* address is the instruction itself, not a return address */
 };
 

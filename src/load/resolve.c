@@ -40,8 +40,8 @@ int frame_resolve(struct image *im, uint64_t address, uint32_t *ret)
 		return 0;
 	}
 	map = model_mapping_at(im->process, address);
-	return tables_frame(im->model, map ? map->module : MODEL_NONE, address - (map ? map->base : 0), false,
-			    ret);
+	return tables_frame(im->model, map ? map->module : MODEL_NONE, im->process->pid,
+			    address - (map ? map->base : 0), false, ret);
 }
 
 static int node_frame(struct image *im, const struct frame_node *n, uint32_t *ret)
@@ -51,11 +51,11 @@ static int node_frame(struct image *im, const struct frame_node *n, uint32_t *re
 	const struct model_mapping *map;
 
 	if (module != MODEL_NONE)
-		return tables_frame(im->model, im->modules[module].module, n->ip - im->modules[module].base,
-				    exact, ret);
+		return tables_frame(im->model, im->modules[module].module, im->process->pid,
+				    n->ip - im->modules[module].base, exact, ret);
 	map = model_mapping_at(im->process, n->ip);
-	return tables_frame(im->model, map ? map->module : MODEL_NONE, n->ip - (map ? map->base : 0), exact,
-			    ret);
+	return tables_frame(im->model, map ? map->module : MODEL_NONE, im->process->pid,
+			    n->ip - (map ? map->base : 0), exact, ret);
 }
 
 /* The model's stack for a ref. Depths must fall from each frame to the next inner one, so there is no circle. */

@@ -21,7 +21,8 @@ struct model_tables {
 
 /* These find or make an entry. 0 or -errno. */
 int tables_module(struct model *m, const struct module_rec *rec, uint32_t *ret);
-int tables_frame(struct model *m, uint32_t module, uint64_t address, bool exact, uint32_t *ret);
+/* pid: whose code it is if there is no module */
+int tables_frame(struct model *m, uint32_t module, uint32_t pid, uint64_t address, bool exact, uint32_t *ret);
 int tables_node(struct model *m, uint32_t frame, uint32_t inner, bool end, uint32_t *ret);
 
 /* Facts of a session that each of its images needs. */

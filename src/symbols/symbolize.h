@@ -103,6 +103,15 @@ int symbolizer_variable(struct symbolizer *s, int module, uint64_t address, cons
 int symbolizer_variable_part(struct symbolizer *s, int module, uint64_t address, const char **ret_part,
 			     uint64_t *ret_size);
 
+/* Code that a process made while it ran, as it has described it in /tmp/perf-PID.map below sysroot (NULL: /). A file
+ * that was last written before the process began is another one's: since_ns, CLOCK_REALTIME. NULL without memory. */
+struct symbol_jit;
+struct symbol_jit *symbol_jit_open(const char *sysroot, uint32_t pid, uint64_t since_ns);
+/* Takes NULL. */
+void symbol_jit_free(struct symbol_jit *j);
+/* The frame of an address, which lives as long as j. False: nothing is known. */
+bool symbol_jit_find(const struct symbol_jit *j, uint64_t address, struct symbol_frame *ret);
+
 /* Writes all that was asked, with its answers. */
 void symbolizer_save(const struct symbolizer *s, FILE *to);
 

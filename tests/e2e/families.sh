@@ -123,8 +123,8 @@ openmp() {
 	expect 0 "$mutrace" --json="$work/json" ./openmp lock
 	check_json "$work/json" 'lock("lock")["contended"] == 200'
 	while read -r what called; do
-		expect 0 "${MATRACE:-$top_builddir/matrace}" --also=locks --rt-threads=openmp --json="$work/json" \
-			./openmp $what
+		expect 0 "${MATRACE:-$top_builddir/matrace}" --also=locks --rt-threads=openmp \
+			--json="$work/json" ./openmp $what
 		check_json "$work/json" \
 			"sum(a['count'] for a in p['allocations'] if a['function'] == '$called') == 200"
 	done <<-END

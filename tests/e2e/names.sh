@@ -247,4 +247,25 @@ for columns in (80, 100, 140):
     rows = [re.split(r"  +", line)[2] for line in plain.split("\n") if re.match(r" +\d+  ", line)]
     assert len(rows) >= 9 and len(set(rows)) == len(rows), rows
 PY
+
+# Code that a process makes while it runs has the names that it writes for perf, if the file is its own.
+"${CC:-cc}" -g -O1 -fno-optimize-sibling-calls -fno-omit-frame-pointer -pthread -o jit \
+	"$top_srcdir/tests/workloads/jit.c" || exit 99
+"$mutrace" -o made --json=json ./jit >out 2>err
+got=$?
+map=$(cat out)
+if [ $got = 0 ]; then
+	check_json json 'functions(lock("jit_lock")["users"][0]["stack"])[:3] == ["work", "serve", "main"]' \
+		'lock("jit_lock")["users"][0]["stack"][1]["file"] == "/app/server.js"' \
+		'lock("jit_lock")["users"][0]["stack"][1]["line"] == 12'
+	touch -d 2020-01-01 "$map"
+	expect 0 "$mutrace" report --json=json made
+	check_json json '[f.get("function") for f in lock("jit_lock")["users"][0]["stack"]][1] is None'
+	rm -f "$map"
+	mkfifo "$map"
+	expect 0 timeout 60 "$mutrace" report --json=json made
+	rm -f "$map"
+elif [ $got != 77 ]; then
+	fail "exit status $got of a program that makes code"
+fi
 exit 0
