@@ -68,6 +68,8 @@ const struct option_spec option_specs[] = {
 	  "threads of such a name count as realtime, too" },
 	{ GROUP_JUDGE, 0, "after", "SECONDS", FOR_WATCH, ARG_SECONDS, AT(config.after_ms), 0, UINT32_MAX,
 	  "leave out what happens earlier after the start of a process" },
+	{ GROUP_JUDGE, 0, "for", "SECONDS", FOR_WATCH, ARG_SECONDS, AT(for_ms), 0, UINT32_MAX,
+	  "watch for so long, and leave out what happens later" },
 	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_CHECK, ARG_LIST, AT(suppressions), 0, 0,
 	  "ignore the locks that the globs in FILE match; may be given again" },
 	{ GROUP_JUDGE, 0, "suppress", "FILE", FOR_WATCHES, ARG_LIST, AT(suppressions), 0, 0,

@@ -61,7 +61,7 @@ static const struct option options[] = {
 	{ "hash-size", 0, MUTRACE, KIND_IGNORED, false, 0, 0, 0 },
 	{ "also", 0, MATRACE, KIND_CLASSES, false, AT(watch), 0, 0 },
 	{ "rt-threads", 0, MATRACE, KIND_THREADS, false, 0, 0, 0 },
-	{ "for", 0, MUTRACE, KIND_FOR, false, 0, 0, UINT32_MAX },
+	{ "for", 0, BOTH, KIND_FOR, false, 0, 0, UINT32_MAX },
 	{ "after", 0, BOTH, KIND_SECONDS, false, AT(after_ms), 0, UINT32_MAX },
 	{ "json", 0, BOTH, KIND_REPORT, true, 0, 0, 0 },
 	{ "html", 0, MUTRACE, KIND_REPORT, true, 0, 0, 0 },

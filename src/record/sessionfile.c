@@ -99,6 +99,8 @@ static int read_session(const char *path, uid_t user)
 	recorder.rt_threads[sizeof(recorder.rt_threads) - 1] = '\0';
 	if (s.config.watch == 0)
 		window_set(s.start_ns, s.config.after_ms, s.for_ms);
+	else
+		recorder.watch_for_ms = s.for_ms;
 	if (recorder.config.frames < 1)
 		recorder.config.frames = FRAMES_DEFAULT;
 	if (recorder.config.frames > FRAMES_MAX)

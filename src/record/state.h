@@ -322,6 +322,7 @@ struct recorder {
 	struct session_config config;
 	uint32_t watch_by_hand; /* session_config.watch of a session that the library makes itself */
 	char rt_threads[128];   /* of struct session_file */
+	uint32_t watch_for_ms;  /* matrace: watched for so long after config.after_ms; 0: to the end */
 	uint32_t session_user;  /* effective, at the start: nobody else may enter the session */
 	uint8_t by_environment; /* 1: LD_PRELOAD had us, not the system */
 	/* How often the library was put into this process while it ran, and taken out of use again; see attach.c.

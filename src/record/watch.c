@@ -105,11 +105,28 @@ static bool by_name(struct thread *t)
 	return glob(recorder.rt_threads, name);
 }
 
+static uint64_t lived_ns(void)
+{
+	return ticks_monotonic_ns() - recorder.header->sync.first_ns;
+}
+
 static bool too_early(void)
 {
 	uint64_t from = (uint64_t)recorder.config.after_ms * 1000000u;
 
-	return from != 0 && ticks_monotonic_ns() - recorder.header->sync.first_ns < from;
+	return from != 0 && lived_ns() < from;
+}
+
+static bool too_late(void)
+{
+	uint64_t until = ((uint64_t)recorder.config.after_ms + recorder.watch_for_ms) * 1000000u;
+
+	return recorder.watch_for_ms != 0 && lived_ns() >= until;
+}
+
+static bool left_out(void)
+{
+	return too_early() || too_late();
 }
 
 static uint32_t site_key_hash(uint32_t function, uint32_t stack)
@@ -183,7 +200,7 @@ void watch_faults(struct thread *t)
 	struct rusage u;
 	uint64_t now;
 
-	if (s == NULL || t->watched == REALTIME_NOT || getrusage(RUSAGE_THREAD, &u) != 0)
+	if (s == NULL || t->watched == REALTIME_NOT || too_late() || getrusage(RUSAGE_THREAD, &u) != 0)
 		return;
 	now = (uint64_t)u.ru_minflt + (uint64_t)u.ru_majflt;
 	if (s->epoch != recorder.header->watch_epoch || too_early()) {
@@ -200,8 +217,7 @@ void watch_ended(void)
 	uint32_t n = thread_count();
 	uint64_t now;
 
-	if (recorder.state != RECORDER_ON || !(recorder.config.watch >> WATCH_CLASS_memory & 1) ||
-	    too_early())
+	if (recorder.state != RECORDER_ON || !(recorder.config.watch >> WATCH_CLASS_memory & 1) || left_out())
 		return;
 	for (uint32_t i = 0; i < n; i++) {
 		struct thread *t = thread_at(i);
@@ -293,7 +309,7 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 	}
 	t = thread_self;
 	/* A call within a watched one is deeper on the same stack. */
-	if ((t->watch_slot != 0 && slot < t->watch_slot) || is_foreign(site.ip) || too_early()) {
+	if ((t->watch_slot != 0 && slot < t->watch_slot) || is_foreign(site.ip) || left_out()) {
 		errno = saved;
 		return false;
 	}
@@ -309,7 +325,7 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 bool watch_wait_begin(struct watch *w, enum watched function, struct site site)
 {
 	int saved = errno;
-	bool begun = watch_wanted(WATCH_CLASS_locks) && !too_early() &&
+	bool begun = watch_wanted(WATCH_CLASS_locks) && !left_out() &&
 		     begin(w, thread_self, function, site, (uintptr_t)site.slot) != NULL;
 
 	errno = saved;

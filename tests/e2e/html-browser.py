@@ -245,6 +245,7 @@ def test_moments(b, path):
 def test_fit(b):
     """Names are shortened from the inside: what differs stays."""
     for name, length, short in (("Dict::add (libpoppler.so.126+0x1f)", 24, "Dict::add (\u2026+0x1f)"),
+                                ("Dict::find (libx.so.6)", 14, "Dict::find (\u2026)"),
                                 ("QThreadPoolPrivate::start", 16, "QThreadP\u2026::start"),
                                 ("memcached+0x19a55", 12, "mem\u2026+0x19a55"), ("short", 5, "short"),
                                 ("f (\u2026+0x1234567) < main", 12, "f (\u2026\u2026 < main")):

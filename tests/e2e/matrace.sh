@@ -66,7 +66,29 @@ expect 0 "$matrace" --json="$work/json" "$watched" start
 check "$work/json" "$once" "$each" "totals('realtime') == $sum"
 expect 0 "$matrace" --after=1000 --fail --json="$work/json" "$watched"
 check "$work/json" 'every == []' 'p["realtime_threads"] == 1'
-expect 3 "$matrace" --after=0 --fail "$watched"
+expect 3 "$matrace" --after=0 --for=1000 --fail "$watched"
+
+# Calls after the time that is watched are left out: the thread calls malloc() 20 ms after its process began.
+cat >late.c <<'C'
+#include <sched.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void *volatile kept;
+
+int main(void)
+{
+	usleep(20000);
+	if (sched_setscheduler(0, SCHED_FIFO, &(struct sched_param){ .sched_priority = 1 }) < 0)
+		return 1;
+	kept = malloc(1);
+	return 0;
+}
+C
+${CC:-cc} -o late late.c || exit 99
+expect 0 "$matrace" --for=0.01 --fail --json="$work/json" ./late
+check "$work/json" 'every == []' 'p["realtime_threads"] == 1'
+expect 3 "$matrace" --for=1000 --fail ./late
 
 # The end of a thread, a library's constructor, a forked child, a program executed by it.
 expect 0 "$matrace" --json="$work/json" "$watched" key

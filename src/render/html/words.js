@@ -41,7 +41,10 @@ function base_name(path) {
 /* Shortened from the inside: what tells things apart, a method, a caller, an offset or a number, stands at the end. */
 function fit(text, length) {
 	if (text.length <= length) return text;
-	const short = text.replace(/\([^()\s]*(\+0x[0-9a-f]+\))/g, '(\u2026$1'); /* "f (libx.so+0x12)" */
+	/* "f (libx.so+0x12)", "f (libx.so)" */
+	const short = text.replace(/\([^()\s]*?(\.so[.\d]*|)(\+0x[0-9a-f]+)?\)/g, (all, so, offset) =>
+		so || offset ? '(\u2026' + (offset || '') + ')' : all
+	);
 
 	if (short.length <= length) return short;
 	const ends = /(::~?\w+( \(\S*\))?| < [^<]+| at 0x[0-9a-f]+|\+0x[0-9a-f]+\)?| \S?\d+)$/;
