@@ -7,8 +7,10 @@
 command='echo "$MUTRACE_WAIT_PID $MUTRACE_WAIT_TID $MUTRACE_WAIT_LOCK $MUTRACE_WAIT_MS $MUTRACE_WAIT_DEADLOCK" >>ran
 cat >text'
 
-"$mutrace" --json=a.json -o kept --when-waiting="100:$command; touch go" "$workloads/hang" go 2>err >out
+"$mutrace" --json=a.json -o kept --when-waiting="100:$command; echo of the command; touch go; exit 7" \
+	"$workloads/hang" go 2>err >out
 [ $? = 0 ] && [ "$(tail -n 1 out)" = ended ] || fail "the program did not end by itself"
+grep -qx "of the command" out || fail "the command's output is lost"
 [ "$(wc -l <ran)" = 1 ] || fail "the command ran not once: $(cat ran)"
 read -r pid tid lock ms deadlock <ran
 [ "$lock" = wanted_lock ] && [ "$ms" -ge 100 ] && [ "$deadlock" = 0 ] || fail "environment: $(cat ran)"
