@@ -170,6 +170,13 @@ function facts() {
 		count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) +
 		(unknown ? ' acquisitions.' : ' of ' + count(acquired) + ' acquisitions.') +
 		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '') +
+		(P.longest_waits && P.longest_waits.length
+			? ' The longest wait, ' +
+				time(P.longest_waits[0].wait_ns) +
+				', began at ' +
+				clock(P.longest_waits[0].start_realtime_ns) +
+				'.'
+			: '') +
 		window_words()
 	);
 }
