@@ -28,7 +28,7 @@ static void advance(struct overlap *o, uint64_t now)
 		o->clock += scaled / n;
 		o->rest = scaled % n;
 		o->others.charged += o->crowd * (scaled / n);
-	} else if (o->free == 0 && (o->unseen || o->doubtful)) {
+	} else if (o->free == 0 && (o->unseen || (o->doubtful && !o->left))) {
 		o->unseen_for += passed;
 	}
 }
@@ -72,7 +72,7 @@ static void charge(struct overlap *o, const struct overlap_holder *h)
 void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive, uint64_t now)
 {
 	advance(o, now);
-	o->unseen = false;
+	o->unseen = o->left = false;
 	if (exclusive) { /* a release that was not told */
 		for (uint32_t i = 0; i < o->n_holders; i++)
 			charge(o, &o->holder[i]);
@@ -102,6 +102,7 @@ void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_
 
 	advance(o, now);
 	o->unseen = false;
+	o->left = o->wakes;
 	h = overlap_holder(o, thread, cell);
 	if (h != NULL) {
 		charge(o, h);
@@ -131,6 +132,7 @@ static uint64_t charged(const struct overlap *o, uint32_t account)
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now)
 {
 	advance(o, now);
+	o->left = false; /* whoever comes to wait has found it held */
 	ret->n_accounts = o->n_accounts;
 	for (uint32_t i = 0; i < o->n_accounts; i++)
 		ret->charged[i] = charged(o, i);

@@ -49,6 +49,8 @@ struct overlap {              /* what each wait touches comes first */
 	uint64_t unseen_for; /* ticks */
 	bool unseen;         /* somebody holds it, and we do not know who */
 	bool doubtful;       /* whenever nobody is seen to hold it, somebody may */
+	bool wakes;          /* a release that is told wakes a waiter, to whom it leaves the lock */
+	bool left;           /* so it is now: nobody has come since and found it held */
 	struct overlap_account others;
 	/* the first n_accounts and n_holders of these are in use */
 	struct overlap_account account[OVERLAP_ACCOUNTS];

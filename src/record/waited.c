@@ -145,6 +145,7 @@ struct overlap *waited_join(struct thread *t, const void *address, struct wait *
 		if (o == NULL)
 			return NULL;
 		overlap_open(o, w->lock, doubtful(t, l), w->start);
+		o->wakes = kind_has(l->kind, TRAIT_WAITS_ONLY);
 		o->next = b->first;
 		b->first = o;
 		/* Before we look who has it: who takes it later sees that we wait. */

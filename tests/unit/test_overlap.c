@@ -66,6 +66,17 @@ static void unseen_holders(void **state)
 		assert_int_equal(parts[0].ticks, 50);
 		assert_int_equal(unseen, doubtful ? 450 : 300);
 	}
+	/* a waiter that was woken has the lock left to it, until another one finds it held */
+	overlap_open(&o, 64, true, 0);
+	o.wakes = true;
+	overlap_look(&o, &v, 0);
+	overlap_acquired(&o, 1, 101, true, 100);
+	overlap_released(&o, 1, 101, 150);
+	assert_int_equal(overlap_parts(&o, &v, 500, parts, &unseen), 1);
+	assert_int_equal(unseen, 100);
+	overlap_look(&o, &(struct overlap_view){ 0 }, 600);
+	assert_int_equal(overlap_parts(&o, &v, 700, parts, &unseen), 1);
+	assert_int_equal(unseen, 200);
 }
 
 /* A release that was not told ends with the next acquisition that excludes others. Time that goes back counts
