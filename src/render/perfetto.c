@@ -44,15 +44,17 @@ struct writer {
 	unsigned int lives;             /* of the thread's record, that began in the window */
 };
 
-static const char *const type_words[EVENT_MAX] = {
-	[EVENT_WAIT] = "wait for ", [EVENT_HOLD] = "hold ",  [EVENT_BARRIER] = "barrier ",
-	[EVENT_SIGNAL] = "signal ", [EVENT_POST] = "post ",  [EVENT_JOIN] = "join",
-	[EVENT_CREATE] = "create",  [EVENT_START] = "start", [EVENT_EXIT] = "exit"
+static const char *const type_words[TIMELINE_RELEASE + 1] = {
+	[EVENT_WAIT] = "wait for ",     [EVENT_HOLD] = "hold ",  [EVENT_BARRIER] = "barrier ",
+	[EVENT_SIGNAL] = "signal ",     [EVENT_POST] = "post ",  [EVENT_JOIN] = "join",
+	[EVENT_CREATE] = "create",      [EVENT_START] = "start", [EVENT_EXIT] = "exit",
+	[TIMELINE_RELEASE] = "release "
 };
-static const char *const categories[EVENT_MAX] = {
-	[EVENT_WAIT] = "wait",     [EVENT_HOLD] = "hold",   [EVENT_BARRIER] = "barrier",
-	[EVENT_SIGNAL] = "signal", [EVENT_POST] = "post",   [EVENT_JOIN] = "join",
-	[EVENT_CREATE] = "create", [EVENT_START] = "start", [EVENT_EXIT] = "exit"
+static const char *const categories[TIMELINE_RELEASE + 1] = {
+	[EVENT_WAIT] = "wait",         [EVENT_HOLD] = "hold",   [EVENT_BARRIER] = "barrier",
+	[EVENT_SIGNAL] = "signal",     [EVENT_POST] = "post",   [EVENT_JOIN] = "join",
+	[EVENT_CREATE] = "create",     [EVENT_START] = "start", [EVENT_EXIT] = "exit",
+	[TIMELINE_RELEASE] = "release"
 };
 
 static uint64_t time_of(const struct writer *w, uint64_t ns)
@@ -152,7 +154,8 @@ static const char *other_key(const struct slice *s)
 	switch (s->type) {
 	case EVENT_WAIT: return s->unfinished ? "held_by" : "released_by";
 	case EVENT_CREATE:
-	case EVENT_JOIN: return "thread";
+	case EVENT_JOIN:
+	case TIMELINE_RELEASE: return "thread";
 	default: return NULL;
 	}
 }
@@ -173,6 +176,8 @@ static void put_facts(struct writer *w, const struct slice *s, const struct repo
 		perfetto_number(&w->out, "cpu_ns", e->span_ns);
 	if (s->unfinished)
 		perfetto_flag(&w->out, "unfinished");
+	if (s->type == TIMELINE_RELEASE)
+		perfetto_flag(&w->out, "at_the_latest");
 	put_stack(w, "stack", report_stack_of(w->r, s->stack));
 }
 
@@ -246,7 +251,10 @@ static void begin_life(struct writer *w, const struct slice *s)
 /* A thread went on after a wait, and a flow ends. Flows end where slices begin, so this is one of no length. */
 static void put_woken(struct writer *w, uint32_t event, uint64_t time, unsigned int lane)
 {
-	if (event == MODEL_NONE || w->time.cause[event] == MODEL_NONE || !is_shown(w, w->time.cause[event]))
+	if (event == MODEL_NONE)
+		return;
+	if (!timeline_released_unseen(&w->time, event) &&
+	    (w->time.cause[event] == MODEL_NONE || !is_shown(w, w->time.cause[event])))
 		return;
 	perfetto_event(&w->out, PERFETTO_INSTANT, "woken", "woken");
 	perfetto_flow_end(&w->out, w->ids + event);
@@ -277,7 +285,9 @@ static int put_step(void *data, const struct slice *s, enum timeline_step step)
 		category = "idle";
 	perfetto_event(&w->out, type, category, event_name(w, s, row));
 	put_facts(w, s, row);
-	if (s->type != EVENT_HOLD && s->event != MODEL_NONE)
+	if (s->type == TIMELINE_RELEASE)
+		perfetto_flow(&w->out, w->ids + s->event);
+	else if (s->type != EVENT_HOLD && s->event != MODEL_NONE)
 		put_flows(w, s->event);
 	if (s->type == EVENT_START && s->event != MODEL_NONE && w->time.cause[s->event] != MODEL_NONE)
 		perfetto_flow_end(&w->out, w->ids + s->event);

@@ -279,21 +279,51 @@ static int by_lives(struct timeline *t)
 	return r;
 }
 
+bool timeline_released_unseen(const struct timeline *t, uint32_t event)
+{
+	const struct model_process *p = t->process;
+	const struct model_event *e = &p->events[event];
+
+	return e->type == EVENT_WAIT && e->lock != MODEL_NONE && !waits_for_signals(p, e) &&
+	       t->cause[event] == MODEL_NONE && !(e->flags & EVENT_TIMED_OUT) && e->other != MODEL_NONE &&
+	       e->other != e->thread && e->end_ns > 0;
+}
+
+static void by_names(struct timeline *t)
+{
+	for (size_t i = 0; i < t->process->n_events; i++)
+		if (timeline_released_unseen(t, (uint32_t)i)) {
+			uint32_t thread = t->process->events[i].other;
+
+			t->next[i] = t->released[thread];
+			t->released[thread] = (uint32_t)i;
+		}
+}
+
 int timeline_new(const struct model_process *p, struct timeline *ret)
 {
 	size_t bytes = (p->n_events + 1) * sizeof(uint32_t);
 	int r;
 
 	*ret = (struct timeline){
-		.process = p, .cause = malloc(bytes), .caused = malloc(bytes), .next = malloc(bytes)
+		.process = p,
+		.cause = malloc(bytes),
+		.caused = malloc(bytes),
+		.next = malloc(bytes),
+		.released = malloc((p->n_threads + 1) * sizeof(uint32_t)),
 	};
-	if (!ret->cause || !ret->caused || !ret->next)
+	if (!ret->cause || !ret->caused || !ret->next || !ret->released)
 		return -ENOMEM;
+	for (size_t i = 0; i < p->n_threads; i++)
+		ret->released[i] = MODEL_NONE;
 	for (size_t i = 0; i < p->n_events; i++)
 		ret->cause[i] = ret->caused[i] = ret->next[i] = MODEL_NONE;
 	timeline_window(p, ret);
 	r = by_locks(ret);
-	return r == 0 ? by_lives(ret) : r;
+	r = r == 0 ? by_lives(ret) : r;
+	if (r == 0)
+		by_names(ret);
+	return r;
 }
 
 void timeline_free(struct timeline *t)
@@ -301,5 +331,6 @@ void timeline_free(struct timeline *t)
 	free(t->cause);
 	free(t->caused);
 	free(t->next);
+	free(t->released);
 	*t = (struct timeline){ 0 };
 }

@@ -194,18 +194,40 @@ static int lanes_choose(struct slice *slices, size_t n)
 	return r;
 }
 
+/* Releases that ended waits of others just before these went on; only their number if there is no place for them. */
+static size_t take_released(const struct timeline *t, uint32_t thread, struct slice *to)
+{
+	size_t n = 0;
+
+	for (uint32_t i = t->released[thread]; i != MODEL_NONE; i = t->next[i], n++) {
+		const struct model_event *e = &t->process->events[i];
+
+		if (to)
+			to[n] = (struct slice){ .begin_ns = e->end_ns - 1,
+						.end_ns = e->end_ns - 1,
+						.event = i,
+						.lock = e->lock,
+						.stack = MODEL_NONE,
+						.other = e->thread,
+						.type = TIMELINE_RELEASE,
+						.side = e->side };
+	}
+	return n;
+}
+
 int timeline_thread(const struct timeline *t, uint32_t thread, struct slice **ret, size_t *ret_n)
 {
 	const struct model_process *p = t->process;
 	const struct model_thread *m = &p->threads[thread];
-	struct slice *s = malloc(((size_t)m->events_count + m->held_count + 1) * sizeof(*s));
-	size_t n, kept = 0;
+	size_t n = take_released(t, thread, NULL), kept = 0;
+	struct slice *s = malloc((n + m->events_count + m->held_count + 1) * sizeof(*s));
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	n = take_events(p, m, s);
 	n += take_unfinished(p, m, s + n);
+	n += take_released(t, thread, s + n);
 	qsort(s, n, sizeof(*s), slice_compare);
 	for (size_t i = 0; i < n; i++)
 		if (!s[i].unfinished || !has_ended(&s[i], s + n))

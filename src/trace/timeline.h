@@ -14,6 +14,8 @@
 #include "src/load/model.h"
 
 #define TIMELINE_LANES 32u
+/* slice.type: a release that is no event. The wait that it ended is its event. */
+#define TIMELINE_RELEASE EVENT_MAX
 
 /* Something that a thread did, or that happened to it. Times on the process's time line. */
 struct slice {
@@ -42,6 +44,8 @@ struct timeline {
 	 * it ended, and of another thread. caused: the first that this one ended; next: another one that had the same cause.
 	 */
 	uint32_t *cause, *caused, *next;
+	/* By thread: the first wait that a release by it ended which is no event, as short holds are; next has further ones. */
+	uint32_t *released;
 	uint64_t overwritten; /* events that were written over; then ... */
 	uint64_t from_ns;     /* ... since when the events of all threads are there */
 };
@@ -53,6 +57,8 @@ void timeline_free(struct timeline *t);
 /* The window alone: overwritten and from_ns. */
 void timeline_window(const struct model_process *p, struct timeline *t);
 
+/* True if it is known which thread ended a wait, though not when: at its end, almost. */
+bool timeline_released_unseen(const struct timeline *t, uint32_t event);
 /* When a cause took effect: the end of a hold, the arrival at a barrier, or the moment. */
 uint64_t timeline_effect_ns(const struct model_event *cause);
 

@@ -28,6 +28,7 @@ MUTRACE = os.environ.get("MUTRACE", os.path.join(BUILD, "mutrace"))
 
 MUTRACE_OPTIONS = {
     "exact": [],
+    "no-events": ["--events=0"],
     "sampled": ["--sample-hold=%d" % SAMPLE],
     "contended-only": ["--contended-only"],
     "realtime": ["--track-rt"],

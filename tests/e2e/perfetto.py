@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """--perfetto: traces are decoded by the numbers of Perfetto's own .proto files, and hold to what its trace
 processor asks for: times of a sequence go forward, slices nest in their tracks, tracks are described, flows
-have both ends."""
+have both ends. With arguments: traces of other programs, of which most waits are to have a flow."""
 import collections
 import json
 import os
@@ -202,7 +202,7 @@ def all_kinds(d):
     assert wait["released_by"] == "events (%d)" % trace.tid(hold)
     around, = trace.of("hold", lock="outer")
     assert around["begin"] <= wait["begin"] and wait["end"] <= around["end"] and wait["depth"] == 1
-    for idle, moment in (("ready_cond", "signal"), ("sem", "post")):
+    for idle, moment in (("ready_cond", "signal"), ("sem (events.c)", "post")):
         wait, = trace.of("idle", lock=idle)
         time, source = trace.flow_to(wait)
         assert source["category"] == moment and source["lock"] == idle and wait["begin"] < time
@@ -281,11 +281,36 @@ def refused(d):
     assert Trace(d + "/t").check().of("wait", lock="contended")
 
 
+def others(paths):
+    """Traces of programs of which it is not known what they did."""
+    for path in paths:
+        trace = Trace(path).check()
+        waits = trace.of("wait") + trace.of("idle")
+        ended = [w for w in waits if w["end"] is not None]
+        woken = {(s["track"], time) for time, s in trace.sinks.values() if s["category"] == "woken"}
+        known = sum((w["track"], w["end"]) in woken for w in ended)
+        print(f"{path}: {len(trace.slices)} slices, {len(trace.threads)} threads, {len(trace.sinks)} flows, "
+              f"{known} of {len(ended)} waits have one")
+        assert known >= len(trace.of("wait")) * .9, "arrows are missing"
+
+
+def short_holds(d):
+    """Also releases that are no events have arrows to those who waited for them."""
+    trace, processes, _ = run(d, os.path.join(build, "tests/gain/more"), "brief")
+    counts_agree(trace, processes)
+    waits = trace.of("wait", lock="a.mutex")
+    assert waits and all(trace.flow_to(w)[1]["category"] in ("hold", "release") for w in waits), waits
+
+
 def main():
+    if len(sys.argv) > 1:
+        others(sys.argv[1:])
+        return 0
     with tempfile.TemporaryDirectory() as d:
         all_kinds(d)
         hard_cases(d)
         windows(d)
+        short_holds(d)
         refused(d)
     return 0
 

@@ -113,14 +113,6 @@ function histogram(list, member, kind, width) {
 	return image;
 }
 
-/* Of both sides of a rwlock only the histogram tells it, by the bucket that it is in. */
-function median(lock, list, member, durations) {
-	let left = list.reduce((n, b) => n + b[member], 0) / 2;
-
-	if (!lock.read) return time(most(lock, durations, 'p50'));
-	return 'about ' + time(list.find(b => (left -= b[member]) <= 0)[0] || 1);
-}
-
 function histograms(lock, width) {
 	const list = buckets_of(lock),
 		half = innerWidth > 620 ? Math.floor((width - 14) / 2) : width;
@@ -140,7 +132,7 @@ function histograms(lock, width) {
 					{},
 					any
 						? 'median ' +
-								median(lock, list, member, durations) +
+								time(most(lock, durations, 'p50')) +
 								', max ' +
 								time(longest)
 						: 'none'

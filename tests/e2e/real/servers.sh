@@ -10,7 +10,7 @@ try_memcached() {
 	[ "$(id -u)" != 0 ] || user="-u nobody"
 	port=$((20000 + RANDOM % 20000))
 	# shellcheck disable=SC2086
-	"$mutrace" --json=json memcached $user -l 127.0.0.1 -p $port -t 4 2>err &
+	"$mutrace" --json=json --perfetto=trace memcached $user -l 127.0.0.1 -p $port -t 4 2>err &
 	pid=$!
 	server=$pid
 	/usr/bin/python3 - $port <<'PY' || fail "memcached did not serve"
@@ -43,6 +43,7 @@ PY
 	kill -TERM $pid
 	wait $pid
 	[ $? = 0 ] || fail "memcached's exit status after SIGTERM"
+	/usr/bin/python3 "$top_srcdir/tests/e2e/perfetto.py" trace || fail "memcached's time line"
 	check_json json 'sum(l["acquired"] or 0 for l in p["locks"]) >= 32000' 'p["threads"] >= 5' \
 		'p["lost_events"] == 0'
 }
