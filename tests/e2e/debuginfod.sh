@@ -44,7 +44,7 @@ else
 	/usr/bin/python3 -m http.server --bind 127.0.0.1 "$port" >served 2>&1 &
 fi
 server=$!
-trap 'kill $server; rm -rf "$work"' EXIT
+trap 'kill -9 $server; rm -rf "$work"' EXIT
 served() { # it has the file
 	/usr/bin/python3 - "$port" "$id" <<'PY'
 import sys, time, urllib.error, urllib.request
