@@ -91,7 +91,7 @@ static int begin(const char *session)
 		return r;
 	if (!set_up) {
 		keys_setup();
-		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+		pthread_atfork(families_before_fork, families_after_fork_parent, families_after_fork_child);
 	}
 	set_up = true;
 	inlined_start((uint32_t)gettid());

@@ -9,12 +9,14 @@
 #include "wrappers/families.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sched.h>
 
 #ifndef MATRACE
 #include "inject/marks.h"
 #endif
 #include "inject/redirect.h"
+#include "src/record/raw.h"
 #include "src/record/recorder.h"
 #ifdef MATRACE
 #include "src/session/watched.h"
@@ -77,19 +79,69 @@ static struct redirect_library libraries[] = {
 #define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
 static size_t n_libraries = LIBRARIES - 1;
 
-static uint32_t looking;
+#define FORK_PATIENCE 20000 /* moments that a fork waits for a look to end */
 
-static void look(void)
+static uint32_t looking; /* a thread looks, or forks */
+static pthread_t forker;
+static bool forking;
+
+static bool take(void)
+{
+	return !__atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Forgetting it, a child would have the loader's lock on its list without a thread that gives it back, and would stop at its first
+ * stack.
+ */
+void families_before_fork(void)
+{
+	bool mine = take();
+
+	for (int i = 0; !mine && i < FORK_PATIENCE; i++) {
+		raw_sleep((const long[2]){ 0, 50000 });
+		mine = take();
+	}
+	if (mine) {
+		forker = pthread_self();
+		forking = true;
+	}
+	recorder_before_fork();
+}
+
+static void forked(void)
+{
+	if (!forking || !pthread_equal(forker, pthread_self()))
+		return;
+	forking = false;
+	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
+}
+
+void families_after_fork_parent(void)
+{
+	recorder_after_fork_parent();
+	forked();
+}
+
+void families_after_fork_child(void)
+{
+	recorder_after_fork_child();
+	forked();
+}
+
+/* False: somebody else does, or forks. */
+static bool look(void)
 {
 	int saved = errno;
 
 #ifdef MATRACE
 	if (!(recorder.config.watch >> WATCH_CLASS_locks & 1))
-		return;
+		return true;
 #endif
-	if (recorder.state != RECORDER_ON || recorder.confined ||
-	    __atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
-		return;
+	if (recorder.state != RECORDER_ON || recorder.confined)
+		return true;
+	if (!take())
+		return false;
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	/* asked again: recorder_detach() may have come in between */
 	if (__atomic_load_n(&recorder.state, __ATOMIC_SEQ_CST) == RECORDER_ON &&
@@ -100,6 +152,7 @@ static void look(void)
 #endif
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 	errno = saved;
+	return true;
 }
 
 void families_start(void)
@@ -112,12 +165,14 @@ void families_attach(struct redirect *functions, size_t n)
 	libraries[LIBRARIES - 1].functions = functions;
 	libraries[LIBRARIES - 1].n = n;
 	n_libraries = LIBRARIES;
-	look();
+	/* a thread of the program may be in the middle of a fork */
+	while (!look())
+		sched_yield();
 }
 
 void families_detach(void)
 {
-	while (__atomic_exchange_n(&looking, 1, __ATOMIC_ACQUIRE))
+	while (!take())
 		sched_yield();
 	redirect_undo(libraries, n_libraries, REAL(dl_iterate_phdr));
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);

@@ -32,6 +32,10 @@ struct redirect;
 void families_attach(struct redirect *functions, size_t n);
 /* After the recording: puts all originals back. */
 void families_detach(void);
+/* Handlers of fork(): the recorder's, and no look meanwhile. */
+void families_before_fork(void);
+void families_after_fork_parent(void);
+void families_after_fork_child(void);
 /* An object is about to be loaded or unloaded. */
 void families_changing(void);
 /* At some calls of the program: redirects what was loaded since. */

@@ -304,9 +304,10 @@ void recorder_before_fork(void)
 	errno = saved;
 }
 
+/* The recording may have ended in between. */
 void recorder_after_fork_parent(void)
 {
-	if (recorder.state != RECORDER_ON || !forks_here())
+	if (!forks_here())
 		return;
 	forking = false;
 	procinfo_after_fork(false);
@@ -320,10 +321,15 @@ void recorder_after_fork_child(void)
 	int saved = errno;
 
 	/* Not if this child records already, see child_start(). */
-	if (recorder.state != RECORDER_ON || !forks_here())
+	if (!forks_here())
 		return;
-	child_appeared();
-	recorder.state = RECORDER_CHILD;
+	if (recorder.state == RECORDER_ON) {
+		child_appeared();
+		recorder.state = RECORDER_CHILD;
+	} else {
+		forking = false;
+		procinfo_after_fork(true);
+	}
 	thread_is_none();
 	errno = saved;
 }
