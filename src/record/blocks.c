@@ -12,7 +12,8 @@
 #include "src/record/pilock.h"
 
 static uint32_t blocks_lock;
-static struct thread *old; /* those of earlier attachments whose threads have ended */
+static struct thread
+	*old; /* those of earlier attachments whose threads have ended, and of which nothing came */
 
 bool thread_outlived(const struct thread *t)
 {
@@ -46,13 +47,19 @@ struct thread *block_take(struct thread *own, uint32_t tid)
 	return t;
 }
 
-void block_left(struct thread *t, uint32_t tid)
+void block_back(struct thread *t, uint32_t tid)
 {
-	if (t->attachment == 0 || !pilock_lock(&blocks_lock, tid))
+	if (!pilock_lock(&blocks_lock, tid))
 		return; /* a block less */
 	t->next = old;
 	old = t;
 	pilock_unlock(&blocks_lock, tid);
+}
+
+void block_left(struct thread *t, uint32_t tid)
+{
+	if (t->attachment != 0)
+		block_back(t, tid);
 }
 
 void blocks_reset(void)

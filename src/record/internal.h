@@ -170,6 +170,8 @@ void thread_is_none(void);
 bool thread_outlived(const struct thread *t);
 /* Memory for a block, zeroed. own: the calling thread's, of an earlier attachment, or NULL. NULL: there is none. */
 struct thread *block_take(struct thread *own, uint32_t tid);
+/* Nothing came of a block. */
+void block_back(struct thread *t, uint32_t tid);
 /* Nobody uses a block of an earlier attachment any more. */
 void block_left(struct thread *t, uint32_t tid);
 void blocks_reset(void);

@@ -36,9 +36,11 @@ _Static_assert(DIRECTORY_PATH_LONGEST + 48 <= MAPPING_PATH_SIZE, "a directory an
 #ifdef __LP64__
 #define DISTANCE (64ull << 30)
 #define STRIDE (4ull << 30)
+#define ROOM (1ull << 30)
 #else
 #define DISTANCE (1ull << 30)
 #define STRIDE (64ull << 20)
+#define ROOM (32ull << 20)
 #endif
 #define PLACES 4u /* a parent's, its child's, the next child's */
 
@@ -111,17 +113,33 @@ static int back(char *base, uint64_t from, uint64_t size, const char *path)
 	return -ENOSPC;
 }
 
+/* A program may have reserved the terabytes where the places are. This finds a gap that has room above the mapping. */
+static char *map_in_gap(int fd, uint64_t size)
+{
+	void *gap = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *p;
+
+	if (gap == MAP_FAILED)
+		return gap;
+	munmap(gap, ROOM);
+	p = mmap(gap, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
+	if (p == gap || p == MAP_FAILED)
+		return p;
+	munmap(p, size);
+	return MAP_FAILED;
+}
+
 /* MAP_FAILED with errno if it cannot be mapped anywhere. */
 static char *map(int fd, uint64_t size)
 {
 	static uint32_t next; /* the first that was free last time: that of the last child is free again */
 	uintptr_t code = (uintptr_t)map & ~(uintptr_t)0xfffff;
+	char *p;
 
 	for (uint32_t tries = 0; tries < PLACES && code > DISTANCE + PLACES * STRIDE; tries++, next++) {
 		void *place = (void *)(uintptr_t)(code - DISTANCE - next % PLACES * STRIDE);
-		void *p = mmap(place, size, PROT_READ | PROT_WRITE,
-			       MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
 
+		p = mmap(place, size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_NORESERVE | MAP_FIXED_NOREPLACE, fd, 0);
 		if (p == place)
 			return p;
 		if (p != MAP_FAILED) /* an old kernel, and the place is taken */
@@ -129,6 +147,8 @@ static char *map(int fd, uint64_t size)
 		else if (errno != EEXIST)
 			break;
 	}
+	if ((p = map_in_gap(fd, size)) != MAP_FAILED)
+		return p;
 	return mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
 }
 

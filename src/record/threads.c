@@ -43,6 +43,7 @@ struct thread *thread_at(uint32_t i)
 /* A block with a record of its own; with threads_lock held. */
 static struct thread *make(struct thread *own, uint32_t tid)
 {
+	uint32_t attachment = own ? own->attachment : 0;
 	struct thread *t, ***block;
 	struct thread_rec *r;
 	struct chunk *c;
@@ -58,11 +59,14 @@ static struct thread *make(struct thread *own, uint32_t tid)
 	if (t == NULL)
 		return NULL;
 	t->tid = tid; /* until it runs, the creator's */
-	if (!cache_setup(t))
-		return NULL;
 	c = image_chunk(CHUNK_THREAD, sizeof(*r), CHUNK_ALIGN, 0, tid);
-	if (c == NULL)
+	if (c == NULL || !cache_setup(t)) {
+		if (own)
+			own->attachment = attachment; /* it is not of this one */
+		else
+			block_back(t, tid);
 		return NULL;
+	}
 	r = (struct thread_rec *)(c + 1);
 	t->rec = r;
 	t->ref = POINTER_REF(r);

@@ -133,6 +133,23 @@ def test_counts():
     target.end()
 
 
+def test_crowded():
+    """The program has taken the places where a session grows, as mariadbd does; a session has no room."""
+    for threads, options in (40, []), (400, ["--session-size=1M"]):
+        target = Target("crowded", str(threads))
+        for _ in range(2):
+            attached = Attached(target, *options)
+            for _ in range(4):
+                target.ask("20")
+            report = attached.end()
+            if options:
+                check(report["processes"][0]["lost_events"] > 0, "nothing is lost")
+            else:
+                mutexes = acquired(report)["mutex"]
+                check(mutexes == threads * 4 * 20 * LOCKS["mutex"], "counts:", mutexes)
+        target.end()
+
+
 def test_contended_only():
     target = Target("count", "4")
     attached = Attached(target, "--contended-only")

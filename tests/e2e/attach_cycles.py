@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Attaches to real programs under load and lets go of them, CYCLES times each (1000), but no longer than SECONDS
-each (600). None may crash, hang, or answer wrongly. Not part of make check: make check-attach. Arguments: the
-programs; none: all that are installed."""
+"""Attaches to real programs under load and lets go of them, CYCLES times each (1000), no longer than
+SECONDS each (600). None may crash, hang, or answer wrongly. Not part of make check: make check-attach.
+Arguments: the programs; none: all that are installed."""
 import os
 import shutil
 import socket
@@ -20,7 +20,8 @@ SECONDS = float(os.environ.get("SECONDS", "600"))
 
 JAVA = """import java.util.concurrent.atomic.*;
 public class T { static Object lock = new Object(); static long together; static volatile boolean over;
-public static void main(String[] a) throws Exception { AtomicLong apart = new AtomicLong(); Thread[] t = new Thread[6];
+public static void main(String[] a) throws Exception { AtomicLong apart = new AtomicLong();
+Thread[] t = new Thread[6];
 for (int i = 0; i < 6; i++) { t[i] = new Thread(() -> { while (!over) { for (int k = 0; k < 2000; k++) {
 synchronized (lock) { together++; } apart.incrementAndGet(); } byte[] b = new byte[100000];
 try { Thread.sleep(1); } catch (InterruptedException e) { System.exit(1); } } }); t[i].start(); }
@@ -28,8 +29,8 @@ System.out.println("ready"); while (System.in.read() >= 0) ; over = true; for (T
 System.exit(together == apart.get() ? 0 : 1); } }
 """
 NODE = """const c = require('crypto'), fs = require('fs'); let over = false, first;
-function go() { c.pbkdf2('a', 'b', 2000, 64, 'sha512', (e, k) => { const s = k.toString('hex'); first = first || s;
-if (e || s != first) process.exit(1);
+function go() { c.pbkdf2('a', 'b', 2000, 64, 'sha512', (e, k) => { const s = k.toString('hex');
+first = first || s; if (e || s != first) process.exit(1);
 fs.readFile('/etc/passwd', e => { if (e) process.exit(1); if (!over) setTimeout(go, 2); }); }); }
 for (let i = 0; i < 6; i++) go(); console.log('ready');
 process.stdin.resume(); process.stdin.on('end', () => { over = true; });
@@ -178,8 +179,9 @@ PROGRAMS = {
     "memcached": lambda w: Server(["memcached", "-u", "root", "-p", "21311", "-t", "4"], 21311, 4,
                                   memcached_work),
     "mariadbd": MariaDb,
-    "redis-server": lambda w: Server(["redis-server", "--port", "26479", "--io-threads", "4", "--io-threads-do-reads",
-                                      "yes", "--save", "", "--dir", w], 26479, 16, redis_work),
+    "redis-server": lambda w: Server(["redis-server", "--port", "26479", "--io-threads", "4",
+                                      "--io-threads-do-reads", "yes", "--save", "", "--dir", w], 26479, 16,
+                                     redis_work),
     "java": java,
     "node": lambda w: Program("node", script(w, "n.js", NODE)),
     "python3": lambda w: Program("/usr/bin/python3", script(w, "p.py", PYTHON)),
@@ -229,7 +231,8 @@ def one(name):
 
 
 def main():
-    names = sys.argv[1:] or [n for n in PROGRAMS if shutil.which(n) or n in ("malloc", "fork", "threads", "sleep")]
+    ours = "malloc", "fork", "threads", "sleep"
+    names = sys.argv[1:] or [name for name in PROGRAMS if name in ours or shutil.which(name)]
     sys.exit(0 if all([one(name) for name in names]) else 1)
 
 

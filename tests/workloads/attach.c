@@ -3,6 +3,7 @@
  * Programs to attach to, which count themselves or notice if they are disturbed. The first argument says
  * which; "ready" is printed when it is.
  *   count THREADS     each line N on stdin: every thread goes N times round; then "done" and all rounds
+ *   crowded THREADS   the same, in a program that reserves most of its address space
  *   held              locks of every kind are held and waited for; a line: they are released and used again
  *   sleep [CALL] SECS threads sleep in system calls that fail with EINTR where they are disturbed
  *   malloc THREADS    threads that do nothing but allocate, until stdin ends
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -139,6 +141,15 @@ static int count(unsigned int n)
 		printf("done %lu\n", atomic_load(&rounds));
 	}
 	return 0;
+}
+
+static int crowded(unsigned int n)
+{
+	size_t bytes = (size_t)1 << (sizeof(void *) == 8 ? 43 : 30);
+
+	check(mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED,
+	      "mmap");
+	return count(n);
 }
 
 /* held */
@@ -460,6 +471,8 @@ int main(int argc, char **argv)
 		pthread_mutex_init(&own[i], NULL);
 	if (strcmp(what, "count") == 0)
 		return count((unsigned int)n);
+	if (strcmp(what, "crowded") == 0)
+		return crowded((unsigned int)n);
 	if (strcmp(what, "held") == 0)
 		return held();
 	if (strcmp(what, "sleep") == 0)
