@@ -20,7 +20,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 	recorder_start(argc, argv);
 	if (recorder.state == RECORDER_ON) {
 		keys_setup();
-		pthread_atfork(recorder_before_fork, recorder_after_fork_parent, recorder_after_fork_child);
+		pthread_atfork(families_before_fork, families_after_fork_parent, families_after_fork_child);
 		if (recorder.config.watch >> WATCH_CLASS_locks & 1) {
 			families_start();
 			lowlocks_start();
