@@ -232,8 +232,10 @@ struct report_row {    /* a lock or a condition variable, or several made in one
 	struct trace_range gain[TRACE_CHANGES]; /* what changing it would gain, see report_process.what_if */
 	const char **thread_names; /* of those that used it, each once, in the order of the alphabet */
 	size_t n_thread_names;
-	bool filtered; /* the filter keeps it out */
-	bool shown;    /* passes the minima and the limit */
+	uint64_t
+		waiting_threads; /* threads that waited there; those that had one record one after another are one */
+	bool filtered;           /* the filter keeps it out */
+	bool shown;              /* passes the minima and the limit */
 };
 
 /* A thread; or several of one name that had one record, one after another. */

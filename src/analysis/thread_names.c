@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * By which threads each row was used: their names, and the functions that they begin in, which stand for
- * names where nobody gave one. Runs in mutrace. Called by report.c after threads_make().
+ * names where nobody gave one; and how many waited there. Runs in mutrace. Called by report.c after threads_make().
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,7 +17,8 @@ struct named {
 struct names {
 	struct named *list;
 	size_t n, capacity;
-	struct table known; /* (row, name) */
+	struct table known;  /* (row, name) */
+	struct table waited; /* (row, thread) */
 };
 
 static int name_add(struct names *x, struct report_row *row, const char *name)
@@ -30,6 +31,16 @@ static int name_add(struct names *x, struct report_row *row, const char *name)
 		return -ENOMEM;
 	x->list[x->n++] = (struct named){ row, name };
 	return 0;
+}
+
+static int waiter_add(struct names *x, struct report_row *row, size_t process, uint32_t thread)
+{
+	uint64_t key = (uint64_t)process << 32 | thread;
+
+	if (!row || thread == MODEL_NONE || table_get(&x->waited, (uintptr_t)row, key) != TABLE_NONE)
+		return 0;
+	row->waiting_threads++;
+	return table_put(&x->waited, (uintptr_t)row, key, 0);
 }
 
 /* The names of a record's threads, of which there are several where they came one after another. */
@@ -96,9 +107,12 @@ static int process_names(struct report_private *v, struct names *x, const struct
 	}
 	for (size_t i = 0; i < p->n_edges && r == 0; i++) {
 		const struct own_names *o = own_of(p, own, p->edges[i].thread);
+		struct report_row *row = row_of(e, map, process, p->edges[i].lock);
 
+		if (p->edges[i].count + p->edges[i].unfinished != 0)
+			r = waiter_add(x, row, process, p->edges[i].thread);
 		for (size_t k = 0; k < o->n && r == 0; k++)
-			r = name_add(x, row_of(e, map, process, p->edges[i].lock), o->names[k]);
+			r = name_add(x, row, o->names[k]);
 	}
 	for (size_t i = 0; i < p->n_threads && r == 0; i++)
 		for (size_t k = 0; k < own[i].n && r == 0; k++)
@@ -140,6 +154,7 @@ int thread_names_make(struct report_private *v, struct report_process *e, const 
 		row->n_thread_names++;
 	}
 	table_free(&x.known);
+	table_free(&x.waited);
 	free(x.list);
 	return r;
 }

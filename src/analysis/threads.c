@@ -13,6 +13,7 @@
 
 #define LOOKED_LEAST 0.2 /* of the time that is to be explained, that looks must have covered */
 #define ROUNDED_NS 100u  /* a sum in ticks differs from one in ns by less */
+#define FUNCTION_SIZE 512
 
 /* The waits of a record, that of all its threads. */
 struct waited {
@@ -50,6 +51,18 @@ static int waited_collect(const struct report_process *e, const struct row_map *
 	return 0;
 }
 
+/* Debug information gives some names with their parameters and others without. */
+static bool same_function(const char *x, const char *y)
+{
+	char a[FUNCTION_SIZE], b[FUNCTION_SIZE];
+
+	if (x == y)
+		return true;
+	report_function_short(a, sizeof(a), x);
+	report_function_short(b, sizeof(b), y);
+	return strcmp(a, b) == 0;
+}
+
 /* The function that the threads of a record begin in: the outermost of a stack that is complete. NULL: it is not known, or
  * there are several. */
 static const char **entries_collect(struct report_private *v, const struct model_process *p)
@@ -69,7 +82,7 @@ static const char **entries_collect(struct report_private *v, const struct model
 		if (!function || entry[c->thread] == several)
 			continue;
 		entry[c->thread] =
-			!entry[c->thread] || strcmp(entry[c->thread], function) == 0 ? function : several;
+			!entry[c->thread] || same_function(entry[c->thread], function) ? function : several;
 	}
 	for (size_t i = 0; entry && i < p->n_threads; i++)
 		if (entry[i] == several)

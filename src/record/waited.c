@@ -245,6 +245,22 @@ static void conclude(struct waits *s, struct wait *w, uint64_t unseen)
 	wait_copy(&s->ended, w);
 }
 
+/* A reader may run late, when others have read already. It waits for them only where waiting writers come first. */
+static void drop_readers(struct waits *s, const struct wait *w)
+{
+	const struct lock_rec *l = REF_POINTER(w->lock);
+	bool pass = l->kind == KIND_RWLOCK && l->type != RWLOCK_PREFER_WRITER_NONRECURSIVE;
+	uint32_t n = 0;
+
+	if (w->side != SIDE_SHARED || (!pass && l->kind != KIND_GLIB_RWLOCK))
+		return;
+	for (uint32_t i = 0; i < s->n_parts; i++)
+		if (s->parts[i].cell == 0 ||
+		    ((const struct cell *)REF_POINTER(s->parts[i].cell))->side != SIDE_SHARED)
+			s->parts[n++] = s->parts[i];
+	s->n_parts = n;
+}
+
 static void end(struct thread *t, struct wait *w)
 {
 	struct bucket *b = bucket_of(w->lock);
@@ -263,6 +279,7 @@ static void end(struct thread *t, struct wait *w)
 	pilock_unlock(&b->word, t->tid);
 	if (o == NULL)
 		return;
+	drop_readers(s, w);
 	if (lock_is_common(REF_POINTER(w->lock)))
 		s->n_parts =
 			common_parts(t, w->start + w->ticks, s->parts, s->n_parts, COMMON_PARTS, &unseen);

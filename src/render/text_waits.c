@@ -172,8 +172,8 @@ void text_work(const struct text_out *t, const struct report_process *e)
 		fprintf(t->f, "%s%s %s by %s thread%s",
 			i ? "; " : "\n  Waiting for work (no contention): ", text_name(name, rows[i]),
 			number_ns(wait, rows[i]->side[0].cost_ns),
-			number_count(threads, rows[i]->side[0].threads),
-			rows[i]->side[0].threads == 1 ? "" : "s");
+			number_count(threads, rows[i]->waiting_threads),
+			rows[i]->waiting_threads == 1 ? "" : "s");
 		if (kind_has(rows[i]->kind, TRAIT_WAITS_ONLY) && rows[i]->n_holders > 0 &&
 		    rows[i]->holders[0].stack) {
 			fputs(", woken by ", t->f);

@@ -47,6 +47,18 @@ FISH
 	for offered in report --json --batch; do
 		grep -q -e "^$offered" out || fail "fish offers no $offered"
 	done
+	for tool in mutrace matrace; do # all options of all commands, as with bash
+		echo "source $top_srcdir/completions/fish/$tool.fish"
+		for command in $("$tool" --help | sed -n "s/^.* $tool \([a-z]*\) .*/\1/p" | sort -u); do
+			echo "complete -C '$tool $command --' | sed 's/[=\t].*//; s/^/$tool $command /'"
+			"$tool" $command --help | sed -n 's/^  *\(-[a-zA-Z],\)\{0,1\} *\(--[a-z-]*\).*/\2/p' |
+				sed "s/^/$tool $command /" >>wanted.fish
+		done
+	done >try.fish
+	expect 0 env HOME="$work" fish --no-config try.fish
+	sort -u out >offered
+	sort -u wanted.fish >wanted
+	diff wanted offered >out || fail "--help (<) and fish (>)"
 fi
 if command -v zsh >out; then
 	cat >try.zsh <<'ZSH'
@@ -66,6 +78,12 @@ offers "" ready
 offers "mutrace chec" "check "
 offers "mutrace report --remove-ses" "sion"
 offers "mutrace top --bat" "ch"
+offers "mutrace attach --dura" "tion"
+offers "mutrace pack --sysr" "oot"
+offers "mutrace hang --jso" "n"
+offers "mutrace check --basel" "ine"
+offers "mutrace diff --markd" "own"
+offers "matrace --rt-th" "reads"
 ZSH
 	expect 0 zsh -f try.zsh
 fi

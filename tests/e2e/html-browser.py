@@ -247,6 +247,8 @@ def test_fit(b):
     for name, length, short in (("Dict::add (libpoppler.so.126+0x1f)", 24, "Dict::add (\u2026+0x1f)"),
                                 ("Dict::find (libx.so.6)", 14, "Dict::find (\u2026)"),
                                 ("QThreadPoolPrivate::start", 16, "QThreadP\u2026::start"),
+                                ("LRUCacheShard<..>::Insert shards.cc:12 \u00d764", 25,
+                                 "LRUCacheS\u2026::Insert:12 \u00d764"),
                                 ("memcached+0x19a55", 12, "mem\u2026+0x19a55"), ("short", 5, "short"),
                                 ("f (\u2026+0x1234567) < main", 12, "f (\u2026\u2026 < main")):
         assert b.js("return fit(arguments[0], arguments[1])", name, length) == short, name

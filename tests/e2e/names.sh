@@ -13,6 +13,7 @@ common="-g -O1 -fno-optimize-sibling-calls -I$top_srcdir -pthread"
 # shellcheck disable=SC2086,SC2016
 "${CXX:-c++}" $common -o alike "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
 expect 0 "$mutrace" --json=json -o kept ./alike
+check_json json '[t.get("entry", "")[:6] for t in p["thread_list"] if t["tid"] != p["pid"]] == ["waiter"]'
 flat() { # each paragraph in one line
 	awk '/^ {10,}[^ #0-9]/ { sub(/^ +/, " "); line = line $0; next }
 		{ print line; line = $0 } END { print line }'

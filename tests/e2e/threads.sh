@@ -29,5 +29,6 @@ grep -qE 'Threads: io-# \(2 threads\) waited [0-9.]+ ms, made others wait [0-9]'
 	fail "the threads that waited"
 grep -qE '; flusher waited 0, made others wait [0-9.]+ ms;' flat || fail "the thread that others waited for"
 grep -qE "; C2 guard waited [0-9.]+ ms" flat || fail "a name with a blank"
+grep -qE 'Waiting for work \(no contention\): work [0-9.]+ ms by 1 thread ' flat || fail "who waits for work"
 grep -q 'visitor' flat && fail "threads that have no part in it"
 exit 0

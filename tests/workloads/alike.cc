@@ -6,6 +6,7 @@
  */
 #include <atomic>
 #include <initializer_list>
+#include <mutex>
 #include <pthread.h>
 
 using std::atomic_int;
@@ -114,8 +115,16 @@ __attribute__((noinline)) static int asks_library()
 	return library_work(30) + 1;
 }
 
+/* Debug information tells the name of a function without parameters at places where this one is inlined. */
+static inline void look()
+{
+	static std::mutex looked;
+	std::lock_guard<std::mutex> guard(looked);
+}
+
 static void *waiter(void *)
 {
+	look();
 	await_step(&step, 1);
 	int sum = left();
 	atomic_store(&done, 1);

@@ -4,10 +4,12 @@
  * costly_lock is contended seldom and costs the most: hoard() holds it while customer() waits, and waits the
  * most of all threads though nothing is wrong with it. All contention is by agreement, so the counts are
  * exact: 300 and 20. Then, ten times, a writer waits for two readers, of which study() is the last to let go,
- * and a reader waits for the writer. Then one thread comes to a barrier in time and one is late, and in the
- * end one initialises what another one needs.
+ * and a reader waits for the writer. Another reader, delayed by a signal handler when the writer has let go,
+ * does not wait for the reader that came in meanwhile. Then one thread comes to a barrier in time and one is
+ * late, and in the end one initialises what another one needs.
  */
 #include <pthread.h>
+#include <signal.h>
 
 #include "tests/workloads/handshake.h"
 
@@ -112,6 +114,7 @@ static __attribute__((noinline)) void study(int round)
 	atomic_store(&turn, 8 * round + 3);
 	await_step(&writing, round + 1);
 	await_asleep(atomic_load(&main_tid));
+	sleep_us(1500);
 	atomic_store(&turn, 8 * round + 4);
 	await_step(&turn, 8 * round + 5);
 	pthread_rwlock_unlock(&table_lock);
@@ -133,6 +136,7 @@ static __attribute__((noinline)) void rewrite(int round)
 	atomic_store(&turn, 8 * round + 6);
 	await_step(&reading, round + 1);
 	await_asleep(atomic_load(&reader_tid));
+	sleep_us(1500);
 	pthread_rwlock_unlock(&table_lock);
 	await_step(&turn, 8 * round + 7);
 }
@@ -151,6 +155,58 @@ static int share_table(void)
 	be_late();
 	pthread_join(threads[0], NULL);
 	pthread_join(threads[1], NULL);
+	return 0;
+}
+
+static pthread_rwlock_t news_lock = PTHREAD_RWLOCK_INITIALIZER;
+static atomic_int news_step, subscriber_tid;
+
+static void delay(int signal)
+{
+	(void)signal;
+	atomic_store(&news_step, 2);
+	await_step(&news_step, 3);
+}
+
+static void *subscriber(void *argument)
+{
+	await_step(&news_step, 1);
+	atomic_store(&subscriber_tid, own_tid());
+	pthread_rwlock_rdlock(&news_lock);
+	pthread_rwlock_unlock(&news_lock);
+	return argument;
+}
+
+static __attribute__((noinline)) void publish(pthread_t reader)
+{
+	pthread_rwlock_wrlock(&news_lock);
+	atomic_store(&news_step, 1);
+	while (atomic_load(&subscriber_tid) == 0)
+		sleep_us(20);
+	await_asleep(atomic_load(&subscriber_tid));
+	pthread_kill(reader, SIGUSR1);
+	await_step(&news_step, 2);
+	pthread_rwlock_unlock(&news_lock);
+}
+
+static __attribute__((noinline)) void skim(pthread_t reader)
+{
+	pthread_rwlock_rdlock(&news_lock);
+	sleep_us(5000);
+	atomic_store(&news_step, 3);
+	pthread_join(reader, NULL);
+	pthread_rwlock_unlock(&news_lock);
+}
+
+static int read_news(void)
+{
+	pthread_t thread;
+
+	signal(SIGUSR1, delay);
+	if (pthread_create(&thread, NULL, subscriber, NULL) != 0)
+		return 99;
+	publish(thread);
+	skim(thread);
 	return 0;
 }
 
@@ -207,5 +263,5 @@ int main(void)
 	for (; round < 320; round++)
 		hoard(round);
 	pthread_join(thread, NULL);
-	return share_table() || initialise_once();
+	return share_table() || read_news() || initialise_once();
 }

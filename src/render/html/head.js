@@ -86,6 +86,14 @@ function fix_words(gain, change) {
 
 	if (w.metric !== 'throughput' && w.method !== 'bound' && range[1] - range[0] <= 0.05)
 		words.push(', about ' + time((1 - middle(range)) * P.runtime_ns));
+	const half = best_fix('half_hold');
+
+	if (change !== 'half_hold' && half && middle(half.half_hold) > middle(range) + 0.05)
+		words.push(
+			', ',
+			...(half === gain ? [] : [lock_words(P.by_id.get(half.lock)), ' ']),
+			'with holds half as long ' + gain_text(half.half_hold, w)
+		);
 	words.push('.');
 	if (other && other.no_contention[1] < WORTH_SAYING && other.half_hold[1] < WORTH_SAYING)
 		words.push(' ', lock_words(first), ', with most of the wait, would not.');
@@ -162,6 +170,13 @@ function facts() {
 		count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) +
 		(unknown ? ' acquisitions.' : ' of ' + count(acquired) + ' acquisitions.') +
 		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '') +
+		(P.longest_waits && P.longest_waits.length
+			? ' The longest wait, ' +
+				time(P.longest_waits[0].wait_ns) +
+				', began at ' +
+				clock(P.longest_waits[0].start_realtime_ns) +
+				'.'
+			: '') +
 		window_words()
 	);
 }

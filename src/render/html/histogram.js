@@ -113,6 +113,14 @@ function histogram(list, member, kind, width) {
 	return image;
 }
 
+/* Of both sides of a rwlock only the histogram tells it, by the bucket that it is in. */
+function median(lock, list, member, durations) {
+	let left = list.reduce((n, b) => n + b[member], 0) / 2;
+
+	if (!lock.read) return time(most(lock, durations, 'p50'));
+	return 'about ' + time(list.find(b => (left -= b[member]) <= 0)[0] || 1);
+}
+
 function histograms(lock, width) {
 	const list = buckets_of(lock),
 		half = innerWidth > 620 ? Math.floor((width - 14) / 2) : width;
@@ -132,7 +140,7 @@ function histograms(lock, width) {
 					{},
 					any
 						? 'median ' +
-								time(most(lock, durations, 'p50')) +
+								median(lock, list, member, durations) +
 								', max ' +
 								time(longest)
 						: 'none'

@@ -29,13 +29,19 @@ function wait_show(wait) {
 	}
 }
 
+function wait_name(wait) {
+	const lock = P.by_id.get(wait.lock);
+
+	return (lock && lock.label) || wait.name;
+}
+
 function wait_row(wait) {
 	const who = (name, tid) => (name || 'thread') + ' ' + tid,
 		holder = wait.held_by ? who(wait.holder, wait.held_by) : '';
 	const tip =
 		who(wait.thread, wait.tid) +
 		' waited for ' +
-		wait.name +
+		wait_name(wait) +
 		(wait.gave_up ? ', and gave up' : wait.unfinished ? ', and still waits' : '') +
 		' at\n' +
 		stack_text(wait.stack) +
@@ -53,7 +59,7 @@ function wait_row(wait) {
 		),
 		el('td', {}, time(wait.wait_ns)),
 		el('td', {}, fit(who(wait.thread, wait.tid), 15)),
-		el('td', {}, fit(wait.name, 17)),
+		el('td', {}, fit(wait_name(wait), 18)),
 		el('td', {}, fit(holder, 15) || '-')
 	);
 }

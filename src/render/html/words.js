@@ -38,16 +38,22 @@ function base_name(path) {
 	return path ? path.replace(/^.*\//, '') : '';
 }
 
-/* Shortened from the inside: what tells things apart, a method, a caller, an offset or a number, stands at the end. */
+/*
+ * Shortened from the inside: what tells things apart, a method, a caller, an offset or a number, stands at the end. A
+ * library goes first, "f (libx.so+0x12)", "f (libx.so)", then the name of the source file.
+ */
 function fit(text, length) {
 	if (text.length <= length) return text;
-	/* "f (libx.so+0x12)", "f (libx.so)" */
-	const short = text.replace(/\([^()\s]*?(\.so[.\d]*|)(\+0x[0-9a-f]+)?\)/g, (all, so, offset) =>
+	const times = (/ \u00d7\S+$/.exec(text) || [''])[0];
+
+	if (times) return fit(text.slice(0, -times.length), length - times.length) + times;
+	let short = text.replace(/\([^()\s]*?(\.so[.\d]*|)(\+0x[0-9a-f]+)?\)/g, (all, so, offset) =>
 		so || offset ? '(\u2026' + (offset || '') + ')' : all
 	);
 
+	if (short.length > length) short = short.replace(/ [\w.-]+\.\w+(:\d+)/g, '$1');
 	if (short.length <= length) return short;
-	const ends = /(::~?\w+( \(\S*\))?| < [^<]+| at 0x[0-9a-f]+|\+0x[0-9a-f]+\)?| \S?\d+)$/;
+	const ends = /(::~?\w+(:\d+| \(\S*\))?| < [^<]+| at 0x[0-9a-f]+|\+0x[0-9a-f]+\)?|[ :]\d+)$/;
 	const end = (ends.exec(short) || [''])[0],
 		kept = Math.min(end.length, Math.floor(0.7 * length));
 
