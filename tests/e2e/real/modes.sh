@@ -13,6 +13,7 @@ in_modes() {
 		"$1" "$mode" >out 2>err
 		cmp -s plain out || fail "$mode $1: another output: $(diff plain out | head -n 5)"
 		grep -qE '^m[au]trace: ' err || fail "$mode $1: no report"
+		no_false_diagnosis "$mode $1"
 	done
 }
 
