@@ -10,7 +10,7 @@
 
 #include "src/analysis/private.h"
 
-/* A row's locks, which of them costs most, and how much. */
+/* A row's locks in one process, which of them costs most, and how much: those of other processes are no shards of one thing. */
 struct hottest {
 	uint64_t locks, sum, most, contended, most_contended;
 	size_t process;
@@ -22,8 +22,9 @@ struct hottest {
 	50u /* of the wait, and of the contended acquisitions: one long wait does not make it hot */
 #define HOT_WAITS 10u
 
+/* own: empty, room for all rows. of_rows: has the process in which a row's hottest lock is. */
 static void hottest_take(const struct diagnoses *d, size_t process, const uint64_t *cost,
-			 const uint64_t *contended, struct hottest *of_rows)
+			 const uint64_t *contended, struct hottest *own, struct hottest *of_rows)
 {
 	const struct model_process *p = d->e->processes[process];
 
@@ -33,7 +34,7 @@ static void hottest_take(const struct diagnoses *d, size_t process, const uint64
 
 		if (number == MODEL_NONE)
 			continue;
-		h = &of_rows[number];
+		h = &own[number];
 		h->sum += cost[i];
 		h->contended += contended[i];
 		if (p->locks[i].instances == 0) /* these are the sums of many */
@@ -46,6 +47,12 @@ static void hottest_take(const struct diagnoses *d, size_t process, const uint64
 			h->lock = p->locks[i].instances == 1 ? i : MODEL_NONE;
 		}
 	}
+	for (uint32_t i = 0; i < p->n_locks; i++) {
+		uint32_t number = d->map->rows[process][i];
+
+		if (number != MODEL_NONE && own[number].most > of_rows[number].most)
+			of_rows[number] = own[number];
+	}
 }
 
 static int process_hottest(const struct diagnoses *d, size_t process, struct hottest *of_rows)
@@ -53,17 +60,20 @@ static int process_hottest(const struct diagnoses *d, size_t process, struct hot
 	const struct model_process *p = d->e->processes[process];
 	uint64_t *cost = calloc(p->n_locks + 1, sizeof(*cost));
 	uint64_t *contended = calloc(p->n_locks + 1, sizeof(*contended));
+	struct hottest *own = calloc(d->e->n_locks + d->e->n_conditions + 1, sizeof(*own));
+	bool done = cost && contended && own;
 
-	if (cost && contended) {
+	if (done) {
 		for (size_t i = 0; i < p->n_edges; i++)
 			cost[p->edges[i].lock] += p->edges[i].wait_total + p->edges[i].unfinished_total;
 		for (size_t i = 0; i < p->n_cells; i++)
 			contended[p->cells[i].lock] += p->cells[i].contended;
-		hottest_take(d, process, cost, contended, of_rows);
+		hottest_take(d, process, cost, contended, own, of_rows);
 	}
 	free(cost);
 	free(contended);
-	return cost && contended ? 0 : -ENOMEM;
+	free(own);
+	return done ? 0 : -ENOMEM;
 }
 
 #define ALIKE_FRAMES 4u

@@ -60,6 +60,15 @@ def main():
             for what in have_not:
                 if kind in known[what][0]:
                     wrong.append(f"{what}: {kind}: {known[what][0][kind]}")
+        # locks of other processes are no shards of one thing
+        kept = [os.path.join(directory, f"kept{n}") for n in range(4)]
+        for n, path in enumerate(kept):
+            subprocess.run([mutrace, "-o", path, program, "alone" if n else "pair"],
+                           capture_output=True, check=True)
+        text = subprocess.run([mutrace, "report", *kept], capture_output=True, text=True,
+                              check=True).stdout
+        if "4 images" not in text or "hot instance" in text:
+            wrong.append(f"of four processes: {text}")
     said = known["order"][0].get("lock-order", ([], ""))[1]
     for function, mark in (("there", "THERE TAKES"), ("back", "BACK TAKES")):
         if f"{function} patterns.c:{line_of(mark)}" not in said:

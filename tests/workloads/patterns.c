@@ -11,6 +11,7 @@
  *     patterns starve|writers                       readers pass a writer by; a rwlock that prefers writers
  *     patterns hot|even|mixed                       one of 16 locks is wanted by all; each by as many; one
  *                                                   of 16 that are used for different things
+ *     patterns pair|alone                           one of two locks is wanted by all; by one thread
  *     patterns neighbours|apart                     busy locks of two threads in one cache line; in two
  */
 #include <pthread.h>
@@ -271,10 +272,11 @@ static void *various(void *number)
 static void *customer(void *number)
 {
 	for (int i = 0; i < 400; i++) {
-		pthread_mutex_t *m = shards[is("hot") && i % 4 ? 3 : (i + 5 * (int)(long)number) % 16];
+		int all = is("hot") || is("even") ? 16 : 2, each = (i + 5 * (int)(long)number) % all;
+		pthread_mutex_t *m = shards[is("even") || i % 4 == 0 ? each : is("hot") ? 3 : 0];
 
 		pthread_mutex_lock(m);
-		sleep_us(is("hot") ? 200 : 20);
+		sleep_us(is("even") ? 20 : 200);
 		pthread_mutex_unlock(m);
 	}
 	return NULL;
@@ -282,11 +284,11 @@ static void *customer(void *number)
 
 static void shard(void)
 {
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < (is("pair") || is("alone") ? 2 : 16); i++) {
 		shards[i] = malloc(sizeof(*shards[i]));
 		pthread_mutex_init(shards[i], NULL);
 	}
-	run(4, is("mixed") ? various : customer);
+	run(is("alone") ? 1 : 4, is("mixed") ? various : customer);
 }
 
 static struct {
@@ -334,7 +336,7 @@ int main(int argc, char **argv)
 		hand_out();
 	else if (is("starve") || is("writers"))
 		read_and_write();
-	else if (is("hot") || is("even") || is("mixed"))
+	else if (is("hot") || is("even") || is("mixed") || is("pair") || is("alone"))
 		shard();
 	else if (is("neighbours") || is("apart"))
 		run(2, hurry);
