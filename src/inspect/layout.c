@@ -39,6 +39,36 @@ bool layout_thread_known(const struct target *t, pid_t ns_tid)
 	return false;
 }
 
+/* A struct pthread has the thread's number, another one, and a list of robust mutexes with a pointer to its head before; an
+ * empty one points to itself. The thread whose struct begins not far below an address; 0: none. */
+static pid_t thread_around(struct target *t, uint64_t at)
+{
+	enum { BEFORE = 2048, NUMBERS = 2 * sizeof(pid_t) };
+	uintptr_t words[BEFORE / sizeof(uintptr_t)];
+	uint64_t start = at / sizeof(words[0]) * sizeof(words[0]) - BEFORE;
+	pid_t tid;
+
+	if (target_read(t, start, words, sizeof(words)) < 0)
+		return 0;
+	for (size_t i = NUMBERS / sizeof(words[0]); i + 1 < sizeof(words) / sizeof(words[0]); i++) {
+		uint64_t head = start + (i + 1) * sizeof(words[0]);
+
+		if (words[i] != head || words[i + 1] != head)
+			continue;
+		memcpy(&tid, (const char *)&words[i] - NUMBERS, sizeof(tid));
+		return layout_thread_known(t, tid) ? tid : 0;
+	}
+	return 0;
+}
+
+/* Up to glibc 2.42 the word is the thread's number, since then a state of at most 3. */
+pid_t layout_joined(struct target *t, uint64_t futex, uint32_t expected)
+{
+	pid_t tid = expected <= 3 ? thread_around(t, futex) : 0;
+
+	return tid || !layout_thread_known(t, (pid_t)expected) ? tid : (pid_t)expected;
+}
+
 /* Every robust mutex has the bit for shared ones: the kernel's list knows no other. */
 static const char *type_words(char *out, size_t size, int kind)
 {

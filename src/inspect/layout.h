@@ -13,6 +13,8 @@ uint64_t layout_cond_at(uint64_t futex);
 
 /* True if a thread of the target calls itself so. */
 bool layout_thread_known(const struct target *t, pid_t ns_tid);
+/* The thread whose end is waited for at this futex, as the process itself knows it; 0: it is none. */
+pid_t layout_joined(struct target *t, uint64_t futex, uint32_t expected);
 /* True if there may be a mutex; if so, its owner and kind. */
 bool layout_mutex(struct target *t, uint64_t at, struct wait_found *ret);
 /* True if its word says that somebody waits. */

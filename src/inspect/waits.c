@@ -211,6 +211,7 @@ static void guess(struct target *t, const struct target_thread *thread, const st
 	bool libc = u->n == 0 || naming_libc(t, u->pc[0]);
 	bool alone = !(thread->call.arguments[1] & FUTEX_PRIVATE_FLAG);
 	uint32_t now = 0;
+	pid_t joined;
 
 	target_u32(t, futex, &now);
 	ret->address = futex;
@@ -220,14 +221,12 @@ static void guess(struct target *t, const struct target_thread *thread, const st
 		ret->owner_tid = (pid_t)(now & FUTEX_TID_MASK);
 		snprintf(ret->detail, sizeof(ret->detail), "priority inheriting");
 	}
-	for (size_t i = 0; i < t->n_threads && alone; i++) {
-		if (expected && (pid_t)expected == t->threads[i].ns_tid && now == expected) {
-			ret->kind = INSPECT_THREAD;
-			ret->shared = false;
-			ret->owner = OWNER_THREAD;
-			ret->owner_tid = (pid_t)expected;
-			return;
-		}
+	if (alone && expected && now == expected && (joined = layout_joined(t, futex, expected))) {
+		ret->kind = INSPECT_THREAD;
+		ret->shared = false;
+		ret->owner = OWNER_THREAD;
+		ret->owner_tid = joined;
+		return;
 	}
 	if ((expected != 0 || inherits(&thread->call)) && layout_mutex_waited(t, futex)) {
 		ret->kind = INSPECT_MUTEX;
@@ -301,7 +300,7 @@ static void by_function(struct target *t, const struct target_thread *thread, co
 		ret->address = futex;
 		ret->shared = false; /* the kernel wakes it */
 		ret->owner = OWNER_THREAD;
-		ret->owner_tid = (pid_t)expected;
+		ret->owner_tid = layout_joined(t, futex, expected);
 		break;
 	case API_ONCE:
 	case API_GUARD:

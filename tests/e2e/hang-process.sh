@@ -308,7 +308,7 @@ fi
 finish
 
 # In a container the threads have other numbers there than here.
-if [ "$(id -u)" = 0 ] && unshare -p -f true 2>/dev/null; then
+if [ "$(id -u)" = 0 ] && unshare -p -f --mount-proc true 2>/dev/null; then
 	: >said
 	unshare -p -f --mount-proc "$workloads/stuck" pair >said &
 	parent=$!

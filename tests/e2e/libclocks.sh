@@ -10,7 +10,9 @@ run=$workloads/libclocks
 
 # holds LOAD KIND NAME HOLDER-FUNCTIONS WAITER-FUNCTIONS MARK-OF-HOLDER MARK-OF-WAITER
 holds() {
-	local holder waiter
+	local holder waiter left=
+	# glibc 2.43's malloc() goes to its slow part by a jump, and leaves no frame of its own.
+	[[ $5 != malloc\ * ]] || left="'${5#malloc }'.split()"
 	holder=$(line_of $source "HOLDS $6")
 	waiter=$(line_of $source "WAITS $7")
 	expect 0 "$mutrace" --json="$work/json" "$run" "$1"
@@ -24,7 +26,7 @@ holds() {
 		"p['locks'][0]['blocked_ns'] >= 0.5 * p['locks'][0]['cost_ns']" \
 		"len(p['locks'][0]['waiters']) == len(p['locks'][0]['holders']) == 1" \
 		"functions(p['locks'][0]['holders'][0]['stack']) == '$4'.split()" \
-		"functions(p['locks'][0]['waiters'][0]['stack']) == '$5'.split()" \
+		"functions(p['locks'][0]['waiters'][0]['stack']) in ('$5'.split(), $left)" \
 		"$holder in [f.get('line') for f in p['locks'][0]['holders'][0]['stack']]" \
 		"$waiter in [f.get('line') for f in p['locks'][0]['waiters'][0]['stack']]"
 }

@@ -445,6 +445,8 @@ def variables(path, where=True, clang=None):
     """Variables by name, offset, and line of definition."""
     clang = is_clang() if clang is None else clang
     at = variable_addresses(path)
+    # gcc 16 marks what is local in an anonymous namespace as well
+    hidden = [n for n in at if re.fullmatch(r"_ZN4bank12_GLOBAL__N_1L?11hidden_lockE", n)]
     wanted = [
         ("names_global_lock", 8, "names_global_lock", "names.c", "pthread_mutex_t names_global_lock ="),
         ("names_stats", 64, "names_stats", "names.c", "struct names_stats names_stats ="),
@@ -454,7 +456,7 @@ def variables(path, where=True, clang=None):
         ("_ZN4bankL9book_lockE", 0, "bank::book_lock", "names.cc", "static std::mutex book_lock;"),
         ("_ZN4bank7Account8all_lockE", 0, "bank::Account::all_lock", "names.cc",
                 "std::mutex Account::all_lock;"),
-        ("_ZN4bank12_GLOBAL__N_111hidden_lockE", 0, "bank::(anonymous namespace)::hidden_lock", "names.cc",
+        (hidden[0], 0, "bank::(anonymous namespace)::hidden_lock", "names.cc",
          "std::mutex hidden_lock;"),
     ]
     lines = run(symtool, "--variables", path, stdin=hexes(at[w[0]] + w[1] for w in wanted)).splitlines()
