@@ -149,10 +149,40 @@ def objects(d):
         assert [x["acquired"] for x in p["phases"]] == [1, 1, 1], (cc, flags, p["phases"])
 
 
+def standards(d):
+    """Users' headers are compiled with the user's flags."""
+    source_c, source_cc = d + "/marks.c", d + "/marks.cc"
+    for path in (source_c, source_cc):
+        with open(path, "w") as f:
+            f.write('#include "include/mutrace.h"\n#include "include/matrace.h"\nvoid f(void *l);\n'
+                    'void f(void *l) { MUTRACE_NAME(l, "a"); if (MUTRACE_ACTIVE()) MUTRACE_PHASE("b");\n'
+                    'MUTRACE_PHASE_END(); MATRACE_RT_BEGIN(); MATRACE_RT_END(); }\n')
+    for cc, cxx in (("gcc", "g++"), ("clang", "clang++")):
+        if shutil.which(cc) and shutil.which(cxx):
+            flags = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", "-I", source]
+            run(cc, "-std=c99", *flags, source_c)
+            run(cxx, "-std=c++98", *flags, source_cc)
+
+
+def attached(d):
+    """The marks of a program that ran before mutrace came."""
+    with subprocess.Popen([program, "attach"]) as p:
+        r = subprocess.run([mutrace, "attach", "--duration=0.2", "-o", d + "/attached", str(p.pid)],
+                           capture_output=True, text=True)
+        p.kill()
+    if r.returncode == 2:
+        print("not attached:", r.stderr)
+        return
+    assert r.returncode == 0, r.stderr
+    p, = report(d + "/attached")
+    assert {x["name"] for x in p["phases"]} == {"odd", "even"}, p["phases"]
+    assert locks_of(p)["the table"]["acquired"] > 0, p["locks"]
+
+
 def main():
     run(program, status=7)  # not profiled: nothing happens
     with tempfile.TemporaryDirectory() as d:
-        for test in (whole, work, killed, many, objects):
+        for test in (whole, work, killed, many, objects, standards, attached):
             test(d)
     return 0
 

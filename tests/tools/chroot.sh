@@ -29,21 +29,63 @@ done
 	exit 2
 }
 
-base=$chroots/$suite-$architecture
-mkdir -p "$chroots"
-if [ ! -e "$base/complete" ]; then
-	rm -rf "$base"
-	echo "chroot.sh: making a Debian $suite for $architecture in $base" >&2
+# make_debian SUITE ARCHITECTURE: $made is its directory. The times of the mirror's lists are not asked for:
+# a copy of sid may be old.
+make_debian() {
+	made=$chroots/$1-$2
+	[ ! -e "$made/complete" ] || return 0
+	rm -rf "$made"
+	echo "chroot.sh: making a Debian $1 for $2 in $made" >&2
 	# A first attempt that failed leaves nothing that a second one takes for complete.
-	debootstrap --variant=minbase --arch="$architecture" "$suite" "$base" "$mirror" >"$base.log" 2>&1 || {
-		tail -n 20 "$base.log" >&2
+	debootstrap --variant=minbase --arch="$2" "$1" "$made" "$mirror" >"$made.log" 2>&1 || {
+		tail -n 20 "$made.log" >&2
 		exit 1
 	}
-	touch "$base/complete"
-fi
+	echo 'Acquire::Check-Valid-Until "false";' >"$made/etc/apt/apt.conf.d/90mirror"
+	touch "$made/complete"
+}
+
+copy=
+handler=
+finish() {
+	[ -z "$copy" ] || rm -rf --one-file-system "$copy"
+	[ -z "$handler" ] || echo -1 >"/proc/sys/fs/binfmt_misc/$handler"
+}
+trap finish EXIT
+
+# Programs for aarch64 run in qemu-user of Debian 13 (that of Debian 12 hangs), which the kernel starts for
+# them as long as this script runs.
+emulate() {
+	local emulator=$chroots/qemu-aarch64
+	if [ ! -e "$emulator" ]; then
+		make_debian trixie "$(dpkg --print-architecture)"
+		cp -L /etc/resolv.conf "$made/etc/resolv.conf"
+		# shellcheck disable=SC2016 # the inner shell's
+		chroot "$made" sh -c 'apt-get -q update && cd /tmp && apt-get -q download qemu-user &&
+			dpkg -x qemu-user_*.deb qemu' >"$emulator.log" 2>&1 ||
+			{
+				tail -n 20 "$emulator.log" >&2
+				exit 1
+			}
+		cp "$made/tmp/qemu/usr/bin/qemu-aarch64" "$emulator"
+		rm -rf "$made"/tmp/qemu*
+	fi
+	mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc
+	handler=mutrace-$$
+	# the head of an ELF file for 64 bit, little endian, of type 2 or 3, for machine 183
+	printf '%s' ":$handler:M::" \
+		'\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\xb7\x00:' \
+		'\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff:' \
+		"$emulator:OF" >/proc/sys/fs/binfmt_misc/register
+}
+case $architecture-$(uname -m) in
+arm64-aarch64) ;;
+arm64-*) emulate ;;
+esac
+make_debian "$suite" "$architecture"
+base=$made
 
 copy=$(mktemp -d "$chroots/run.XXXXXX")
-trap 'rm -rf --one-file-system "$copy"' EXIT
 cp -a "$base/." "$copy"
 mkdir -p "$copy/root/mutrace" "$copy/root/out"
 [ -z "${IN:-}" ] || cp -a "$IN" "$copy/root/in"

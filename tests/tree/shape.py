@@ -122,6 +122,20 @@ def check_words(name, lines):
             yield number, f'a comment that opens with "{opening[1]}"'
 
 
+def check_log(name, lines):
+    """Two tests whose names differ in .sh and .py only write one log, and one result is lost."""
+    if name != "Makefile.am":
+        return
+    listed, known = False, {}
+    for number, line in enumerate(lines, 1):
+        listed = listed or re.match(r"(\w*tests|TESTS) \+?=", line)
+        for test in re.findall(r"\btests/[\w./-]+", line) if listed else []:
+            stem = re.sub(r"\.(sh|py)$", "", test)
+            if known.setdefault(stem, test) != test:
+                yield number, f"{test} writes the log of {known[stem]}"
+        listed = listed and line.endswith("\\")
+
+
 CHECKS = {
     "width": check_width,
     "file": check_file,
@@ -129,6 +143,7 @@ CHECKS = {
     "null": check_null,
     "include": check_include,
     "words": check_words,
+    "log": check_log,
 }
 
 

@@ -146,6 +146,13 @@ int main(int argc, char **argv)
 		return load(argv[2]);
 	MUTRACE_NAME(&table, "the table");
 	MUTRACE_NAME(&config, "configuration");
+	for (int i = 0; argc > 1 && argv[1][0] == 'a'; i++) { /* to be attached to */
+		MUTRACE_PHASE(i % 2 ? "odd" : "even");
+		MUTRACE_NAME(&table, "the table");
+		sleep_us(500);
+		pthread_mutex_lock(&table);
+		pthread_mutex_unlock(&table);
+	}
 	if (argc > 1 && atoi(argv[1]) > 0) {
 		many(atoi(argv[1]));
 		return 0;
