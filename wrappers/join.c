@@ -11,8 +11,8 @@ static void joined(void *thread)
 	thread_joined(thread);
 }
 
-/* Around a call that returns 0 when the thread was joined, and that may be cancelled. */
-#define JOIN(id, call) \
+/* Around a call that returns 0 when the thread was joined, and that may be cancelled. timed: it returns after some time. */
+#define JOIN(id, timed, call) \
 	do { \
 		struct thread *t; \
 		struct join j; \
@@ -22,7 +22,7 @@ static void joined(void *thread)
 		t = recorder_enter(); \
 		if (t == NULL) \
 			return call; \
-		thread_joins(t, id, SITE_HERE, &j); \
+		thread_joins(t, id, timed, SITE_HERE, &j); \
 		pthread_cleanup_push(joined, t); \
 		r = call; \
 		pthread_cleanup_pop(1); \
@@ -33,26 +33,26 @@ static void joined(void *thread)
 
 EXPORT int pthread_join(pthread_t id, void **out)
 {
-	JOIN(id, REAL(pthread_join)(id, out));
+	JOIN(id, false, REAL(pthread_join)(id, out));
 }
 
 EXPORT int pthread_tryjoin_np(pthread_t id, void **out)
 {
-	JOIN(id, REAL(pthread_tryjoin_np)(id, out));
+	JOIN(id, true, REAL(pthread_tryjoin_np)(id, out));
 }
 
 EXPORT int pthread_timedjoin_np(pthread_t id, void **out, const struct timespec *until)
 {
-	JOIN(id, REAL(pthread_timedjoin_np)(id, out, until));
+	JOIN(id, until != NULL, REAL(pthread_timedjoin_np)(id, out, until));
 }
 
 EXPORT int pthread_clockjoin_np(pthread_t id, void **out, clockid_t clock, const struct timespec *until)
 {
-	JOIN(id, REAL(pthread_clockjoin_np)(id, out, clock, until));
+	JOIN(id, until != NULL, REAL(pthread_clockjoin_np)(id, out, clock, until));
 }
 
 EXPORT int thrd_join(thrd_t id, int *out)
 {
 	_Static_assert(thrd_success == 0, "as JOIN has it");
-	JOIN(id, REAL(thrd_join)(id, out));
+	JOIN(id, false, REAL(thrd_join)(id, out));
 }

@@ -152,6 +152,7 @@ static struct report_wait *join_take(struct report_private *v, const struct mode
 		.thread_name = thread_name(v, t),
 		.since_ns = t->waiting_since_ns,
 		.waited_ns = p->runtime_ns > t->waiting_since_ns ? p->runtime_ns - t->waiting_since_ns : 0,
+		.timed = t->waiting_timed,
 		.stack = symbols_stack(v, t->waiting_stack),
 		.held_by = other->tid,
 		.holder_name = thread_name(v, other),

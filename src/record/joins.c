@@ -16,7 +16,7 @@ static void find(pthread_t joined, struct join *j)
 	j->generation = other->rec->generation;
 }
 
-void thread_joins(struct thread *t, pthread_t id, struct site site, struct join *j)
+void thread_joins(struct thread *t, pthread_t id, bool timed, struct site site, struct join *j)
 {
 	uint8_t busy = busy_enter(t);
 	struct thread_rec *r = t->rec;
@@ -29,6 +29,7 @@ void thread_joins(struct thread *t, pthread_t id, struct site site, struct join 
 	r->waiting_stack = j->stack;
 	r->waiting_site = site.ip;
 	r->waiting_since = j->start;
+	r->waiting_flags = timed ? WAITING_TIMED : 0;
 	__atomic_store_n(&r->joining, (uint64_t)id, __ATOMIC_RELEASE);
 	busy_leave(t, busy);
 }

@@ -162,8 +162,9 @@ struct join {
 	uint32_t attachment, stack;
 	uint32_t joined, generation; /* ref of the thread's record, 0 unknown */
 };
-/* The calling thread begins to wait for the end of another, by its pthread_t; it waits no more; it has joined it. */
-void thread_joins(struct thread *t, pthread_t id, struct site site, struct join *ret);
+/* The calling thread begins to wait for the end of another, by its pthread_t; it waits no more; it has joined it. timed: it
+ * will give up after some time. */
+void thread_joins(struct thread *t, pthread_t id, bool timed, struct site site, struct join *ret);
 void thread_joined(struct thread *t);
 void join_done(struct thread *t, pthread_t id, struct join *j);
 void thread_policy_changed(struct thread *t); /* reads the calling thread's policy again */

@@ -79,6 +79,13 @@ hang join 'cycles(2)' \
 	"x[0]['held_at'][0]['line'] == $taken and x[1]['stack'][0]['line'] == $ends"
 grep -qE '^  deadlock \([0-9]+\) waits for the end of deadlock \([0-9]+\) \(' hang.txt ||
 	fail "join: $(head hang.txt)"
+for how in timed-join clock-join; do
+	hang $how 'cycles()' '[len(c) for c in p["timed_circles"]] == [2]' \
+		'sum(x.get("timed", False) and "joins" in x for x in p["timed_circles"][0]) == 1'
+	grep -qE 'waits for the end of .*, gives up after some time\)' hang.txt ||
+		fail "$how: $(cat hang.txt)"
+done
+hang late-join 'cycles(2)'
 hang timed 'cycles()' '[len(c) for c in p["timed_circles"]] == [2]' \
 	'sum(x.get("timed", False) for x in p["timed_circles"][0]) == 1'
 grep -q "2 threads wait for each other, until one whose wait has a limit gives up" hang.txt &&

@@ -2,7 +2,7 @@
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
  * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
- * which ended, condition, timed and idle are no deadlocks:
+ * which ended, condition, timed, timed-join, clock-join and idle are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
@@ -10,6 +10,8 @@
  *   ended      a thread waits for a lock whose holder has ended; others have come and gone since
  *   condition  a thread waits for a lock whose holder waits for a condition
  *   join       a thread waits for the end of one that wants the lock that it has
+ *   timed-join, clock-join  the same, but it will give up
+ *   late-join  the same as join; it has given up waits for a lock and for that end before
  *   timed      two philosophers, of whom one will give up
  *   idle       three threads wait for a condition at one place, and one at another
  */
@@ -155,20 +157,49 @@ static void *wait_for_news(void *seat)
 
 static pthread_t seated[4];
 
-static void *hold_and_join(void *seat)
+static const struct timespec late = { .tv_sec = 0x7fffffff }, /* 2038, the last of 32 bits */
+	past = { .tv_sec = 1 };
+
+static void hold_for_joined(void *seat)
 {
 	pthread_mutex_lock(&fork_a); /* JOINER TAKES */
 	atomic_fetch_add(&ready, 1);
 	await_step(&tids[1], 1);
 	atomic_store(&tids[*(int *)seat], own_tid());
+}
+
+static void *hold_and_join(void *seat)
+{
+	hold_for_joined(seat);
 	pthread_join(seated[1], NULL); /* NEVER ENDS */
+	return NULL;
+}
+
+static void *hold_and_join_in_time(void *seat)
+{
+	hold_for_joined(seat);
+	pthread_timedjoin_np(seated[1], NULL, &late);
+	return NULL;
+}
+
+static void *hold_and_join_by_clock(void *seat)
+{
+	hold_for_joined(seat);
+	pthread_clockjoin_np(seated[1], NULL, CLOCK_MONOTONIC, &late);
+	return NULL;
+}
+
+static void *hold_and_join_later(void *seat)
+{
+	hold_for_joined(seat);
+	pthread_mutex_timedlock(&fork_a, &past);
+	pthread_timedjoin_np(seated[1], NULL, &past);
+	pthread_timedjoin_np(seated[1], NULL, NULL); /* no time: for ever */
 	return NULL;
 }
 
 static void *dine_in_time(void *seat)
 {
-	struct timespec late = { .tv_sec = 0x7fffffff }; /* 2038, the last of 32 bits */
-
 	pthread_mutex_lock(*(int *)seat ? &fork_a : &fork_b);
 	meet(*(int *)seat);
 	if (*(int *)seat)
@@ -208,6 +239,9 @@ static const struct {
 	{ "ended", { take_and_end, pass }, pass, { want } },
 	{ "condition", { NULL }, NULL, { wait_for_news, want } },
 	{ "join", { NULL }, NULL, { hold_and_join, want } },
+	{ "timed-join", { NULL }, NULL, { hold_and_join_in_time, want } },
+	{ "clock-join", { NULL }, NULL, { hold_and_join_by_clock, want } },
+	{ "late-join", { NULL }, NULL, { hold_and_join_later, want } },
 	{ "timed", { NULL }, NULL, { dine_in_time, dine_in_time } },
 	{ "idle", { NULL }, NULL, { idle, idle, idle, idle_too } },
 };
