@@ -118,11 +118,11 @@ int cond_wait_at(const struct cond_calls *calls, pthread_cond_t *c, pthread_mute
 	pthread_cleanup_pop(0);
 	if (wait_outlived(t, &x.wait))
 		return r;
+	over.late_ns = r == ETIMEDOUT ? ns_since(clock, q->until) : 0; /* our own time does not count */
 	wait_end(t, &x.wait);
 	over.mutex = x.mutex_use;
 	over.left = cancellable_leave(&x);
 	over.signalled = r == 0 || r == EOWNERDEAD;
-	over.late_ns = r == ETIMEDOUT ? ns_since(clock, q->until) : 0;
 	if (!wait_part(t, &x.wait, &over, &relock))
 		relock.ticks = 0;
 	if (r != ENOTRECOVERABLE)

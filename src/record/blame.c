@@ -283,12 +283,16 @@ static bool late_part(struct thread *t, const struct wait *w, uint64_t late, str
 	uint64_t end = w->start + w->ticks, since, until, length;
 	const struct held *h;
 
-	if (l->last_cell == 0 || l->last_owner == 0 || l->last_owner == t->ref || late > w->ticks)
+	if (l->last_cell == 0 || l->last_owner == 0 || l->last_owner == t->ref)
 		return false;
+	if (late > w->ticks) /* its time had come before it began */
+		late = w->ticks;
 	h = last_hold(r, l->last_cell);
 	if (!h || h->flags & HELD_UNTIMED)
 		return false;
-	length = r->pending >> 32 == l->last_cell ? (uint32_t)r->pending : c->hold_max;
+	length = h->flags & HELD_ENDED              ? h->wait
+		 : r->pending >> 32 == l->last_cell ? (uint32_t)r->pending
+						    : c->hold_max;
 	ret->start = end - late;
 	ret->ticks = late;
 	until = h->since + length < end ? h->since + length : end;

@@ -279,6 +279,7 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 {
 	struct running running;
 	uint32_t waiters = 0;
+	struct held *top;
 	bool ended;
 
 	bool common = lock_is_common(REF_POINTER(h->lock));
@@ -298,7 +299,13 @@ bool hold_end(struct thread *t, struct held *h, struct site site, struct held *r
 		if (common)
 			released_abroad(t, h, *ret_now);
 		*ret = *h;
+		top = t->top;
 		close_gap(t, h);
+		/* for a thread that finds only later that it waited for this */
+		if (h == top && !(h->flags & HELD_UNTIMED)) {
+			h->wait = *ret_now - h->since;
+			h->flags |= HELD_ENDED;
+		}
 	} else if (h != NULL) {
 		h->recursion--;
 	}

@@ -25,6 +25,8 @@
 #define ROUNDS 40
 #define WAITERS 5
 #define HOLD_US 3000
+#define LATE_ROUNDS 16
+#define LATE_HOLD_US 60000 /* long beside what a busy machine takes to wake a thread */
 #define NOINLINE __attribute__((noinline, noclone))
 
 enum place { SIGNALLER, WOKEN, OTHER, LATE, PLACES };
@@ -140,14 +142,14 @@ static NOINLINE void other(int round)
 	note(waits, &n_waits, OTHER, from);
 	from = now_ns();
 	atomic_store(&step, 2 * round + 2);
-	sleep_us(20000);
+	sleep_us(LATE_HOLD_US);
 	note(holds, &n_holds, OTHER, from);
 	pthread_mutex_unlock(&m);
 }
 
 static void *other_thread(void *arg)
 {
-	for (int i = 0; i < ROUNDS; i++)
+	for (int i = 0; i < LATE_ROUNDS; i++)
 		other(i);
 	return arg;
 }
@@ -158,21 +160,24 @@ static NOINLINE void late(void)
 	pthread_t t;
 
 	pthread_create(&t, NULL, other_thread, NULL);
-	for (int i = 0; i < ROUNDS; i++) {
-		uint64_t from, deadline;
+	for (int i = 0; i < LATE_ROUNDS; i++) {
+		uint64_t from = now_ns(), deadline;
 
 		pthread_mutex_lock(&m);
+		note(waits, &n_waits, WOKEN, from); /* the other one took it after our time had come */
 		from = now_ns();
-		clock_gettime(CLOCK_REALTIME, &until);
+		do { /* both clocks are read at one time */
+			deadline = now_ns() + 5000000;
+			clock_gettime(CLOCK_REALTIME, &until);
+		} while (now_ns() + 5000000 > deadline + 100000);
 		until.tv_nsec += 5000000;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
-		deadline = now_ns() + 5000000;
 		atomic_store(&step, 2 * i + 1);
 		note(holds, &n_holds, LATE, from);
 		while (pthread_cond_timedwait(&c, &m, &until) != ETIMEDOUT)
 			;
-		note(waits, &n_waits, WOKEN, deadline);
+		note(waits, &n_waits, LATE, deadline);
 		pthread_mutex_unlock(&m);
 		await_step(&step, 2 * i + 2);
 	}
@@ -318,9 +323,17 @@ static void reckon(void)
 	uint64_t blamed[PLACES] = { 0 }, wait = 0, sum = 0;
 
 	for (int i = 0; i < n_waits; i++) {
-		wait += waits[i].to - waits[i].from;
-		for (int k = 0; k < n_holds; k++)
-			blamed[holds[k].place] += common(&waits[i], &holds[k]);
+		uint64_t blocked[PLACES] = { 0 }, all = 0, length = waits[i].to - waits[i].from;
+
+		for (int k = 0; k < n_holds; k++) {
+			blocked[holds[k].place] += common(&waits[i], &holds[k]);
+			all += common(&waits[i], &holds[k]);
+		}
+		if (waits[i].place == LATE && all < length / 2) /* it was only waking up */
+			continue;
+		wait += length;
+		for (int p = 0; p < PLACES; p++)
+			blamed[p] += blocked[p];
 	}
 	for (int p = 0; p < PLACES; p++) {
 		printf("%s %llu\n", names[p], (unsigned long long)blamed[p]);
