@@ -50,7 +50,8 @@ static char *contend_look(const char *file, char *text, size_t size)
 	return text;
 }
 
-/* Some locks nap before they wait; that is no waiting yet. */
+/* Some locks nap before they wait; that is no waiting yet. Nor is a wait for the recorder's own locks, which
+ * inherit priority: these families' do not. */
 static int contend_asleep(void)
 {
 	char text[256], *p = strrchr(contend_look("stat", text, sizeof(text)), ')');
@@ -58,7 +59,10 @@ static int contend_asleep(void)
 
 	if (!p || p[2] != 'S' || contend_look("syscall", text, sizeof(text))[0] == 'r')
 		return 0;
-	call = strtol(text, NULL, 10);
+	call = strtol(text, &p, 10);
+	strtoull(p, &p, 0);                  /* the word */
+	if ((strtol(p, NULL, 0) & 127) == 6) /* FUTEX_LOCK_PI */
+		return 0;
 #ifdef SYS_futex_time64
 	if (call == SYS_futex_time64)
 		return 1;
