@@ -6,6 +6,7 @@ import atexit
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -288,6 +289,42 @@ def test_outputs():
         check(acquired(json.load(f)) == first, "the kept session")
     with open(page) as f:
         check("<html" in f.read(), "the page")
+    target.end()
+
+
+def refused(pid, *words):
+    r = subprocess.run([MUTRACE, "attach", "--duration=0.05", str(pid)], capture_output=True, text=True)
+    check(r.returncode == 2 and r.stderr.count("\n") == 1 and all(w in r.stderr for w in words), words, r)
+
+
+def traced(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return "TracerPid:\t0\n" not in f.read()
+
+
+def test_refusals():
+    """One line and status 2, and the process goes on."""
+    ended = subprocess.Popen(["true"])
+    until(lambda: "State:\tZ" in open("/proc/%d/status" % ended.pid).read(), "no zombie")
+    refused(ended.pid, "has ended")
+    ended.wait()
+    refused(2**22 + 1, "no process")
+    refused("x", "one process is wanted")
+    if os.path.isdir("/proc/2") and open("/proc/2/comm").read() == "kthreadd\n":
+        refused(2, "thread of the kernel")
+    target = Target("count", "2")
+    target.process.send_signal(signal.SIGSTOP)
+    until(lambda: "State:\tT" in open("/proc/%d/status" % target.pid).read(), "it does not stop")
+    refused(target.pid, "is stopped")
+    target.process.send_signal(signal.SIGCONT)
+    if shutil.which("strace"):
+        strace = subprocess.Popen(["strace", "-f", "-o", "/dev/null", "-p", str(target.pid)],
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: traced(target.pid), "strace")
+        refused(target.pid, "is traced by process %d" % strace.pid)
+        strace.terminate()
+        strace.wait()
+    check(target.ask("100") == ["done", "200"], "it does not go on")
     target.end()
 
 
