@@ -270,6 +270,20 @@ static const struct held *last_hold(const struct thread_rec *r, uint32_t cell)
 	return NULL;
 }
 
+/* How long a hold took that has ended by now, or the longest of its cell if that is not known any more. */
+static uint64_t hold_length(const struct thread_rec *r, const struct held *h, uint64_t now)
+{
+	const struct cell *c = REF_POINTER(h->cell);
+
+	if (h->flags & HELD_ENDED)
+		return h->wait;
+	if (r->pending >> 32 == h->cell && (!(h->flags & HELD_COUNTED) || r->pending_acquired == h->acquired))
+		return (uint32_t)r->pending;
+	if (h->flags & HELD_COUNTED && (int32_t)(h->acquired - (uint32_t)c->acquired) > 0)
+		return now > h->since ? now - h->since : 0; /* just released, and not booked yet */
+	return c->hold_max;
+}
+
 /*
  * The wait for the mutex after a condition's wait has timed out. Nobody could see that it began. Of the hold
  * that was the last before, the beginning can still be read, and its length, or the greatest of its kind.
@@ -278,7 +292,6 @@ static const struct held *last_hold(const struct thread_rec *r, uint32_t cell)
 static bool late_part(struct thread *t, const struct wait *w, uint64_t late, struct wait *ret)
 {
 	const struct lock_rec *l = REF_POINTER(ret->lock);
-	const struct cell *c = REF_POINTER(l->last_cell);
 	const struct thread_rec *r = REF_POINTER(l->last_owner);
 	uint64_t end = w->start + w->ticks, since, until, length;
 	const struct held *h;
@@ -290,9 +303,7 @@ static bool late_part(struct thread *t, const struct wait *w, uint64_t late, str
 	h = last_hold(r, l->last_cell);
 	if (!h || h->flags & HELD_UNTIMED)
 		return false;
-	length = h->flags & HELD_ENDED              ? h->wait
-		 : r->pending >> 32 == l->last_cell ? (uint32_t)r->pending
-						    : c->hold_max;
+	length = hold_length(r, h, end);
 	ret->start = end - late;
 	ret->ticks = late;
 	until = h->since + length < end ? h->since + length : end;
