@@ -136,10 +136,14 @@ static void set_bound(struct bound_books *b, struct trace_set *set)
 		b->held[i] = 0;
 	for (size_t i = 0; i < b->p->n_cells; i++) {
 		const struct model_cell *c = &b->p->cells[i];
+		const struct model_thread *t = c->thread == MODEL_NONE ? NULL : &b->p->threads[c->thread];
 
-		if (c->thread != MODEL_NONE && b->changed[c->lock] &&
-		    kind_has(b->p->locks[c->lock].kind, TRAIT_HOLDS))
-			b->held[c->thread] += c->hold_total;
+		if (!t || !b->changed[c->lock])
+			continue;
+		/* of a semaphore nobody knows: perhaps for all its life */
+		b->held[c->thread] += kind_has(b->p->locks[c->lock].kind, TRAIT_HOLDS)
+					      ? c->hold_total
+					      : t->end_ns - t->start_ns;
 	}
 	for (int k = 0; k < TRACE_CHANGES; k++)
 		set->gain[k] = (struct trace_range){ 0, bound(b, (enum trace_change)k) };

@@ -236,6 +236,9 @@ def judge_all(cases, directory):
         threads.take(n)
         try:
             counts = judge(programs[name], case, locks, directory, options, lines.append)
+            if counts[1] and not ALL:  # a fault is there twice; a machine that others use may be free now
+                lines.append(f"{case} once more:")
+                counts = judge(programs[name], case, locks, directory, options, lines.append)
         finally:
             threads.give(n)
         with said:
