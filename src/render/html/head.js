@@ -47,7 +47,9 @@ function verdict() {
 	];
 	const holder = lock.holders.find(g => g.stack >= 0);
 
-	if (holder && holder.blocked_ns > lock.cost_ns / 10)
+	if (sum(lock, 'handoff_ns') > lock.cost_ns / 2)
+		words.push(', mostly while nobody held it (threads that were woken did not run yet)');
+	else if (holder && holder.blocked_ns > lock.cost_ns / 10)
 		words.push(' because ', el('i', {}, short_name(frames(holder.stack)[0])), ' held it');
 	words.push('.');
 	return words;
@@ -79,7 +81,7 @@ function fix_words(gain, change) {
 		lock_words(lock),
 		w.method === 'bound' || range[1] - range[0] > 0.05 ? ' may help: ' : ' would help: ',
 		how + ' ',
-		el('u', {}, gain_text(range, w) + what),
+		el('u', {}, gain_text(range, w).replace('\u2264', 'at most') + what),
 	];
 	const first = first_lock(),
 		other = first && first !== lock && P.gains.get(first.id);
@@ -130,14 +132,16 @@ function window_words() {
 
 /* Places that are mere offsets, and what would give them names. */
 function nameless_words() {
-	const list = (D.nameless || []).slice(0, 3),
-		packages = list.map(n => n.package).filter(Boolean);
+	const once = list => list.filter((x, i) => x && list.indexOf(x) === i);
+	const list = D.nameless || [],
+		modules = once(list.map(n => base_name(n.module))),
+		packages = once(list.slice(0, 3).map(n => n.package));
 
 	if (!list.length) return '';
 	return (
 		' ' +
-		list.map(n => base_name(n.module)).join(', ') +
-		(D.nameless.length > 3 ? ' and ' + (D.nameless.length - 3) + ' more' : '') +
+		modules.slice(0, 3).join(', ') +
+		(modules.length > 3 ? ' and ' + (modules.length - 3) + ' more' : '') +
 		' gave no names, being stripped: ' +
 		(packages.length ? 'install ' + packages.join(' ') + ', or use' : 'use') +
 		' mutrace report --debuginfod.'
