@@ -87,7 +87,7 @@ function fix_words(gain, change) {
 		other = first && first !== lock && P.gains.get(first.id);
 
 	if (w.metric !== 'throughput' && w.method !== 'bound' && range[1] - range[0] <= 0.05)
-		words.push(', about ' + time((1 - middle(range)) * P.runtime_ns));
+		words.push(' (' + time((1 - middle(range)) * P.runtime_ns) + ' in all)');
 	const half = best_fix('half_hold');
 
 	if (change !== 'half_hold' && half && middle(half.half_hold) > middle(range) + 0.05)
@@ -148,6 +148,32 @@ function nameless_words() {
 	);
 }
 
+/* A thread by the function that it begins in, if nobody named it. */
+function role(name, stack) {
+	const list = stack === undefined || stack < 0 ? [] : frames(stack),
+		own = name && name !== base_name(P.program).slice(0, 15);
+
+	return own || !list.length ? name || 'a thread' : short_name(list[list.length - 1]);
+}
+
+function longest_words() {
+	const wait = (P.longest_waits || [])[0];
+
+	if (!wait) return '';
+	return (
+		' The longest wait, ' +
+		time(wait.wait_ns) +
+		' by ' +
+		role(wait.thread, wait.stack) +
+		' for ' +
+		wait_name(wait) +
+		(wait.held_by ? ', held by ' + role(wait.holder, wait.held_at) : '') +
+		', began at ' +
+		clock(wait.start_realtime_ns) +
+		'.'
+	);
+}
+
 function facts() {
 	const ran =
 		base_name(P.program) +
@@ -174,13 +200,7 @@ function facts() {
 		count(locks.reduce((n, l) => n + sum(l, 'contended'), 0)) +
 		(unknown ? ' acquisitions.' : ' of ' + count(acquired) + ' acquisitions.') +
 		(P.end === 'running' ? ' It still ran.' : P.end === 'killed' ? ' It was killed.' : '') +
-		(P.longest_waits && P.longest_waits.length
-			? ' The longest wait, ' +
-				time(P.longest_waits[0].wait_ns) +
-				', began at ' +
-				clock(P.longest_waits[0].start_realtime_ns) +
-				'.'
-			: '') +
+		longest_words() +
 		window_words()
 	);
 }

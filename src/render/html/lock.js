@@ -38,7 +38,8 @@ function parts_words(lock) {
 function facts_of(lock) {
 	const held = lock.hold_ns ? lock.hold_ns.total : 0,
 		acquired = lock_acquired(lock);
-	const list = [made_words(lock) + ', used by ' + plural(sum(lock, 'threads'), 'thread')];
+	const threads = Math.max(...sides(lock).map(side => side.threads || 0));
+	const list = [made_words(lock) + ', used by ' + plural(threads, 'thread')];
 
 	if (acquired)
 		list.push(
