@@ -43,6 +43,7 @@ def pages(work):
     mutrace("-o", "many", "--per-instance", "--html=many.html", many, "1000", "3")
     mutrace("-o", "other", os.path.join(WORKLOADS, "truth"))
     mutrace("diff", "--html=diff.html", "other", "few")
+    mutrace("--html=two.html", "sh", "-c", '"$0" 1 1; "$0" 2 1', many)
 
 
 class Browser:
@@ -320,6 +321,13 @@ def test_diff(b, path):
     assert "truth" in b.js("return document.querySelector('#head .sub').innerText")
 
 
+def test_processes(b, path):
+    """A run of several processes has one to choose from."""
+    b.open(path)
+    options = b.js("return [...document.querySelectorAll('.meta option')].map(o => o.innerText)")
+    assert len(options) >= 2 and all("html-many (" in o or "sh (" in o for o in options), options
+
+
 def main():
     with tempfile.TemporaryDirectory() as work:
         pages(work)
@@ -339,6 +347,7 @@ def main():
             test_many(b, os.path.join(work, "many.html"))
             test_moments(b, os.path.join(work, "moment.html"))
             test_diff(b, os.path.join(work, "diff.html"))
+            test_processes(b, os.path.join(work, "two.html"))
             b.check_quiet()
         finally:
             b.d.quit()

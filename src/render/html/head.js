@@ -225,7 +225,7 @@ function process_picker() {
 	return el(
 		'select',
 		{ 'aria-label': 'Process', onchange: event => process_show(+event.target.value) },
-		D.runs.map(group)
+		D.runs.flatMap(group)
 	);
 }
 
