@@ -19,6 +19,8 @@ import tempfile
 import threading
 import time
 
+import gain
+
 source = os.path.dirname(os.path.abspath(__file__))
 build = os.path.abspath(os.environ.get("top_builddir", "."))
 mutrace = os.environ.get("MUTRACE", os.path.join(build, "mutrace"))
@@ -34,17 +36,6 @@ TOOLS = {
 }
 # The change of a lock: as mutrace ran it, and with the lock changed; what this is to gain.
 CHANGED = {"sqlite-shared": "sqlite-own", "sqlite-status": "sqlite-own"}
-
-
-def ahead():
-    """Before other programs of the machine, where that is allowed."""
-    try:
-        os.setsid()
-        with open("/proc/self/autogroup", "w") as f:
-            f.write("-20")
-        os.nice(-20)
-    except OSError:
-        pass
 
 
 def prepare():
@@ -90,7 +81,7 @@ def memcached(*before):
     port = 20000 + random.randrange(20000)
     user = ["-u", "nobody"] if os.getuid() == 0 else []
     server = subprocess.Popen([*before, "memcached", *user, "-l", "127.0.0.1", "-p", str(port), "-t", "4"],
-                              stderr=subprocess.DEVNULL, preexec_fn=ahead)
+                              stderr=subprocess.DEVNULL, preexec_fn=lambda: gain.ahead(None))
     wrong = []
     clients = [threading.Thread(target=client, args=(port, n, wrong)) for n in range(8)]
     begin = time.monotonic()
@@ -112,7 +103,7 @@ def run(name, *before):
     command = ["./sqlite", name[7:]] if name.startswith("sqlite-") else TOOLS[name].split()
     begin = time.monotonic()
     subprocess.run([*before, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   preexec_fn=ahead)
+                   preexec_fn=lambda: gain.ahead(None))
     return time.monotonic() - begin
 
 
