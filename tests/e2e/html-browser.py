@@ -307,6 +307,9 @@ def test_many(b, path):
     assert b.js("return typeof DecompressionStream") == "undefined" and chosen(b) == wanted
     assert b.js("return P.locks.map(l => l.name + stack_text(l.first_used_at)).join()") == names
     b.cdp("Page.removeScriptToEvaluateOnNewDocument", identifier=script)
+    # No box of the icicle lies over another one's name.
+    assert b.js("""return icicle.boxes.every(({ box, width }) =>
+        box.getBoundingClientRect().width <= Math.max(1, width))""")
 
 
 def test_diff(b, path):
@@ -319,6 +322,14 @@ def test_diff(b, path):
         s.value = 0;
         s.dispatchEvent(new Event('change'))""")
     assert "truth" in b.js("return document.querySelector('#head .sub').innerText")
+
+
+def test_median(b):
+    """The median of both sides of a rwlock is told by its place in a bucket."""
+    of = """const side = { wait_ns: { total: arguments[1] } };
+        return median({ ...side, read: side }, arguments[0], 1, 'wait_ns', 6e7).split(/\\s/).join(' ')"""
+    assert b.js(of, [[1e3, 0, 1], [32e6, 10, 0]], 3e8) == "about 60.0 ms", "one bucket"
+    assert b.js(of, [[16e6, 2, 0], [32e6, 8, 0]], 3e8) == "about 42.5 ms", "found by its place"
 
 
 def test_processes(b, path):
@@ -347,6 +358,7 @@ def main():
             test_many(b, os.path.join(work, "many.html"))
             test_moments(b, os.path.join(work, "moment.html"))
             test_diff(b, os.path.join(work, "diff.html"))
+            test_median(b)
             test_processes(b, os.path.join(work, "two.html"))
             b.check_quiet()
         finally:

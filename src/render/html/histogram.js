@@ -113,12 +113,25 @@ function histogram(list, member, kind, width) {
 	return image;
 }
 
-/* Of both sides of a rwlock only the histogram tells it, by the bucket that it is in. */
-function median(lock, list, member, durations) {
-	let left = list.reduce((n, b) => n + b[member], 0) / 2;
+/* Of both sides of a rwlock only the histogram tells it: by its place in a bucket, which ends at the
+ * longest. Where all are in one bucket, the average is nearer. */
+function median(lock, list, member, durations, longest) {
+	const all = list.reduce((n, b) => n + b[member], 0);
+	let left = all / 2;
 
 	if (!lock.read) return time(most(lock, durations, 'p50'));
-	return 'about ' + time(list.find(b => (left -= b[member]) <= 0)[0] || 1);
+	const at = list.findIndex(b => (left -= b[member]) <= 0),
+		[from] = list[at],
+		to = Math.max(from, Math.min(at + 1 < list.length ? list[at + 1][0] : Infinity, longest));
+
+	return (
+		'about ' +
+		time(
+			list[at][member] === all
+				? sides(lock).reduce((ns, side) => ns + side[durations].total, 0) / all
+				: to + ((to - from) * left) / list[at][member]
+		)
+	);
 }
 
 function histograms(lock, width) {
@@ -140,7 +153,7 @@ function histograms(lock, width) {
 					{},
 					any
 						? 'median ' +
-								median(lock, list, member, durations) +
+								median(lock, list, member, durations, longest) +
 								', max ' +
 								time(longest)
 						: 'none'
