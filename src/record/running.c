@@ -11,6 +11,7 @@
 #include "src/record/raw.h"
 
 #define LOOK_SHARE 64u     /* a hold is looked at if it takes so many times what a look takes */
+#define WAITER_SHARE 512u  /* of a waiter's time, looks at shorter ones take one part in so many */
 #define CHANCE_LEAST 1024u /* at least one in so many is looked at; a power of two */
 #define CHANCE_UNKNOWN 64u /* where nobody knows how long holds take */
 #define PERIOD_LOOKS \
@@ -166,6 +167,16 @@ static uint64_t usual_hold(const struct cell *c)
 	return acquired > YOUNG && kind_has(l->kind, TRAIT_HOLDS) ? c->hold_total / acquired : 0;
 }
 
+/* True if that is long enough for a look at each. Without a division: each wait asks. */
+static bool usually_long(const struct cell *c)
+{
+	uint64_t acquired = __atomic_load_n(&c->acquired, __ATOMIC_RELAXED);
+	const struct lock_rec *l = REF_POINTER(c->lock);
+
+	return acquired > YOUNG && kind_has(l->kind, TRAIT_HOLDS) &&
+	       __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED) >= acquired * long_ticks;
+}
+
 /* True with a chance of 1 in n, a power of two. */
 static bool one_in(struct thread *t, uint32_t n)
 {
@@ -190,17 +201,23 @@ static uint32_t own_weight(struct thread *t, const struct cell *c)
 
 /*
  * The weight of a look at another's hold. Unusually long ones are few and are all looked at, as the holder has
- * probably lost the processor. Of the others as many as take one LOOK_SHARE of the time of the thread that waits.
+ * probably lost the processor. Of the others as many as take one WAITER_SHARE of the time of the thread that waits:
+ * the holder must look, too, while it makes that thread wait.
  */
-static uint32_t other_weight(struct thread *t, const struct cell *c, uint64_t lasted, struct look_pace *p)
+static uint32_t other_weight(struct thread *t, const struct cell *c, uint64_t lasted, uint64_t now,
+			     struct look_pace *p)
 {
-	uint64_t usual = usual_hold(c), now, cost = PERIOD_LOOKS * long_ticks;
+	uint64_t cost = PERIOD_LOOKS * (WAITER_SHARE / LOOK_SHARE) * long_ticks, usual;
 
 	if (long_ticks == 0)
 		return 0;
-	if (usual >= long_ticks || (usual != 0 && lasted > UNUSUAL * usual + long_ticks / UNUSUAL))
+	if (usually_long(c))
 		return 1;
-	now = clock_now();
+	if (lasted > long_ticks / UNUSUAL) {
+		usual = usual_hold(c);
+		if (usual != 0 && lasted > UNUSUAL * usual + long_ticks / UNUSUAL)
+			return 1;
+	}
 	for (; p->chance_log != 0 && now - p->since > 2 * cost; p->since += 2 * cost, p->looks = 0)
 		p->chance_log--;
 	if (p->since == 0 || (p->chance_log == 0 && now - p->since > 2 * cost))
@@ -284,15 +301,17 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 	errno = saved;
 }
 
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted,
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint64_t now,
 		     struct look_pace *pace, struct running *ret)
 {
+	uint32_t weight = other_weight(t, REF_POINTER(cell), lasted, now, pace);
 	int saved = errno;
 	bool done;
 
-	*ret = (struct running){ .weight = other_weight(t, REF_POINTER(cell), lasted, pace) };
-	done = ret->weight != 0 &&
-	       take_look(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
+	if (weight == 0)
+		return false;
+	*ret = (struct running){ .weight = weight };
+	done = take_look(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
 	ret->since = ret->first.ticks;
 	errno = saved;
 	return done;

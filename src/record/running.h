@@ -8,8 +8,8 @@
  * from the thread. It is set when a hold begins that others wait for. If it is still there at the end, the
  * holder ran all the time, and no system call was needed to know. Else two looks at the thread's clocks tell: processor time
  * against real time, and for how long it waited for a processor. A look costs system calls, so only holds are looked
- * at that are much longer, and of the others so many that looks take a 64th of the time: of the lock's where the holder
- * looks, of the waiter's where a waiter does. A hold that is looked at stands for those that were not.
+ * at that are much longer. Of the others, holders look at so many that looks take a 64th of the time that the lock is
+ * held, and waiters at so many that they take a 512th of theirs. A hold that is looked at stands for those that were not.
  */
 #ifndef MUTRACE_RECORD_RUNNING_H
 #define MUTRACE_RECORD_RUNNING_H
@@ -51,9 +51,9 @@ void running_prepare(void);
 
 /* The calling thread begins a hold of a cell (a ref) that others wait for. */
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret);
-/* The calling thread is about to wait for another's hold, which has lasted for some ticks. pace: its own. False: it is
- * not worth a look. */
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted,
+/* The calling thread is about to wait, now, for another's hold, which has lasted for some ticks. pace: its own. False:
+ * it is not worth a look. */
+bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint64_t now,
 		     struct look_pace *pace, struct running *ret);
 /* The calling thread's hold ends. waiters: how many wait for it. May make system calls, and touches the
  * image. */

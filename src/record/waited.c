@@ -204,7 +204,8 @@ void waited_look(struct thread *t, const struct wait *w)
 	    t->waits->unwatched != w->holder_cell)
 		return;
 	running_prepare();
-	if (!running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, &t->waits->pace, &running))
+	if (!running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, w->start, &t->waits->pace,
+			     &running))
 		return;
 	busy = busy_enter(t);
 	if (pilock_lock(&b->word, t->tid)) {
