@@ -290,12 +290,17 @@ def test_looks(b, path):
     b.open(path)
     assert len(b.cdp("Page.printToPDF")["data"]) > 10000
     assert b.js("return table.printing") is False
+    b.js("dispatchEvent(new Event('beforeprint'))")
+    assert b.js("""return [...document.querySelectorAll('section, svg, #icicle')]
+        .every(s => s.scrollWidth <= s.clientWidth + 1 && s.getBoundingClientRect().right <= 700)"""), "paper"
+    b.js("dispatchEvent(new Event('afterprint'))")
+    assert b.js("return $('lock').getBoundingClientRect().right") > 1000, "the screen again"
 
 
 def test_many(b, path):
     """Compressed data, with and without the browser's help; and back to what the address says."""
     b.open(path)
-    assert b.js("return P.locks.length") == 1000
+    assert b.js("return P.locks.length") == 1000 and b.js("return $('data').dataset.size >= INFLATE_HERE")
     test_table_keys(b)
     wanted = chosen(b)
     address = b.d.current_url

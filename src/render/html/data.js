@@ -6,6 +6,8 @@
 let D;
 let P; /* the process that is shown */
 
+const INFLATE_HERE = 1 << 20; /* data that are smaller */
+
 const FRAME = { function: 0, short: 1, file: 2, line: 3, module: 4, inlined: 5, members: 6 };
 
 function from_base64(text) {
@@ -20,10 +22,12 @@ async function data_text() {
 	const node = $('data');
 
 	if (node.type === 'application/json') return node.textContent;
-	const bytes = from_base64(node.textContent);
+	const bytes = from_base64(node.textContent),
+		size = +node.dataset.size;
 
-	if (typeof DecompressionStream === 'undefined')
-		return new TextDecoder().decode(new Inflater(bytes, +node.dataset.size).run());
+	/* The browser's own is faster, but a page is printed before it has ended. */
+	if (size < INFLATE_HERE || typeof DecompressionStream === 'undefined')
+		return new TextDecoder().decode(new Inflater(bytes, size).run());
 	return new Response(
 		new Blob([bytes]).stream().pipeThrough(new DecompressionStream('deflate'))
 	).text();

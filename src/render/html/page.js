@@ -176,8 +176,11 @@ function keys_start() {
 
 			if (on && theme.theme) theme.kept = theme.theme;
 			if (theme.kept) theme.theme = on ? 'light' : theme.kept; /* paper is light */
+			document.documentElement.classList.toggle('paper', on);
 			table.printing = on;
 			rows_show();
+			lock_show();
+			low_show();
 		});
 }
 
