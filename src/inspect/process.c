@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,33 @@ static int path_of(char *out, size_t size, pid_t pid, const char *name)
 	return 0;
 }
 
+/* The length of the root's path, to which top is set: 0 if it is ours, or the top of the process's mounts. */
+static size_t root_path(const struct target *t, char *top, size_t size)
+{
+	return t->root[0] && path_of(top, size, t->pid, "root") == 0 && top[1] ? strlen(top) : 0;
+}
+
+/* The kernel tells paths from our root on; the process knows those below its own root from there on. */
+static const char *path_inside(const struct target *t, const char *path)
+{
+	char top[PATH_MAX];
+	size_t n = root_path(t, top, sizeof(top));
+
+	return n && strncmp(path, top, n) == 0 && path[n] == '/' ? path + n : path;
+}
+
+static int program_of(const struct target *t, char *out, size_t size)
+{
+	int r = path_of(out, size, t->pid, "exe");
+
+	if (r == 0) {
+		const char *inside = path_inside(t, out);
+
+		memmove(out, inside, strlen(inside) + 1);
+	}
+	return r;
+}
+
 /* Only what is a process of ours to look at. */
 static int process_refuse(struct target *t, char *status, size_t size, char *error)
 {
@@ -198,7 +226,10 @@ static int maps_read(struct target *t)
 		line[strcspn(line, "\n")] = '\0';
 		m.writable = flags[1] == 'w';
 		m.executable = flags[2] == 'x';
-		r = target_map(t, &m, line[at] == '/' || strcmp(line + at, "[vdso]") == 0 ? line + at : NULL);
+		r = target_map(t, &m,
+			       line[at] == '/'                    ? path_inside(t, line + at)
+			       : strcmp(line + at, "[vdso]") == 0 ? line + at
+								  : NULL);
 	}
 	free(line);
 	fclose(f);
@@ -206,20 +237,33 @@ static int maps_read(struct target *t)
 	return r;
 }
 
-/* A file that is gone, or was replaced, is still there as what is mapped. */
+/* The way from the process's root to ours: "/.." for each directory. */
+static const char *way_outside(struct target *t)
+{
+	char top[PATH_MAX], up[PATH_MAX + 8] = "";
+	size_t n = root_path(t, top, sizeof(top));
+
+	for (size_t i = 0, at = 0; i < n && at < sizeof(up) - 4; i++)
+		if (top[i] == '/')
+			at += (size_t)sprintf(up + at, "/..");
+	return pool_printf(&t->pool, "%s", up);
+}
+
+/* A file that is gone, or was replaced, is still there as what is mapped. One that was mapped before the process
+ * changed its root lies outside of it. */
 static void modules_find(struct target *t)
 {
-	for (size_t i = 0; i < t->n_modules; i++) {
-		struct module *m = &t->modules[i];
-		char path[64];
+	const char *up = way_outside(t);
 
-		if (!strstr(m->path, " (deleted)"))
-			continue;
-		if (strcmp(m->path, t->program) == 0)
-			snprintf(path, sizeof(path), "/proc/%d/exe", (int)t->pid);
-		else
-			continue;
-		m->on_disk = pool_copy(&t->pool, path, strlen(path));
+	for (size_t i = 0; up && i < t->n_modules; i++) {
+		struct module *m = &t->modules[i];
+		char path[PATH_MAX + sizeof(t->root)];
+
+		snprintf(path, sizeof(path), "%s%s", t->root, m->path);
+		if (strstr(m->path, " (deleted)") && strcmp(m->path, t->program) == 0)
+			m->on_disk = pool_printf(&t->pool, "%s/proc/%d/exe", up, (int)t->pid);
+		else if (up[0] && access(path, F_OK) != 0)
+			m->on_disk = pool_printf(&t->pool, "%s%s", up, m->path);
 	}
 }
 
@@ -234,7 +278,7 @@ bool target_same(const struct target *t)
 {
 	char now[sizeof(t->program)];
 
-	return t->core || (path_of(now, sizeof(now), t->pid, "exe") == 0 && strcmp(now, t->program) == 0);
+	return t->core || (program_of(t, now, sizeof(now)) == 0 && strcmp(now, t->program) == 0);
 }
 
 int process_open(pid_t pid, struct target **ret, char error[TARGET_ERROR_SIZE])
@@ -269,12 +313,12 @@ int process_open(pid_t pid, struct target **ret, char error[TARGET_ERROR_SIZE])
 	r = machine_refuse(t, error);
 	if (r < 0)
 		goto fail;
-	if (path_of(t->program, sizeof(t->program), t->pid, "exe") < 0)
-		t->program[0] = '\0';
 	snprintf(path, sizeof(path), "/proc/%d/root", (int)t->pid);
 	snprintf(mounts, sizeof(mounts), "/proc/%d/ns/mnt", (int)t->pid);
 	if (!same_file("/proc/self/root/.", path) || !same_file("/proc/self/ns/mnt", mounts))
 		snprintf(t->root, sizeof(t->root), "%s", path);
+	if (program_of(t, t->program, sizeof(t->program)) < 0)
+		t->program[0] = '\0';
 	numbers = process_status_line(status, "\nNSpid:");
 	p->own_pid_namespace =
 		!numbers || strchr(numbers + 1, '\t') > strchr(numbers, '\n') || !strchr(numbers + 1, '\t');

@@ -320,6 +320,22 @@ if [ "$(id -u)" = 0 ] && unshare -p -f --mount-proc true 2>/dev/null; then
 	finish
 fi
 
+# In a changed root: started there, with mounts of its own too, and changed to when all was mapped.
+if [ "$(id -u)" = 0 ] && chroot / true 2>/dev/null; then
+	mkdir root
+	start "$workloads/stuck" pair root
+	look "changed root" "DEADLOCK in stuck \(PID @\): 2 threads wait for each other\."
+	circle 2 'names == ["first_lock", "second_lock"]'
+	finish
+fi
+if [ "$(id -u)" = 0 ] && unshare -m sh -c 'mount --rbind / root && chroot root true' 2>/dev/null; then
+	# shellcheck disable=SC2016 # the inner shell's
+	start unshare -m sh -c 'mount --rbind / root && exec chroot root "$0" pair' "$workloads/stuck"
+	look "started in a changed root" "DEADLOCK in stuck \(PID @\): 2 threads wait for each other\."
+	circle 2 'names == ["first_lock", "second_lock"]'
+	finish
+fi
+
 # Refusals: one line each, status 2.
 refuse() {
 	local text=$1

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Hangs of every kind, for `mutrace hang`. The argument names one of the table at the end. Says "stuck" on
- * stdout when all of its threads are seen asleep (or have begun to run for ever), and stays so.
+ * Hangs of every kind, for `mutrace hang`. The argument names one of the table at the end, a second one the root
+ * directory that is changed to. Says "stuck" on stdout when all of its threads are seen asleep (or have begun to
+ * run for ever), and stays so.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -409,9 +410,9 @@ int main(int argc, char **argv)
 	pthread_t thread;
 	size_t h = 0;
 
-	while (argc == 2 && h < sizeof(hangs) / sizeof(hangs[0]) && strcmp(hangs[h].name, argv[1]) != 0)
+	while (argc >= 2 && h < sizeof(hangs) / sizeof(hangs[0]) && strcmp(hangs[h].name, argv[1]) != 0)
 		h++;
-	if (argc != 2 || h == sizeof(hangs) / sizeof(hangs[0]) || pipe(never) != 0)
+	if (argc < 2 || h == sizeof(hangs) / sizeof(hangs[0]) || pipe(never) != 0)
 		return 99;
 	if (hangs[h].before)
 		hangs[h].before();
@@ -424,6 +425,8 @@ int main(int argc, char **argv)
 			sleep_us(100);
 		await_asleep(atomic_load(&tids[i]));
 	}
+	if (argc > 2 && chroot(argv[2]) != 0)
+		return 99;
 	puts("stuck");
 	fflush(stdout);
 	pthread_join(thread, NULL);
