@@ -13,6 +13,19 @@ for tool in mutrace matrace; do
 	ln -s "$(dirname "$(realpath "$mutrace")")/$tool" bin/$tool
 done
 export PATH=$work/bin:$PATH
+# Starts the ranks if no MPI is installed.
+cat >mpirun <<'SCRIPT'
+#!/bin/sh
+ranks=$2
+shift 2
+while [ "$ranks" -gt 0 ]; do
+	ranks=$((ranks - 1))
+	OMPI_COMM_WORLD_RANK=$ranks "$@" || exit 1
+done
+SCRIPT
+chmod +x mpirun
+command -v mpirun >/dev/null || mv mpirun bin/
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 
 # page NAME: runs its commands; their output is in NAME.out.
 page() {
@@ -38,11 +51,31 @@ grep -ohE '\]\([^)]*\.md\)' "$top_srcdir"/doc/guide/*.md | sed 's/^](//; s/)$//'
 while read -r link; do
 	[ -e "$top_srcdir/doc/guide/$link" ] || fail "link to $link"
 done <links
-# Each diagnosis that the report has a name for has its section.
+# Each diagnosis that the report has a name for has its section, with the first words of the note as heading.
 names=$(sed -n '/^enum diagnosis {/,/DIAGNOSIS_MAX/p' "$top_srcdir/src/analysis/report.h" |
 	grep -cE '^[[:space:]]+DIAGNOSIS_[A-Z_]+,')
 [ "$(grep -c '^## ' "$top_srcdir/doc/guide/3-fixing.md")" -ge "$names" ] ||
 	fail "a diagnosis without a section"
+grep -ohE "\"([a-z][a-z ]+: |threads [a-z' ]+\. )" "$top_srcdir"/src/analysis/diagnose*.c |
+	sed 's/^"//; s/[:.] $//' >notes
+[ "$(wc -l <notes)" -ge "$names" ] || fail "notes whose first words are not found: $(cat notes)"
+while read -r note; do
+	grep -qx "## $note" "$top_srcdir/doc/guide/3-fixing.md" || fail "a note without a section: $note"
+done <notes
+
+# The pages' other forms
+if command -v lowdown >/dev/null; then
+	make -C "$top_builddir" guide guide_out="$work/made" >made.out 2>&1 ||
+		fail "make guide: $(cat made.out)"
+	[ "$(grep -c 'href=' made/index.html)" = "$(find "$top_srcdir/doc/guide" -name '*.md' | wc -l)" ] ||
+		fail "the list of pages"
+	grep -ohE 'href="[^"]*"' made/*.html | sed 's/^href="//; s/"$//' | while read -r link; do
+		[ -e "made/$link" ] || echo "$link"
+	done >broken
+	[ ! -s broken ] || fail "links of web pages: $(cat broken)"
+	! command -v lexgrog >/dev/null || lexgrog made/mutrace-guide.7 >/dev/null ||
+		fail "the manual page has no name"
+fi
 
 # The version stands in configure.ac; the news and Debian's changelog begin with it.
 version=$(sed -n 's/^AC_INIT(\[mutrace\], \[\(.*\)\])/\1/p' "$top_srcdir/configure.ac")

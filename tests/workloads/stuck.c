@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Hangs of every kind, for `mutrace hang`. The argument names one of the table at the end, a second one the root
- * directory that is changed to. Says "stuck" on stdout when all of its threads are seen asleep (or have begun to
- * run for ever), and stays so.
+ * Hangs of every kind, for `mutrace hang`. The argument names one of the table at the end, a second
+ * one the root directory that is changed to. Says "stuck" on stdout when all of its threads are seen
+ * asleep (or have begun to run for ever), and stays so.
  */
 #include <pthread.h>
 #include <semaphore.h>
