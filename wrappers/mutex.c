@@ -99,6 +99,22 @@ void mutex_initialized_at(pthread_mutex_t *m, struct site site)
 	initialized_at(m, KIND_MUTEX, 0, site);
 }
 
+/* A robust mutex always looks as if processes shared it; its attributes tell. */
+static void made_at(const pthread_mutex_t *m, const pthread_mutexattr_t *a, struct site site)
+{
+	struct thread *t = enter_uncontended();
+	struct lock_attributes l;
+	int shared;
+
+	if (!t)
+		return;
+	l = object_attributes(m, KIND_MUTEX);
+	if (l.flags & LOCK_ROBUST && a && pthread_mutexattr_getpshared(a, &shared) == 0 &&
+	    shared == PTHREAD_PROCESS_PRIVATE)
+		l.flags &= (uint8_t)~LOCK_PSHARED;
+	recorder_init(t, m, l, site);
+}
+
 EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)
 {
 	int r;
@@ -106,7 +122,7 @@ EXPORT int pthread_mutex_init(pthread_mutex_t *m, const pthread_mutexattr_t *a)
 	real_need();
 	r = REAL(pthread_mutex_init)(m, a);
 	if (r == 0)
-		mutex_initialized_at(m, SITE_HERE);
+		made_at(m, a, SITE_HERE);
 	return r;
 }
 

@@ -286,7 +286,8 @@ static int waits_add(struct image *im, uint32_t thread, uint64_t in_edges)
 		r = edge_resolve(im, e, e->abroad ? 0 : w->facts.hold_site);
 		if (r < 0)
 			return r;
-		blame_whole(p, e);
+		if (!(w->flags & HELD_PARTED))
+			blame_whole(p, e);
 		p->n_edges++;
 	}
 	return 0;

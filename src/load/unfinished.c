@@ -54,7 +54,7 @@ static int holders_make(const struct model_process *p, struct holders *h)
 	return 0;
 }
 
-/* The share of a wait that one of n present holders is charged with. */
+/* The share of a wait that one of n present holders is charged with. A thread that waits for itself keeps no other. */
 static void charge(struct model_process *p, struct model_edge *e, uint64_t began, const struct model_held *h,
 		   uint32_t owner, uint32_t n)
 {
@@ -64,21 +64,28 @@ static void charge(struct model_process *p, struct model_edge *e, uint64_t began
 	e->hold_site = h->site;
 	e->parts = 1;
 	e->blocked = e->blocked_max = since(p, h->since_ns > began ? h->since_ns : began) / n;
-	if (wait_charged(p->locks[e->lock].kind))
+	if (owner != e->thread && wait_charged(p->locks[e->lock].kind))
 		p->threads[owner].blocked_ns += e->blocked;
 }
 
-/* The present holders that keep a thread out, at most HOLDERS_MAX. Returns how many. */
+/* The present holders that keep a thread out, at most HOLDERS_MAX; itself, if it is the only one. Returns how many. */
 static uint32_t holders_find(const struct model_process *p, uint32_t thread, struct holders *h,
 			     uint32_t ret[HOLDERS_MAX])
 {
 	const struct model_thread *t = &p->threads[thread];
-	uint32_t n = 0;
+	uint32_t n = 0, own = MODEL_NONE;
 
 	for (uint32_t i = h->first[t->waiting_lock];
-	     i != MODEL_NONE && n < HOLDERS_MAX && h->looks < LOOKS_MAX; i = h->next[i], h->looks++)
-		if (h->owner[i] != thread && keeps_out(t, &p->held[i]))
+	     i != MODEL_NONE && n < HOLDERS_MAX && h->looks < LOOKS_MAX; i = h->next[i], h->looks++) {
+		if (!keeps_out(t, &p->held[i]))
+			continue;
+		if (h->owner[i] == thread)
+			own = i;
+		else
 			ret[n++] = i;
+	}
+	if (n == 0 && own != MODEL_NONE)
+		ret[n++] = own;
 	return n;
 }
 
@@ -119,12 +126,26 @@ static int wait_add(struct image *im, uint32_t thread, struct holders *h)
 	return 0;
 }
 
+/* The time until which a thread that has ended held a lock. The system takes a robust mutex from it, and one that was made
+ * anew, or that another thread has got, is not held any more. */
+static uint64_t held_until(const struct model_process *p, uint32_t thread, const struct model_held *h)
+{
+	const struct model_thread *t = &p->threads[thread];
+	const struct model_lock *l = &p->locks[h->lock];
+	bool passed = h->side == SIDE_EXCLUSIVE && l->last_owner != thread;
+
+	return t->ended && (l->flags & LOCK_ROBUST || l->state & STATE_DEAD || passed) ? t->end_ns
+										       : p->runtime_ns;
+}
+
 /* The cell of each hold that lasts gets what it has lasted: its acquisition is counted already. */
-static void hold_add(const struct image *im, const struct model_held *h, const struct held *raw)
+static void hold_add(const struct image *im, uint32_t thread, const struct model_held *h,
+		     const struct held *raw)
 {
 	struct model_process *p = im->process;
 	uint32_t cell = chunks_number(im, CHUNK_CELLS, raw->cell);
-	uint64_t ns = since(p, h->since_ns);
+	uint64_t until = h->lock == MODEL_NONE ? p->runtime_ns : held_until(p, thread, h);
+	uint64_t ns = until > h->since_ns ? until - h->since_ns : 0;
 
 	if (cell == MODEL_NONE || raw->flags & HELD_UNTIMED || p->cells[cell].lock == MODEL_NONE ||
 	    !kind_has(p->locks[p->cells[cell].lock].kind, TRAIT_HOLDS))
@@ -140,8 +161,10 @@ int unfinished_add(struct image *im)
 	struct holders h = { 0 };
 	int r = holders_make(p, &h);
 
-	for (size_t i = 0; i < p->n_held; i++)
-		hold_add(im, &p->held[i], &im->held[i].raw);
+	for (uint32_t t = 0; t < p->n_threads; t++)
+		for (uint32_t i = 0; i < p->threads[t].held_count; i++)
+			hold_add(im, t, &p->held[p->threads[t].held_first + i],
+				 &im->held[p->threads[t].held_first + i].raw);
 	if (r == 0)
 		r = signals_answer(im, h.first);
 	for (uint32_t i = 0; r == 0 && i < p->n_threads; i++)

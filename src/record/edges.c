@@ -166,12 +166,25 @@ static void book_parts(struct thread *t)
 	}
 }
 
+/* The hold that followed the wait may last: its entry says that what is left to book of the wait is the wait alone. */
+static void note_parted(struct thread *t, const struct wait *w)
+{
+	for (struct held *h = t->top; h >= t->held_first; h--) {
+		if (h->lock != w->lock || !(h->flags & HELD_WAITED) || h->wait != w->ticks)
+			continue;
+		__atomic_fetch_or(&h->flags, HELD_PARTED, __ATOMIC_RELAXED);
+		return;
+	}
+}
+
 void waits_settle(struct thread *t)
 {
 	uint8_t busy = busy_enter(t);
 
-	if (t->waits != NULL && t->waits->ended.lock != 0)
+	if (t->waits != NULL && t->waits->ended.lock != 0) {
+		note_parted(t, &t->waits->ended);
 		book_parts(t);
+	}
 	busy_leave(t, busy);
 }
 

@@ -53,8 +53,9 @@ void text_also(const struct text_out *t, const struct report_process *e, const s
 	const char *lead = "    also             \002";
 
 	if (tries_matter(row)) {
-		fprintf(t->f, "%s%s attempts to take it without waiting failed, for %s that it was acquired",
-			lead, number_count(share, failed), number_count(number, acquired));
+		fprintf(t->f, "%s%s attempt%s to take it without waiting failed; it was acquired %s time%s",
+			lead, number_count(share, failed), failed == 1 ? "" : "s",
+			number_count(number, acquired), acquired == 1 ? "" : "s");
 		lead = "; ";
 	}
 	if (late) {

@@ -33,6 +33,9 @@ static void kind_print(const struct text_out *t, const struct report_row *row)
 		fputs(kind_noun(row->kind), t->f);
 	if (row->flags & LOCK_PSHARED)
 		fputs(", shared between processes", t->f);
+	if (row->flags & (LOCK_PSHARED | LOCK_ROBUST) ||
+	    (row->kind == KIND_MUTEX && row->protocol != PROTOCOL_NONE))
+		fputc(',', t->f);
 }
 
 /* "in bank at bank.c:31", "made at ...", and how many of them */

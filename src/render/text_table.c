@@ -259,7 +259,7 @@ static void table_print(const struct text_out *t, struct table_text *x)
 
 static bool side_used(const struct counters *c)
 {
-	return c->acquired || c->waits || c->trylock_failed;
+	return c->acquired || c->cost_ns || c->waits || c->trylock_failed;
 }
 
 static size_t lines_of(struct line *lines, const struct report_process *e, const struct report_row *row)

@@ -24,7 +24,8 @@ static void place_line(const struct text_out *t, const char *what, const struct 
 }
 
 /* ", held by worker (4712) since 1.2 s" */
-static void holder_print(const struct text_out *t, const struct report_wait *w)
+static void holder_print(const struct text_out *t, const struct report_process *e,
+			 const struct report_wait *w)
 {
 	uint64_t now = w->since_ns + w->waited_ns;
 	char holder[NAME_SIZE], number[NUMBER_SIZE];
@@ -32,7 +33,7 @@ static void holder_print(const struct text_out *t, const struct report_wait *w)
 	if (!w->held_by)
 		return;
 	fprintf(t->f, ", %s by %s", w->certain ? "held" : "last held",
-		text_thread(holder, w->held_by, w->holder_name));
+		text_thread_of(holder, e, w->held_by, w->holder_name));
 	if (w->holder_ended)
 		fputs(", which ended without releasing it", t->f);
 	else if (w->certain && w->held_at && now > w->held_since_ns)
@@ -47,26 +48,27 @@ static const char *side_words(const struct report_wait *w)
 }
 
 /* One thread: what it waits for, who has it, where both did that. */
-static void wait_print(const struct text_out *t, const struct report_wait *w)
+static void wait_print(const struct text_out *t, const struct report_process *e, const struct report_wait *w)
 {
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
 
-	fprintf(t->f, "  %s waits for ", text_thread(thread, w->tid, w->thread_name));
+	fprintf(t->f, "  %s waits for ", text_thread_of(thread, e, w->tid, w->thread_name));
 	if (w->row)
 		fprintf(t->f, "%s%s", text_name(name, w->row), side_words(w));
 	else
-		fprintf(t->f, "the end of %s", text_thread(holder, w->held_by, w->holder_name));
+		fprintf(t->f, "the end of %s", text_thread_of(holder, e, w->held_by, w->holder_name));
 	fprintf(t->f, " (%s%s)", number_ns(number, w->waited_ns),
 		w->timed ? ", gives up after some time" : "");
 	if (w->row)
-		holder_print(t, w);
+		holder_print(t, e, w);
 	fputc('\n', t->f);
 	place_line(t, "waits at", w->stack);
 	place_line(t, "taken at", w->held_at);
 }
 
 /* Several that wait alike; w is the one that has waited longest. */
-static void waits_print(const struct text_out *t, const struct report_wait *w, size_t n)
+static void waits_print(const struct text_out *t, const struct report_process *e, const struct report_wait *w,
+			size_t n)
 {
 	char name[NAME_SIZE], number[NUMBER_SIZE];
 
@@ -78,17 +80,18 @@ static void waits_print(const struct text_out *t, const struct report_wait *w, s
 	}
 	fprintf(t->f, "for %s%s, up to %s", text_name(name, w->row), side_words(w),
 		number_ns(number, w->waited_ns));
-	holder_print(t, w);
+	holder_print(t, e, w);
 	fputc('\n', t->f);
 	if (t->o->debug_info)
 		place_line(t, "wait at", w->stack);
 	place_line(t, "taken at", w->held_at);
 }
 
-static void cycle_print(const struct text_out *t, const struct report_cycle *c)
+static void cycle_print(const struct text_out *t, const struct report_process *e,
+			const struct report_cycle *c)
 {
 	for (size_t k = 0; k < c->n; k++)
-		wait_print(t, c->waits[k]);
+		wait_print(t, e, c->waits[k]);
 }
 
 void text_deadlocks(const struct text_out *t, const struct report_process *e)
@@ -104,7 +107,7 @@ void text_deadlocks(const struct text_out *t, const struct report_process *e)
 			fprintf(t->f, "a thread waits for a lock that it holds itself.%s\n", t->plain);
 		else
 			fprintf(t->f, "%zu threads wait for each other.%s\n", c->n, t->plain);
-		cycle_print(t, c);
+		cycle_print(t, e, c);
 	}
 }
 
@@ -122,7 +125,7 @@ static void timed_print(const struct text_out *t, const struct report_process *e
 				t,
 				"%zu threads wait for each other, until one whose wait has a limit gives up:",
 				c->n);
-		cycle_print(t, c);
+		cycle_print(t, e, c);
 	}
 }
 
@@ -237,18 +240,30 @@ static size_t alike_join(struct alike *list, size_t n)
 	return kept;
 }
 
-static void alike_print(const struct text_out *t, struct alike *list, size_t n)
+static void alike_print(const struct text_out *t, const struct report_process *e, struct alike *list,
+			size_t n)
 {
 	size_t kinds = alike_join(list, n), i;
 
 	for (i = 0; i < kinds && (i < WAITS_SHOWN || t->o->report->all); i++) {
 		if (list[i].n > 1)
-			waits_print(t, list[i].longest, list[i].n);
+			waits_print(t, e, list[i].longest, list[i].n);
 		else
-			wait_print(t, list[i].longest);
+			wait_print(t, e, list[i].longest);
 	}
 	if (i < kinds)
 		fprintf(t->f, "  and %zu more (--all)\n", kinds - i);
+}
+
+/* The moment of which waits that have not ended are told. */
+static const char *moment(const struct report_process *e)
+{
+	bool over = true;
+
+	for (size_t i = 0; i < e->n_processes; i++)
+		over = over && e->processes[i]->end != PROCESS_ALIVE &&
+		       e->processes[i]->end != PROCESS_UNKNOWN;
+	return e->first->window_end_ns ? "when recording ended" : over ? "at the end" : "when this was read";
 }
 
 /* Threads that wait for locks, longest first, and those that wait for work, who mostly have nothing to do. */
@@ -273,13 +288,12 @@ void text_waiting(const struct text_out *t, const struct report_process *e)
 	if (n || idle)
 		fputc('\n', t->f);
 	if (n)
-		text_line(t, "%zu thread%s waited for %s when %s:", n, n == 1 ? "" : "s",
-			  n == 1 ? "a lock" : "locks",
-			  e->first->window_end_ns ? "recording ended" : "this was read");
-	alike_print(t, locks, n);
+		text_line(t, "%zu thread%s waited for %s %s:", n, n == 1 ? "" : "s",
+			  n == 1 ? "a lock" : "locks", moment(e));
+	alike_print(t, e, locks, n);
 	if (idle)
 		text_line(t, "%zu thread%s waited for conditions or semaphores:", idle, idle == 1 ? "" : "s");
-	alike_print(t, work, idle);
+	alike_print(t, e, work, idle);
 	free(locks);
 	free(work);
 }

@@ -392,6 +392,7 @@ struct held {
 #define HELD_COUNTED 0x40u
 #define HELD_WATCHED 0x80u /* it began while others waited; see waited.h */
 #define HELD_EVENT 0x100u  /* there is an event within it, so that it will be one */
+#define HELD_PARTED 0x400u /* with HELD_WAITED: the parts of the wait are in edges already */
 #define HELD_ENDED 0x200u  /* of an entry that is no longer in use: its hold took `wait` ticks */
 
 /*

@@ -50,7 +50,7 @@ expect 0 "$mutrace" ./also
 said() {
 	sed -n "/^  Lock [0-9]*: $1, /,/^\$/p" err | tr '\n' ' ' | tr -s ' ' | grep -qE "$2" || fail "$1: $2"
 }
-said tried ' also 90 attempts to take it without waiting failed, for 1 that it was acquired'
+said tried ' also 90 attempts to take it without waiting failed; it was acquired 1 time'
 said timed ' also 1 wait was given up'
 said table ' also read-locked [0-9 ]+ times a second, each of which moves its memory between'
 grep -q "Lock [0-9]*: plain" err && fail "a lock of which there is nothing to say"

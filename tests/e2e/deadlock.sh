@@ -57,7 +57,9 @@ hang() {
 
 hang self 'cycles(1)'
 grep -q "DEADLOCK.*a thread waits for a lock that it holds itself" hang.txt || fail "self"
+check_json hang.json 'lock("fork_a")["unknown_ns"] == 0 < lock("fork_a")["blocked_ns"]'
 hang upgrade 'cycles(1, 1)'
+grep -qE '^ +1 +table \(wr\) .* 0 / +0 ' hang.txt || fail "no line of writers: $(cat hang.txt)"
 [ "$(sed -nE 's/.*\(([0-9]+)\) waits for table to write .*held by [^(]*\(([0-9]+)\).*/\1 \2/p' hang.txt |
 	awk '$1 == $2' | wc -l)" = 2 ] || fail "upgrade: each waits for itself: $(head -n 8 hang.txt)"
 hang readers 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["fork_a", "table"]'
@@ -67,6 +69,11 @@ hang recursive 'cycles(2)'
 hang ended 'cycles()' 'lock("fork_a")["waiting_now"][0]["holder_ended"]' \
 	"lock('fork_a')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "NEVER RELEASED")"
 grep -q "waits for fork_a .*, which ended without releasing it" hang.txt || fail "ended: $(cat hang.txt)"
+hang heir 'cycles()' 'not lock("left")["pshared"]' \
+	'sum(h["blocked_ns"] for h in lock("left")["holders"]) <= lock("left")["cost_ns"]' \
+	'[u["max_ns"] <= p["runtime_ns"] - 5e8 for u in lock("left")["users"]
+	  if functions(u["stack"])[0] == "leave"] == [True]'
+grep -q 'left, normal mutex, robust, in deadlock at' hang.txt || fail "the kind: $(cat hang.txt)"
 hang condition 'cycles()' '"holder_ended" not in lock("fork_a")["waiting_now"][0]' \
 	'functions(lock("fork_a")["waiting_now"][0]["held_at"])[0] == "wait_for_news"'
 grep -q DEADLOCK hang.txt && fail "a wait for a condition is no deadlock"
@@ -77,7 +84,7 @@ hang join 'cycles(2)' \
 	'[globals().__setitem__("x", sorted(p["deadlocks"][0], key=lambda x: "joins" in x))]' \
 	'x[0]["held_by"] == x[1]["tid"] and x[1]["joins"] == x[0]["tid"]' \
 	"x[0]['held_at'][0]['line'] == $taken and x[1]['stack'][0]['line'] == $ends"
-grep -qE '^  deadlock \([0-9]+\) waits for the end of deadlock \([0-9]+\) \(' hang.txt ||
+grep -qE '^  hold_and_join \([0-9]+\) waits for the end of want \([0-9]+\) \(' hang.txt ||
 	fail "join: $(head hang.txt)"
 for how in timed-join clock-join; do
 	hang $how 'cycles()' '[len(c) for c in p["timed_circles"]] == [2]' \
@@ -110,7 +117,7 @@ grep -q DEADLOCK hang.txt && fail "a circle that ends by itself is no deadlock"
 hang idle 'cycles()'
 line=$(line_of $source "THREE WAIT")
 grep -qE "^  3 threads wait at idle deadlock.c:$line .*for never, up to [0-9.]+ " hang.txt &&
-	grep -qE "^  deadlock \([0-9]+\) waits for never \([0-9.]+ m?s\)" hang.txt &&
+	grep -qE "^  idle_too \([0-9]+\) waits for never \([0-9.]+ m?s\)" hang.txt &&
 	grep -qE "waits at idle_too deadlock.c:$(line_of $source "ONE WAITS")" hang.txt ||
 	fail "idle: $(cat hang.txt)"
 exit 0

@@ -2,7 +2,7 @@
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
  * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
- * which ended, condition, timed, timed-join, clock-join and idle are no deadlocks:
+ * which ended, condition, timed, timed-join, clock-join, heir and idle are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
@@ -13,8 +13,10 @@
  *   timed-join, clock-join  the same, but it will give up
  *   late-join  the same as join; it has given up waits for a lock and for that end before
  *   timed      two philosophers, of whom one will give up
+ *   heir       as ended; the thread that waits holds a robust mutex that it inherited
  *   idle       three threads wait for a condition at one place, and one at another
  */
+#include <errno.h>
 #include <pthread.h>
 
 #include "tests/workloads/handshake.h"
@@ -209,6 +211,34 @@ static void *dine_in_time(void *seat)
 	return NULL;
 }
 
+static pthread_mutex_t left;
+static atomic_int heir;
+
+static void *leave(void *argument)
+{
+	pthread_mutexattr_t robust;
+
+	pthread_mutexattr_init(&robust);
+	pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(&left, &robust);
+	pthread_mutex_lock(&left);
+	atomic_store(&ready, 1);
+	await_step(&heir, 1);
+	await_asleep(atomic_load(&heir));
+	return argument;
+}
+
+static void *inherit(void *seat)
+{
+	atomic_store(&heir, own_tid());
+	if (pthread_mutex_lock(&left) == EOWNERDEAD)
+		pthread_mutex_consistent(&left);
+	sleep_us(500000);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_mutex_lock(&fork_a);
+	return NULL;
+}
+
 static void *idle(void *seat)
 {
 	pthread_mutex_lock(&fork_a);
@@ -243,6 +273,7 @@ static const struct {
 	{ "clock-join", { NULL }, NULL, { hold_and_join_by_clock, want } },
 	{ "late-join", { NULL }, NULL, { hold_and_join_later, want } },
 	{ "timed", { NULL }, NULL, { dine_in_time, dine_in_time } },
+	{ "heir", { take_and_end }, leave, { inherit } },
 	{ "idle", { NULL }, NULL, { idle, idle, idle, idle_too } },
 };
 

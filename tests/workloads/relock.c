@@ -329,7 +329,7 @@ static void reckon(void)
 			blocked[holds[k].place] += common(&waits[i], &holds[k]);
 			all += common(&waits[i], &holds[k]);
 		}
-		if (waits[i].place == LATE && all < length / 2) /* it was only waking up */
+		if (all < length / 2) /* it was only waking up, which is no wait for the mutex */
 			continue;
 		wait += length;
 		for (int p = 0; p < PLACES; p++)
