@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
- * mutrace attach and detach, in the profiled process. The command has one of its threads load this library and call
- * the functions below (src/attach). No call finds our functions by name then, as those of a library that is loaded at
- * the start are found. So the slots of all objects that hold the C library's functions are redirected to ours, and put
- * back at the end. The library stays: a thread may be inside.
+ * mutrace and matrace attach and detach, in the profiled process. The command has one of its threads load this library
+ * and call the functions below (src/attach). No call finds our functions by name then, as those of a library that is
+ * loaded at the start are found. So the slots of all objects that hold the C library's functions are redirected to ours,
+ * and put back at the end. The library stays: a thread may be inside. Of matrace's functions only those are redirected
+ * that are asked for.
  *
  * Runs in a thread that mutrace has stopped at a safe place, with signals blocked; other threads run on. Takes the
  * loader's lock on its list and the recorder's locks.
@@ -19,17 +20,64 @@
 #include "src/record/recorder.h"
 #include "wrappers/defined.h"
 #include "wrappers/families.h"
-#include "wrappers/inlined.h"
 #include "wrappers/keys.h"
-#include "wrappers/mutex.h"
 #include "wrappers/real.h"
+#ifdef MATRACE
+#include "src/record/watch.h"
+#include "wrappers/watch_new.h"
+#else
+#include "wrappers/inlined.h"
+#include "wrappers/mutex.h"
+#endif
+
+#ifdef MATRACE
+#define CLASS(class) 1u << WATCH_CLASS_##class
+/* Which functions of wrappers.def are redirected, by family: those that matrace watches only if that was asked for. */
+enum {
+	FOR_mutex = CLASS(locks),
+	FOR_rwlock = CLASS(locks),
+	FOR_cond = CLASS(locks),
+	FOR_spin = CLASS(locks),
+	FOR_barrier = CLASS(locks),
+	FOR_sem = CLASS(locks),
+	FOR_join = CLASS(threads),
+	FOR_memory = CLASS(alloc),
+	FOR_c11 = CLASS(alloc), /* thrd_create() */
+	FOR_thread = CLASS(alloc),
+	FOR_module = CLASS(alloc),
+	FOR_process = CLASS(alloc),
+	FOR_exec = CLASS(alloc),
+	FOR_sched = CLASS(alloc),
+	FOR_once = 0,
+	FOR_flockfile = 0,
+};
+#define WATCH(class, label, type, name, parameters, arguments) FUNCTION(name, NULL, CLASS(class))
+#define WATCH_OWN(class, label, type, name, parameters) FUNCTION(name, NULL, CLASS(class))
+#define WATCH_KNOWN(class, label, name)
+#define WATCH_COUNT(class, label, name)
+#define WRAP(family, type, name, parameters, version) FUNCTION(name, version, FOR_##family)
+#else
+#define WRAP(family, type, name, parameters, version) FUNCTION(name, version, 1)
+#endif
 
 static struct redirect functions[] = {
-#define WRAP(family, type, name, parameters, version) { #name, #name, NULL, (void **)&real.name, 1, version },
+#define FUNCTION(name, version, classes) { #name, #name, NULL, (void **)&real.name, 1, version },
+#ifdef MATRACE
+#include "src/session/watched.def"
+#endif
 #include "wrappers/wrappers.def"
-#undef WRAP
+#undef FUNCTION
 };
 #define FUNCTIONS (sizeof(functions) / sizeof(functions[0]))
+
+static const uint32_t wanted_for[FUNCTIONS] = {
+#define FUNCTION(name, version, classes) classes,
+#ifdef MATRACE
+#include "src/session/watched.def"
+#endif
+#include "wrappers/wrappers.def"
+#undef FUNCTION
+};
 
 #define BUSY_MOMENTS 5000 /* milliseconds */
 
@@ -51,12 +99,13 @@ bool attach_is_late(void)
 	return late;
 }
 
-/* The first time. */
+/* Chooses the functions that are redirected. */
 static void prepare(void)
 {
-	real_resolve_late();
+	uint32_t classes = recorder.config.watch ? recorder.config.watch : 1;
+
 	for (size_t i = 0; i < FUNCTIONS; i++)
-		functions[i].ours = defined_address_here(functions[i].name);
+		functions[i].ours = wanted_for[i] & classes ? defined_address_here(functions[i].name) : NULL;
 }
 
 static uint32_t busy;
@@ -78,45 +127,70 @@ static int leave(int result)
 	return result;
 }
 
+static void set_up(void)
+{
+	static bool done;
+
+	if (done)
+		return;
+	done = true;
+	keys_setup();
+	pthread_atfork(families_before_fork, families_after_fork_parent, families_after_fork_child);
+#ifdef MATRACE
+	watch_setup();
+	watch_new_setup();
+#endif
+}
+
 static int begin(const char *session)
 {
-	static bool prepared, set_up;
+	static bool resolved;
 	int r;
 
-	if (!prepared)
-		prepare();
-	prepared = true;
+	if (!resolved)
+		real_resolve_late();
+	resolved = true;
 	r = recorder_attach(session, argument_count, arguments);
 	if (r < 0)
 		return r;
-	if (!set_up) {
-		keys_setup();
-		pthread_atfork(families_before_fork, families_after_fork_parent, families_after_fork_child);
-	}
-	set_up = true;
+	set_up();
+#ifndef MATRACE
 	inlined_start((uint32_t)gettid());
 	mutex_calibrate();
+#endif
+	prepare();
 	families_attach(functions, FUNCTIONS);
 	return 0;
 }
 
+static int end(void)
+{
+	int r;
+
+#ifdef MATRACE
+	watch_ended();
+#endif
+	r = recorder_detach();
+	if (r == 0)
+		families_detach();
+	return r;
+}
+
+/* session NULL: it is asked whether the other tool may attach. A recording that nobody has any more is ended for it. */
 EXPORT int mutrace_attach(const char *session)
 {
 	if (!late)
 		return -EEXIST;
-	return enter() ? leave(begin(session)) : -EBUSY;
+	if (!enter())
+		return -EBUSY;
+	if (session)
+		return leave(begin(session));
+	return leave(!recorder_is_attached() ? 0 : recorder_is_left() ? end() : -EALREADY);
 }
 
 EXPORT int mutrace_detach(void)
 {
-	int r;
-
 	if (!late)
 		return -EEXIST;
-	if (!enter())
-		return -EBUSY;
-	r = recorder_detach();
-	if (r == 0)
-		families_detach();
-	return leave(r);
+	return enter() ? leave(end()) : -EBUSY;
 }

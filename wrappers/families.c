@@ -79,6 +79,16 @@ static struct redirect_library libraries[] = {
 #define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
 static size_t n_libraries = LIBRARIES - 1;
 
+/* Those before it are not asked for. */
+static size_t first_library(void)
+{
+#ifdef MATRACE
+	if (!(recorder.config.watch >> WATCH_CLASS_locks & 1))
+		return LIBRARIES - 1;
+#endif
+	return 0;
+}
+
 #define FORK_PATIENCE 20000 /* moments that a fork waits for a look to end */
 
 static uint32_t looking; /* a thread looks, or forks */
@@ -132,12 +142,11 @@ void families_after_fork_child(void)
 /* False: somebody else does, or forks. */
 static bool look(void)
 {
+	size_t first = first_library();
 	int saved = errno;
 
-#ifdef MATRACE
-	if (!(recorder.config.watch >> WATCH_CLASS_locks & 1))
+	if (first == n_libraries)
 		return true;
-#endif
 	if (recorder.state != RECORDER_ON || recorder.confined)
 		return true;
 	if (!take())
@@ -145,7 +154,7 @@ static bool look(void)
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	/* asked again: recorder_detach() may have come in between */
 	if (__atomic_load_n(&recorder.state, __ATOMIC_SEQ_CST) == RECORDER_ON &&
-	    !redirect_scan(libraries, n_libraries, REAL(dl_iterate_phdr)))
+	    !redirect_scan(libraries + first, n_libraries - first, REAL(dl_iterate_phdr)))
 		families_changing();
 #ifndef MATRACE
 	marks_fill(mutrace_name, mutrace_phase, REAL(dl_iterate_phdr));
@@ -172,9 +181,11 @@ void families_attach(struct redirect *functions, size_t n)
 
 void families_detach(void)
 {
+	size_t first = first_library();
+
 	while (!take())
 		sched_yield();
-	redirect_undo(libraries, n_libraries, REAL(dl_iterate_phdr));
+	redirect_undo(libraries + first, n_libraries - first, REAL(dl_iterate_phdr));
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
 }

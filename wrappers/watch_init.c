@@ -5,6 +5,7 @@
 #include "include/matrace.h"
 #include "src/record/byhand.h"
 #include "src/record/watch.h"
+#include "wrappers/attach.h"
 #include "wrappers/families.h"
 #include "wrappers/keys.h"
 #include "wrappers/lowlock.h"
@@ -13,6 +14,8 @@
 
 static __attribute__((constructor)) void start(int argc, char **argv)
 {
+	if (attach_late(argc, argv))
+		return;
 	real_need();
 	watch_setup();
 	watch_new_setup();
@@ -33,7 +36,8 @@ static __attribute__((destructor)) void end(void)
 {
 	watch_ended();
 	recorder_ended(IMAGE_EXITED);
-	byhand_end();
+	if (!attach_is_late())
+		byhand_end();
 }
 
 EXPORT void matrace_rt_begin(void)

@@ -216,11 +216,9 @@ static int stopped(struct call *c, int memory)
 			snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot be prepared for a call: %s",
 				 (int)c->t->pid, strerror(-r));
 		else
-			r = inside_do(c);
-		if (r == 0 && c->library && apart_is_alone()) { /* nobody would end the recording */
-			c->library = NULL;
-			r = inside_do(c);
-		}
+			r = c->library ? inside_attach(c) : inside_detach(c);
+		if (r == 0 && c->library && apart_is_alone()) /* nobody would end the recording */
+			r = inside_detach(c);
 		tracee_release(&c->tracee);
 	}
 	safe_close(&c->safe);

@@ -19,6 +19,14 @@
 #define RTLD_NOW_ALONE 2 /* RTLD_NOW, and nobody finds its names */
 #define MEMORY_FILE_FLAGS 1
 
+/* The files of the libraries that may be in a process. The last one is never loaded later. */
+static const struct {
+	const char *file, *tool;
+} libraries[] = { { "libmutrace.so", "mutrace" },
+		  { "libmatrace-all.so", "matrace" },
+		  { "libmatrace.so", "matrace" } };
+#define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
+
 static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const char *text, uint64_t *ret)
 {
 	const uint64_t arguments[ARCH_INJECT_ARGUMENTS] = { a, b, 0 };
@@ -92,12 +100,28 @@ static int fill(struct call *c, unsigned int fd)
 	return r;
 }
 
+static const char *tool_of(const char *file)
+{
+	size_t i = 0;
+
+	while (i < LIBRARIES - 1 && strcmp(libraries[i].file, file) != 0)
+		i++;
+	return libraries[i].tool;
+}
+
+static const char *file_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
 /* Loads it from a file without a name. */
 static int load_nameless(struct call *c, uint64_t *ret_handle)
 {
 	char path[64];
 	uint64_t fd, ignored;
-	int r = call(c, of_libc(c, "memfd_create"), 0, MEMORY_FILE_FLAGS, "libmutrace.so", &fd);
+	int r = call(c, of_libc(c, "memfd_create"), 0, MEMORY_FILE_FLAGS, file_of(c->library), &fd);
 
 	if (r < 0)
 		return r;
@@ -119,26 +143,26 @@ static int load_nameless(struct call *c, uint64_t *ret_handle)
 	return r;
 }
 
-/* The address of a function of our library, which is loaded if it is not there. */
+/* The address of a function of a library of ours that is there. */
+static int known_function(struct call *c, const struct module *ours, const char *name, uint64_t *ret)
+{
+	*ret = names_find(c->t, ours, name, NULL);
+	if (*ret)
+		return 0;
+	snprintf(c->error, ATTACH_ERROR_SIZE,
+		 "process %d has the library of another version of mutrace in it", (int)c->t->pid);
+	return -EPROTONOSUPPORT;
+}
+
+/* The same of the library that is to record, which is loaded if it is not there. */
 static int library_function(struct call *c, const char *name, uint64_t *ret)
 {
-	const struct module *ours = names_module(c->t, "libmutrace");
+	const struct module *ours = names_module(c->t, file_of(c->library));
 	uint64_t handle = 0;
 	int r;
 
-	if (ours) {
-		*ret = names_find(c->t, ours, name, NULL);
-		if (*ret == 0)
-			snprintf(c->error, ATTACH_ERROR_SIZE,
-				 "process %d has the library of another version of mutrace in it",
-				 (int)c->t->pid);
-		return *ret ? 0 : -EPROTONOSUPPORT;
-	}
-	if (!c->library) {
-		snprintf(c->error, ATTACH_ERROR_SIZE, "mutrace is not attached to process %d",
-			 (int)c->t->pid);
-		return -ENOENT;
-	}
+	if (ours)
+		return known_function(c, ours, name, ret);
 	if (finds_library(c))
 		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, c->library, &handle);
 	else
@@ -157,29 +181,77 @@ static int library_function(struct call *c, const char *name, uint64_t *ret)
 	return r;
 }
 
-int inside_do(struct call *c)
+/* The answer of a function of ours. */
+static int answered(struct call *c, const char *tool, int result)
+{
+	if (result == -EEXIST)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d was started under %s already",
+			 (int)c->t->pid, tool);
+	else if (result == -EALREADY)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d is attached to already; '%s detach %d' ends that", (int)c->t->pid, tool,
+			 (int)c->t->pid);
+	else if (result < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot record into %s: %s", (int)c->t->pid,
+			 c->session, strerror(-result));
+	return result;
+}
+
+/* It is not recorded by the other tool, or no more. */
+static int others_are_idle(struct call *c)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < LIBRARIES; i++) {
+		const struct module *m = names_module(c->t, libraries[i].file);
+		uint64_t function, result;
+
+		if (!m || names_is(m, file_of(c->library)))
+			continue;
+		r = known_function(c, m, "mutrace_attach", &function);
+		if (r == 0)
+			r = call(c, function, 0, 0, NULL, &result);
+		if (r == 0)
+			r = answered(c, libraries[i].tool, (int)result);
+	}
+	return r;
+}
+
+int inside_attach(struct call *c)
 {
 	uint64_t function, result;
-	int r = library_function(c, c->library ? "mutrace_attach" : "mutrace_detach", &function);
+	int r = others_are_idle(c);
 
 	if (r == 0)
+		r = library_function(c, "mutrace_attach", &function);
+	if (r == 0)
 		r = call(c, function, 0, 0, c->session, &result);
-	if (r < 0 || (int)result == 0)
-		return r;
-	switch ((int)result) {
-	case -EEXIST:
-		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d was started under mutrace already",
-			 (int)c->t->pid);
-		break;
-	case -EALREADY:
-		snprintf(c->error, ATTACH_ERROR_SIZE,
-			 c->library ? "process %d is attached to already; 'mutrace detach %d' ends that"
-				    : "mutrace is not attached to process %d",
-			 (int)c->t->pid, (int)c->t->pid);
-		break;
-	default:
-		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot record into %s: %s", (int)c->t->pid,
-			 c->session, strerror(-(int)result));
+	return r < 0 ? r : answered(c, tool_of(file_of(c->library)), (int)result);
+}
+
+int inside_detach(struct call *c)
+{
+	int ended = -ENOENT;
+
+	for (size_t i = 0; i < LIBRARIES; i++) {
+		const struct module *m = names_module(c->t, libraries[i].file);
+		uint64_t function, result;
+		int r;
+
+		if (!m)
+			continue;
+		r = known_function(c, m, "mutrace_detach", &function);
+		if (r == 0)
+			r = call(c, function, 0, 0, NULL, &result);
+		if (r < 0)
+			return r;
+		if ((int)result == -EEXIST)
+			return answered(c, libraries[i].tool, (int)result);
+		if ((int)result == 0)
+			ended = 0;
 	}
-	return (int)result;
+	if (ended < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "mutrace is not attached to process %d",
+			 (int)c->t->pid);
+	return ended;
 }

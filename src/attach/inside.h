@@ -15,7 +15,8 @@ struct call {
 	char *error;
 };
 
-/* With a thread that tracee_begin() has made ready. 0, or -errno with error filled in. */
-int inside_do(struct call *c);
+/* With a thread that tracee_begin() has made ready. Each 0, or -errno with error filled in. */
+int inside_attach(struct call *c);
+int inside_detach(struct call *c);
 
 #endif

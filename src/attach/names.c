@@ -24,6 +24,11 @@ bool names_is(const struct module *m, const char *file)
 	       (name[length] == '\0' || name[length] == '.' || name[length] == ' ' || name[length] == '-');
 }
 
+bool names_is_ours(const struct module *m)
+{
+	return names_is(m, "libmutrace") || names_is(m, "libmatrace");
+}
+
 struct module *names_module(struct target *t, const char *file)
 {
 	for (size_t i = 0; i < t->n_modules; i++)

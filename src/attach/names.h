@@ -14,6 +14,8 @@ uint64_t names_find(struct target *t, const struct module *m, const char *name, 
 struct module *names_module(struct target *t, const char *file);
 /* True if a module's file is called so. */
 bool names_is(const struct module *m, const char *file);
+/* True of the libraries of mutrace and matrace. */
+bool names_is_ours(const struct module *m);
 /* A word of the auxiliary vector; 0: there is none. */
 uint64_t names_auxiliary(const struct target *t, uint64_t type);
 /* The program's headers: an entry of its dynamic section; 0: there is none. */

@@ -102,7 +102,7 @@ int safe_open(struct safe *s, struct target *t)
 	for (size_t i = 0; i < t->n_modules; i++) {
 		const struct module *m = target_module(t, t->modules[i].start);
 
-		if (m && m != s->loader && m != s->libc && m != program && !names_is(m, "libmutrace") &&
+		if (m && m != s->loader && m != s->libc && m != program && !names_is_ours(m) &&
 		    names_find(t, m, "malloc", NULL))
 			forbid(s, m->start, m->end - m->start);
 	}
@@ -191,8 +191,7 @@ bool safe_is(struct safe *s, const struct target_thread *thread, const struct th
 	target_forget(s->t);
 	arch_registers(&r, registers);
 	own = target_module(s->t, r.pc);
-	if (!loader_rests(s) || !has_room(s, thread->tid, registers, r.sp) ||
-	    (own && names_is(own, "libmutrace")))
+	if (!loader_rests(s) || !has_room(s, thread->tid, registers, r.sp) || (own && names_is_ours(own)))
 		return false;
 	/* A thread that runs may be in the middle of anything in there. */
 	if (!thread->asleep && (!own || own == s->libc))

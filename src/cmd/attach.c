@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * mutrace attach PID: records a process that runs already, until ^C, for a time, or until it ends, and reports. mutrace
- * detach PID: ends a recording whose command is gone. src/attach does what is done to the process; while it is recorded
- * this only sleeps in one poll(), as run.c does.
+ * detach PID: ends a recording whose command is gone. matrace has both, too. src/attach does what is done to the process;
+ * while it is recorded this only sleeps in one poll(), as run.c does.
  */
 #include "src/cmd/command.h"
 
@@ -17,12 +17,15 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "src/attach/attach.h"
 #include "src/cmd/asleep.h"
 #include "src/cmd/follow.h"
 #include "src/cmd/library.h"
+#include "src/cmd/live.h"
+#include "src/cmd/moments.h"
 #include "src/cmd/options.h"
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
@@ -42,6 +45,8 @@ struct attachment {
 	char path[256]; /* of the session, as the process sees it */
 	struct follow *follow;
 	struct asleep *asleep;
+	struct moments *moments;     /* NULL: nobody asks for them */
+	pid_t reporter;              /* prints a report of the moment; 0: none */
 	int signals, process, place; /* signalfd; pidfd; directory of another mount namespace, -1 none */
 	sigset_t mask;
 	char *files[FILES_MAX + 1]; /* that are mapped into the process, as the kernel tells */
@@ -121,13 +126,14 @@ static int session_make(struct attachment *a)
 			return -1;
 		}
 		a->place = foreign_place(a->target.root);
-		r = a->place < 0 ? a->place : sessiondir_make_below(&a->session, &o->config, a->place);
+		r = a->place < 0 ? a->place
+				 : sessiondir_make_below(&a->session, &o->config, o->rt_threads, a->place);
 		if (r < 0) {
 			say("no session can be made in /dev/shm of process %d: %s", (int)a->target.pid,
 			    strerror(-r));
 			return -1;
 		}
-	} else if (sessiondir_make(&a->session, &o->config, 0, NULL, o->output) != 0) {
+	} else if (sessiondir_make(&a->session, &o->config, 0, o->rt_threads, o->output) != 0) {
 		return -1;
 	}
 	name = strrchr(a->session.path, '/');
@@ -144,12 +150,12 @@ static int session_make(struct attachment *a)
 
 static int signals_take(struct attachment *a)
 {
-	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	static const int taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGCHLD };
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
-		sigaddset(&set, ends[i]);
+	for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+		sigaddset(&set, taken[i]);
 	sigprocmask(SIG_BLOCK, &set, &a->mask);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -166,6 +172,53 @@ static void signals_give_back(const struct attachment *a)
 	sigprocmask(SIG_SETMASK, &a->mask, NULL);
 }
 
+static int report(struct attachment *a)
+{
+	struct options *o = a->options;
+
+	if (a->target.uid != geteuid() || a->target.root[0])
+		o->report.files = (const char *const *)a->files;
+	if (a->target.root[0] && !o->report.sysroot)
+		o->report.sysroot = a->ended ? NULL : a->target.root;
+	return run_report(o, a->session.path);
+}
+
+/* SIGUSR1: in a process of its own, as run.c does. */
+static void report_now(struct attachment *a)
+{
+	if (a->reporter != 0)
+		return;
+	asleep_write(a->asleep);
+	files_note(a);
+	a->reporter = fork();
+	if (a->reporter == 0) {
+		sigprocmask(SIG_SETMASK, &a->mask, NULL);
+		for (size_t i = 0; i < OUTPUTS; i++)
+			a->options->outputs[i].path = NULL;
+		_exit(report(a) < 0 ? STATUS_TROUBLE : EXIT_SUCCESS);
+	}
+	if (a->reporter < 0)
+		a->reporter = 0;
+}
+
+/* True: the recording is to end. */
+static bool handle_signals(struct attachment *a)
+{
+	struct signalfd_siginfo info;
+	bool end = false;
+
+	while (read(a->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		if (info.ssi_signo == SIGUSR1)
+			report_now(a);
+		else
+			end |= info.ssi_signo != SIGCHLD;
+	}
+	if (a->reporter != 0 && waitpid(a->reporter, NULL, WNOHANG) != 0)
+		a->reporter = 0;
+	moments_look(a->moments);
+	return end;
+}
+
 /* True if the process itself is recorded still. */
 static bool recorded(struct attachment *a)
 {
@@ -178,27 +231,48 @@ static bool recorded(struct attachment *a)
 	return n == PIDS_MAX;
 }
 
+static uint64_t end_after(uint32_t ms)
+{
+	return ticks_monotonic_ns() + ms * UINT64_C(1000000);
+}
+
+/* Sleeps until something happens, SCAN_MS at most. True: the recording is to end. */
+static bool wait_a_while(struct attachment *a, uint64_t until)
+{
+	struct pollfd fds[] = { { .fd = a->signals, .events = POLLIN },
+				{ .fd = a->process, .events = POLLIN },
+				{ .fd = follow_fd(a->follow), .events = POLLIN } };
+	uint64_t now = ticks_monotonic_ns();
+	int ms = SCAN_MS;
+
+	if (now >= until)
+		return true;
+	if ((until - now) / 1000000 < SCAN_MS)
+		ms = (int)((until - now + 999999) / 1000000);
+	poll(fds, 3, asleep_look(a->asleep, ms));
+	a->ended = fds[1].revents != 0;
+	return handle_signals(a) || a->ended;
+}
+
+/* --after. False: that it is to end came before. */
+static bool wait_for_begin(struct attachment *a)
+{
+	uint64_t until = end_after(a->options->config.after_ms);
+
+	while (!wait_a_while(a, until))
+		;
+	return ticks_monotonic_ns() >= until;
+}
+
 /* Until it is over. */
 static void wait_for_end(struct attachment *a)
 {
-	uint64_t start = ticks_monotonic_ns(), seen = start,
-		 until = a->options->duration_ms ? start + a->options->duration_ms * 1000000ull : UINT64_MAX;
+	uint64_t seen = ticks_monotonic_ns(),
+		 until = a->options->duration_ms ? end_after(a->options->duration_ms) : UINT64_MAX;
 
-	for (;;) {
-		struct pollfd fds[] = { { .fd = a->signals, .events = POLLIN },
-					{ .fd = a->process, .events = POLLIN },
-					{ .fd = follow_fd(a->follow), .events = POLLIN } };
-		uint64_t now = ticks_monotonic_ns();
-		int ms = SCAN_MS;
+	while (!wait_a_while(a, until)) {
+		uint64_t now;
 
-		if (now >= until)
-			return;
-		if ((until - now) / 1000000 < SCAN_MS)
-			ms = (int)((until - now + 999999) / 1000000);
-		poll(fds, 3, asleep_look(a->asleep, ms));
-		a->ended = fds[1].revents != 0;
-		if (fds[0].revents || a->ended)
-			return;
 		follow_scan(a->follow, false);
 		now = ticks_monotonic_ns();
 		if (recorded(a))
@@ -224,7 +298,7 @@ static int let_go(struct attachment *a)
 		if (result == -ESRCH || result == -ENOENT)
 			result = 0; /* it has ended, or executed something */
 		if (result < 0)
-			say("%s; 'mutrace detach %d' tries again", error, (int)a->target.pid);
+			say("%s; '%s detach %d' tries again", error, say_name(), (int)a->target.pid);
 	}
 	for (int round = 0; round < ROUNDS; round++) {
 		bool any = false;
@@ -240,32 +314,68 @@ static int let_go(struct attachment *a)
 	return result;
 }
 
-static int report(struct attachment *a)
+/* Whatever is to be there before the process is stopped. 0 or -errno. */
+static int watch(struct attachment *a)
 {
-	struct options *o = a->options;
-
-	if (a->target.uid != geteuid() || a->target.root[0])
-		o->report.files = (const char *const *)a->files;
-	if (a->target.root[0] && !o->report.sysroot)
-		o->report.sysroot = a->ended ? NULL : a->target.root;
-	return run_report(o, a->session.path);
-}
-
-/* With a session. The status to exit with. */
-static int record(struct attachment *a, const char *library)
-{
-	char error[ATTACH_ERROR_SIZE];
-	int r;
+	const struct options *o = a->options;
 
 	a->follow = follow_new(a->session.dir);
 	a->signals = signals_take(a);
 	a->process = (int)syscall(SYS_pidfd_open, a->target.pid, 0);
-	if (!a->follow || a->signals < 0 || a->process < 0) {
-		say("cannot watch process %d: %s", (int)a->target.pid, strerror(errno));
+	if (!a->follow || a->signals < 0 || a->process < 0)
+		return -errno;
+	a->asleep = o->config.watch == 0 ? asleep_new(a->follow, a->session.dir) : NULL;
+	if (a->moments) {
+		moments_start(a->moments, a->session.dir, &a->mask);
+		asleep_tell(a->asleep, moments_limit(a->moments), moments_see, a->moments);
+	}
+	return 0;
+}
+
+/* From attach to detach. 0, or -errno of the detach. */
+static int record(struct attachment *a)
+{
+	struct options *o = a->options;
+	pid_t live = 0;
+	int r;
+
+	files_note(a);
+	follow_scan(a->follow, true);
+	if (o->live)
+		live = live_start(a->session.path, &o->report, &o->render);
+	if (isatty(STDERR_FILENO) && o->duration_ms == 0)
+		say("process %d is recorded; ^C ends that and reports", (int)a->target.pid);
+	wait_for_end(a);
+	if (!a->ended)
+		files_note(a);
+	r = let_go(a);
+	while (a->reporter != 0 || moments_busy(a->moments))
+		wait_a_while(a, UINT64_MAX);
+	asleep_write(a->asleep);
+	follow_scan(a->follow, true);
+	follow_clean(a->follow);
+	sessiondir_finish(&a->session, 0);
+	live_end(live);
+	return r;
+}
+
+/* With a session. The status to exit with. */
+static int attach(struct attachment *a, const char *library)
+{
+	char error[ATTACH_ERROR_SIZE];
+	int r = watch(a);
+
+	a->session.keep &= r == 0;
+	if (r < 0) {
+		say("cannot watch process %d: %s", (int)a->target.pid, strerror(-r));
+		return STATUS_TROUBLE;
+	}
+	if (!wait_for_begin(a)) {
+		say("nothing was recorded: %s",
+		    a->ended ? "the process ended before" : "it was ended before");
 		a->session.keep = false;
 		return STATUS_TROUBLE;
 	}
-	a->asleep = asleep_new(a->follow, a->session.dir);
 	follow_program(a->follow, a->target.pid);
 	r = attach_begin(a->target.pid, library, a->path, error);
 	if (r < 0) {
@@ -273,22 +383,14 @@ static int record(struct attachment *a, const char *library)
 		a->session.keep = false;
 		return STATUS_TROUBLE;
 	}
-	files_note(a);
-	follow_scan(a->follow, true);
-	if (isatty(STDERR_FILENO) && a->options->duration_ms == 0)
-		say("process %d is recorded; ^C ends that and reports", (int)a->target.pid);
-	wait_for_end(a);
-	if (!a->ended)
-		files_note(a);
-	r = let_go(a);
-	asleep_write(a->asleep);
-	follow_scan(a->follow, true);
-	follow_clean(a->follow);
-	sessiondir_finish(&a->session, 0);
+	r = record(a);
 	signals_give_back(a);
-	if (report(a) < 0 && !a->session.keep) {
+	switch (report(a)) {
+	case REPORT_FAILED: r = -EIO; /* fall through */
+	case REPORT_UNREAD:
+		if (!a->session.keep)
+			say("the session is kept in %s", a->session.path);
 		a->session.keep = true;
-		say("the session is kept in %s", a->session.path);
 	}
 	return r < 0 ? STATUS_TROUBLE : EXIT_SUCCESS;
 }
@@ -301,16 +403,19 @@ int command_attach(struct options *o, int argc, char **argv)
 	pid_t pid;
 
 	if (argc != 1 || !parse_pid(argv[0], &pid)) {
-		say("one process is wanted: mutrace attach [OPTION...] PID");
+		say("one process is wanted: %s attach [OPTION...] PID", say_name());
 		return STATUS_TROUBLE;
 	}
 	if (attach_look(pid, &a.target, error) < 0) {
 		say("%s", error);
 		return STATUS_TROUBLE;
 	}
-	library = library_find("libmutrace", false);
+	if (o->when_waiting && !(a.moments = moments_new(o)))
+		return STATUS_TROUBLE;
+	library = library_find(o->config.watch ? "libmatrace-all" : "libmutrace", false);
 	if (library && outputs_check(o->outputs) == 0 && session_make(&a) == 0)
-		status = record(&a, library);
+		status = attach(&a, library);
+	moments_free(a.moments);
 	asleep_free(a.asleep);
 	follow_free(a.follow);
 	if (a.session.path)
@@ -330,7 +435,7 @@ int command_detach(struct options *o, int argc, char **argv)
 
 	(void)o;
 	if (argc != 1 || !parse_pid(argv[0], &pid)) {
-		say("one process is wanted: mutrace detach PID");
+		say("one process is wanted: %s detach PID", say_name());
 		return STATUS_TROUBLE;
 	}
 	if (attach_end(pid, error) == 0)

@@ -28,9 +28,11 @@ enum command_bit {
 	FOR_PACK = 512,
 	FOR_ATTACH = 1024,
 	FOR_DETACH = 2048,
+	FOR_WATCH_ATTACH = 4096, /* matrace attach */
 };
 #define FOR_REPORTS (FOR_RUN | FOR_REPORT | FOR_ATTACH)
-#define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT)
+#define FOR_WATCHES (FOR_WATCH | FOR_WATCH_REPORT | FOR_WATCH_ATTACH)
+#define FOR_ATTACHES (FOR_ATTACH | FOR_WATCH_ATTACH)
 
 /* An option that may be given several times. */
 struct string_list {

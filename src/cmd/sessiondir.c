@@ -216,11 +216,12 @@ static void begin(struct sessiondir *s, const struct session_config *config, uin
 	snprintf(c->version, sizeof(c->version), "%s", PACKAGE_VERSION);
 }
 
-int sessiondir_make_below(struct sessiondir *s, const struct session_config *config, int place)
+int sessiondir_make_below(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
+			  int place)
 {
 	int r = 0;
 
-	begin(s, config, 0, NULL, false);
+	begin(s, config, 0, rt_threads, false);
 	if (asprintf(&s->path, "/proc/self/fd/%d/" DIRECTORY_NAME "XXXXXX", place) < 0) {
 		s->path = NULL;
 		return -ENOMEM;

@@ -24,7 +24,8 @@ struct sessiondir {
 int sessiondir_make(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
 		    const char *rt_threads, const char *output);
 /* The same in a directory that is open, which is not ours to name: another mount namespace's. 0 or -errno. */
-int sessiondir_make_below(struct sessiondir *s, const struct session_config *config, int place);
+int sessiondir_make_below(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
+			  int place);
 /* It becomes another user's, whose process is to record into it. 0 or -errno. */
 int sessiondir_give(struct sessiondir *s, uid_t uid, gid_t gid);
 /* Writes down which process the program is. */

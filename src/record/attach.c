@@ -37,6 +37,16 @@ static void forget(uint32_t tid)
 	stacks_restart(tid);
 }
 
+bool recorder_is_attached(void)
+{
+	return recorder.state == RECORDER_ON || recorder.state == RECORDER_CHILD;
+}
+
+bool recorder_is_left(void)
+{
+	return sessionfile_is_left();
+}
+
 int recorder_detach(void)
 {
 	const long moment[2] = { 0, 500000 };
@@ -69,8 +79,8 @@ int recorder_attach(const char *session, int argc, char **argv)
 	int saved = errno, r;
 
 	recorder_guard(true);
-	if (recorder.state == RECORDER_ON || recorder.state == RECORDER_CHILD) {
-		r = sessionfile_is_left() ? recorder_detach() : -EALREADY;
+	if (recorder_is_attached()) {
+		r = recorder_is_left() ? recorder_detach() : -EALREADY;
 		if (r < 0)
 			goto finish;
 	}

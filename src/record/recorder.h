@@ -186,6 +186,9 @@ void recorder_start(int argc, char **argv);
 /* Start and end of recording in a process that runs, see attach.c. 0 or -errno. */
 int recorder_attach(const char *session, int argc, char **argv);
 int recorder_detach(void);
+bool recorder_is_attached(void);
+/* Nobody has the session any more: the command was killed. */
+bool recorder_is_left(void);
 void recorder_before_fork(void);
 void recorder_after_fork_parent(void);
 void recorder_after_fork_child(void);

@@ -282,7 +282,9 @@ static struct alloc_site *begin(struct watch *w, struct thread *t, enum watched 
 	if (s == NULL)
 		return NULL;
 	s->count++; /* now: it may never return */
-	*w = (struct watch){ .thread = t, .site = s, .outer = t->watch_slot };
+	*w = (struct watch){
+		.thread = t, .site = s, .outer = t->watch_slot, .attachment = recorder.attachment
+	};
 	t->watch_slot = slot;
 	w->start = clock_now();
 	return s;
@@ -339,8 +341,9 @@ void watch_end(struct watch *w)
 	struct thread *t = thread_self;
 	int saved;
 
-	if (t != w->thread)
-		return; /* a forked child */
+	/* not in a forked child, nor in another attachment */
+	if (t != w->thread || w->attachment != recorder.attachment)
+		return;
 	s->time_total += ticks;
 	if (ticks > s->time_max)
 		s->time_max = ticks;

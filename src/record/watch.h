@@ -18,6 +18,7 @@ struct watch {
 	struct alloc_site *site;
 	uint64_t start;
 	uintptr_t outer;
+	uint32_t attachment; /* recorder.attachment when it began */
 };
 
 /* Before the original. True: this call is to be recorded, and is counted. bytes, frees: how much it asks for

@@ -33,9 +33,10 @@ static void head(const struct text_out *t, const struct report_process *e, size_
 		snprintf(who, sizeof(who), "PID %u", e->pid);
 	text_line(t, "%s%s%s (%s) %s %s with %s thread%s, %u of them realtime.", t->bold,
 		  text_program(program, e), t->plain, who,
-		  e->n_processes > 1               ? "ran up to"
-		  : e->first->end == PROCESS_ALIVE ? "has run"
-						   : "ran",
+		  e->n_processes > 1                  ? "ran up to"
+		  : e->first->end == PROCESS_ALIVE    ? "has run"
+		  : e->first->end == PROCESS_DETACHED ? "was attached to for"
+						      : "ran",
 		  number_ns(run, e->runtime_ns), number_count(number, e->threads), plural(e->threads),
 		  e->realtime_threads);
 	if (e->watched_calls == 0)

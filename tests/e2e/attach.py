@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""mutrace attach and detach: counts against programs that count themselves (tests/workloads/attach.c), locks
-held and waits in progress, system calls that must not be disturbed, children, ends of all kinds."""
+"""mutrace and matrace attach and detach: counts against programs that count themselves
+(tests/workloads/attach.c), locks held and waits in progress, system calls that must not be disturbed,
+children, ends of all kinds."""
 import atexit
 import json
 import os
@@ -15,6 +16,7 @@ import time
 
 BUILD = os.environ.get("top_builddir") or os.getcwd()
 MUTRACE = os.environ.get("MUTRACE") or os.path.join(BUILD, "mutrace")
+MATRACE = os.environ.get("MATRACE") or os.path.join(BUILD, "matrace")
 PROGRAM = os.path.join(BUILD, "tests/workloads/attach")
 LOCKS = {"mutex": 3, "rwlock": 1, "spin": 1, "semaphore": 1}  # acquisitions a round, of writers
 
@@ -42,7 +44,8 @@ class Target:
                                         stdout=subprocess.PIPE, **options)
         atexit.register(self.process.kill)
         self.pid = self.process.pid
-        check(self.process.stdout.readline() == "ready\n", "the program is not ready")
+        self.said = self.process.stdout.readline()
+        check(self.said in ("ready\n", "none\n"), "the program is not ready")
 
     def ask(self, line=""):
         self.process.stdin.write(line + "\n")
@@ -69,12 +72,12 @@ def attach_for(target, seconds):
 class Attached:
     """A command that is attached. Ended by ^C, unless it ends by itself."""
 
-    def __init__(self, target, *options):
+    def __init__(self, target, *options, tool=MUTRACE):
         self.json = os.path.join(WORK, "json")
         if os.path.exists(self.json):
             os.unlink(self.json)
         self.before = self.images(target.pid)
-        self.command = subprocess.Popen([MUTRACE, "attach", "--json=" + self.json, *options,
+        self.command = subprocess.Popen([tool, "attach", "--json=" + self.json, *options,
                                          str(target.pid)], stderr=subprocess.PIPE, text=True)
         until(lambda: self.is_recorded(target.pid), "it does not attach")
 
@@ -136,7 +139,7 @@ def test_counts():
 
 def test_crowded():
     """The program has taken the places where a session grows, as mariadbd does; a session has no room."""
-    for threads, options in (40, []), (400, ["--session-size=1M"]):
+    for threads, options in (40, []), (200, ["--session-size=1M"]):
         target = Target("crowded", str(threads))
         for _ in range(2):
             attached = Attached(target, *options)
@@ -149,6 +152,43 @@ def test_crowded():
                 mutexes = acquired(report)["mutex"]
                 check(mutexes == threads * 4 * 20 * LOCKS["mutex"], "counts:", mutexes)
         target.end()
+
+
+def test_matrace():
+    """What a realtime thread that was there before allocates, and does that may block, is counted."""
+    target = Target("realtime")
+    if target.said == "none\n":
+        print("no realtime policy may be set here")
+        return
+    kept = os.path.join(WORK, "watched")
+    calls = {"malloc": 200, "realloc": 100, "free": 200}
+    more = {"open": 100, "close": 100, "nanosleep": 100}
+    tries = [(["--fail", "-o", kept], calls, 3), (["--also=all"], {**calls, **more}, 0)]
+    for options, wanted, status in tries:
+        target.ask("5")
+        attached = Attached(target, *options, tool=MATRACE)
+        for command in [MUTRACE, "attach", "--duration=1"], [MATRACE, "attach", "--duration=1"]:
+            r = subprocess.run([*command, str(target.pid)], capture_output=True, text=True)
+            check(r.returncode == 2 and "'matrace detach %d' ends that" % target.pid in r.stderr, r)
+        target.ask("100")
+        report = attached.end(status)
+        found = {}
+        for one in report["processes"][0]["allocations"]:
+            if one["function"] not in ("syscall", "page fault"):  # how it is told to begin; and ours
+                found[one["function"]] = found.get(one["function"], 0) + one["count"]
+                check(one["realtime_by"] == "policy" and one["tid_count"] == 1, one)
+        check(found == wanted, options, found)
+        totals = report["processes"][0]["allocation_totals"]
+        each = {"allocations": 300, "frees": 200, "bytes": 30600}
+        check(totals == {"realtime": each, "other": each}, options, totals)
+        check("was attached to for" in attached.said, attached.said)
+    read = os.path.join(WORK, "read")
+    r = subprocess.run([MATRACE, "report", "--json=" + read, kept], capture_output=True, text=True)
+    check(r.returncode == 0 and "500 times, from 5 places" in r.stderr + r.stdout, r)
+    attached = Attached(target)
+    check(target.ask("10") == ["done", "%d" % (2 * (2 * 105 + 10))], "rounds")
+    attached.end()
+    target.end()
 
 
 def test_contended_only():

@@ -225,7 +225,7 @@ fi
 
 # --help and the man page name the same options.
 page=$top_srcdir/man/matrace.1
-for command in run report; do
+for command in run attach report; do
 	expect 0 "$matrace" $command --help
 	grep -oE '^ +(-[a-zA-Z],)? +--[a-z-]+' out | grep -oE -- '--[a-z-]+' >>help
 done

@@ -15,7 +15,7 @@ top = os.path.abspath(os.environ.get("top_srcdir") or os.path.join(os.path.dirna
 build = os.path.abspath(os.environ.get("top_builddir", "."))
 
 # The families of wrappers.def that matrace has too, and two functions of other families.
-SHARED = {"exec", "matrace", "module", "process", "sched", "thread"}
+SHARED = {"attach", "exec", "matrace", "module", "process", "sched", "thread"}
 SHARED_NAMES = {"free", "thrd_create"}
 # Pass through libmatrace-all.so, see wrappers/watch_locks.c.
 PASSED = {"pthread_cond_init", "pthread_cond_destroy", "pthread_cond_signal", "pthread_cond_broadcast"}

@@ -8,10 +8,14 @@
  *   sleep [CALL] SECS threads sleep in system calls that fail with EINTR where they are disturbed
  *   malloc THREADS    threads that do nothing but allocate, until stdin ends
  *   fork              forks, with and without exec, and locks in the child, until stdin ends
+ *   realtime          each line N: a realtime thread and another one allocate and do other things that
+ *                     block, N times; "none" instead of "ready" where no realtime policy may be set
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -25,6 +29,7 @@
 #include <sys/mman.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <threads.h>
@@ -38,7 +43,7 @@ static pthread_rwlock_t rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static pthread_spinlock_t spin;
 static sem_t semaphore, wanted, finished;
 static mtx_t plain;
-static atomic_ulong rounds;
+static atomic_ulong rounds, turn;
 static atomic_bool over;
 static unsigned long each;
 
@@ -106,13 +111,18 @@ static void *counts(void *worker)
 	char c;
 
 	for (;;) {
+		unsigned long now;
+
 		while (read(w->from, &c, 1) != 1)
 			;
+		now = atomic_load(&turn);
 		for (unsigned long i = 0; i < each; i++) {
 			use_all(w->me);
 			atomic_fetch_add(&rounds, 1);
 		}
 		check(write(w->to, "", 1) == 1, "write");
+		while (atomic_load(&turn) == now) /* it takes no other thread's turn */
+			usleep(1000);
 	}
 	return NULL;
 }
@@ -138,6 +148,7 @@ static int count(unsigned int n)
 		for (unsigned int i = 0; i < n; i++)
 			while (read(back[0], text, 1) != 1)
 				;
+		atomic_fetch_add(&turn, 1);
 		printf("done %lu\n", atomic_load(&rounds));
 	}
 	return 0;
@@ -457,6 +468,69 @@ static int fork_on(void)
 	return 0;
 }
 
+/* realtime: the work of a program that makes sound and does it badly */
+
+static void *volatile kept; /* so that the compiler leaves calls alone */
+
+static __attribute__((noinline)) void block(void)
+{
+	int fd;
+
+	kept = malloc(100);
+	kept = realloc(kept, 200);
+	free(kept);
+	kept = strdup("known");
+	free(kept);
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	close(fd);
+	nanosleep(&(struct timespec){ .tv_nsec = 1000 }, NULL);
+}
+
+/* w->me: its priority. */
+static void *blocks(void *worker)
+{
+	const struct sched_param p = { .sched_priority = 1 };
+	const struct worker *w = worker;
+	char c;
+
+	if (w->me && sched_setscheduler(0, SCHED_FIFO, &p) != 0) {
+		puts("none");
+		exit(0);
+	}
+	while (syscall(SYS_write, w->to, "", 1) == 1 && syscall(SYS_read, w->from, &c, 1) == 1) {
+		for (unsigned long i = 0; i < each; i++)
+			block();
+		atomic_fetch_add(&rounds, each);
+	}
+	return NULL;
+}
+
+static int realtime(void)
+{
+	struct worker given[2] = { { .me = 1 }, { .me = 0 } };
+	int back[2], go[2][2];
+	char text[64];
+
+	if (pipe(back))
+		return 99;
+	for (int i = 0; i < 2; i++) {
+		if (pipe(go[i]))
+			return 99;
+		given[i].from = go[i][0];
+		given[i].to = back[1];
+		start(blocks, &given[i]);
+		check(read(back[0], text, 1) == 1, "read");
+	}
+	ready();
+	while (line(text, sizeof(text))) {
+		each = strtoul(text, NULL, 10);
+		for (int i = 0; i < 2; i++)
+			check(write(go[i][1], "", 1) == 1 && read(back[0], text, 1) == 1, "work");
+		printf("done %lu\n", atomic_load(&rounds));
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -481,5 +555,7 @@ int main(int argc, char **argv)
 		return allocate((unsigned int)n);
 	if (strcmp(what, "fork") == 0)
 		return fork_on();
+	if (strcmp(what, "realtime") == 0)
+		return realtime();
 	return 99;
 }
