@@ -8,8 +8,8 @@
  * program would see them, and if it closed them and got the numbers again for a file, libunwind would write
  * into that file and close it. So the entries of libunwind's own offset table are pointed at the functions
  * below: its pipe is a number that no descriptor has, and the write to it is answered by another call that
- * touches the memory. Calls on other descriptors go through. A libunwind that probes in another way never
- * calls these.
+ * touches the memory. Calls on other descriptors go through. libunwind 1.6 asks mincore() instead, for which the
+ * usual sandbox of a service (systemd's @system-service) kills.
  */
 #include "src/unwind/probe.h"
 
@@ -88,6 +88,20 @@ static ssize_t probe_write(int fd, const void *data, size_t size)
 	return -1;
 }
 
+static int probe_mincore(void *start, size_t size, unsigned char *present)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	for (size_t at = 0; at < size; at += page, present++) {
+		if (!probe_readable((const char *)start + at)) {
+			errno = ENOMEM;
+			return -1;
+		}
+		*present = 1;
+	}
+	return 0;
+}
+
 static long probe_syscall(long number, long a, long b, long c, long d, long e, long f)
 {
 	if (number == SYS_write && (int)a == PROBE_FD)
@@ -117,6 +131,7 @@ static const struct {
 	{ "close", (uintptr_t)probe_close },
 	{ "read", (uintptr_t)probe_read },
 	{ "write", (uintptr_t)probe_write },
+	{ "mincore", (uintptr_t)probe_mincore },
 	{ "syscall", (uintptr_t)probe_syscall },
 	/* A sanitizer's would see several threads write to the recorder's stack. */
 	{ "sigprocmask", (uintptr_t)probe_sigmask },

@@ -54,6 +54,12 @@ static const int start[] = {
 #endif
 };
 
+/* Some that systemd's @system-service, which many services are started with, does not have. */
+static const int no_service[] = {
+	SYS_bpf,    SYS_chroot,  SYS_mincore, SYS_mount, SYS_open_by_handle_at, SYS_perf_event_open,
+	SYS_ptrace, SYS_seccomp, SYS_syslog,
+};
+
 static struct sock_filter rules[128];
 static unsigned short rule_count;
 
@@ -62,12 +68,17 @@ static void rule(struct sock_filter r)
 	rules[rule_count++] = r;
 }
 
-static void allow(const int *numbers, size_t n)
+static void rule_for(const int *numbers, size_t n, unsigned int action)
 {
 	for (size_t i = 0; i < n; i++) {
 		rule((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned int)numbers[i], 0, 1));
-		rule((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+		rule((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, action));
 	}
+}
+
+static void allow(const int *numbers, size_t n)
+{
+	rule_for(numbers, n, SECCOMP_RET_ALLOW);
 }
 
 enum needs { ALONE, WITH_THREADS, STARTED };
@@ -191,6 +202,22 @@ static void run_exec(void)
 	execl("/proc/self/exe", "confined", "threads-only", (char *)NULL);
 }
 
+/* Does not return: runs a command that mutrace may be, too. */
+static void be_service(char **command)
+{
+	struct sock_fprog program = { 0, rules };
+
+	rule((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)));
+	rule_for(no_service, sizeof(no_service) / sizeof(no_service[0]), SECCOMP_RET_KILL_PROCESS);
+	rule((struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	program.len = rule_count;
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+		_exit(77);
+	execvp(command[0], command);
+	_exit(99);
+}
+
 static void run_strict(void)
 {
 	work(NULL);
@@ -241,6 +268,8 @@ int main(int argc, char **argv)
 	char text[32];
 	int n;
 
+	if (argc > 2 && strcmp(argv[1], "service") == 0)
+		be_service(argv + 2);
 	setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 	for (size_t i = 0; argc > 1 && i < sizeof(cases) / sizeof(cases[0]); i++) {
 		if (strcmp(argv[1], cases[i].name) != 0)

@@ -20,6 +20,15 @@ for case in alone threads late fork child vfork exec threads-only strict strict-
 done
 [ -n "$(find . -name plain -size +0)" ] || exit 77
 
+# A service with a sandbox that lacks some calls is recorded all the same, with stacks.
+expect 3 "$confined" service "$top_builddir/matrace" --also=all "$confined" threads-only
+expect 3 "$confined" service "$mutrace" --json=json "$confined" threads-only
+check_json json "lock('common')['acquired'] == 4000" \
+	"functions(lock('common')['users'][0]['stack'])[0] == 'work'"
+# The command looks where holders sleep.
+expect 0 "$confined" service "$mutrace" --json=json "$top_builddir/demo/bank"
+check_json json "lock('accounts_lock')['holders'][0]['slept_in'][0]['function']"
+
 # All that can be recorded is recorded, and the rest is said.
 expect 3 "$mutrace" --json=json "$confined" alone
 check_json json "sum(l['acquired'] for l in p['locks'] if l['name'] == 'common') == 500"
