@@ -326,7 +326,7 @@ static int watch(struct attachment *a)
 		return -errno;
 	a->asleep = o->config.watch == 0 ? asleep_new(a->follow, a->session.dir) : NULL;
 	if (a->moments) {
-		moments_start(a->moments, a->session.dir, &a->mask);
+		moments_start(a->moments, a->session.dir);
 		asleep_tell(a->asleep, moments_limit(a->moments), moments_see, a->moments);
 	}
 	return 0;

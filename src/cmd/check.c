@@ -100,8 +100,14 @@ static int run_all(struct check *c, char **argv)
 		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
 		return STATUS_TROUBLE;
 	}
-	for (unsigned int i = 0; i < c->options->repeat && status == 0; i++)
+	for (unsigned int i = 0; i < c->options->repeat && status == 0; i++) {
 		status = run_once(c, argv);
+		if (status != 0 || !child_not_heeded() || i + 1 == c->options->repeat)
+			continue;
+		snprintf(c->trouble, sizeof(c->trouble), "signal %d (%s) came", child_not_heeded(),
+			 strsignal(child_not_heeded()));
+		status = STATUS_TROUBLE;
+	}
 	if (status == 0 && digest_median(c->runs, c->n_runs, &c->run) < 0) {
 		snprintf(c->trouble, sizeof(c->trouble), "out of memory");
 		status = STATUS_TROUBLE;

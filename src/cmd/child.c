@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,23 +26,55 @@
 
 extern char **environ;
 
-/* All that can be caught, but for what a crash of our own raises and what means nothing to us. */
+#define END_SIGNALS 4
+
+static const int end_signals[END_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+
+/* As we were started, for the program: check runs several. */
+static struct {
+	bool known; /* chld, end and files too */
+	sigset_t mask;
+	struct sigaction chld, pipe, xfsz, end[END_SIGNALS];
+	struct rlimit files;
+} given;
+
+/* The last signal that was not heeded; 0: none. */
+static volatile sig_atomic_t not_heeded;
+
+/* All that can be caught, but for what a crash of our own raises and what is ignored. */
 static void passed_on(sigset_t *set)
 {
-	static const int ours[] = { SIGSEGV, SIGBUS,  SIGFPE,   SIGILL,  SIGTRAP,   SIGSYS,  SIGPIPE,
-				    SIGTTIN, SIGTTOU, SIGWINCH, SIGPROF, SIGVTALRM, SIGXCPU, SIGXFSZ };
+	static const int ours[] = { SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP,
+				    SIGSYS,  SIGPIPE, SIGTTIN, SIGTTOU, SIGXFSZ };
 
 	sigfillset(set);
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
 		sigdelset(set, ours[i]);
 }
 
-static const int end_signals[CHILD_END_SIGNALS] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-
-int child_take_signals(struct child *c, int *ret_fd)
+void child_hold_signals(void)
 {
-	static struct child first; /* what we were started with: check runs several programs */
-	static bool known;
+	static const int ends[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+	struct sigaction action = { .sa_handler = SIG_IGN };
+	sigset_t set;
+
+	passed_on(&set);
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+		sigdelset(&set, ends[i]);
+	sigprocmask(SIG_BLOCK, &set, &given.mask);
+	sigaction(SIGPIPE, &action, &given.pipe);
+	sigaction(SIGXFSZ, &action, &given.xfsz);
+}
+
+void child_let_signals(void)
+{
+	sigaction(SIGPIPE, &given.pipe, NULL);
+	sigaction(SIGXFSZ, &given.xfsz, NULL);
+	sigprocmask(SIG_SETMASK, &given.mask, NULL);
+}
+
+int child_take_signals(int *ret_fd)
+{
 	struct sigaction action = { .sa_handler = SIG_DFL };
 	struct rlimit files;
 	sigset_t set;
@@ -51,30 +84,21 @@ int child_take_signals(struct child *c, int *ret_fd)
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	sigprocmask(SIG_BLOCK, &set, &c->mask);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	*ret_fd = fd;
+	if (given.known)
+		return 0;
 	/* Inherited as ignored, it would make the kernel reap the program behind our back. */
-	sigaction(SIGCHLD, &action, &c->chld);
-	action.sa_handler = SIG_IGN;
-	sigaction(SIGPIPE, &action, &c->pipe);
-	sigaction(SIGXFSZ, &action, &c->xfsz);
-	for (size_t i = 0; i < CHILD_END_SIGNALS; i++)
-		sigaction(end_signals[i], NULL, &c->end[i]);
+	sigaction(SIGCHLD, &action, &given.chld);
+	for (size_t i = 0; i < END_SIGNALS; i++)
+		sigaction(end_signals[i], NULL, &given.end[i]);
 	/* One descriptor is kept for each living process of the session. */
-	if (getrlimit(RLIMIT_NOFILE, &c->files) == 0 && !known) {
-		files = c->files;
+	if (getrlimit(RLIMIT_NOFILE, &given.files) == 0) {
+		files = given.files;
 		files.rlim_cur = files.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	if (known) {
-		c->chld = first.chld;
-		c->pipe = first.pipe;
-		c->xfsz = first.xfsz;
-		c->files = first.files;
-	}
-	c->taken = true;
-	first = *c;
-	known = true;
-	*ret_fd = fd;
+	given.known = true;
 	return 0;
 }
 
@@ -92,8 +116,8 @@ static void heed_not(int number)
 {
 	struct sigaction action;
 
-	(void)number;
-	for (size_t i = 0; i < CHILD_END_SIGNALS; i++) {
+	not_heeded = number;
+	for (size_t i = 0; i < END_SIGNALS; i++) {
 		sigaction(end_signals[i], NULL, &action);
 		if (action.sa_handler != heed_not)
 			continue;
@@ -102,36 +126,34 @@ static void heed_not(int number)
 	}
 }
 
-void child_guard_report(struct child *c, int fd)
+void child_guard_report(int fd)
 {
 	struct sigaction action = { .sa_handler = heed_not, .sa_flags = SA_RESTART };
 	sigset_t set;
 
 	forget_signals(fd);
 	sigemptyset(&set);
-	for (size_t i = 0; i < CHILD_END_SIGNALS; i++) {
-		if (sigismember(&c->mask, end_signals[i]))
+	for (size_t i = 0; i < END_SIGNALS; i++) {
+		if (sigismember(&given.mask, end_signals[i]))
 			continue;
-		if (c->end[i].sa_handler == SIG_DFL)
+		if (given.end[i].sa_handler == SIG_DFL)
 			sigaction(end_signals[i], &action, NULL);
 		sigaddset(&set, end_signals[i]);
 	}
-	if (!sigismember(&c->mask, SIGTSTP))
+	if (!sigismember(&given.mask, SIGTSTP))
 		sigaddset(&set, SIGTSTP);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-void child_give_signals_back(const struct child *c, int fd)
+int child_not_heeded(void)
 {
-	sigset_t set;
+	return not_heeded;
+}
 
-	passed_on(&set);
-	sigprocmask(SIG_BLOCK, &set, NULL);
+void child_forget_signals(int fd)
+{
 	forget_signals(fd);
 	close(fd);
-	for (size_t i = 0; i < CHILD_END_SIGNALS; i++)
-		sigaction(end_signals[i], &c->end[i], NULL);
-	sigprocmask(SIG_SETMASK, &c->mask, NULL);
 }
 
 /* Our library first: a wrapper must not be hidden by another preloaded library's. */
@@ -185,31 +207,29 @@ static int not_executed(const char *path, int error)
 }
 
 /* For the program: as we found it. */
-static void as_before(const struct child *c)
+static void as_before(void)
 {
-	setrlimit(RLIMIT_NOFILE, &c->files);
-	sigaction(SIGCHLD, &c->chld, NULL);
-	sigaction(SIGPIPE, &c->pipe, NULL);
-	sigaction(SIGXFSZ, &c->xfsz, NULL);
-	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+	if (given.known) {
+		setrlimit(RLIMIT_NOFILE, &given.files);
+		sigaction(SIGCHLD, &given.chld, NULL);
+	}
+	child_let_signals();
 }
 
-int child_become(const struct child *c, const char *path, char **argv)
+int child_become(const char *path, char **argv)
 {
-	if (c->taken)
-		as_before(c);
+	as_before();
 	return not_executed(path, -execute(path, argv));
 }
 
 /* In the child. Only returns if it fails: -errno. */
-static int execute_watched(const struct child *c, const char *path, char **argv, const char *library,
-			   const char *session)
+static int execute_watched(const char *path, char **argv, const char *library, const char *session)
 {
 	int r = set_environment(library, session);
 
 	if (r < 0)
 		return r;
-	as_before(c);
+	as_before();
 	return execute(path, argv);
 }
 
@@ -224,6 +244,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 		return CHILD_NO_PROCESS;
 	}
 	c->witness = witness_start();
+	sigpending(&c->early);
 	c->pid = fork();
 	if (c->pid < 0) {
 		witness_end(c->witness);
@@ -234,7 +255,7 @@ int child_start(struct child *c, const char *path, char **argv, const char *libr
 	}
 	if (c->pid == 0) {
 		close(fds[0]);
-		error = -execute_watched(c, path, argv, library, session);
+		error = -execute_watched(path, argv, library, session);
 		n = write(fds[1], &error, sizeof(error));
 		_exit(n == (ssize_t)sizeof(error) ? STATUS_NOT_EXECUTABLE : STATUS_TROUBLE);
 	}
@@ -271,10 +292,13 @@ static void stop_too(struct child *c)
 void child_pass_on(struct child *c, const struct signalfd_siginfo *info)
 {
 	int signal = (int)info->ssi_signo;
-	bool sent = info->ssi_code <= 0; /* by a process; positive: by the kernel */
+	bool early = sigismember(&c->early, signal) == 1;
+	/* By a process, not by the kernel; but an alarm of the kernel's was set before mutrace was executed. */
+	bool sent = info->ssi_code <= 0 || signal == SIGALRM;
 
 	if (c->ended)
 		return;
+	sigdelset(&c->early, signal);
 	if (signal == SIGTSTP) {
 		c->stop_asked = true;
 	} else if (signal == SIGCONT) {
@@ -283,7 +307,7 @@ void child_pass_on(struct child *c, const struct signalfd_siginfo *info)
 		if (!is_stopped(c))
 			return;
 	}
-	if (!sent || (getpgid(c->pid) == getpgrp() && witness_saw(&c->witness, signal))) {
+	if (!early && (!sent || (getpgid(c->pid) == getpgrp() && witness_saw(&c->witness, signal)))) {
 		if (c->stop_asked && is_stopped(c))
 			stop_too(c);
 		return;

@@ -5,11 +5,8 @@
 
 #include <signal.h>
 #include <stdbool.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/types.h>
-
-#define CHILD_END_SIGNALS 4
 
 struct child {
 	pid_t pid;
@@ -17,29 +14,34 @@ struct child {
 	bool ended;
 	int status;      /* with ended, as of waitpid() */
 	bool stop_asked; /* the terminal (or somebody) told the whole job to stop */
-	/* what mutrace changed for itself and gives back to the program */
-	bool taken;
-	sigset_t mask;
-	struct sigaction chld, pipe, xfsz;
-	struct sigaction end[CHILD_END_SIGNALS]; /* while the report is made, see child_guard_report() */
-	struct rlimit files;
+	sigset_t early;  /* came before the program was there, so it has them from nobody else */
 };
 
+/*
+ * The first thing that mutrace does. Signals that would end it but say nothing about that wait until they can be passed on,
+ * or for ever: a SIGUSR1 that comes too early or too late harms nobody. SIGINT and its like still end it until the session
+ * is made. SIGPIPE and SIGXFSZ are ignored. child_let_signals(): as it was before, for programs and for
+ * commands that run none.
+ */
+void child_hold_signals(void);
+void child_let_signals(void);
 /* Blocks the signals that are to be passed on and makes *ret_fd a signalfd of them. Before child_start().
  * 0 or -errno. */
-int child_take_signals(struct child *c, int *ret_fd);
+int child_take_signals(int *ret_fd);
 /*
  * The program is gone and the report is about to be made: what came in for the program is forgotten, and
- * the first of SIGINT, SIGTERM, SIGHUP and SIGQUIT that comes now too, as it was most likely meant for
+ * the first of SIGINT, SIGTERM, SIGHUP and SIGQUIT that comes from now on too, as it was most likely meant for
  * the program; a second one ends mutrace, for a report may take long. Others wait.
  */
-void child_guard_report(struct child *c, int fd);
-/* As it was before: signals end mutrace again. */
-void child_give_signals_back(const struct child *c, int fd);
+void child_guard_report(int fd);
+/* That first signal, for those who have more to do than to report; 0: there was none. */
+int child_not_heeded(void);
+/* Drops what came meanwhile, and the signalfd. */
+void child_forget_signals(int fd);
 
 /* Becomes the program, without library or session. Only returns if that fails: the status to exit with
  * after saying why. */
-int child_become(const struct child *c, const char *path, char **argv);
+int child_become(const char *path, char **argv);
 /* Starts the program with our library and session. 0, or the status to exit with after saying why, or
  * CHILD_NO_PROCESS if there can be none. */
 #define CHILD_NO_PROCESS -1

@@ -68,19 +68,15 @@ out:
 pid_t live_start(const char *session, const struct report_options *report,
 		 const struct render_options *render)
 {
-	static const int group[] = { SIGINT, SIGQUIT, SIGHUP, SIGTSTP,
-				     SIGTERM }; /* of the terminal, and ours */
 	const struct timespec between = { 0, BETWEEN_NS };
 	struct live l = { .session = session, .options = *report, .render = *render };
 	pid_t parent = getpid(), pid = fork();
-	sigset_t end, blocked;
+	sigset_t end, all;
 
 	if (pid != 0)
 		return pid < 0 ? 0 : pid;
-	sigemptyset(&blocked);
-	for (size_t i = 0; i < sizeof(group) / sizeof(group[0]); i++)
-		sigaddset(&blocked, group[i]);
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
+	sigfillset(&all); /* the terminal's, and what is sent to the group */
+	sigprocmask(SIG_SETMASK, &all, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);

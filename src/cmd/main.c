@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/cmd/child.h"
 #include "src/cmd/command.h"
 #include "src/cmd/say.h"
 
@@ -44,6 +45,9 @@ static int start(const struct command *c, int argc, char **argv)
 	struct options o;
 	int first = options_parse(&o, c->options, argc, argv, c->stops), status = STATUS_TROUBLE;
 
+	if (first < 0 || o.help || o.version ||
+	    !(c->options & (FOR_RUN | FOR_WATCH | FOR_CHECK | FOR_ATTACHES)))
+		child_let_signals();
 	if (first >= 0)
 		status = o.help ? help(c) : o.version ? version() : c->run(&o, argc - first, argv + first);
 	options_free(&o);
@@ -52,6 +56,7 @@ static int start(const struct command *c, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+	child_hold_signals();
 	say_as(tool.name);
 	say_guard_descriptors();
 	/* Reports are long; say() does not use the stream. */

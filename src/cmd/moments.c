@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/cmd/child.h"
 #include "src/cmd/say.h"
 #include "src/inspect/inspect.h"
 #include "src/render/inspect.h"
@@ -31,7 +31,6 @@
 
 struct moments {
 	const struct options *options;
-	sigset_t mask;
 	int dir;
 	const char *command;
 	uint64_t limit_ns;
@@ -64,10 +63,9 @@ struct moments *moments_new(const struct options *o)
 	return m;
 }
 
-void moments_start(struct moments *m, int dir, const sigset_t *mask)
+void moments_start(struct moments *m, int dir)
 {
 	m->dir = dir;
-	m->mask = *mask;
 }
 
 void moments_free(struct moments *m)
@@ -191,7 +189,7 @@ __attribute__((noreturn)) static void child(const struct moments *m, const struc
 	set_number("MUTRACE_WAIT_DEADLOCK", w->deadlock);
 	setenv("MUTRACE_WAIT_LOCK", lock ? lock : address, 1);
 	give_words(text);
-	sigprocmask(SIG_SETMASK, &m->mask, NULL);
+	child_let_signals();
 	execl("/bin/sh", "sh", "-c", m->command, (char *)NULL);
 	_exit(127);
 }

@@ -6,7 +6,6 @@
 #ifndef MUTRACE_CMD_MOMENTS_H
 #define MUTRACE_CMD_MOMENTS_H
 
-#include <signal.h>
 #include <sys/types.h>
 
 #include "src/cmd/asleep.h"
@@ -16,8 +15,8 @@ struct moments;
 
 /* NULL: the option makes no sense, which was said, or no memory. */
 struct moments *moments_new(const struct options *o);
-/* dir: the session's, the caller's; mask: of signals, for the command. */
-void moments_start(struct moments *m, int dir, const sigset_t *mask);
+/* dir: the session's, the caller's. */
+void moments_start(struct moments *m, int dir);
 /* Takes NULL. */
 void moments_free(struct moments *m);
 /* The shortest wait that is meant, in ns. */

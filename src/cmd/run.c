@@ -90,7 +90,7 @@ static void report_now(struct run *r, bool of_window)
 	r->of_window = of_window;
 	r->reporter = fork();
 	if (r->reporter == 0) {
-		sigprocmask(SIG_SETMASK, &r->child.mask, NULL);
+		child_guard_report(r->signals);
 		for (size_t i = 0; i < OUTPUTS && !of_window; i++)
 			r->options->outputs[i].path = NULL;
 		_exit(run_report(r->options, r->session.path) < 0 ? STATUS_TROUBLE : 0);
@@ -250,7 +250,7 @@ static bool too_short(const struct run *r)
  * program's if it ran. */
 static int run_in_session(struct run *r, const char *path, char **argv, const char *library, int *ret_status)
 {
-	int status, error;
+	int status;
 	pid_t live = 0;
 
 	r->follow = follow_new(r->session.dir);
@@ -260,19 +260,13 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 		r->session.keep = false;
 		return CHILD_NO_PROCESS;
 	}
-	error = child_take_signals(&r->child, &r->signals);
-	if (error < 0) {
-		say("cannot wait for signals: %s", strerror(-error));
-		r->session.keep = false;
-		return CHILD_NO_PROCESS;
-	}
 	status = child_start(&r->child, path, argv, library, r->session.path);
 	if (status != 0) {
 		r->session.keep = false;
 		return status;
 	}
 	if (r->moments) {
-		moments_start(r->moments, r->session.dir, &r->child.mask);
+		moments_start(r->moments, r->session.dir);
 		asleep_tell(r->asleep, moments_limit(r->moments), moments_see, r->moments);
 	}
 	follow_program(r->follow, r->child.pid);
@@ -291,7 +285,7 @@ static int run_in_session(struct run *r, const char *path, char **argv, const ch
 	asleep_write(r->asleep);
 	sessiondir_finish(&r->session, r->child.status);
 	live_end(live);
-	child_guard_report(&r->child, r->signals);
+	child_guard_report(r->signals);
 	if (r->reported)
 		return status;
 	if (too_short(r)) {
@@ -341,7 +335,11 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 		goto finish;
 	if (o->when_waiting && !(r.moments = moments_new(o)))
 		goto finish;
-	made = sessiondir_make(&r.session, &o->config, o->for_ms, o->rt_threads, o->output);
+	made = child_take_signals(&r.signals);
+	if (made < 0)
+		say("cannot wait for signals: %s", strerror(-made));
+	made = made < 0 ? SESSION_NO_ROOM
+			: sessiondir_make(&r.session, &o->config, o->for_ms, o->rt_threads, o->output);
 	if (made == 0) {
 		if (o->for_ms && done == report_done)
 			r.window_end_ns = r.session.content.start_ns +
@@ -351,16 +349,16 @@ int run_program(struct options *o, char **argv, bool needed, run_done done, void
 		asleep_free(r.asleep);
 		follow_free(r.follow);
 		sessiondir_close(&r.session);
-		if (r.signals >= 0)
-			child_give_signals_back(&r.child, r.signals);
 	}
 	if (made == SESSION_NO_ROOM || status == CHILD_NO_PROCESS) {
 		status = STATUS_TROUBLE;
 		if (!needed) { /* a machine that is short of something must not stop a server */
 			say("%s runs without being recorded", argv[0]);
-			status = child_become(&r.child, path, argv);
+			status = child_become(path, argv);
 		}
 	}
+	if (r.signals >= 0)
+		child_forget_signals(r.signals);
 finish:
 	moments_free(r.moments);
 	free(path);

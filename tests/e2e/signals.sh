@@ -3,7 +3,7 @@
 # Signals sent to mutrace reach the program; what a terminal sends reaches it once; SIGUSR1 is ours.
 . "$(dirname "$0")/lib.sh"
 
-for signal in HUP INT QUIT TERM USR2 ALRM ABRT; do
+for signal in HUP INT QUIT TERM USR2 ALRM ABRT PROF WINCH; do
 	rm -f ready got
 	# started from Python: a shell starts its background jobs with SIGINT and SIGQUIT ignored
 	/usr/bin/python3 - "$mutrace" $signal <<'PY' || fail "SIG$signal"
@@ -18,6 +18,12 @@ sys.exit(p.wait() != 9)
 PY
 	[ "$(cat got)" = $signal ] || fail "SIG$signal did not arrive once"
 done
+
+# An alarm that was set before mutrace was executed is the program's.
+expect 9 /usr/bin/python3 -c '
+import os, signal, sys
+signal.setitimer(signal.ITIMER_REAL, 0.3)
+os.execv(sys.argv[1], [sys.argv[1], "sh", "-c", "trap \"exit 9\" ALRM; while :; do sleep 0.02; done"])' "$mutrace"
 
 # Sent to the whole group, as timeout does and as a program may do to itself: the program gets it once.
 cat >group.py <<'PY'

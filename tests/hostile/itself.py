@@ -190,11 +190,35 @@ def catches(pid, number):
     return int(mask, 16) >> number - 1 & 1
 
 
+def is_opening(pid):
+    """Sleeps in openat(), as above."""
+    with open("/proc/%d/syscall" % pid) as f:
+        return f.read().split()[0] in ("257", "56", "295")
+
+
+def signals_at_the_beginning():
+    """Before the program is there: mutrace waits for somebody who reads its output."""
+    os.mkfifo("early")
+    for number, status in ((signal.SIGUSR1, 7), (signal.SIGPIPE, 7), (signal.SIGWINCH, 7),
+                           (signal.SIGUSR2, -signal.SIGUSR2), (signal.SIGTERM, -signal.SIGTERM)):
+        child = subprocess.Popen([mutrace, "--json=early", "sh", "-c", "sleep 0.3; exit 7"],
+                                 stderr=subprocess.DEVNULL)
+        until("mutrace opens its output", lambda: is_opening(child.pid))
+        os.kill(child.pid, number)
+        fifo = os.open("early", os.O_RDWR) if number != signal.SIGTERM else -1
+        if child.wait(timeout=60) != status:
+            fail("signals at the beginning: status %s, not %s" % (child.returncode, status))
+        if fifo >= 0:
+            os.close(fifo)
+    print("signals before the program: passed on, or they harm nobody")
+
+
 def signals_at_the_end():
     """The report goes into a pipe that is full: mutrace is seen in the middle of it."""
     os.mkfifo("fifo")
     for case, signals in (("one", [signal.SIGTERM]),
-            ("a report of the moment", [signal.SIGUSR1, signal.SIGHUP]),
+                          ("that mean nothing to mutrace", [signal.SIGPROF, signal.SIGUSR2, signal.SIGPIPE]),
+                          ("a report of the moment", [signal.SIGUSR1, signal.SIGHUP]),
                           ("two", [signal.SIGTERM, signal.SIGINT])):
         fresh()
         fifo = os.open("fifo", os.O_RDWR)
@@ -241,6 +265,7 @@ try:
     stopped()
     terminal_closed()
     stderr_gone()
+    signals_at_the_beginning()
     signals_at_the_end()
 finally:
     os.chdir("/")
