@@ -79,7 +79,7 @@ def run(directory, what, us, rseq):
         if enough and abs(right - 25) > POINTS and (f"holder-{part}" in named) != (right > 25):
             wrong.append(f"named {named}")
     print(what, us, "rseq" if rseq else "no rseq", ", ".join(said),
-          "WRONG: " + ", ".join(wrong) if wrong else "")
+          "WRONG: %s; %d waits, %s" % (", ".join(wrong), lock["contended"], lock["wait_ns"]) if wrong else "")
     return not wrong
 
 
