@@ -33,6 +33,7 @@ static void child(apart_work *work, const struct attach_request *request)
 	sigset_t all;
 
 	setsid();
+	signal(SIGCHLD, SIG_DFL); /* the user may have had it ignored; then it tells nothing */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);
 	o.result = work(request, o.error);

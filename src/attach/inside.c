@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "src/attach/attach.h"
@@ -34,7 +35,9 @@ static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const
 
 	if (r < 0)
 		snprintf(c->error, ATTACH_ERROR_SIZE, "a call in process %d failed: %s", (int)c->t->pid,
-			 r == -EFAULT ? "it raised a signal" : strerror(-r));
+			 r == -EFAULT      ? "it raised a signal"
+			 : r == -ETIMEDOUT ? "it does not return"
+					   : strerror(-r));
 	return r;
 }
 
@@ -78,18 +81,35 @@ static bool finds_library(const struct call *c)
 	       here.st_ino == there.st_ino;
 }
 
-/* Writes the library into a file of the process. */
-static int fill(struct call *c, unsigned int fd)
+/*
+ * A descriptor of the process, as it is open there. To open /proc/PID/fd/N would be to open with our rights: the process may
+ * give the number of a file that it may only read.
+ */
+static int descriptor_take(pid_t pid, unsigned int number)
 {
-	char path[64];
-	int from, to, r = 0;
+	int process = (int)syscall(SYS_pidfd_open, pid, 0), fd;
+	struct stat st;
+
+	if (process < 0)
+		return -errno;
+	fd = (int)syscall(SYS_pidfd_getfd, process, number, 0);
+	fd = fd < 0 ? -errno : fd;
+	close(process);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))) { /* a pipe might keep us */
+		close(fd);
+		return -EBADF;
+	}
+	return fd;
+}
+
+/* Writes the library into a file of the process. */
+static int fill(struct call *c, unsigned int number)
+{
+	int from = open(c->library, O_RDONLY | O_CLOEXEC), to = descriptor_take(c->t->pid, number), r = 0;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd/%u", (int)c->t->pid, fd);
-	to = open(path, O_WRONLY | O_CLOEXEC);
-	from = open(c->library, O_RDONLY | O_CLOEXEC);
-	if (to < 0 || from < 0)
-		r = -errno;
+	if (from < 0 || to < 0)
+		r = from < 0 ? -ENOENT : to;
 	while (r == 0 && (n = sendfile(to, from, NULL, 1 << 20)) != 0)
 		if (n < 0)
 			r = -errno;

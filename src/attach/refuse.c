@@ -19,6 +19,7 @@
 
 #define INTERPRETER_MAX 256
 #define HEADERS_MAX 64u
+#define NOTES_MOST 65536u
 
 /* Facts from the program's headers. */
 struct program {
@@ -31,6 +32,7 @@ static bool is_go_note(struct target *t, uint64_t at, uint64_t size)
 	ElfW(Nhdr) note;
 	char name[4];
 
+	size = size < NOTES_MOST ? size : NOTES_MOST;
 	while (size >= sizeof(note) && target_read(t, at, &note, sizeof(note)) == 0) {
 		uint64_t bytes = sizeof(note) + (((uint64_t)note.n_namesz + 3) & ~3ull) +
 				 (((uint64_t)note.n_descsz + 3) & ~3ull);

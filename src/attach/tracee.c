@@ -24,6 +24,26 @@ static void moment(void)
 	nanosleep(&(struct timespec){ .tv_nsec = 500000 }, NULL);
 }
 
+/* Until it stops, or for so long. SIGCHLD is blocked, so none is missed. */
+static int await(struct tracee *x, int *status, time_t until)
+{
+	const struct timespec at_most = { .tv_nsec = 100000000 };
+	struct timespec now;
+	sigset_t child;
+	int r;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	while ((r = waitpid(x->tid, status, __WALL | WNOHANG)) == 0) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		x->lost = now.tv_sec > until;
+		if (x->lost)
+			return -ETIMEDOUT;
+		sigtimedwait(&child, NULL, &at_most);
+	}
+	return r == x->tid && WIFSTOPPED(*status) ? 0 : -ESRCH;
+}
+
 static int registers_get(pid_t tid, struct thread_registers *r)
 {
 	struct iovec all = { r, sizeof(*r) };
@@ -80,6 +100,8 @@ void tracee_release(struct tracee *x)
 {
 	struct iovec extended = { x->extended, x->extended_size };
 
+	if (x->lost) /* it runs; the code stays, so that it comes back */
+		return;
 	if (x->code) {
 		ptrace(PTRACE_SETREGSET, x->tid, (void *)(uintptr_t)arch_extended_set, &extended);
 		ptrace(PTRACE_SETSIGMASK, x->tid, sizeof(x->signals), &x->signals);
@@ -136,31 +158,32 @@ int tracee_begin(struct tracee *x, int memory, uint64_t code)
 }
 
 /* It is in the code that calls return to, and is stopped behind its system call, as it was at first. */
-static int halt(struct tracee *x)
+static int halt(struct tracee *x, time_t until)
 {
 	int status;
 
 	if (ptrace(PTRACE_INTERRUPT, x->tid, NULL, NULL) != 0 || ptrace(PTRACE_CONT, x->tid, NULL, NULL) != 0)
 		return -errno;
-	while (waitpid(x->tid, &status, __WALL) < 0)
-		if (errno != EINTR)
-			return -ESRCH;
-	return WIFSTOPPED(status) ? 0 : -ESRCH;
+	return await(x, &status, until);
 }
 
 /* Until it comes back. */
 static int run(struct tracee *x, struct thread_registers *ret)
 {
+	struct timespec start;
 	uintptr_t signal = 0;
-	int status;
+	time_t until;
+	int status, r;
 
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	until = start.tv_sec + TRACEE_CALL_S;
 	for (;;) {
 		if (ptrace(PTRACE_SYSCALL, x->tid, NULL, (void *)signal) != 0)
 			return -errno;
-		while (waitpid(x->tid, &status, __WALL) < 0)
-			if (errno != EINTR)
-				return -ESRCH;
-		if (!WIFSTOPPED(status) || registers_get(x->tid, ret) < 0)
+		r = await(x, &status, until);
+		if (r < 0)
+			return r;
+		if (registers_get(x->tid, ret) < 0)
 			return -ESRCH;
 		signal = 0;
 		if (status >> 16) /* the process was told to stop: it does when we are done */
@@ -168,7 +191,7 @@ static int run(struct tracee *x, struct thread_registers *ret)
 		switch (WSTOPSIG(status)) {
 		case SIGTRAP | 0x80:
 			if (arch_inject_returned(ret, x->code))
-				return halt(x);
+				return halt(x, until);
 			break;
 		case SIGTRAP:
 		case SIGSEGV:
@@ -189,6 +212,8 @@ int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[AR
 	size_t size = text ? strlen(text) + 1 : 0;
 	int result;
 
+	if (x->lost)
+		return -ETIMEDOUT;
 	if (size > TEXT_MAX)
 		return -ENAMETOOLONG;
 	memcpy(given, arguments, sizeof(given));

@@ -7,9 +7,12 @@
 #ifndef MUTRACE_ATTACH_TRACEE_H
 #define MUTRACE_ATTACH_TRACEE_H
 
+#include <stdbool.h>
+
 #include "src/arch/inject.h"
 #include "src/inspect/target.h"
 
+#define TRACEE_CALL_S 30
 #define TRACEE_EXTENDED 16384 /* bytes of floating point and vector registers, at most */
 
 struct tracee {
@@ -17,6 +20,7 @@ struct tracee {
 	struct thread_registers registers; /* as it was stopped */
 	int memory;                        /* of the process */
 	uint64_t code;                     /* where calls return to; 0: not there */
+	bool lost;                         /* in a call that did not return in time */
 	uint64_t text, frame;              /* on its stack: a call's string; what it is restored from */
 	uint8_t before[ARCH_CODE_BYTES];   /* what was there */
 	uint64_t signals;                  /* that it had blocked */
@@ -32,7 +36,8 @@ void tracee_release(struct tracee *x);
  * writing. 0 or -errno; then it is as it was stopped. */
 int tracee_begin(struct tracee *x, int memory, uint64_t code);
 /* A call. text: a string that is put on its stack and given as argument number `place`; NULL: none. 0; -EFAULT: it has
- * raised a signal such as SIGSEGV; -ESRCH: the process is gone. */
+ * raised a signal such as SIGSEGV; -ETIMEDOUT: it did not return within TRACEE_CALL_S seconds, and no other call is made: if it
+ * returns later, the thread goes on as if we had died; -ESRCH: the process is gone. */
 int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[ARCH_INJECT_ARGUMENTS],
 		const char *text, unsigned int place, uint64_t *ret);
 

@@ -14,6 +14,7 @@
 #include "src/base/array.h"
 #include "src/cmd/aside.h"
 #include "src/cmd/follow_inside.h"
+#include "src/cmd/image_file.h"
 #include "src/inspect/sleeper.h"
 #include "src/session/asleep.h"
 #include "src/session/format.h"
@@ -377,7 +378,8 @@ static bool all_look(struct asleep *a)
 		struct seen_image *im;
 
 		/* in another PID namespace threads have other numbers */
-		if (t->phase != PHASE_ALIVE || t->removed || t->pid == 0 || t->pid != t->pid_here)
+		if (t->phase != PHASE_ALIVE || t->removed || t->pid == 0 || t->pid != t->pid_here ||
+		    !follow_trusts(a->follow, &a->follow->tracked[i]))
 			continue;
 		im = image_of(a, t);
 		if (!im)
@@ -414,10 +416,12 @@ int asleep_look(struct asleep *a, int ms)
 void asleep_write(const struct asleep *a)
 {
 	size_t size = a ? a->n_records * sizeof(*a->records) : 0;
-	int fd = size ? openat(a->dir, SESSION_ASLEEP, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-			       0600)
-		      : -1;
+	int fd;
 
+	if (size == 0)
+		return;
+	unlinkat(a->dir, SESSION_ASLEEP, 0);
+	fd = image_file_open(a->dir, SESSION_ASLEEP, O_WRONLY | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return;
 	if (write(fd, a->records, size) != (ssize_t)size && ftruncate(fd, 0) < 0) {

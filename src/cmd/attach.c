@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,6 +28,7 @@
 #include "src/cmd/options.h"
 #include "src/cmd/run.h"
 #include "src/cmd/say.h"
+#include "src/cmd/session_below.h"
 #include "src/cmd/sessiondir.h"
 #include "src/session/ticks.h"
 
@@ -43,6 +43,7 @@ struct attachment {
 	struct attach_target target;
 	struct sessiondir session;
 	char path[256]; /* of the session, as the process sees it */
+	char opened[32];
 	struct follow *follow;
 	struct asleep *asleep;
 	struct moments *moments;     /* NULL: nobody asks for them */
@@ -96,26 +97,11 @@ static void files_note(struct attachment *a)
 		fclose(f);
 }
 
-/* /dev/shm of another mount namespace, by no link that the process may have put there. */
-static int foreign_place(const char *root)
-{
-	struct open_how how = { .flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-				.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS };
-	int top = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-
-	if (top < 0)
-		return -errno;
-	fd = (int)syscall(SYS_openat2, top, "dev/shm", &how, sizeof(how));
-	fd = fd < 0 ? -errno : fd;
-	close(top);
-	return fd;
-}
-
 static int session_make(struct attachment *a)
 {
 	const struct options *o = a->options;
 	const char *name;
-	int r;
+	int r = 0;
 
 	if (a->target.root[0]) {
 		if (o->output) {
@@ -125,12 +111,10 @@ static int session_make(struct attachment *a)
 			    (int)a->target.pid);
 			return -1;
 		}
-		a->place = foreign_place(a->target.root);
-		r = a->place < 0 ? a->place
-				 : sessiondir_make_below(&a->session, &o->config, o->rt_threads, a->place);
-		if (r < 0) {
+		a->place = session_below(&a->session, o, &a->target);
+		if (a->place < 0) {
 			say("no session can be made in /dev/shm of process %d: %s", (int)a->target.pid,
-			    strerror(-r));
+			    strerror(-a->place));
 			return -1;
 		}
 	} else if (sessiondir_make(&a->session, &o->config, 0, o->rt_threads, o->output) != 0) {
@@ -141,7 +125,8 @@ static int session_make(struct attachment *a)
 		snprintf(a->path, sizeof(a->path), "/dev/shm%s", name);
 	else
 		snprintf(a->path, sizeof(a->path), "%s", a->session.path);
-	r = a->target.uid == geteuid() ? 0 : sessiondir_give(&a->session, a->target.uid, a->target.gid);
+	if (!a->target.root[0] && a->target.uid != geteuid())
+		r = sessiondir_give(&a->session, a->target.uid, a->target.gid);
 	if (r < 0)
 		say("the session cannot be given to the user of process %d: %s", (int)a->target.pid,
 		    strerror(-r));
@@ -172,6 +157,15 @@ static void signals_give_back(const struct attachment *a)
 	sigprocmask(SIG_SETMASK, &a->mask, NULL);
 }
 
+/* For us to read. What is another user's is not found by its name, where that user may have put another. */
+static const char *session_path(struct attachment *a)
+{
+	bool own = a->target.uid == geteuid() && !a->target.root[0];
+
+	snprintf(a->opened, sizeof(a->opened), "/proc/self/fd/%d", a->session.dir);
+	return own || a->options->output ? a->session.path : a->opened;
+}
+
 static int report(struct attachment *a)
 {
 	struct options *o = a->options;
@@ -180,7 +174,7 @@ static int report(struct attachment *a)
 		o->report.files = (const char *const *)a->files;
 	if (a->target.root[0] && !o->report.sysroot)
 		o->report.sysroot = a->ended ? NULL : a->target.root;
-	return run_report(o, a->session.path);
+	return run_report(o, session_path(a));
 }
 
 /* SIGUSR1: in a process of its own, as run.c does. */
@@ -342,7 +336,7 @@ static int record(struct attachment *a)
 	files_note(a);
 	follow_scan(a->follow, true);
 	if (o->live)
-		live = live_start(a->session.path, &o->report, &o->render);
+		live = live_start(session_path(a), &o->report, &o->render);
 	if (isatty(STDERR_FILENO) && o->duration_ms == 0)
 		say("process %d is recorded; ^C ends that and reports", (int)a->target.pid);
 	wait_for_end(a);
@@ -377,6 +371,8 @@ static int attach(struct attachment *a, const char *library)
 		return STATUS_TROUBLE;
 	}
 	follow_program(a->follow, a->target.pid);
+	if (geteuid() == 0)
+		follow_verify(a->follow, a->target.root[0] ? strrchr(a->path, '/') : a->path);
 	r = attach_begin(a->target.pid, library, a->path, error);
 	if (r < 0) {
 		say("%s", error);

@@ -74,6 +74,11 @@ void follow_program_ended(struct follow *f, int status)
 	f->program_status = WAIT_STATUS_KNOWN | (uint32_t)status;
 }
 
+void follow_verify(struct follow *f, const char *session)
+{
+	f->session = session;
+}
+
 int follow_fd(const struct follow *f)
 {
 	return f->epoll;
@@ -84,7 +89,7 @@ int follow_open_image(const struct follow *f, const struct tracked *t, int flags
 	char name[64];
 
 	snprintf(name, sizeof(name), SESSION_IMAGE_PREFIX "%u.%u", t->maker, t->serial);
-	return openat(f->dir, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	return image_file_open(f->dir, name, flags);
 }
 
 /* True if a process is there, and is the one that started then (0: unknown). One that is hidden from us counts. */
@@ -234,6 +239,7 @@ static void look(struct follow *f, size_t index)
 		t->start = h.process_start;
 		t->phase = PHASE_ALIVE;
 		t->births = false;
+		t->asked = false;
 		t->pidfd = t->pid_here == 0 ? -1 : (int)syscall(SYS_pidfd_open, (pid_t)t->pid_here, 0);
 		/* asked after the descriptor was made: it now belongs to the process that was meant, or
 		 * is useless */

@@ -19,6 +19,10 @@ void follow_program(struct follow *f, pid_t program);
 /* The program has ended so, as waitpid() gives it. */
 void follow_program_ended(struct follow *f, int status);
 
+/* The session is another user's, who may write any process's number into an image: only those count that have mapped a file
+ * below this path, or part of one. It stays the caller's. */
+void follow_verify(struct follow *f, const char *session);
+
 /* Readable when a process ended; then follow_ended() is due, and now and then follow_scan(). */
 int follow_fd(const struct follow *f);
 /* Sees to the images of those that ended: writes the time of its end into the image of one that could not

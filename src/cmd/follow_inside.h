@@ -28,6 +28,7 @@ struct tracked {
 	uint64_t since_ns; /* when it was first seen, seen to be over, or to have called exec */
 	int pidfd;         /* -1: none */
 	uint8_t phase;
+	bool asked, ours; /* follow_trusts() has looked, and found that it is one of the session */
 	bool removed;
 	bool births; /* over, and a child of it is still to show up */
 	bool final;  /* over, and its maker will not offer it to another child */
@@ -35,6 +36,7 @@ struct tracked {
 
 struct follow {
 	int dir, epoll;
+	const char *session;              /* follow_verify(); NULL: images are believed */
 	uint32_t namespace;               /* ours, as image_header.pid_namespace */
 	uint32_t program, program_status; /* the latter with WAIT_STATUS_KNOWN, as image_header.wait_status */
 	uint64_t newcomers_since_ns;      /* when a process without an image was first seen; 0: none was */
@@ -47,6 +49,8 @@ struct follow {
 
 /* Opens the file of an image. The descriptor or -1. */
 int follow_open_image(const struct follow *f, const struct tracked *t, int flags);
+/* True if an image's process may be acted upon. */
+bool follow_trusts(const struct follow *f, struct tracked *t);
 /* The process that made the image is there: it may offer the image to another child. */
 bool follow_maker_lives(const struct tracked *t);
 

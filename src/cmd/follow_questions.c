@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Questions to the last scan of a session's processes, see follow.h. */
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "src/cmd/follow_inside.h"
@@ -8,6 +11,37 @@
 #include "src/cmd/newcomers.h"
 #include "src/session/format.h"
 #include "src/session/ticks.h"
+
+/* True if a process has mapped an image of the session. A child has its parent's until it has one. */
+static bool has_mapped_image(uint32_t pid, const char *session)
+{
+	char path[64], *line = NULL;
+	const char *at;
+	bool found = false;
+	size_t size = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/maps", pid);
+	f = fopen(path, "re");
+	while (f && !found && getline(&line, &size, f) > 0)
+		found = (at = strstr(line, session)) &&
+			strncmp(at + strlen(session), "/" SESSION_IMAGE_PREFIX,
+				strlen("/" SESSION_IMAGE_PREFIX)) == 0;
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+bool follow_trusts(const struct follow *f, struct tracked *t)
+{
+	if (!f->session)
+		return true;
+	if (!t->asked)
+		t->ours = has_mapped_image(t->pid_here, f->session);
+	t->asked = true;
+	return t->ours;
+}
 
 static bool has_living_image(const struct follow *f, uint32_t pid_here)
 {
@@ -106,7 +140,8 @@ size_t follow_pids(const struct follow *f, pid_t *out, size_t max)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n && n < max; i++)
-		if (f->tracked[i].phase == PHASE_ALIVE && f->tracked[i].pid_here != 0)
+		if (f->tracked[i].phase == PHASE_ALIVE && f->tracked[i].pid_here != 0 &&
+		    follow_trusts(f, &f->tracked[i]))
 			out[n++] = (pid_t)f->tracked[i].pid_here;
 	return n;
 }

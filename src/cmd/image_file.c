@@ -2,10 +2,34 @@
 /* The file of an image, seen from outside; see image_file.h. */
 #include "src/cmd/image_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "src/session/chunks.h"
+
+int image_file_open(int dir, const char *name, int flags)
+{
+	struct open_how how = {
+		.flags = (uint64_t)flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.mode = flags & O_CREAT ? 0600 : 0,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+	int fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 && (errno == ENOSYS || errno == EPERM)) /* an older kernel, a filter */
+		fd = openat(dir, name, (int)how.flags, (mode_t)how.mode);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1)) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	return fd;
+}
 
 bool image_file_header(int fd, struct image_header *h)
 {

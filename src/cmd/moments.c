@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "src/cmd/child.h"
+#include "src/cmd/image_file.h"
 #include "src/cmd/say.h"
 #include "src/inspect/inspect.h"
 #include "src/render/inspect.h"
@@ -124,7 +125,8 @@ static void write_file(const struct moments *m, json_t *moment)
 
 	snprintf(name, sizeof(name), SESSION_MOMENT_PREFIX "%u", m->count);
 	snprintf(temporary, sizeof(temporary), SESSION_MOMENT_PREFIX "new");
-	fd = openat(m->dir, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	unlinkat(m->dir, temporary, 0);
+	fd = image_file_open(m->dir, temporary, O_WRONLY | O_CREAT | O_EXCL);
 	if (fd < 0)
 		return;
 	if (json_dumpfd(moment, fd, JSON_ENSURE_ASCII) == 0)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -111,7 +112,7 @@ static int fill(struct sessiondir *s)
 	if (s->dir < 0)
 		return -errno;
 	/* The owner of the place may have put another one there. */
-	if (fstat(s->dir, &st) < 0 || st.st_uid != geteuid())
+	if (fstat(s->dir, &st) < 0 || st.st_uid != (uid_t)setfsuid((uid_t)-1) || !directory_is_empty(s->dir))
 		return -EPERM;
 	if (fchmod(s->dir, 0700) < 0)
 		return -errno;

@@ -23,7 +23,8 @@ struct sessiondir {
  * if it can be made nowhere: after saying so, with nothing left behind. for_ms: of the recording window. */
 int sessiondir_make(struct sessiondir *s, const struct session_config *config, uint32_t for_ms,
 		    const char *rt_threads, const char *output);
-/* The same in a directory that is open, which is not ours to name: another mount namespace's. 0 or -errno. */
+/* The same in a directory that is open, which is not ours to name: another mount namespace's. It belongs to whose rights the
+ * caller has (rights.h). 0 or -errno. */
 int sessiondir_make_below(struct sessiondir *s, const struct session_config *config, const char *rt_threads,
 			  int place);
 /* It becomes another user's, whose process is to record into it. 0 or -errno. */

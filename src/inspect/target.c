@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NOTES_MOST 65536u
+#define HEADERS_MOST 256u  /* of a module: it may lie */
+#define PAGES_MOST 262144u /* a gigabyte */
+
 void target_close(struct target *t)
 {
 	if (!t)
@@ -51,7 +55,8 @@ static const uint8_t *page_at(struct target *t, uint64_t page)
 
 	if (number != TABLE_NONE)
 		return t->page_list[number];
-	if (array_grow(&t->page_list, t->n_pages, &t->cap_pages, sizeof(*t->page_list)) < 0)
+	if (t->n_pages == PAGES_MOST ||
+	    array_grow(&t->page_list, t->n_pages, &t->cap_pages, sizeof(*t->page_list)) < 0)
 		return NULL;
 	bytes = malloc(TARGET_PAGE);
 	if (!bytes || t->calls->read(t, page, bytes, TARGET_PAGE) != TARGET_PAGE ||
@@ -161,6 +166,7 @@ static void note_look(struct target *t, struct module *m, uint64_t at, uint64_t 
 {
 	ElfW(Nhdr) note;
 
+	size = size < NOTES_MOST ? size : NOTES_MOST;
 	while (size >= sizeof(note) && target_read(t, at, &note, sizeof(note)) == 0) {
 		uint64_t name = ((uint64_t)note.n_namesz + 3) & ~3ull,
 			 desc = ((uint64_t)note.n_descsz + 3) & ~3ull;
@@ -187,7 +193,7 @@ static void module_look(struct target *t, struct module *m)
 	m->looked = true;
 	if (target_read(t, m->start, &e, sizeof(e)) < 0 || memcmp(e.e_ident, ELFMAG, SELFMAG) != 0 ||
 	    e.e_ident[EI_CLASS] != arch_elf_class || e.e_machine != arch_elf_machine ||
-	    e.e_phentsize != sizeof(p))
+	    e.e_phentsize != sizeof(p) || e.e_phnum > HEADERS_MOST)
 		return;
 	for (unsigned int pass = 0; pass < 2; pass++) {
 		for (unsigned int i = 0; i < e.e_phnum; i++) {
