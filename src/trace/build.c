@@ -444,6 +444,7 @@ int trace_build(struct trace *t)
 		r = trace_permits(t);
 	if (r == 0)
 		r = trace_match(t);
+	r = r == 0 ? trace_rounds(t) : r;
 	find_main(t);
 	return r;
 }

@@ -112,6 +112,8 @@ int trace_sums(struct trace *t, const struct model_event *sums, size_t n, uint64
 int trace_permits(struct trace *t);
 /* match.c: which signal ended which wait, and how fast waiters ran after it. */
 int trace_match(struct trace *t);
+/* rounds.c: which conditions are barriers. */
+int trace_rounds(struct trace *t);
 /* kinds.c: which strands only run as long as the others; what is a server, and what its work is. */
 void trace_find_elastic(struct trace *t);
 void trace_find_told(struct trace *t);
