@@ -216,7 +216,7 @@ static inline uintptr_t page_end(const uintptr_t *slot)
 	return ((uintptr_t)slot | (PAGE_LEAST - 1)) + 1;
 }
 
-/* Recognises a stack seen before; 0 if it is not. */
+/* Recognises a stack seen before, if it is not the one that is remembered; 0 if it is not. */
 static inline uint32_t walk(struct thread *t, struct site site)
 {
 	const struct hash_slots *known = __atomic_load_n(&nodes.now, __ATOMIC_ACQUIRE);
@@ -224,19 +224,13 @@ static inline uint32_t walk(struct thread *t, struct site site)
 	struct frame_node *n = t->walked;
 	const uintptr_t *slot = site.slot;
 	uintptr_t end = stack_end_of(t, (uintptr_t)slot), limit = likely(end != 0) ? end : page_end(slot);
-	uint32_t id = walk_again(t, site.ip, slot, end, generation);
 
-	if (likely(id != 0))
-		return id;
 	if (unlikely(n == NULL || n->ip != site.ip || t->walked_generation != generation)) {
 		n = node_find(known, 0, site.ip);
 		t->walked = n;
 		t->walked_generation = generation;
 	}
 	while (n != NULL) {
-		struct frame_node *outer;
-		uint32_t likely_outer;
-
 		if (n->flags & FRAME_END || (n->depth >= recorder.config.frames && !(n->flags & FRAME_ON))) {
 			walk_keep(t, site.ip, POINTER_REF(n), generation);
 			return POINTER_REF(n);
@@ -249,15 +243,7 @@ static inline uint32_t walk(struct thread *t, struct site site)
 				return 0;
 			limit = page_end(slot);
 		}
-		/* A function is mostly called from where it was called last. */
-		likely_outer = __atomic_load_n(&n->likely_outer, __ATOMIC_RELAXED);
-		outer = REF_POINTER(likely_outer);
-		if (unlikely(likely_outer == 0 || outer->ip != *slot)) {
-			outer = node_find(known, POINTER_REF(n), *slot);
-			if (outer != NULL)
-				__atomic_store_n(&n->likely_outer, POINTER_REF(outer), __ATOMIC_RELAXED);
-		}
-		n = outer;
+		n = node_outer(known, n, *slot);
 	}
 	return 0;
 }
@@ -358,11 +344,23 @@ static __attribute__((noinline)) uint32_t capture_new(struct thread *t, struct s
 	return w.id;
 }
 
-uint32_t stacks_capture(struct thread *t, struct site site)
+/* Out of line, for the registers that it saves. */
+static __attribute__((noinline)) uint32_t capture_other(struct thread *t, struct site site)
 {
-	uint32_t id = site.slot != NULL ? walk(t, site) : 0;
+	uint32_t id = walk(t, site);
 
 	return likely(id != 0) ? id : capture_new(t, site);
+}
+
+uint32_t stacks_capture(struct thread *t, struct site site)
+{
+	uint32_t id;
+
+	if (unlikely(site.slot == NULL))
+		return capture_new(t, site);
+	id = walk_again(t, site.ip, site.slot, stack_end_of(t, (uintptr_t)site.slot),
+			__atomic_load_n(&forgotten, __ATOMIC_ACQUIRE));
+	return likely(id != 0) ? id : capture_other(t, site);
 }
 
 uint16_t stacks_owner(uint32_t stack, struct site site, const void *object)

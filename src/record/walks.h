@@ -30,6 +30,22 @@ static inline struct frame_node *node_find(const struct hash_slots *s, uint32_t 
 	return NULL;
 }
 
+/* The node of a frame's caller; NULL: it is not known. A function is mostly called from where it was called last. */
+static inline struct frame_node *node_outer(const struct hash_slots *s, struct frame_node *n, uintptr_t ip)
+{
+	uint32_t likely_outer = __atomic_load_n(&n->likely_outer, __ATOMIC_RELAXED);
+	struct frame_node *outer = REF_POINTER(likely_outer);
+
+	if (unlikely(likely_outer == 0 || outer->ip != ip)) {
+		outer = node_find(s, POINTER_REF(n), ip);
+		if (outer != NULL)
+			__atomic_store_n(&n->likely_outer, POINTER_REF(outer), __ATOMIC_RELAXED);
+	}
+	return outer;
+}
+
+#define WALK_STEP 4u /* so many are compared at once; WALK_FRAMES is a multiple */
+
 static inline struct walk *walk_of(struct thread *t, uintptr_t ip)
 {
 	return &t->walks[(ip ^ ip >> 5) % WALKS];
@@ -47,8 +63,9 @@ static inline uint32_t walk_again(struct thread *t, uintptr_t ip, const uintptr_
 
 	if (w->ip != ip || w->generation != generation || (uintptr_t)(slot + w->last) >= end)
 		return 0;
-	for (uint32_t i = 0; i < n; i++)
-		if (slot[w->at[i]] != w->frame[i])
+	for (uint32_t i = 0; i < n; i += WALK_STEP)
+		if ((slot[w->at[i]] ^ w->frame[i]) | (slot[w->at[i + 1]] ^ w->frame[i + 1]) |
+		    (slot[w->at[i + 2]] ^ w->frame[i + 2]) | (slot[w->at[i + 3]] ^ w->frame[i + 3]))
 			return 0;
 	signal_fence();
 	return t->walk_changes == changes ? id : 0;
@@ -75,6 +92,10 @@ static inline void walk_keep(struct thread *t, uintptr_t ip, uint32_t id, uint32
 	}
 	for (uint32_t i = 0; i < frames; i++)
 		w->at[i] = all += w->at[i];
+	for (; frames % WALK_STEP != 0; frames++) { /* the last one again */
+		w->at[frames] = all;
+		w->frame[frames] = w->frame[frames - 1];
+	}
 	w->id = id;
 	w->n = frames;
 	w->last = all;
