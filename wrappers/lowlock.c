@@ -57,7 +57,7 @@ static void waits(uint32_t *word, int operation, bool told, uintptr_t here, stru
 	bool begun = false;
 
 	(void)here;
-	if (t->mode != MODE_OFF && t->plain == NULL && !t->busy)
+	if (t->mode != MODE_OFF && t->plain == NULL && !busy_is(t))
 		begun = told ? watch_begin(&w, WATCHED_libc_lock, site, 0, 0)
 			     : watch_wait_begin(&w, WATCHED_libc_lock, site);
 	wait_for(word, operation);

@@ -24,7 +24,7 @@ static COLD void free_slow(void *p)
 		resolving = false;
 	}
 	if (p != NULL && heap_may_hold((uintptr_t)p) && REAL(malloc_usable_size) != NULL &&
-	    !thread_self->busy && thread_self->mode != MODE_OFF && (t = recorder_enter()) != NULL)
+	    !busy_is(thread_self) && thread_self->mode != MODE_OFF && (t = recorder_enter()) != NULL)
 		recorder_freeing(t, (uintptr_t)p, REAL(malloc_usable_size)(p));
 	errno = saved;
 	REAL(free)(p);

@@ -25,7 +25,7 @@ static void changed(bool own)
 	if (!own) {
 		threads_policy_stale();
 	} else if (t->mode != MODE_OFF) {
-		if (!t->busy)
+		if (!busy_is(t))
 			thread_policy_changed(t);
 		t->stale |= STALE_POLICY; /* matrace decides at the next call */
 		t->plain = NULL;

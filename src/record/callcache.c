@@ -86,7 +86,7 @@ void cache_put(struct thread *t, const void *address, uint32_t mark, const struc
 	if (s == NULL && mark != CACHE_LIFE && t->folding == NULL &&
 	    (s = cache_free(cache_far(address, what->ip))) != NULL)
 		t->far = 1;
-	if (s == NULL && t->hot)
+	if (s == NULL && hot_is(t))
 		return;
 	if (s == NULL) {
 		s = home;
@@ -130,7 +130,7 @@ void cache_grow(struct thread *t)
 		if (cache_may_grow(t, log + 1))
 			log++;
 	}
-	if (cache_size_mask(log) == t->cache_mask || t->hot)
+	if (cache_size_mask(log) == t->cache_mask || hot_is(t))
 		return;
 	if (log < 8)
 		log = 8;

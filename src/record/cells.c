@@ -163,16 +163,14 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 {
 	struct call_slot fresh = { .ip = site.ip };
 	const struct call_slot *s;
-	uint8_t hot = t->hot;
 	struct lock_rec *l;
 	struct cell *c;
+	uint8_t before = hot_enter(t);
 
-	hot_enter(t);
 	s = recall(t, address, side, site);
 	if (s != NULL)
 		fresh = *s;
-	signal_fence();
-	t->hot = hot;
+	hot_leave(t, before);
 	if (s != NULL)
 		return (struct use){ fresh.cell, fresh.lock };
 	if (unlikely(t->silent != 0) && silent_here(t, kind))

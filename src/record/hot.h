@@ -41,19 +41,27 @@ static inline bool hot_open_any(const struct thread *t)
 
 /* Around the use of a slot. A signal handler in between takes the slow paths and leaves all slots in
  * place. */
-static inline void hot_enter(struct thread *t)
+static inline uint8_t hot_enter(struct thread *t)
 {
-	t->hot = 1;
+	uint8_t before = t->engaged;
+
+	t->engaged = before | ENGAGED_HOT;
 	signal_fence();
+	return before;
 }
 
-static inline void hot_leave(struct thread *t)
+static inline void hot_leave(struct thread *t, uint8_t before)
 {
 	signal_fence();
-	t->hot = 0;
+	t->engaged = before;
 }
 
-/* The same where "busy" is not set. */
+static inline bool hot_is(const struct thread *t)
+{
+	return t->engaged & ENGAGED_HOT;
+}
+
+/* The same where nothing is set. */
 static inline void hot_begin(struct thread *t)
 {
 	t->engaged = ENGAGED_HOT;

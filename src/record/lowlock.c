@@ -27,7 +27,7 @@ bool lowlock_silent(struct thread *t, uintptr_t here)
 {
 	const struct waits *s = t->waits;
 
-	if (t->busy || t->hot || silent_is(t, here, KIND_LIBC))
+	if (t->engaged != 0 || silent_is(t, here, KIND_LIBC))
 		return true;
 	if (t->rec->waiting_lock == 0)
 		return false;

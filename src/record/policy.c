@@ -23,7 +23,7 @@ void thread_policy_changed(struct thread *t)
 	int saved = errno;
 	long policy;
 
-	if (t->hot) { /* we are a handler: the cache must stay as it is */
+	if (hot_is(t)) { /* we are a handler: the cache must stay as it is */
 		t->stale |= STALE_POLICY;
 		return;
 	}

@@ -194,7 +194,7 @@ struct thread *recorder_enter(void)
 	struct thread *t = thread_self;
 	int saved = errno;
 
-	if (likely(t->mode != MODE_OFF && !t->busy)) {
+	if (likely(t->mode != MODE_OFF && !busy_is(t))) {
 		if (unlikely(t->stale)) {
 			if (t->stale & STALE_WINDOW && window_over())
 				return NULL;

@@ -34,7 +34,7 @@ static inline struct thread *recorder_enter_quickly(void)
 {
 	struct thread *t = thread_self;
 
-	return likely(t->mode != MODE_OFF && !t->busy && !t->stale) ? t : recorder_enter();
+	return likely(t->mode != MODE_OFF && !busy_is(t) && !t->stale) ? t : recorder_enter();
 }
 
 /* The use of a lock through a call site; made if it is new. kind as in format.h. */

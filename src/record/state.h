@@ -107,12 +107,14 @@ struct walk {
 	uintptr_t ip; /* the call site; 0: nothing is remembered */
 	uint32_t id, generation;
 	uint32_t came;            /* the id that came last and was not the one that is remembered */
-	uint32_t n, last;         /* frames beside the call site; the place of the last one */
+	uint32_t n, last;         /* frames beside the call site, rounded up; the place of the last one */
 	uint32_t at[WALK_FRAMES]; /* places from that of the call site's return address on, in words */
 	uintptr_t frame[WALK_FRAMES];
 };
 
-#define ENGAGED_HOT (ARCH_LITTLE_ENDIAN ? 0x100 : 1)
+/* Bits of thread.engaged. */
+#define ENGAGED_BUSY 1 /* inside the recorder: calls are not recorded, see busy_enter() */
+#define ENGAGED_HOT 2  /* in the middle of a hot path */
 #define GATE(mode) (ARCH_LITTLE_ENDIAN ? (mode) : (mode) << 8)
 
 struct thread {
@@ -123,15 +125,9 @@ struct thread {
 		};
 		uint16_t gate; /* both at once */
 	};
-	/* Written often and therefore not part of the gate: the processor forwards a store only to a load of
-	 * its size. */
-	union {
-		struct {
-			uint8_t busy; /* inside the recorder: calls are not recorded, see busy_enter() */
-			uint8_t hot;  /* in the middle of a hot path */
-		};
-		uint16_t engaged; /* both at once, for the fast functions: ENGAGED_HOT or 0 */
-	};
+	/* ENGAGED_*. Written often and therefore not part of the gate, and always as a whole: the processor forwards a
+	 * store only to a load of its size. */
+	uint8_t engaged;
 	uint32_t ref;     /* of rec */
 	struct held *top; /* last entry in use; held_first - 1 is a sentinel with address 0 */
 	struct held *held_first, *held_last;
@@ -230,9 +226,9 @@ extern struct thread thread_none;
  */
 static inline uint8_t busy_enter(struct thread *t)
 {
-	uint8_t before = t->busy;
+	uint8_t before = t->engaged;
 
-	t->busy = 1;
+	t->engaged = before | ENGAGED_BUSY;
 	signal_fence();
 	return before;
 }
@@ -240,7 +236,12 @@ static inline uint8_t busy_enter(struct thread *t)
 static inline void busy_leave(struct thread *t, uint8_t before)
 {
 	signal_fence();
-	t->busy = before;
+	t->engaged = before;
+}
+
+static inline bool busy_is(const struct thread *t)
+{
+	return t->engaged & ENGAGED_BUSY;
 }
 
 /* The end of the calling thread's stack, if `here` lies on it: all from `here` to that address can be read. 0

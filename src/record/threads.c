@@ -202,9 +202,9 @@ static void begin(struct thread *t)
 	struct thread_rec *r = t->rec;
 	int saved = errno;
 
-	/* The predecessor may have been cancelled anywhere: what "busy" and "hot" were says nothing. */
-	busy_enter(t);
-	t->hot = 0;
+	/* The predecessor may have been cancelled anywhere: what was set says nothing. */
+	t->engaged = ENGAGED_BUSY;
+	signal_fence();
 	t->tid = own_tid();
 	t->exit_rounds = 0;
 	t->random = t->tid * 2654435761u | 1;
@@ -400,7 +400,8 @@ bool threads_busy(void)
 	uint32_t n = thread_count();
 
 	for (uint32_t i = 0; i < n; i++)
-		if (__atomic_load_n(&thread_at(i)->hot, __ATOMIC_SEQ_CST) && thread_at(i) != thread_self)
+		if (__atomic_load_n(&thread_at(i)->engaged, __ATOMIC_SEQ_CST) & ENGAGED_HOT &&
+		    thread_at(i) != thread_self)
 			return true;
 	return false;
 }

@@ -253,7 +253,7 @@ bool watch_wanted(enum watch_class class)
 	struct thread *t = thread_self;
 	bool look;
 
-	if (t->plain != NULL || (t->mode != MODE_OFF && t->busy))
+	if (t->plain != NULL || (t->mode != MODE_OFF && busy_is(t)))
 		return false;
 	look = t->stale;
 	t = recorder_enter();
@@ -297,7 +297,7 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 	struct thread *t = thread_self;
 	int saved = errno;
 
-	if (t->plain != NULL && (t->plain->allocations & PLAIN_LOOK) == PLAIN_LOOK && !t->busy)
+	if (t->plain != NULL && (t->plain->allocations & PLAIN_LOOK) == PLAIN_LOOK && !busy_is(t))
 		decide(t); /* somebody outside may have made it a realtime thread */
 	if (!watch_wanted((enum watch_class)classes[function])) {
 		t = thread_self;
