@@ -43,15 +43,14 @@ static void find_last_holder(const struct thread *t, const void *address, struct
 /* A thread is seen to hold the lock. It is asked to say when it lets go. books: NULL if the lock has none. */
 static void found(struct wait *w, struct overlap *books, uint32_t thread, struct held *h)
 {
-	struct overlap_holder *entry;
+	struct overlap_holder *entry = NULL;
 
 	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
 	if (w->facts.holder == 0)
 		wait_set_holder(w, thread, h->cell);
 	if (books != NULL)
-		overlap_acquired(books, thread, h->cell, !(h->flags & HELD_SHARED), w->start);
-	entry = books != NULL && !(h->flags & HELD_UNTIMED) ? overlap_holder(books, thread, h->cell) : NULL;
-	if (entry != NULL)
+		entry = overlap_acquired(books, thread, h->cell, !(h->flags & HELD_SHARED), w->start);
+	if (entry != NULL && !(h->flags & HELD_UNTIMED))
 		entry->running.since = h->since;
 }
 

@@ -120,40 +120,45 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 	return e;
 }
 
+/* The edge of a part of a wait that is not for the holder of the wait. */
+static __attribute__((noinline)) struct edge *part_edge(struct thread *t, const struct wait *whole,
+							const struct overlap_part *p)
+{
+	struct wait w = *whole;
+
+	if (p->abroad != 0) {
+		wait_set_abroad(&w, p->abroad);
+	} else if (p->cell == 0) { /* several that are not told apart */
+		w.facts.holder = w.holder_cell = 0;
+		w.facts.hold_site = 0;
+	} else {
+		wait_set_holder(&w, p->thread, p->cell);
+	}
+	w.facts.hold_stack = wait_hold_stack(p->cell);
+	w.facts.flags = p->abroad != 0 ? WAIT_ABROAD : 0;
+	return edge_use(t, &w);
+}
+
 /* Books the parts of the last wait: one for each holder whose holds it overlapped, and the hand-off. */
 static void book_parts(struct thread *t)
 {
 	struct waits *s = t->waits;
-	struct wait w = s->ended;
-	struct edge *whole;
+	const struct lock_rec *l = REF_POINTER(s->ended.lock);
+	struct edge *whole = NULL;
 
-	s->ended.lock = 0;
-	if (((const struct lock_rec *)REF_POINTER(w.lock))->instances == 0) /* of the calibration */
-		return;
-	whole = edge_use(t, &w);
+	if (l->instances != 0) /* else it is of the calibration */
+		whole = edge_use(t, &s->ended);
 	if (whole)
 		whole->handoff += s->handoff;
-	for (uint32_t i = 0; i < s->n_parts; i++) {
+	for (uint32_t i = 0; i < s->n_parts && l->instances != 0; i++) {
 		struct overlap_part *p = &s->parts[i];
 		uint32_t same = 0;
 		struct edge *e;
 
-		if (p->abroad != 0) {
-			wait_set_abroad(&w, p->abroad);
-		} else if (p->cell == 0) { /* several that are not told apart */
-			w.facts.holder = w.holder_cell = 0;
-			w.facts.hold_site = 0;
-		} else if (p->cell != w.holder_cell) {
-			wait_set_holder(&w, p->thread, p->cell);
-		}
-		w.facts.hold_stack = wait_hold_stack(p->cell);
-		w.facts.flags = p->abroad != 0                                    ? WAIT_ABROAD
-				: p->cell != 0 && p->cell == s->ended.holder_cell ? s->ended.facts.flags
-										  : 0;
-		e = edge_use(t, &w);
+		e = p->cell != 0 && p->cell == s->ended.holder_cell ? whole : part_edge(t, &s->ended, p);
 		if (e == NULL)
 			continue;
-		if (p->thread != 0 && wait_charged(((const struct lock_rec *)REF_POINTER(w.lock))->kind))
+		if (p->thread != 0 && wait_charged(l->kind))
 			__atomic_fetch_add(&((struct thread_rec *)REF_POINTER(p->thread))->blocked, p->ticks,
 					   __ATOMIC_RELAXED);
 		e->blocked += p->ticks;
@@ -164,6 +169,7 @@ static void book_parts(struct thread *t)
 			same++;
 		e->parts += same == i;
 	}
+	s->ended.lock = 0;
 }
 
 /* The hold that followed the wait may last: its entry says that what is left to book of the wait is the wait alone. */

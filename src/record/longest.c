@@ -27,7 +27,7 @@ void longest_reset(void)
 	memset(&longest, 0, sizeof(longest));
 }
 
-static struct table *table_of(const struct wait *w)
+static inline struct table *table_of(const struct wait *w)
 {
 	uint8_t kind = ((const struct lock_rec *)REF_POINTER(w->lock))->kind;
 
@@ -119,13 +119,13 @@ static bool is_recorded(const struct wait *w)
 	return w->lock >= CHUNK_ALIGN / REF_UNIT; /* else it is of the calibration */
 }
 
-void longest_take(struct thread *t, const struct wait *w)
+/* Out of line, for the registers that it saves. */
+static __attribute__((noinline)) void take_longer(struct thread *t, const struct wait *w, struct table *table)
 {
-	struct table *table = table_of(w);
 	struct timespec now = { 0 };
 	uint8_t busy;
 
-	if (likely(w->ticks <= __atomic_load_n(&table->least, __ATOMIC_RELAXED)) || !is_recorded(w))
+	if (!is_recorded(w))
 		return;
 	busy = busy_enter(t);
 	if (!recorder.confined) /* where the clock may be a system call */
@@ -136,6 +136,14 @@ void longest_take(struct thread *t, const struct wait *w)
 		pilock_unlock(&longest.word, t->tid);
 	}
 	busy_leave(t, busy);
+}
+
+void longest_take(struct thread *t, const struct wait *w)
+{
+	struct table *table = table_of(w);
+
+	if (unlikely(w->ticks > __atomic_load_n(&table->least, __ATOMIC_RELAXED)))
+		take_longer(t, w, table);
 }
 
 void longest_gave_up(struct thread *t, const struct wait *w)

@@ -75,8 +75,10 @@ struct overlap_part {
 void overlap_open(struct overlap *o, uint32_t lock, bool doubtful, uint64_t now);
 /* Somebody unknown holds it, until the next acquisition or release. */
 void overlap_unseen(struct overlap *o, uint64_t now);
-/* A thread got the lock. exclusive: so nobody else has it any more. */
-void overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive, uint64_t now);
+/* A thread got the lock. exclusive: so nobody else has it any more. Returns its entry, of which nobody knows whether it
+ * runs; NULL: there is no room for one. */
+struct overlap_holder *overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive,
+					uint64_t now);
 /* A thread lets go of it. */
 void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now);
 /* The entry of a holder, NULL if there is none. */

@@ -288,7 +288,8 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 {
 	int saved = errno;
 
-	*ret = (struct running){ .since = now };
+	running_none(ret);
+	ret->since = now;
 	ret->weight = look_needed(t, cell) ? 1 : own_weight(t, REF_POINTER(cell));
 	if (ret->weight != 0 && take_look(t->tid, true, &ret->first)) {
 		ret->since = ret->first.ticks;
@@ -419,7 +420,7 @@ void running_end(struct thread *t, uint32_t cell, const struct running *r, uint3
 	int saved = errno;
 	uint8_t busy;
 
-	if (!r->armed && r->first.ticks == 0)
+	if (!running_known(r))
 		return;
 	busy = busy_enter(t);
 	h = known_make(t, cell);

@@ -44,6 +44,18 @@ struct running {
 	bool armed;        /* the kernel tells whether it is switched out */
 };
 
+/* Nobody knows how a hold goes: the rest of *r says nothing. */
+static inline void running_none(struct running *r)
+{
+	r->first.ticks = 0;
+	r->armed = false;
+}
+
+static inline bool running_known(const struct running *r)
+{
+	return r->armed || r->first.ticks != 0;
+}
+
 /* At start, before there is a second thread: finds the C library's area of a thread. */
 void running_start(void);
 /* Before a thread waits: once a process, tries what the kernel does, which takes a short sleep. */

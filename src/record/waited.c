@@ -72,7 +72,7 @@ static void show_holder(const struct overlap *o, struct wait *w)
 /* True if nobody knows whether a holder runs. */
 static bool unwatched(const struct overlap_holder *h)
 {
-	return h != NULL && !h->running.armed && h->running.first.ticks == 0;
+	return h != NULL && !running_known(&h->running);
 }
 
 /* A lock that was initialised again meanwhile has no waiters. */
@@ -337,9 +337,7 @@ void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t no
 		give_up(t, t->waits);
 	if (pilock_lock(&b->word, t->tid)) {
 		o = books_of(b, use.lock);
-		if (o != NULL)
-			overlap_acquired(o, t->ref, use.cell, side == SIDE_EXCLUSIVE, now);
-		h = o != NULL ? overlap_holder(o, t->ref, use.cell) : NULL;
+		h = o != NULL ? overlap_acquired(o, t->ref, use.cell, side == SIDE_EXCLUSIVE, now) : NULL;
 		if (h != NULL && running != NULL)
 			h->running = *running;
 		else if (h != NULL)
@@ -363,7 +361,10 @@ uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint3
 		h = o != NULL ? overlap_holder(o, thread, cell) : NULL;
 		if (h != NULL) {
 			waiters = o->waiters;
-			*ret = h->running;
+			if (running_known(&h->running))
+				*ret = h->running;
+			else
+				running_none(ret);
 		}
 		if (o != NULL)
 			overlap_released(o, thread, cell, now);
