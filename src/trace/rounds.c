@@ -50,10 +50,13 @@ static size_t collect(const struct trace *t, struct part *parts)
 			if (o->lock == MODEL_NONE || t->process->locks[o->lock].kind != KIND_COND ||
 			    (!wakes && (o->type != OP_WAIT || o->arg == 0)))
 				continue;
-			parts[n++] =
-				(struct part){ o->lock, wakes ? o->arg : o->arg - 1, i, (uint32_t)k, wakes };
+			if (parts)
+				parts[n] = (struct part){ o->lock, wakes ? o->arg : o->arg - 1, i,
+							  (uint32_t)k, wakes };
+			n++;
 		}
-	qsort(parts, n, sizeof(*parts), part_compare);
+	if (parts)
+		qsort(parts, n, sizeof(*parts), part_compare);
 	return n;
 }
 
