@@ -5,18 +5,26 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define INIT_NAMESPACE 0xeffffffcu /* the kernel's PROC_PID_INIT_INO */
+
 uint32_t pidns_own(void)
 {
 	struct stat st;
 
 	return stat("/proc/self/ns/pid", &st) == 0 ? (uint32_t)st.st_ino : 0;
+}
+
+bool pidns_seen(uint32_t namespace)
+{
+	uint32_t own = pidns_own();
+
+	return namespace == 0 || namespace == own || own == INIT_NAMESPACE;
 }
 
 /* True if a process, by the number that we know it by, calls itself pid. NSpid lists its numbers, the innermost last; one

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "src/base/pidns.h"
 #include "src/load/image.h"
 
 #define IMAGE_SIZE_MAX ((uint64_t)64 * 1024 * 1024 * 1024) /* larger is no recording but an attack */
@@ -184,7 +185,9 @@ static void end_take(struct image *im, const struct session_context *c)
 		end = ticks_now(h);
 	} else {
 		p->end = PROCESS_UNKNOWN;
-		if (im->rate.same_boot)
+		/* from a container beside that of the program it cannot be seen whether it runs */
+		if (im->rate.same_boot &&
+		    (pidns_seen(h->pid_namespace) || (c->have_file && c->file.finished)))
 			end_seen(p, h, c);
 		if (c->have_file && c->file.finished &&
 		    memcmp(c->file.boot_id, h->boot_id, sizeof(h->boot_id)) == 0 &&

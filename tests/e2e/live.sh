@@ -14,6 +14,12 @@ check_json live.json \
 	'len(lock("wanted_lock")["waiting_now"]) == 1' \
 	'functions(lock("wanted_lock")["waiting_now"][0]["stack"])[0] == "want_lock"' \
 	'lock("wanted_lock")["waiting_now"][0]["held_by"] > 0'
+# A container beside it, which cannot see whether it runs
+if [ "$(id -u)" = 0 ] && unshare -p -f --mount-proc true 2>/dev/null; then
+	unshare -p -f --mount-proc "$mutrace" report --json=beside.json kept >beside 2>&1
+	check_json beside.json 'p["end"] == "unknown"'
+	grep -q 'at least (its end was not seen)' beside || fail "a container says that the program has ended"
+fi
 kill -USR1 $pid
 until_true 10 grep -qs wanted_lock err
 grep -q want_lock err || fail "the report of the moment does not say who waits"
