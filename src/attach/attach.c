@@ -51,7 +51,10 @@ static int look_once(pid_t pid, struct target **ret, char status[STATUS_MAX], ch
 	if (r < 0)
 		return r;
 	r = status_read(t->pid, status);
-	if (r < 0)
+	if (t->pid == getpid()) {
+		snprintf(error, ATTACH_ERROR_SIZE, "process %d is this command itself", (int)t->pid);
+		r = -EINVAL;
+	} else if (r < 0)
 		snprintf(error, ATTACH_ERROR_SIZE, "process %d has just ended", (int)pid);
 	else
 		r = refuse(t, status, error);
@@ -128,7 +131,7 @@ static int try_thread(struct call *c, struct target_thread *thread)
 		tracee_release(&c->tracee);
 		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d has just executed another program",
 			 (int)c->t->pid);
-		return -EBUSY;
+		return -ESTALE;
 	}
 	/* The system call that it was in before it was stopped may be over. */
 	thread->asleep = thread->asleep && arch_inject_sleeps(&c->tracee.registers);
@@ -225,7 +228,7 @@ static int stopped(struct call *c, int memory)
 	return r;
 }
 
-static int in_process(const struct attach_request *request, char error[ATTACH_ERROR_SIZE])
+static int try_once(const struct attach_request *request, char error[ATTACH_ERROR_SIZE])
 {
 	struct call c = { .library = request->library, .session = request->session, .error = error };
 	char status[STATUS_MAX];
@@ -249,6 +252,16 @@ static int in_process(const struct attach_request *request, char error[ATTACH_ER
 	if (memory >= 0)
 		close(memory);
 	target_close(c.t);
+	return r;
+}
+
+static int in_process(const struct attach_request *request, char error[ATTACH_ERROR_SIZE])
+{
+	uint64_t until = now_ns() + PATIENCE_NS;
+	int r;
+
+	while ((r = try_once(request, error)) == -ESTALE && now_ns() < until)
+		moment();
 	return r;
 }
 

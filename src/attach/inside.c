@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/sendfile.h>
@@ -136,11 +137,29 @@ static const char *file_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Loads it from a file without a name. */
+/* Loads it from a file of the process that is open for writing, and that it finds by a path. */
+static int load_written(struct call *c, uint64_t fd, const char *path, uint64_t *ret_handle)
+{
+	int r = fill(c, (unsigned int)fd);
+	uint64_t ignored;
+
+	if (r < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "the library cannot be given to process %d: %s",
+			 (int)c->t->pid, strerror(-r));
+	else
+		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, path, ret_handle);
+	if (r == 0 && *ret_handle == 0)
+		loader_error(c);
+	if (call(c, of_libc(c, "close"), (uint32_t)fd, 0, NULL, &ignored) < 0)
+		return -EFAULT;
+	return r;
+}
+
+/* From a file without a name. */
 static int load_nameless(struct call *c, uint64_t *ret_handle)
 {
 	char path[64];
-	uint64_t fd, ignored;
+	uint64_t fd;
 	int r = call(c, of_libc(c, "memfd_create"), 0, MEMORY_FILE_FLAGS, file_of(c->library), &fd);
 
 	if (r < 0)
@@ -151,15 +170,54 @@ static int load_nameless(struct call *c, uint64_t *ret_handle)
 			 c->library);
 		return -EACCES;
 	}
-	r = fill(c, (unsigned int)fd);
 	snprintf(path, sizeof(path), "/proc/self/fd/%u", (unsigned int)fd);
-	if (r < 0)
-		snprintf(c->error, ATTACH_ERROR_SIZE, "the library cannot be given to process %d: %s",
-			 (int)c->t->pid, strerror(-r));
-	else
-		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, path, ret_handle);
-	if (call(c, of_libc(c, "close"), (uint32_t)fd, 0, NULL, &ignored) < 0)
+	return load_written(c, fd, path, ret_handle);
+}
+
+/* From a file that it makes in the session for a moment: where /proc is not there, or such a file may not be executed. */
+static int load_from_session(struct call *c, uint64_t *ret_handle)
+{
+	char path[PATH_MAX];
+	uint64_t fd, ignored;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%s", c->session, file_of(c->library));
+	r = call(c, of_libc(c, "open"), 0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, path, &fd);
+	if (r < 0 || (int)fd < 0)
+		return r < 0 ? r : -EACCES;
+	r = call(c, of_libc(c, "fchmod"), (uint32_t)fd, 0700, NULL, &ignored);
+	if (r == 0)
+		r = load_written(c, fd, path, ret_handle);
+	if (call(c, of_libc(c, "unlink"), 0, 0, path, &ignored) < 0)
 		return -EFAULT;
+	return r;
+}
+
+/* By its path, if the process finds it there and may read and execute it; else without. The first reason is told. */
+static int load(struct call *c, uint64_t *ret_handle)
+{
+	char first[ATTACH_ERROR_SIZE] = "";
+	int r = 0;
+
+	*ret_handle = 0;
+	for (int way = finds_library(c) ? 0 : 1; way < 3; way++) {
+		if (way == 0)
+			r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, c->library, ret_handle);
+		else
+			r = way == 1 ? load_nameless(c, ret_handle) : load_from_session(c, ret_handle);
+		if (*ret_handle || c->tracee.lost)
+			break;
+		if (r == 0 && way == 0)
+			loader_error(c);
+		if (!first[0])
+			memcpy(first, c->error, sizeof(first));
+	}
+	if (r == 0 && *ret_handle == 0)
+		r = -ENOEXEC;
+	if (*ret_handle)
+		c->error[0] = '\0';
+	else if (first[0])
+		memcpy(c->error, first, sizeof(first));
 	return r;
 }
 
@@ -183,14 +241,9 @@ static int library_function(struct call *c, const char *name, uint64_t *ret)
 
 	if (ours)
 		return known_function(c, ours, name, ret);
-	if (finds_library(c))
-		r = call(c, of_loader(c, "dlopen"), 0, RTLD_NOW_ALONE, c->library, &handle);
-	else
-		r = load_nameless(c, &handle);
-	if (r == 0 && handle == 0) {
-		loader_error(c);
-		return -ENOEXEC;
-	}
+	r = load(c, &handle);
+	if (r < 0)
+		return r;
 	if (r == 0)
 		r = tracee_call(&c->tracee, of_loader(c, "dlsym"), (uint64_t[]){ handle, 0, 0 }, name, 1,
 				ret);

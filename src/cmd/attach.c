@@ -100,7 +100,6 @@ static void files_note(struct attachment *a)
 static int session_make(struct attachment *a)
 {
 	const struct options *o = a->options;
-	const char *name;
 	int r = 0;
 
 	if (a->target.root[0]) {
@@ -111,19 +110,16 @@ static int session_make(struct attachment *a)
 			    (int)a->target.pid);
 			return -1;
 		}
-		a->place = session_below(&a->session, o, &a->target);
+		a->place = session_below(&a->session, o, &a->target, a->path, sizeof(a->path));
 		if (a->place < 0) {
-			say("no session can be made in /dev/shm of process %d: %s", (int)a->target.pid,
-			    strerror(-a->place));
+			say("no session can be made in /dev/shm, /tmp or /var/tmp of process %d: %s",
+			    (int)a->target.pid, strerror(-a->place));
 			return -1;
 		}
 	} else if (sessiondir_make(&a->session, &o->config, 0, o->rt_threads, o->output) != 0) {
 		return -1;
 	}
-	name = strrchr(a->session.path, '/');
-	if (a->target.root[0])
-		snprintf(a->path, sizeof(a->path), "/dev/shm%s", name);
-	else
+	if (!a->target.root[0])
 		snprintf(a->path, sizeof(a->path), "%s", a->session.path);
 	if (!a->target.root[0] && a->target.uid != geteuid())
 		r = sessiondir_give(&a->session, a->target.uid, a->target.gid);
@@ -289,7 +285,7 @@ static int let_go(struct attachment *a)
 
 	if (!a->ended) {
 		result = attach_end(a->target.pid, error);
-		if (result == -ESRCH || result == -ENOENT)
+		if (result == -ESRCH || result == -ENOENT || result == -ESTALE)
 			result = 0; /* it has ended, or executed something */
 		if (result < 0)
 			say("%s; '%s detach %d' tries again", error, say_name(), (int)a->target.pid);

@@ -7,7 +7,9 @@
 #include "src/cmd/options.h"
 #include "src/cmd/sessiondir.h"
 
-/* Made in its /dev/shm, with its rights. Returns a descriptor of that, which the session's path begins with, or -errno. */
-int session_below(struct sessiondir *s, const struct options *o, const struct attach_target *target);
+/* Made in its /dev/shm or where else it may, with its rights. path: of the session, as the process sees it. Returns a descriptor
+ * of that place, which the session's path begins with, or -errno. */
+int session_below(struct sessiondir *s, const struct options *o, const struct attach_target *target,
+		  char *path, size_t size);
 
 #endif

@@ -92,8 +92,8 @@ def test_memfd():
     hide = 'mount -t tmpfs tmpfs "$1"; shift; exec "$@"'
     with Hostile("memfd", victim, before=["unshare", "-m", "sh", "-c", hide, "-",
                                           os.path.join(BUILD, ".libs")]) as target:
-        said = ended(command(target.pid, "--duration=0.1"), 2) if target.able else ""
-        check(not target.able or "cannot be given" in said, said)
+        if target.able:  # the library comes by another way
+            ended(command(target.pid, "--duration=0.1"))
     is_untouched(victim)
 
 
@@ -151,8 +151,10 @@ def test_shm():
     os.mkdir(place, 0o755)
     with Hostile("shm", place) as target:
         if target.able:
-            said = ended(command(target.pid, "--duration=0.1"), 2)
-            check("no session can be made" in said, said)
+            attach = attached(target.pid)
+            check(os.listdir(place) == [], "a session was made there")
+            attach.send_signal(signal.SIGINT)
+            ended(attach)
     check(os.listdir(place) == [], "a session was left")
 
 

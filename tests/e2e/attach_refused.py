@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Processes that cannot be attached to: one line that says why, exit status 2, and the process goes on. And
+some that seem so, but can. What is not installed, or takes root, is left out and said so.
+"""
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.path.abspath(os.environ.get("top_builddir") or os.getcwd())
+MUTRACE = os.path.abspath(os.environ.get("MUTRACE") or os.path.join(BUILD, "mutrace"))
+NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+ROOT = os.getuid() == 0 and shutil.which("setpriv")
+SLOW = [] if "executing" in sys.argv else ["executing"]  # make check-attach
+SPACES = ROOT and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+
+SOURCE = r"""
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifdef GO
+__asm__(".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.asciz \"Go\"\n.balign 4\n.long 0\n.previous");
+#endif
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static void *works(void *unused)
+{
+	for (;;) {
+		pthread_mutex_lock(&mutex);
+		usleep(1000);
+		pthread_mutex_unlock(&mutex);
+	}
+	return unused;
+}
+int main(int argc, char **argv)
+{
+	pthread_t id;
+	char c;
+	if (argc > 2) { /* executes itself for ever */
+		usleep(atoi(argv[2]) * 1000);
+		execl("/proc/self/exe", argv[0], "on", argv[2], NULL);
+	}
+	pthread_create(&id, NULL, works, NULL);
+	if (argc > 1)
+		while (dup(0) >= 0)
+			;
+	puts("ready");
+	fflush(stdout);
+	while (read(0, &c, 1) == 1) {
+		puts("done");
+		fflush(stdout);
+	}
+	return 0;
+}
+"""
+
+
+def check(right, *told):
+    if not right:
+        raise SystemExit("FAILED: " + " ".join(map(str, told)))
+
+
+def until(wanted, why, seconds=30):
+    deadline = time.time() + seconds
+    while not wanted():
+        check(time.time() < deadline, why)
+        time.sleep(0.01)
+
+
+def skipped(what):
+    print("left out: " + what)
+
+
+class Target:
+    def __init__(self, *command, **options):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                        **options)
+        check(self.process.stdout.readline() == "ready\n", "not ready:", command)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *unused):
+        if kind is None:
+            check(self.process.poll() is None, "it has ended:", self.process.args)
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            check(self.process.stdout.readline() == "done\n", "it does not go on:", self.process.args)
+        self.process.kill()
+        self.process.wait()
+
+
+def attach(pid, before=(), **options):
+    return subprocess.run([*before, MUTRACE, "attach", "--duration=0.05", str(pid)], capture_output=True,
+                          text=True, timeout=120, **options)
+
+
+def refused(pid, *words, before=(), **options):
+    r = attach(pid, before, **options)
+    check(r.returncode == 2 and r.stderr.count("\n") == 1 and all(w in r.stderr for w in words), words, r)
+
+
+def can(pid, before=(), **options):
+    r = attach(pid, before, **options)
+    check(r.returncode == 0 and "acquisitions" in r.stderr, r)
+
+
+def state(pid, line):
+    with open("/proc/%d/status" % pid) as f:
+        return next(text.split()[1] for text in f if text.startswith(line))
+
+
+def compiled(name, compiler, *flags):
+    path = os.path.join(WORK, name)
+    r = subprocess.run([*compiler, "-w", "-O1", "-pthread", *flags, "-o", path, "-x", "c", "-"], input=SOURCE,
+                       text=True, capture_output=True)
+    os.path.exists(path) and os.chmod(path, 0o755)
+    return path if r.returncode == 0 else skipped("%s: %s" % (name, r.stderr[:200]))
+
+
+def test_programs():
+    """Other C libraries, and none."""
+    kinds = [("static", CC, ["-static"], "is statically linked"),
+             ("go", CC, ["-DGO"], "is a Go program"),
+             ("narrow", CC, ["-m32"], "is a 32-bit program"),
+             ("musl", ["musl-gcc"], [], "uses musl")]
+    for name, compiler, flags, words in kinds:
+        program = shutil.which(compiler[0]) and compiled(name, compiler, *flags)
+        if program:
+            with Target(program) as target:
+                refused(target.pid, words, "PROGRAMS WITHOUT" if name != "narrow" else "64-bit")
+
+
+def test_debugged():
+    """By gdb."""
+    if not shutil.which("gdb"):
+        return skipped("gdb")
+    with Target(PROGRAM) as target:
+        gdb = subprocess.Popen(["gdb", "-nx", "-q", "-iex", "set debuginfod enabled off", "-iex",
+                                "set auto-load off", "-p", str(target.pid)], stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        until(lambda: state(target.pid, "TracerPid") != "0", "gdb")
+        refused(target.pid, "is traced by process %d" % gdb.pid)
+        gdb.stdin.close()  # it detaches
+        gdb.wait(60)
+
+
+def test_numbers():
+    with Target(PROGRAM) as target:
+        thread = max(map(int, os.listdir("/proc/%d/task" % target.pid)))
+        can(thread)  # it is meant for its process
+    for text in "", "0", "1x", "x", "99999999999", "+1", "0x10":
+        refused(text, "one process is wanted")
+    refused("$$", "is this command itself", before=["sh", "-c", 'exec "$0" "$1" "$2" $$'])
+
+
+def test_profiled():
+    """Under mutrace, or attached to, already."""
+    with Target(MUTRACE, "-o", os.path.join(WORK, "session"), PROGRAM) as under:
+        children = open("/proc/%d/task/%d/children" % (under.pid, under.pid)).read().split()
+        program = next(c for c in children if os.readlink("/proc/%s/exe" % c) == PROGRAM)
+        refused(program, "was started under mutrace already")
+    os.kill(int(program), signal.SIGKILL)
+
+
+def test_executing():
+    """It executes something all the time."""
+    for ms in "0", "3":
+        process = subprocess.Popen([PROGRAM, "on", ms])
+        for _ in range(10):
+            r = attach(process.pid)
+            check(r.returncode == 0 or (r.returncode == 2 and r.stderr.count("\n") == 1), r)
+            check(process.poll() is None, "it has ended:", process.poll())
+        process.kill()
+        process.wait()
+
+
+def limited(which, value):
+    return lambda: resource.setrlimit(which, (value, value))
+
+
+def test_limits():
+    """Of the process, and of the command."""
+    with Target(PROGRAM, "full", preexec_fn=limited(resource.RLIMIT_NOFILE, 64)) as target:
+        refused(target.pid, "the loader of process", "cannot open")
+    with Target(PROGRAM, preexec_fn=limited(resource.RLIMIT_FSIZE, 4096)) as target:
+        refused(target.pid, "cannot record into", "File too large")
+    with Target(PROGRAM, preexec_fn=limited(resource.RLIMIT_MEMLOCK, 0)) as target:
+        can(target.pid)
+        refused(target.pid, "cannot", preexec_fn=limited(resource.RLIMIT_NOFILE, 6))
+    with Target(PROGRAM) as target:  # so much that it just runs
+        mapped = int(open("/proc/%d/statm" % target.pid).read().split()[0]) * resource.getpagesize()
+        resource.prlimit(target.pid, resource.RLIMIT_AS, (mapped + 65536, mapped + 65536))
+        refused(target.pid, "the loader of process", "failed to map")
+
+
+def test_users():
+    """Of another user, without the rights."""
+    if not ROOT or subprocess.run([*NOBODY, MUTRACE, "--version"], capture_output=True).returncode != 0:
+        return skipped("other users: it takes root, setpriv, and a place where others find mutrace")
+    theirs = [word.replace("65534", "1234") for word in NOBODY]
+    with Target(PROGRAM) as root, Target(*theirs, PROGRAM) as other, Target(*NOBODY, PROGRAM) as own:
+        refused(root.pid, "belongs to another user", before=NOBODY)
+        refused(other.pid, "belongs to another user", before=NOBODY)
+        refused(1, "process 1 ", before=NOBODY)
+        can(own.pid, before=NOBODY)
+        can(other.pid)
+        refused(own.pid, "cannot make a process", before=[*NOBODY, "prlimit", "--nproc=1"])
+
+
+def in_namespace(script, *command):
+    """A process that sees other files than we, after what a shell did there."""
+    return Target("unshare", "-m", "sh", "-c", script + '; exec "$@"', "-", *command)
+
+
+def test_namespaces():
+    """No room for a session, or no way to the library, where the process lives."""
+    if not SPACES:
+        return skipped("mount namespaces")
+    empty = 'mount -t tmpfs -o ro tmpfs /var/tmp; mount -t tmpfs -o ro tmpfs /tmp && cd / && '
+    program = "/dev/shm/attach_refused.%d" % os.getpid()
+    with in_namespace('mount -t tmpfs -o size=4k tmpfs /dev/shm', PROGRAM) as target:
+        refused(target.pid, "cannot record into", "No space left")
+    try:
+        shutil.copy(PROGRAM, program)
+        with Target("unshare", "-m", "sh", "-c", "exec 3<%s; %s mount -t tmpfs -o ro tmpfs /dev/shm; "
+                    "exec /proc/self/fd/3" % (program, empty)) as target:
+            refused(target.pid, "no session can be made in", "Read-only")
+    finally:
+        os.unlink(program)
+    libraries = os.path.join(BUILD, ".libs")
+    if os.path.isdir(libraries) and "MUTRACE" not in os.environ:
+        with in_namespace('mount --bind {0} {0}; mount -o remount,bind,noexec {0}'.format(libraries),
+                          PROGRAM) as target:
+            can(target.pid)
+        with in_namespace("mount -t tmpfs tmpfs " + libraries, PROGRAM) as target:
+            can(target.pid)
+
+
+def test_roots():
+    """In a changed root, with its own PID and user namespace or without; another library is planted there."""
+    if not SPACES:
+        return skipped("roots")
+    root = os.path.join(WORK, "root")
+    needed = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout.split()
+    for path in [word for word in needed if word.startswith("/")]:
+        os.makedirs(root + os.path.dirname(path), exist_ok=True)
+        shutil.copy(path, root + path)
+    shutil.copy(PROGRAM, root + "/program")
+    os.makedirs(root + "/tmp")
+    os.chmod(root + "/tmp", 0o1777)
+    planted = root + os.path.join(BUILD, ".libs/libmutrace.so")
+    os.makedirs(os.path.dirname(planted), exist_ok=True)
+    with open(planted, "w") as f:
+        f.write("no library")
+    for before in [[], ["unshare", "-Urpfm", "--mount-proc"], ["unshare", "-pf"]]:
+        with Target(*before, "chroot", root, "/program") as target:
+            children = open("/proc/%d/task/%d/children" % (target.pid, target.pid)).read().split()
+            can(children[0] if children else target.pid)
+
+
+def main():
+    global WORK, PROGRAM, CC
+    if os.uname().machine not in ("x86_64", "aarch64"):
+        raise SystemExit(77)
+    CC = os.environ.get("CC", "cc").split()
+    with tempfile.TemporaryDirectory() as WORK:
+        os.chmod(WORK, 0o755)
+        PROGRAM = compiled("program", CC)
+        check(PROGRAM, "no compiler")
+        for name, test in list(globals().items()):
+            if name.startswith("test_") and name[5:] in (sys.argv[1:] or [name[5:]]) and name[5:] not in SLOW:
+                start = time.time()
+                test()
+                print("%s: %.1f s" % (name, time.time() - start), flush=True)
+
+
+
+
+main()
