@@ -215,7 +215,10 @@ cxx() {
 		locked write rates tbb futex null
 	fi
 	if others CXX20 -std=c++20; then
-		locked mutex accounts futex futex null
+		# from gcc 16 on the C++ library waits itself
+		maker=futex
+		! nm -DC others | grep -q 'U std::__detail::__wait_impl' || maker=c++
+		locked mutex accounts $maker futex null
 	fi
 	if made clang++ -stdlib=libc++ -std=c++20 -DLIBCXX -o others "$workloads_of/others.cc"; then
 		locked mutex accounts c++ futex null
