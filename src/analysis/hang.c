@@ -170,6 +170,7 @@ struct search {
 	uint32_t *path, *edge;        /* threads, and the held entry that each is tried with next, or JOIN */
 	uint32_t *used;               /* the one that led on from each */
 	uint32_t depth;
+	size_t timed_room; /* for circles that are no deadlocks */
 };
 #define JOIN (MODEL_NONE - 1)
 
@@ -209,7 +210,7 @@ static int cycle_take(struct report_private *v, struct report_process *e, const 
 	/* The arrays were made large enough: each deadlock ends a path at another thread. */
 	if (!timed)
 		e->cycles[e->n_cycles++] = c;
-	else if (e->n_timed_cycles < e->n_waits)
+	else if (e->n_timed_cycles < s->timed_room)
 		e->timed_cycles[e->n_timed_cycles++] = c;
 	return !timed;
 }
@@ -288,11 +289,11 @@ static int waits_collect(struct report_private *v, struct report_process *e, con
 }
 
 static int process_hang(struct report_private *v, struct report_process *e, const struct row_map *map,
-			size_t process)
+			size_t process, size_t room)
 {
 	const struct model_process *p = e->processes[process];
 	struct holders h = { 0 };
-	struct search s = { .p = p, .h = &h };
+	struct search s = { .p = p, .h = &h, .timed_room = room };
 	uint32_t i;
 	int r;
 
@@ -363,7 +364,7 @@ int hang_make(struct report_private *v, struct report_process *e, const struct r
 	for (i = 0; i < e->n_processes && r == 0; i++) {
 		/* what an image waited for when it was replaced or left is over */
 		if (e->processes[i]->end != PROCESS_EXECED)
-			r = process_hang(v, e, map, i);
+			r = process_hang(v, e, map, i, n);
 	}
 	return r < 0 ? r : rows_attach(v, e);
 }

@@ -11,4 +11,10 @@
 bool helpers_trim(const struct report_options *o, const struct report_frame *const *frames, size_t *first,
 		  size_t *end);
 
+/* runtimes.c: what a wait is for by the functions that make it, each told to runtimes_role_add(), the innermost first. */
+enum futex_role { FUTEX_ROLE_UNKNOWN, FUTEX_ROLE_LOCK, FUTEX_ROLE_WORK };
+#define RUNTIMES_FRAMES 10u /* that are looked at */
+/* True: nothing further can change *role. function may be NULL. */
+bool runtimes_role_add(const char *function, enum futex_role *role);
+
 #endif

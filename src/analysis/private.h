@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "src/analysis/helpers.h"
 #include "src/analysis/report.h"
 #include "src/base/array.h"
 #include "src/base/path.h"
@@ -214,7 +215,6 @@ int libc_lock_name(struct report_private *v, const struct model_lock *l, struct 
 int allocs_make(struct report_private *v, struct report *r, struct report_process *e);
 
 /* runtimes.c: what a futex is, by the names of the functions that wait for it */
-enum futex_role { FUTEX_ROLE_UNKNOWN, FUTEX_ROLE_LOCK, FUTEX_ROLE_WORK };
 enum futex_role runtimes_role(struct report_private *v, uint32_t stack);
 /* Whose lock it is, as JSON has it. */
 const char *runtimes_maker(const struct model *m, const struct model_lock *l);

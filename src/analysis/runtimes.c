@@ -2,14 +2,13 @@
 /*
  * Runtimes that build locks on futexes or semaphores: the names of their functions tell what a wait in one of them is for.
  * Of a stripped one the numbers have to tell (roles.c). And libraries whose own locks are the C library's or
- * futexes underneath. Runs in mutrace. Called by roles.c and rows.c.
+ * futexes underneath. Runs in mutrace. Called by roles.c and rows.c,
+ * and for `mutrace hang` by naming.c.
  */
 #include <fnmatch.h>
 #include <string.h>
 
 #include "src/analysis/private.h"
-
-#define FRAMES_LOOKED_AT 10u
 
 /* Patterns of fnmatch() for demangled names. */
 static const struct {
@@ -73,23 +72,28 @@ static bool waits_for_work(const char *function)
 
 /* A condition's function may wait for its mutex, and a lock may park its thread. Either way it is the lock that is
  * waited for. */
+bool runtimes_role_add(const char *function, enum futex_role *role)
+{
+	enum futex_role said = function_role(function);
+	bool work = waits_for_work(function);
+
+	if (work || (*role != FUTEX_ROLE_LOCK && said != FUTEX_ROLE_UNKNOWN))
+		*role = work ? FUTEX_ROLE_WORK : said;
+	return work;
+}
+
 enum futex_role runtimes_role(struct report_private *v, uint32_t stack)
 {
 	uint32_t frames[FRAMES_MAX];
 	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(v->model, stack, frames);
 	enum futex_role role = FUTEX_ROLE_UNKNOWN;
 
-	for (size_t i = 0; i < n && i < FRAMES_LOOKED_AT; i++) {
+	for (size_t i = 0; i < n && i < RUNTIMES_FRAMES; i++) {
 		const struct frame_names *names = symbols_frame(v, frames[i]);
 
-		for (size_t k = 0; names && k < names->n; k++) {
-			enum futex_role said = function_role(names->frames[k].function);
-
-			if (waits_for_work(names->frames[k].function))
-				return FUTEX_ROLE_WORK;
-			if (role != FUTEX_ROLE_LOCK && said != FUTEX_ROLE_UNKNOWN)
-				role = said;
-		}
+		for (size_t k = 0; names && k < names->n; k++)
+			if (runtimes_role_add(names->frames[k].function, &role))
+				return role;
 	}
 	return role;
 }

@@ -51,6 +51,7 @@ enum inspect_owner {
 /* Strings are the inspection's; NULL: unknown. */
 struct inspect_object {
 	enum inspect_kind kind;
+	bool lock, work;    /* to wait for it is to wait for a lock; or for work */
 	uint64_t address;   /* of a file: its inode number */
 	const char *name;   /* variable, or path */
 	const char *detail; /* "recursive, robust" */

@@ -115,6 +115,21 @@ const char *naming_function(struct naming *n, const struct unwound *u, size_t fr
 	return frames[count - 1].function;
 }
 
+enum futex_role naming_role(struct naming *n, const struct unwound *u)
+{
+	struct report_frame frames[FRAMES_SHOWN_MAX];
+	enum futex_role role = FUTEX_ROLE_UNKNOWN;
+
+	for (size_t i = 0; i < u->n && i < RUNTIMES_FRAMES; i++) {
+		size_t count = frames_of(n, u, i, frames, FRAMES_SHOWN_MAX);
+
+		for (size_t k = 0; k < count; k++)
+			if (runtimes_role_add(frames[k].function, &role))
+				return role;
+	}
+	return role;
+}
+
 const char *naming_inner(struct naming *n, const struct unwound *u, size_t frame)
 {
 	struct report_frame frames[FRAMES_SHOWN_MAX];

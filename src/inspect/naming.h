@@ -3,6 +3,7 @@
 #ifndef MUTRACE_INSPECT_NAMING_H
 #define MUTRACE_INSPECT_NAMING_H
 
+#include "src/analysis/helpers.h"
 #include "src/analysis/report.h"
 #include "src/inspect/target.h"
 #include "src/inspect/unwind.h"
@@ -17,6 +18,8 @@ void naming_want(struct naming *n, const struct unwound *u);
 void naming_all(struct naming *n);
 /* The function of a frame, NULL unknown; the naming's. */
 const char *naming_function(struct naming *n, const struct unwound *u, size_t frame);
+/* A wait in a runtime's function is for a lock or for work: the names of the innermost functions tell. */
+enum futex_role naming_role(struct naming *n, const struct unwound *u);
 /* The function that a frame's line belongs to, be it inlined. */
 const char *naming_inner(struct naming *n, const struct unwound *u, size_t frame);
 /* True if a frame is in the function, or in one that was inlined into it. */

@@ -95,6 +95,8 @@ static uint32_t object_of(struct inspect_private *v, uint32_t waiter, const stru
 	o = &i->objects[i->n_objects];
 	*o = (struct inspect_object){
 		.kind = f->kind,
+		.lock = inspect_kind_words[f->kind].lock || f->role == FUTEX_ROLE_LOCK,
+		.work = f->role == FUTEX_ROLE_WORK,
 		.address = f->address,
 		.holder = INSPECT_NONE,
 		.detail = copy(v, f->detail),

@@ -321,9 +321,20 @@ static bool foreign_library(struct target *t, const struct unwound *u)
 	return m && strstr(m->path, "musl");
 }
 
+#define GLIB_CONTENDED 2 /* a GMutex that is taken and waited for */
+
+/* GLib's inner function that waits for a GMutex has no name where the library is stripped. */
+static bool glib_mutex(struct target *t, struct naming *n, const struct unwound *u, uint32_t expected)
+{
+	const struct module *m = u->n > 1 ? target_module(t, u->pc[1]) : NULL;
+
+	return expected == GLIB_CONTENDED && m && strstr(m->path, "/libglib-2.0.so") &&
+	       !naming_function(n, u, 1);
+}
+
 /* A lock of the program's own, or of a library that builds its own: the C library's layouts do not hold. */
-static bool own_futex(struct naming *n, const struct target_thread *thread, const struct unwound *u,
-		      uint64_t futex, struct wait_found *ret)
+static bool own_futex(struct target *t, struct naming *n, const struct target_thread *thread,
+		      const struct unwound *u, uint64_t futex, uint32_t expected, struct wait_found *ret)
 {
 	const char *function = u->n ? naming_function(n, u, 0) : NULL;
 
@@ -331,6 +342,7 @@ static bool own_futex(struct naming *n, const struct target_thread *thread, cons
 		return false;
 	ret->kind = INSPECT_FUTEX;
 	ret->address = futex;
+	ret->role = glib_mutex(t, n, u, expected) ? FUTEX_ROLE_LOCK : naming_role(n, u);
 	return true;
 }
 
@@ -366,7 +378,7 @@ bool wait_find(struct target *t, struct naming *n, const struct target_thread *t
 		ret->address = futex;
 		return true;
 	}
-	if (api == API_NONE && own_futex(n, thread, u, futex, ret))
+	if (api == API_NONE && own_futex(t, n, thread, u, futex, expected, ret))
 		return true;
 	by_function(t, thread, u, api, frame, futex, expected, ret);
 	if (ret->kind == INSPECT_FUTEX && api == API_NONE && expected != 0 && u->n &&

@@ -18,6 +18,7 @@ struct wait_found {
 	pid_t owner_tid;          /* as the process itself knows it; OWNER_THREAD */
 	bool refused;             /* by the kernel: it would close a circle, of priority-inheriting mutexes */
 	bool shared;              /* used by several processes */
+	enum futex_role role;     /* of a futex, by its functions */
 	uint32_t readers, arrived, wanted;
 	uint64_t mutex; /* of a condition; 0 unknown */
 	char detail[80];

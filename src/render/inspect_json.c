@@ -96,7 +96,7 @@ static json_t *object_json(const struct inspection *i, uint32_t number, int *err
 	json_t *object = json_object(), *waiters = json_array();
 
 	set_text(object, "kind", inspect_kind_words[o->kind].json, error);
-	set(object, "lock", json_boolean(inspect_kind_words[o->kind].lock), error);
+	set(object, "lock", json_boolean(o->lock), error);
 	if (o->kind == INSPECT_FILE)
 		set(object, "inode", json_integer((json_int_t)o->address), error);
 	else

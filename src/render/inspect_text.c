@@ -12,12 +12,13 @@
 
 #define CHAIN_MAX 4   /* holders of holders that the verdict follows */
 #define GROUPS_MAX 10 /* lines of what is not a lock */
+#define SEVERAL_MAX 4 /* names in one of them */
 
 static bool waits_for_lock(const struct words *w, uint32_t thread)
 {
 	const struct inspect_object *o = inspect_object_of(w, thread);
 
-	return o && inspect_kind_words[o->kind].lock;
+	return o && o->lock;
 }
 
 static bool same_stack(const struct report_stack *a, const struct report_stack *b)
@@ -80,6 +81,46 @@ static int groups_make(struct words *w)
 	return 0;
 }
 
+/* The kind of things of which there are several. */
+static void kinds_print(const struct words *w, const struct inspect_object *o)
+{
+	const char *kind = inspect_kind_words[o->kind].text;
+
+	fprintf(w->t.f, "%s%s", kind, kind[strlen(kind) - 1] == 'x' ? "es" : "s");
+}
+
+/* "first, second (semaphores)" of a group that waits for different things; "semaphores of one place" if they are
+ * many, or have no names. */
+static void several_print(const struct words *w, const struct group *g)
+{
+	const struct inspect_object *all[SEVERAL_MAX];
+	char text[NAME_SIZE];
+	size_t n = 0;
+
+	for (size_t k = 0; k < g->n && n <= SEVERAL_MAX; k++) {
+		const struct inspect_object *o = inspect_object_of(w, g->threads[k]);
+		size_t same = 0;
+
+		while (same < n && all[same] != o)
+			same++;
+		if (same < n)
+			continue;
+		if (n == SEVERAL_MAX || !o->name || o->with || strncmp(o->name, "0x", 2) == 0) {
+			kinds_print(w, o);
+			fputs(" of one place", w->t.f);
+			return;
+		}
+		all[n++] = o;
+	}
+	for (size_t k = 0; k < n; k++) {
+		clean_text(text, 200, all[k]->name);
+		fprintf(w->t.f, "%s%s", k ? ", " : "", text);
+	}
+	fputs(" (", w->t.f);
+	kinds_print(w, all[0]);
+	fputc(')', w->t.f);
+}
+
 /* "12 threads wait for x (mutex)", "worker (12) waits for x (rwlock) to write" */
 static void group_print(const struct words *w, const struct group *g)
 {
@@ -97,10 +138,7 @@ static void group_print(const struct words *w, const struct group *g)
 	if (one)
 		inspect_object_print(w, o);
 	else
-		fprintf(w->t.f, "%s%s of one place", inspect_kind_words[o->kind].text,
-			inspect_kind_words[o->kind].text[strlen(inspect_kind_words[o->kind].text) - 1] == 'x'
-				? "es"
-				: "s");
+		several_print(w, g);
 	inspect_side_print(w, t, o);
 	if (one)
 		inspect_owner_print(w, o);

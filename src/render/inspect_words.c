@@ -86,11 +86,11 @@ void inspect_owner_print(const struct words *w, const struct inspect_object *o)
 			o->readers == 1 ? "" : "s");
 		break;
 	case OWNER_NOBODY:
-		if (inspect_kind_words[o->kind].lock)
+		if (o->lock)
 			fputs(", which nobody holds", f);
 		break;
 	case OWNER_UNKNOWN:
-		if (inspect_kind_words[o->kind].lock || o->kind == INSPECT_FUTEX)
+		if (o->lock || (o->kind == INSPECT_FUTEX && !o->work))
 			fputs(", its holder is not known", f);
 		break;
 	}

@@ -33,6 +33,7 @@ bool text_above(const struct text_out *t, const struct report_process *e)
 		text_line(t, e->lost_events ? "nothing could be recorded of it."
 			     : no_locks     ? "it used no locks."
 					    : "no locks were seen.");
+		text_timed_circles(t, e);
 		text_unseen(t, e);
 		text_libc_unseen(t, e);
 		text_losses(t, e);

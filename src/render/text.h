@@ -84,6 +84,8 @@ void text_lock_table(const struct text_out *t, const struct report_process *e);
 void text_condition_table(const struct text_out *t, const struct report_process *e);
 /* text_waits.c: deadlocks; idle threads; who waits now */
 void text_deadlocks(const struct text_out *t, const struct report_process *e);
+/* Circles that end when a wait is given up. */
+void text_timed_circles(const struct text_out *t, const struct report_process *e);
 /* The line on time that was not seen; and whether there was much of it, or that is not known. */
 /* text_phases.c: which phases were asked for; and the sums of each. */
 void text_chosen_phases(const struct text_out *t, const struct report_process *e);

@@ -112,7 +112,7 @@ void text_deadlocks(const struct text_out *t, const struct report_process *e)
 }
 
 /* Circles that are no deadlocks. */
-static void timed_print(const struct text_out *t, const struct report_process *e)
+void text_timed_circles(const struct text_out *t, const struct report_process *e)
 {
 	for (size_t i = 0; i < e->n_timed_cycles; i++) {
 		const struct report_cycle *c = &e->timed_cycles[i];
@@ -284,7 +284,7 @@ void text_waiting(const struct text_out *t, const struct report_process *e)
 		else if (e->waits[i].row->work && !e->complete)
 			work[idle++] = one;
 	}
-	timed_print(t, e);
+	text_timed_circles(t, e);
 	if (n || idle)
 		fputc('\n', t->f);
 	if (n)

@@ -92,6 +92,8 @@ for how in timed-join clock-join; do
 	grep -qE 'waits for the end of .*, gives up after some time\)' hang.txt ||
 		fail "$how: $(cat hang.txt)"
 done
+hang joins 'cycles()' '[len(c) for c in p["timed_circles"]] == [3]'
+grep -q "3 threads wait for each other, until" hang.txt || fail "joins: $(cat hang.txt)"
 hang late-join 'cycles(2)'
 hang timed 'cycles()' '[len(c) for c in p["timed_circles"]] == [2]' \
 	'sum(x.get("timed", False) for x in p["timed_circles"][0]) == 1'

@@ -171,13 +171,18 @@ stuck shared \
 	"stuck .* waits for a mutex at 0x[0-9a-f]+ \(shared between processes\), held by another process, thread [0-9]+ \(stuck\)\."
 finish
 
+mode=runtime
+stuck runtime "HANG in stuck .* waits for runtime_word \(futex\), its holder is not known\."
+finish
+
 # Nobody is left to wake them.
-for mode in lost plain-lost semaphore barrier; do
+for mode in lost plain-lost semaphore semaphores barrier; do
 	stuck $mode "HANG in stuck \(PID @\): all of its threads wait; nothing in the process can wake one\."
 	case $mode in
 	lost) also "waits for news \(condition\) with mutex first_lock at lost_wait" ;;
 	plain-lost) also "waits for plain_news \(condition\) with mutex plain_lock at plain_wait" ;;
 	semaphore) also "waits for work \(semaphore\) at semaphore_wait" ;;
+	semaphores) also "2 threads wait for bench, bench\+0x[0-9a-f]+ \(semaphores\) at bench_wait" ;;
 	barrier) also "waits for gate \(barrier\), where 1 of 3 have arrived at gate_wait" ;;
 	esac
 	finish

@@ -2,7 +2,7 @@
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
  * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
- * which ended, condition, timed, timed-join, clock-join, heir and idle are no deadlocks:
+ * which ended, condition, timed, timed-join, clock-join, joins, heir and idle are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
@@ -11,7 +11,8 @@
  *   condition  a thread waits for a lock whose holder waits for a condition
  *   join       a thread waits for the end of one that wants the lock that it has
  *   timed-join, clock-join  the same, but it will give up
- *   late-join  the same as join; it has given up waits for a lock and for that end before
+ *   joins      three threads wait for each other's ends, and will give up
+ *   late-join  as join; it has given up waits for a lock and for that end before
  *   timed      two philosophers, of whom one will give up
  *   heir       as ended; the thread that waits holds a robust mutex that it inherited
  *   idle       three threads wait for a condition at one place, and one at another
@@ -200,6 +201,14 @@ static void *hold_and_join_later(void *seat)
 	return NULL;
 }
 
+static void *join_next(void *seat)
+{
+	await_step(&ready, 1); /* all are there */
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_timedjoin_np(seated[(*(int *)seat + 1) % 3], NULL, &late);
+	return NULL;
+}
+
 static void *dine_in_time(void *seat)
 {
 	pthread_mutex_lock(*(int *)seat ? &fork_a : &fork_b);
@@ -272,6 +281,7 @@ static const struct {
 	{ "timed-join", { NULL }, NULL, { hold_and_join_in_time, want } },
 	{ "clock-join", { NULL }, NULL, { hold_and_join_by_clock, want } },
 	{ "late-join", { NULL }, NULL, { hold_and_join_later, want } },
+	{ "joins", { NULL }, NULL, { join_next, join_next, join_next } },
 	{ "timed", { NULL }, NULL, { dine_in_time, dine_in_time } },
 	{ "heir", { take_and_end }, leave, { inherit } },
 	{ "idle", { NULL }, NULL, { idle, idle, idle, idle_too } },
@@ -303,6 +313,7 @@ int main(int argc, char **argv)
 		if (pthread_create(&seated[i], NULL, hangs[h].who[i], &seats[i]) != 0)
 			return 99;
 	}
+	atomic_fetch_add(&ready, hangs[h].who[0] == join_next);
 	for (int i = 0; i < 4 && hangs[h].who[i]; i++) {
 		while (atomic_load(&tids[i]) == 0)
 			sleep_us(100);

@@ -4,6 +4,7 @@
  * one the root directory that is changed to. Says "stuck" on stdout when all of its threads are seen
  * asleep (or have begun to run for ever), and stays so.
  */
+#include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <sys/epoll.h>
@@ -25,7 +26,7 @@ static pthread_t other;
 static sem_t work;
 static mtx_t plain_lock;
 static cnd_t plain_news;
-static atomic_int ready, tids[64], runs;
+static atomic_int ready, tids[64], runs, sink;
 static int never[2]; /* a pipe that nobody writes to */
 
 /* Each has what it has before either goes on; from here on it sleeps. */
@@ -246,6 +247,33 @@ static void *semaphore_wait(void *unused)
 	return unused;
 }
 
+static sem_t bench[2];
+
+static void *bench_wait(void *unused)
+{
+	int seat = atomic_fetch_add(&runs, 1);
+
+	meet(seat, 2);
+	sem_wait(&bench[seat]);
+	return unused;
+}
+
+static int runtime_word = 2;
+
+/* Runtimes' locks are known by the names of their functions. */
+__attribute__((noinline)) static void g_bit_lock_ours(void)
+{
+	syscall(SYS_futex, &runtime_word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
+	sink++;
+}
+
+static void *runtime_want(void *unused)
+{
+	meet(0, 1);
+	g_bit_lock_ours();
+	return unused;
+}
+
 static void gate_set(void)
 {
 	pthread_barrier_init(&gate, NULL, 3);
@@ -397,6 +425,8 @@ static const struct {
 	{ "plain", plain_set, 2, { plain_pair_first, plain_pair_second } },
 	{ "plain-lost", plain_set, 1, { plain_wait } },
 	{ "semaphore", NULL, 1, { semaphore_wait } },
+	{ "semaphores", NULL, 2, { bench_wait, bench_wait } },
+	{ "runtime", NULL, 1, { runtime_want } },
 	{ "barrier", gate_set, 1, { gate_wait } },
 	{ "once", NULL, 2, { once_first, once_second } },
 	{ "spin", spin_set, 1, { spin_hold, spin_want } },
