@@ -161,6 +161,7 @@ static void median_spread(struct digest_lock *l, const json_t *side, double hold
 	double most = digest_number(json_object_get(side, "hold_ns"), "max"), low = p50, high = p50;
 
 	if (histogram && holds > 0) {
+		l->noise.p25 += holds * hold_at(histogram, most, holds / 4);
 		low = hold_at(histogram, most, holds / 2 - sqrt(holds));
 		high = hold_at(histogram, most, holds / 2 + sqrt(holds));
 	}
@@ -205,6 +206,16 @@ static void side_take(struct digest_lock *l, const json_t *side, bool work, stru
 	raise_to(&value[FIGURE_HOLD_MAX], digest_number(hold, "max"));
 }
 
+static void holder_take(const json_t *holder, struct noise_facts *facts)
+{
+	double slept = digest_number(holder, "slept_ns");
+
+	facts->preempted += digest_number(holder, "preempted_ns");
+	facts->slept += slept;
+	if (digest_sleeps_alone(json_object_get(holder, "slept_in")))
+		facts->slept_seen += slept;
+}
+
 static void sides_take(struct digest_lock *l, const json_t *lock, const struct processors *p)
 {
 	const json_t *read = json_object_get(lock, "read"), *holders = json_object_get(lock, "holders");
@@ -217,10 +228,8 @@ static void sides_take(struct digest_lock *l, const json_t *lock, const struct p
 		l->figures.value[FIGURE_WRITES] += digest_number(lock, "acquired");
 		side_take(l, read, work, &facts);
 	}
-	for (size_t i = 0; i < json_array_size(holders); i++) {
-		facts.preempted += digest_number(json_array_get(holders, i), "preempted_ns");
-		facts.slept += digest_number(json_array_get(holders, i), "slept_ns");
-	}
+	for (size_t i = 0; i < json_array_size(holders); i++)
+		holder_take(json_array_get(holders, i), &facts);
 	l->noise.holds += facts.holds;
 	l->noise.waits += facts.waits;
 	l->noise.wait_total += facts.wait_total;
@@ -337,7 +346,7 @@ static void derive(struct digest *d)
 		v[FIGURE_HOLD_AVG] = ratio(n->hold_total, n->holds);
 		v[FIGURE_HOLD_SHARE] = ratio(n->hold_total, d->thread_time);
 		v[FIGURE_HOLD_P50] = ratio(n->p50, n->holds);
-		noise_apply(n, &l->figures, d->thread_time);
+		noise_apply(n, &l->figures, d->thread_time, d->queued_ns);
 		spread_apply(&l->figures, ratio(n->p50_low, n->holds), ratio(n->p50_high, n->holds));
 	}
 	digest_total(d);

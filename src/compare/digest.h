@@ -93,6 +93,8 @@ unsigned int digest_figures(enum lock_kind kind);
 /* places.c: whose code, from a lock of a report. 0 or -ENOMEM. The first deadlock of a process, in words. */
 int digest_places(struct digest *d, struct digest_lock *l, const json_t *lock);
 void digest_deadlock(struct digest *d, const json_t *process);
+/* True if a call is known that a holder slept in, by its stack, and it is none that waits for other threads. */
+bool digest_sleeps_alone(const json_t *stack);
 /* As digest_from_json(), of a baseline. */
 int baseline_read(struct digest *d, const json_t *document, const char *name, struct selection *s,
 		  char *error);

@@ -18,6 +18,7 @@ struct noise {
 	double holds, waits, wait_total, hold_total;
 	double p50;               /* weighted with the holds */
 	double p50_low, p50_high; /* so far it may go by chance, weighted the same way */
+	double p25;               /* that a quarter of the holds keep below, the same way; 0 unknown */
 	/* Explained by lost processors: [0] as is to be expected, [1] at most. */
 	double losses[2];    /* how often a holder lost its processor */
 	double hold_lost[2]; /* for how long, together */
@@ -25,20 +26,22 @@ struct noise {
 		[2]; /* what others waited longer by that, and by waiting for a processor themselves */
 	double contended[2]; /* acquisitions that had to wait because of it */
 	double longest;      /* one such loss */
-	double slept;        /* waits while the holder was seen asleep in a call, which nothing explains */
-	double slowed;       /* how much longer everything takes; 1: not at all */
+	/* Waits while the holder was seen asleep in a call, which nothing explains; [1] where the call is known, and does not
+	 * itself wait for other threads, which may have lost their processor. */
+	double slept[2];
+	double slowed; /* how much longer everything takes; 1: not at all */
 };
 
 /* A lock's share of one process. */
 struct noise_facts {
 	double holds, waits, wait_total, handoff, hold_total, threads;
 	double p50, p95; /* of the holds */
-	double preempted,
-		slept; /* waits while the holder was seen without a processor, or asleep in a call */
+	/* Waits while the holder was seen without a processor, or asleep in a call; seen: as slept[1] above. */
+	double preempted, slept, slept_seen;
 };
 
 void noise_add(struct noise *n, const struct noise_facts *lock, const struct processors *p);
-/* Fills in likely and sure of a lock's figures, which has the values. */
-void noise_apply(const struct noise *n, struct figures *f, double thread_time);
+/* Fills in likely and sure of a lock's figures, which has the values. queued: of thread_time, waited for a processor. */
+void noise_apply(const struct noise *n, struct figures *f, double thread_time, double queued);
 
 #endif

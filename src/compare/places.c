@@ -6,12 +6,14 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "src/base/path.h"
 #include "src/compare/digest.h"
 #include "src/render/frame.h"
 
 #define STACK_SHOWN 4
+#define SLEEP_FRAMES 3 /* the innermost ones, in which the call is */
 #define LINE_NUMBER_MAX 1e9
 
 static unsigned int line_of(const json_t *frame)
@@ -134,4 +136,19 @@ void digest_deadlock(struct digest *d, const json_t *process)
 	if (fclose(f) == 0)
 		d->deadlock = digest_keep(d, text);
 	free(text);
+}
+
+bool digest_sleeps_alone(const json_t *stack)
+{
+	static const char *const others[] = { "futex", "lll_", "pthread_", "sem_", "syscall" };
+	const char *innermost = digest_text(json_array_get(stack, 0), "function");
+
+	for (size_t i = 0; innermost && i < json_array_size(stack) && i < SLEEP_FRAMES; i++) {
+		const char *function = digest_text(json_array_get(stack, i), "function");
+
+		for (size_t k = 0; function && k < sizeof(others) / sizeof(others[0]); k++)
+			if (strstr(function, others[k]))
+				return false;
+	}
+	return innermost;
 }

@@ -162,20 +162,23 @@ cmp one.json two.json || fail "a baseline depends on more than the run"
 expect 0 "$mutrace" check --write-baseline=two.json one.json
 cmp one.json two.json || fail "a baseline of a baseline"
 
-# A noisy machine. made NAME WAIT HOLD QUEUED [CONTENDED]: a report of 1 s with 4 threads that ran 400 ms,
-# waited WAIT ms for the lock, CONTENDED times, held it 1000 times for HOLD ms together, and were ready to run
-# without a processor for QUEUED ms ("": not known).
+# A noisy machine. made NAME WAIT HOLD QUEUED [CONTENDED [HANDOFF [SLEPT CALL]]]: a report of 1 s with 4 threads that
+# ran 400 ms, waited WAIT ms for the lock, CONTENDED times, held it 1000 times for HOLD ms together, and were ready to
+# run without a processor for QUEUED ms ("": not known). Nobody held it for HANDOFF ms of the waits; for SLEPT ms the
+# holder slept in CALL.
 made() {
 	/usr/bin/python3 - "$@" <<'PY'
 import json, sys
 name, wait, hold, queued = sys.argv[1], float(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
-contended = int(*sys.argv[5:] or (50,))
+contended, handoff, slept = (int(sys.argv[i]) if len(sys.argv) > i else so for i, so in ((5, 50), (6, 0), (7, 0)))
 ms = 1000000
 durations = lambda total, p50: {"total": int(total * ms), "avg": 0, "max": 0, "p50": p50, "p95": p50, "p99": p50}
 lock = {"identity": "mutex:bank:m", "name": "m", "kind": "mutex", "acquired": 1000, "contended": contended,
         "waits": contended, "threads": 4,
-        "wait_ns": durations(wait, 1000), "hold_ns": durations(hold, 20000), "blocked_ns": int(wait * ms), "handoff_ns": 0,
+        "wait_ns": durations(wait, 1000), "hold_ns": durations(hold, 20000), "blocked_ns": int((wait - handoff) * ms), "handoff_ns": handoff * ms,
         "created_at": [{"function": "make", "file": "bank.c", "line": 7}]}
+if slept:
+    lock["holders"] = [{"count": contended, "slept_ns": slept * ms, "slept_in": [{"function": sys.argv[8]}]}]
 process = {"program": "bank", "thread_time_ns": 4000 * ms, "locks": [lock]}
 if queued:
     process["processors"] = {"thread_time_ns": 4000 * ms, "run_ns": 400 * ms, "queued_ns": int(float(queued) * ms),
@@ -205,6 +208,12 @@ made noisy.json 100 60 1 400
 noise 1 'FAILED m: contended-share is 40 %'
 made noisy.json 100 60 100 400 # more losses than there were of the length that is usual
 noise 0 'too noisy to judge m: contended-share is 40 %'
+made noisy.json 500 60 2000 10 480 # who waits for a processor waits for no holder
+noise 0 'in order, 1 lock'
+made noisy.json 600 60 3000 50 0 160 clock_nanosleep # all else takes longer, so that it is less of the whole
+noise 1 'FAILED m: wait-share is 15 %'
+made noisy.json 600 60 3000 50 0 160 futex_wait # those that the holder waits for may have lost their processors
+noise 0 'too noisy to judge m: wait-share is 15 %'
 # Runs of the baseline differ, and this is no change; nor is one to be sure of that only some runs have.
 made one.json 100 20 1
 made two.json 480 20 1
