@@ -39,6 +39,7 @@ static const struct lock_family mutexes = {
 	.lock = call_lock,
 	.trylock = call_try,
 	.unlock = call_unlock,
+	.relocks = foreign_relocks,
 };
 
 /* The same, as readers give it back. */
@@ -48,6 +49,7 @@ static const struct lock_family read_mutexes = {
 	.lock = call_lock,
 	.trylock = call_try,
 	.unlock = call_read_unlock,
+	.relocks = foreign_relocks,
 };
 
 static COLD void lock_at(void *m, uint8_t side, struct site site)
@@ -92,10 +94,11 @@ void ours_absl_read_unlock(void *m)
 	family_unlock(&read_mutexes, m, SITE_HERE);
 }
 
-static void ends(void *m, void (*original)(void *))
+static void ends(void *m, void (*original)(void *), struct site site)
 {
 	struct thread *t = enter_uncontended();
 
+	foreign_ends(t, m, KIND_ABSL_MUTEX, site);
 	original(m);
 	if (t != NULL)
 		recorder_destroyed(t, m, KIND_ABSL_MUTEX);
@@ -103,12 +106,12 @@ static void ends(void *m, void (*original)(void *))
 
 void ours_absl_end(void *m)
 {
-	ends(m, ORIGINAL(absl_end));
+	ends(m, ORIGINAL(absl_end), SITE_HERE);
 }
 
 void ours_absl_end_base(void *m)
 {
-	ends(m, ORIGINAL(absl_end_base));
+	ends(m, ORIGINAL(absl_end_base), SITE_HERE);
 }
 
 void ours_absl_await(void *m, const void *condition)

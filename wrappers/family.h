@@ -24,6 +24,7 @@
 struct lock_family {
 	uint8_t kind;
 	bool nameless; /* the object does not tell its owner */
+	bool anybody;  /* any thread may let go */
 	bool robust;   /* EOWNERDEAD says that it is held now, and that its last owner died */
 	/* the originals; side is SIDE_EXCLUSIVE for all but rwlocks */
 	int (*lock)(void *lock, uint8_t side, const struct request *q);
@@ -157,9 +158,11 @@ FAMILY int family_unlock_unknown(const struct lock_family *f, struct thread *t, 
 {
 	uint32_t owner = object_owner(lock, f->kind);
 	uint32_t known = t->mode == MODE_CONTENDED ? 0 : recorder_find(t, lock, f->kind);
+	bool others =
+		f->nameless ? !f->anybody && known != 0 && hold_exists(t, lock, known) : owner != t->tid;
 	int r;
 
-	if (known != 0 && owner != t->tid && !f->nameless && (window_knows_all() || f->kind == KIND_MUTEX))
+	if (known != 0 && others && (window_knows_all() || f->kind == KIND_MUTEX))
 		recorder_misuse(t, known, STATE_UNLOCK_NOT_HELD, site);
 	r = f->unlock(lock);
 	if (known != 0 && r == 0 && owner != t->tid && hold_end_foreign(t, lock, known))

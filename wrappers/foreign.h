@@ -11,11 +11,22 @@
 	__VA_ARGS__; \
 	silent_leave(thread_self, silent_before)
 
-/* For a lock that its holder cannot acquire again. */
+/* For a lock that its holder cannot acquire again. Where readers share it, only a writer never can. */
 static inline bool foreign_relocks(struct thread *t, struct use use, const void *lock)
 {
+	const struct held *h = window_knows_all() ? hold_find(t, lock) : NULL;
+
 	(void)use;
-	return window_knows_all() && hold_find(t, lock) != NULL;
+	return h != NULL && !(h->flags & HELD_SHARED);
+}
+
+/* Before the library's function that ends a lock, which may abort. t may be NULL. */
+static inline void foreign_ends(struct thread *t, const void *lock, uint8_t kind, struct site site)
+{
+	uint32_t known = t != NULL && window_knows_all() ? recorder_find(t, lock, kind) : 0;
+
+	if (known != 0 && hold_exists(t, lock, known))
+		recorder_misuse(t, known, STATE_DESTROY_HELD, site);
 }
 
 /*

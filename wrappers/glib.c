@@ -80,6 +80,7 @@ void ours_g_mutex_clear(void *m)
 {
 	struct thread *t = enter_uncontended();
 
+	foreign_ends(t, m, KIND_GLIB_MUTEX, SITE_HERE);
 	ORIGINAL(g_mutex_clear)(m);
 	if (t != NULL)
 		recorder_destroyed(t, m, KIND_GLIB_MUTEX);

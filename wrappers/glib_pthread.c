@@ -127,12 +127,12 @@ static void made(void *lock, uint8_t kind, void (*original)(void *), struct site
 		recorder_init(t, lock, (struct lock_attributes){ .kind = kind }, site);
 }
 
-static void ended(void *lock, uint8_t kind, void (*original)(void *))
+static void ended(void *lock, uint8_t kind, void (*original)(void *), struct site site)
 {
-	struct thread *t;
+	struct thread *t = enter_uncontended();
 
+	foreign_ends(t, lock, kind, site);
 	SILENTLY(original(lock));
-	t = enter_uncontended();
 	if (t != NULL)
 		recorder_destroyed(t, lock, kind);
 }
@@ -144,7 +144,7 @@ void ours_g_rec_mutex_init(void *m)
 
 void ours_g_rec_mutex_clear(void *m)
 {
-	ended(m, KIND_GLIB_RECURSIVE, ORIGINAL(g_rec_mutex_clear));
+	ended(m, KIND_GLIB_RECURSIVE, ORIGINAL(g_rec_mutex_clear), SITE_HERE);
 }
 
 void ours_g_rw_lock_init(void *l)
@@ -154,5 +154,5 @@ void ours_g_rw_lock_init(void *l)
 
 void ours_g_rw_lock_clear(void *l)
 {
-	ended(l, KIND_GLIB_RWLOCK, ORIGINAL(g_rw_lock_clear));
+	ended(l, KIND_GLIB_RWLOCK, ORIGINAL(g_rw_lock_clear), SITE_HERE);
 }

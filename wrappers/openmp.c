@@ -8,6 +8,7 @@
 
 #include "wrappers/families.h"
 #include "wrappers/family.h"
+#include "wrappers/foreign.h"
 
 static int lock_lock(void *l, uint8_t side, const struct request *q)
 {
@@ -59,6 +60,7 @@ static const struct lock_family locks = {
 	.lock = lock_lock,
 	.trylock = lock_try,
 	.unlock = lock_unlock,
+	.relocks = foreign_relocks,
 };
 
 static const struct lock_family nest_locks = {
@@ -99,24 +101,24 @@ void ours_omp_unset_nest_lock(void *l)
 	family_unlock(&nest_locks, l, SITE_HERE);
 }
 
-static void destroyed(void *l, uint8_t kind)
+static void ends(void *l, uint8_t kind, void (*original)(void *), struct site site)
 {
 	struct thread *t = enter_uncontended();
 
+	foreign_ends(t, l, kind, site);
+	original(l);
 	if (t != NULL)
 		recorder_destroyed(t, l, kind);
 }
 
 void ours_omp_destroy_lock(void *l)
 {
-	ORIGINAL(omp_destroy_lock)(l);
-	destroyed(l, KIND_OMP_LOCK);
+	ends(l, KIND_OMP_LOCK, ORIGINAL(omp_destroy_lock), SITE_HERE);
 }
 
 void ours_omp_destroy_nest_lock(void *l)
 {
-	ORIGINAL(omp_destroy_nest_lock)(l);
-	destroyed(l, KIND_OMP_NEST_LOCK);
+	ends(l, KIND_OMP_NEST_LOCK, ORIGINAL(omp_destroy_nest_lock), SITE_HERE);
 }
 
 int ours_omp_get_num_threads(void)
@@ -144,6 +146,8 @@ static void pass_begin(struct pass *p, const void *lock, struct site site)
 		p->t = NULL;
 	else if (hold_exists(p->t, lock, p->use.lock)) {
 		p->waits = true;
+		if (foreign_relocks(p->t, p->use, lock))
+			recorder_misuse(p->t, p->use.lock, STATE_RELOCK, site);
 		wait_begin(p->t, p->use, lock, SIDE_EXCLUSIVE, site, &p->wait);
 	}
 }

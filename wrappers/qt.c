@@ -202,9 +202,11 @@ static int rw_unlock(void *rw)
 static const struct lock_family rwlocks = {
 	.kind = KIND_QT_RWLOCK,
 	.nameless = true,
+	.anybody = true,
 	.lock = rw_lock,
 	.trylock = rw_try,
 	.unlock = rw_unlock,
+	.relocks = foreign_relocks,
 };
 
 static bool rw_at(void *rw, uint8_t side, const struct limit *l, struct site site)
@@ -260,10 +262,11 @@ void ours_qt_rw_unlock(void *rw)
 }
 
 /* The end of a lock. What was in it ends unseen, with the memory. */
-static void ends(void *lock, uint8_t kind, void (*original)(void *))
+static void ends(void *lock, uint8_t kind, void (*original)(void *), struct site site)
 {
 	struct thread *t = enter_uncontended();
 
+	foreign_ends(t, lock, kind, site);
 	SILENTLY(original(lock));
 	if (t != NULL)
 		recorder_destroyed(t, lock, kind);
@@ -271,27 +274,27 @@ static void ends(void *lock, uint8_t kind, void (*original)(void *))
 
 void ours_qt_mutex_end(void *m)
 {
-	ends(m, nests(m) ? KIND_QT_RECURSIVE : KIND_QT_MUTEX, ORIGINAL(qt_mutex_end));
+	ends(m, nests(m) ? KIND_QT_RECURSIVE : KIND_QT_MUTEX, ORIGINAL(qt_mutex_end), SITE_HERE);
 }
 
 void ours_qt_mutex_end_base(void *m)
 {
-	ends(m, nests(m) ? KIND_QT_RECURSIVE : KIND_QT_MUTEX, ORIGINAL(qt_mutex_end_base));
+	ends(m, nests(m) ? KIND_QT_RECURSIVE : KIND_QT_MUTEX, ORIGINAL(qt_mutex_end_base), SITE_HERE);
 }
 
 void ours_qt_recursive_end(void *m)
 {
-	ends(m, KIND_QT_RECURSIVE, ORIGINAL(qt_recursive_end));
+	ends(m, KIND_QT_RECURSIVE, ORIGINAL(qt_recursive_end), SITE_HERE);
 }
 
 void ours_qt_rw_end(void *rw)
 {
-	ends(rw, KIND_QT_RWLOCK, ORIGINAL(qt_rw_end));
+	ends(rw, KIND_QT_RWLOCK, ORIGINAL(qt_rw_end), SITE_HERE);
 }
 
 void ours_qt_rw_end_base(void *rw)
 {
-	ends(rw, KIND_QT_RWLOCK, ORIGINAL(qt_rw_end_base));
+	ends(rw, KIND_QT_RWLOCK, ORIGINAL(qt_rw_end_base), SITE_HERE);
 }
 
 static void without_mutex(void (*original)(void *), void *c)

@@ -44,6 +44,16 @@ glib() {
 	expect 0 "$mutrace" --json="$work/json" ./glib bit
 	check_json "$work/json" 'lock("bits")["contended"] == 200 and lock("bits")["role"] == "lock"' \
 		'lock("bits")["acquired"] is None and lock("bits")["made_by"] == "glib"'
+	# Misuse and deadlocks are told; --trap stops there.
+	flagged="sorted((l['name'], l['misuse']) for l in p['locks'] if l.get('misuse'))"
+	expect 0 "$mutrace" --json="$work/json" ./glib clear
+	check_json "$work/json" \
+		"$flagged == [('accounts', ['unlock-not-held']), ('nested', ['destroy-held'])]" \
+		'functions(lock("accounts")["misused_at"])[0] == "stranger"'
+	expect 133 "$mutrace" --trap ./glib stranger
+	expect 142 "$mutrace" --json="$work/json" ./glib cross
+	check_json "$work/json" "$flagged == []" \
+		'[sorted(x["name"] for x in c) for c in p["deadlocks"]] == [["accounts", "other"]]'
 	# A condition is no contention, and its mutex is free meanwhile.
 	expect 0 "$mutrace" --json="$work/json" ./glib condition
 	check_json "$work/json" \

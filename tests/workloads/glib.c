@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* GLib's locks with a known load, see contend.h. */
+/*
+ * GLib's locks with a known load, see contend.h. Or misuse: "stranger" lets another thread unlock, "clear" ends a
+ * lock that is held, too. "cross" is a deadlock with a pthread mutex, until SIGALRM comes.
+ */
+/*
+ * GLib's locks with a known load, see contend.h. Or what must not be done with locks: "stranger" lets another
+ * thread unlock, "clear" ends a lock that is held, too, "cross" is a deadlock with a pthread mutex, until SIGALRM
+ * comes.
+ */
 #include <glib.h>
 
 #include "contend.h"
@@ -11,6 +19,7 @@ static GMutex guard;
 static GCond ready;
 static int bits;
 static gboolean flag;
+static pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
 static const char *what;
 
 static NOINLINE void take(void)
@@ -67,6 +76,9 @@ static NOINLINE void *waiter(void *unused)
 			contend_before(i);
 			take(); /* WAITS HERE */
 			give();
+			/* Of g_bit_lock() only waits are seen: the next one must not seem to go on. */
+			for (int k = 0; k < 5 && !strcmp(what, "bit"); k++)
+				contend_sleep();
 		}
 		contend_after(i);
 	}
@@ -87,11 +99,45 @@ static NOINLINE void holder(void)
 	}
 }
 
+static NOINLINE void *stranger(void *unused)
+{
+	g_mutex_unlock(&accounts);
+	return unused;
+}
+
+static NOINLINE void *crosser(void *unused)
+{
+	pthread_mutex_lock(&other);
+	contend_before(0);
+	g_mutex_lock(&accounts);
+	return unused;
+}
+
+static int misuse(void)
+{
+	gboolean cross = !strcmp(what, "cross");
+	pthread_t thread;
+
+	g_mutex_lock(&accounts);
+	g_rec_mutex_lock(&nested);
+	pthread_create(&thread, NULL, cross ? crosser : stranger, NULL);
+	if (cross) {
+		contend_hold(0, 0);
+		alarm(1);
+		pthread_mutex_lock(&other);
+	}
+	if (!strcmp(what, "clear"))
+		g_rec_mutex_clear(&nested);
+	return pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread;
 
 	what = argc > 1 ? argv[1] : "mutex";
+	if (!strcmp(what, "stranger") || !strcmp(what, "clear") || !strcmp(what, "cross"))
+		return misuse();
 	pthread_create(&thread, NULL, waiter, NULL);
 	holder();
 	return pthread_join(thread, NULL);
