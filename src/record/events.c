@@ -214,7 +214,7 @@ static void single_write(struct thread *t, const struct single *s)
 /* Tells of holds since the last event. Readers spread them over the time since then: so those of a longer time
  * wait until as much has passed before an event. Nothing is told before the end of the last event. But all holds
  * within the lock of which a hold just ended, 0 none, are told now: readers put them into it. */
-static void sums_write(struct thread *t, uint64_t now, uint32_t around)
+static __attribute__((noinline)) void sums_write_changed(struct thread *t, uint64_t now, uint32_t around)
 {
 	uint64_t pending = t->rec->pending, since = now - t->events.end, between = now - t->events.inside;
 	struct single one = { .since = 0 };
@@ -248,6 +248,26 @@ static void sums_write(struct thread *t, uint64_t now, uint32_t around)
 	}
 	if (one.since != 0)
 		single_write(t, &one);
+}
+
+/* The same. Where threads only wait for a lock and hold it, all holds are events, and there is nothing to tell. */
+static inline void sums_write(struct thread *t, uint64_t now, uint32_t around)
+{
+	uint32_t pending = (uint32_t)(t->rec->pending >> 32), n = t->events.n_sums;
+	uint64_t since = now - t->events.end, between = now - t->events.inside;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct event_sum *s = &t->events.sums[i];
+
+		if (((const struct cell *)REF_POINTER(s->cell))->hold_total != s->held ||
+		    s->cell == pending) {
+			sums_write_changed(t, now, around);
+			return;
+		}
+	}
+	for (uint32_t i = 0; i < n && now > t->events.end; i++)
+		if (since >= (between - t->events.sums[i].until) / 2)
+			t->events.sums[i].until = between;
 }
 
 void events_before_wait(struct thread *t, struct use use, uint64_t now)
