@@ -163,9 +163,9 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 		cell_catch_up(c, s->acquired);
 	else
 		s = NULL;
-	if (w == NULL && flags == 0 && s != NULL && hot_count(t, s, address, side))
+	if (w == NULL && running == NULL && flags == 0 && s != NULL && hot_count(t, s, address, side))
 		return;
-	now = w != NULL ? w->start + w->ticks : clock_now();
+	now = w != NULL ? w->start + w->ticks : running != NULL ? running->since : clock_now();
 	c->acquired++;
 	if (c->flags & CELL_FOLD && t->fold_left-- == 0)
 		fold_used(t, use.lock);

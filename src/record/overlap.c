@@ -21,7 +21,10 @@ static void advance(struct overlap *o, uint64_t now)
 		return;
 	passed = now - o->at;
 	o->at = now;
-	if (n != 0) {
+	if (n == 1 && o->crowd == 0) { /* without a division */
+		o->clock += (passed << SCALE_LOG) + o->rest;
+		o->rest = 0;
+	} else if (n != 0) {
 		uint64_t scaled = (passed << SCALE_LOG) + o->rest;
 
 		o->clock += scaled / n;
@@ -150,6 +153,9 @@ void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now)
 	for (uint32_t i = 0; i < o->n_accounts; i++)
 		ret->charged[i] = o->account[i].charged;
 	ret->others = o->others.charged;
+	__asm__ volatile(
+		"" ::
+			: "memory"); /* or both are read at once, which waits until all stores are done */
 	ret->unseen_for = o->unseen_for;
 	for (uint32_t i = 0; i < o->n_holders; i++) {
 		const struct overlap_holder *h = &o->holder[i];

@@ -4,22 +4,20 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <time.h>
 
 #include "src/record/internal.h"
-#include "src/record/procinfo.h"
 #include "src/record/raw.h"
 
-#define LOOK_SHARE 64u     /* a hold is looked at if it takes so many times what a look takes */
-#define WAITER_SHARE 512u  /* of a waiter's time, looks at shorter ones take one part in so many */
-#define CHANCE_LEAST 1024u /* at least one in so many is looked at; a power of two */
-#define CHANCE_UNKNOWN 64u /* where nobody knows how long holds take */
+#define LOOK_SHARE 64u    /* a hold is looked at if it takes so many times what a look takes */
+#define WAITER_SHARE 512u /* of a waiter's time, looks at shorter ones take one part in so many */
+#define CHANCE_LOG 10
+#define CHANCE_LEAST (1u << CHANCE_LOG) /* at least one in so many is looked at */
+#define CHANCE_UNKNOWN 64u              /* where nobody knows how long holds take */
 #define PERIOD_LOOKS \
 	16u        /* looks after which a waiter compares what they cost with the time that has passed */
 #define OFTEN 8u   /* one hold in so many is switched out: that is usual */
 #define UNUSUAL 8u /* times the usual is unusually long */
 #define YOUNG 2u   /* acquisitions of a cell until its average says anything */
-#define TRIALS 4
 #define LOOKED_UNIT_LOG 10u /* ticks in the unit of hold_rec.looked_* */
 
 /* A critical section of no length, which no instruction lies in: what the kernel finds in our pointer. It looks
@@ -59,42 +57,6 @@ void running_start(void)
 	area_known = true;
 }
 
-static void look_at_queue(uint32_t tid, struct look *ret)
-{
-	struct thread_times times;
-	/* all are 0 where the kernel does not count */
-	bool known = procinfo_thread_times(tid, &times) && times.slices != 0;
-
-	ret->delay_ns = known ? times.queued_ns : DELAY_UNKNOWN;
-	ret->slices = known ? times.slices : 0;
-}
-
-/* The clock of a thread's processor time, as the kernel numbers them. */
-static clockid_t clock_of(uint32_t tid)
-{
-	return (clockid_t)(~tid << 3 | 6u);
-}
-
-/* The queue is read outside the span between two looks, since that takes longest by far. */
-static bool take_look(uint32_t tid, bool first, struct look *ret)
-{
-	struct timespec cpu;
-
-	*ret = (struct look){ 0 };
-	if (recorder.confined)
-		return false;
-	if (first)
-		look_at_queue(tid, ret);
-	if (clock_gettime(clock_of(tid), &cpu) != 0)
-		return false;
-	ret->ticks = clock_now();
-	ret->wall_ns = ticks_monotonic_ns();
-	ret->cpu_ns = (uint64_t)cpu.tv_sec * 1000000000u + (uint64_t)cpu.tv_nsec;
-	if (!first)
-		look_at_queue(tid, ret);
-	return true;
-}
-
 /* Tries whether the kernel clears the pointer of a thread that sleeps. Some only do where it is preempted. */
 static bool kernel_clears(void)
 {
@@ -116,30 +78,13 @@ static bool kernel_clears(void)
 	return cleared;
 }
 
-/* The cost of a look in ticks; 0: none can be taken. It is the least of some, since we may be preempted in any. */
-static uint64_t look_cost(void)
-{
-	uint64_t least = UINT64_MAX;
-	struct look l;
-
-	for (int i = 0; i < TRIALS; i++) {
-		uint64_t before = clock_now(), took;
-
-		if (!take_look(thread_self->tid, false, &l))
-			return 0;
-		took = clock_now() - before;
-		least = took < least ? took : least;
-	}
-	return least;
-}
-
 void running_prepare(void)
 {
 	if (likely(prepared) || recorder.confined || __atomic_exchange_n(&prepared, 1, __ATOMIC_RELAXED))
 		return;
 	if (area_known && kernel_clears())
 		works = true;
-	__atomic_store_n(&long_ticks, LOOK_SHARE * look_cost(), __ATOMIC_RELAXED);
+	__atomic_store_n(&long_ticks, LOOK_SHARE * look_cost(thread_self->tid), __ATOMIC_RELAXED);
 }
 
 /* Counts it if the thread was switched out since, and sets the pointer again if nobody else uses it. True: it
@@ -177,6 +122,16 @@ static bool usually_long(const struct cell *c)
 	       __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED) >= acquired * long_ticks;
 }
 
+/* a / b, rounded up to a power of two, CHANCE_LEAST at most. Neither is 0. */
+static uint32_t power_of_two(uint64_t a, uint64_t b)
+{
+	int more = __builtin_clzll(b) - __builtin_clzll(a);
+
+	if (b >= a)
+		return 1;
+	return more >= CHANCE_LOG - 1 ? CHANCE_LEAST : 2u << more;
+}
+
 /* True with a chance of 1 in n, a power of two. */
 static bool one_in(struct thread *t, uint32_t n)
 {
@@ -189,13 +144,15 @@ static bool one_in(struct thread *t, uint32_t n)
  */
 static uint32_t own_weight(struct thread *t, const struct cell *c)
 {
-	uint64_t usual = usual_hold(c);
-	uint32_t chance = usual != 0 ? 1 : CHANCE_UNKNOWN;
+	uint64_t acquired = __atomic_load_n(&c->acquired, __ATOMIC_RELAXED);
+	uint64_t held = __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED), wanted = acquired * long_ticks;
+	const struct lock_rec *l = REF_POINTER(c->lock);
+	uint32_t chance = CHANCE_UNKNOWN;
 
 	if (long_ticks == 0)
 		return 0;
-	while (usual != 0 && usual * chance < long_ticks && chance < CHANCE_LEAST)
-		chance *= 2;
+	if (acquired > YOUNG && held >= acquired && kind_has(l->kind, TRAIT_HOLDS))
+		chance = power_of_two(wanted, held);
 	return one_in(t, chance) ? chance : 0;
 }
 
@@ -284,22 +241,29 @@ static bool look_needed(const struct thread *t, uint32_t cell)
 	return works && (!h || h->ran_count == 0 || t->looked.ticks == 0);
 }
 
-void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret)
+/* Out of line: it is rare, and each hold comes by. */
+static __attribute__((noinline)) void begin_look(struct thread *t, struct running *r)
 {
 	int saved = errno;
 
+	if (look_take(t->tid, true, &r->first)) {
+		r->since = r->first.ticks;
+		t->looked = r->first;
+	}
+	errno = saved;
+}
+
+void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret)
+{
 	running_none(ret);
 	ret->since = now;
 	ret->weight = look_needed(t, cell) ? 1 : own_weight(t, REF_POINTER(cell));
-	if (ret->weight != 0 && take_look(t->tid, true, &ret->first)) {
-		ret->since = ret->first.ticks;
-		t->looked = ret->first;
-	}
+	if (unlikely(ret->weight != 0))
+		begin_look(t, ret);
 	if (works && arm(t)) {
 		ret->armed = true;
 		ret->switches = t->switches;
 	}
-	errno = saved;
 }
 
 bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint64_t now,
@@ -312,7 +276,7 @@ bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t 
 	if (weight == 0)
 		return false;
 	*ret = (struct running){ .weight = weight };
-	done = take_look(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
+	done = look_take(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
 	ret->since = ret->first.ticks;
 	errno = saved;
 	return done;
@@ -381,7 +345,7 @@ static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts
 		p->unsplit = off;
 		return true;
 	}
-	if (t->looked.ticks == 0 || !take_look(t->tid, false, &now))
+	if (t->looked.ticks == 0 || !look_take(t->tid, false, &now))
 		return false;
 	since.whole = now.ticks - t->looked.ticks;
 	if (!parts_between(&t->looked, &now, &since))
@@ -393,17 +357,15 @@ static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts
 	return true;
 }
 
-/* How a hold went. False: not known. */
+/* How a hold went that was switched out, or may have been. False: not known. */
 static bool judge(struct thread *t, struct hold_rec *h, const struct running *r, struct parts *ret)
 {
 	struct look now;
 
-	if (r->armed && arm(t) && t->switches == r->switches)
-		return true; /* it ran all the time */
 	h->switched++;
 	if (r->first.ticks == 0)
 		return r->armed && parts_guess(t, h, ret);
-	if (!take_look(t->tid, false, &now))
+	if (!look_take(t->tid, false, &now))
 		return false;
 	t->looked = now;
 	if (!parts_between(&r->first, &now, ret))
@@ -412,28 +374,47 @@ static bool judge(struct thread *t, struct hold_rec *h, const struct running *r,
 	return true;
 }
 
+/* A hold that did not run all the time for sure, or the first of its cell. */
+static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell, const struct running *r,
+						bool ran, uint64_t times, struct parts *p)
+{
+	int saved = errno;
+	uint8_t busy = busy_enter(t);
+	struct hold_rec *h = known_make(t, cell);
+
+	busy_leave(t, busy);
+	if (h != NULL && (ran || judge(t, h, r, p))) {
+		if (!r->armed)
+			times *= r->weight;
+		h->watched += p->whole * times;
+		h->preempted += p->preempted * times;
+		h->slept += p->slept * times;
+		h->unsplit += p->unsplit * times;
+		h->ran += p->whole - p->preempted - p->slept - p->unsplit;
+		h->ran_count++;
+	}
+	errno = saved;
+}
+
 void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now)
 {
 	uint64_t times = waiters != 0 ? waiters : 1;
 	struct parts p = { .whole = now > r->since ? now - r->since : 0 };
 	struct hold_rec *h;
-	int saved = errno;
 	uint8_t busy;
+	bool ran;
 
 	if (!running_known(r))
 		return;
+	ran = r->armed && arm(t) && t->switches == r->switches;
 	busy = busy_enter(t);
-	h = known_make(t, cell);
+	h = ran ? known_find(t, cell) : NULL;
 	busy_leave(t, busy);
-	if (h != NULL && judge(t, h, r, &p)) {
-		if (!r->armed)
-			times *= r->weight;
-		h->watched += p.whole * times;
-		h->preempted += p.preempted * times;
-		h->slept += p.slept * times;
-		h->unsplit += p.unsplit * times;
-		h->ran += p.whole - p.preempted - p.slept - p.unsplit;
-		h->ran_count++;
+	if (unlikely(h == NULL)) {
+		end_other(t, cell, r, ran, times, &p);
+		return;
 	}
-	errno = saved;
+	h->watched += p.whole * times;
+	h->ran += p.whole;
+	h->ran_count++;
 }

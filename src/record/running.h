@@ -17,16 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct thread;
+#include "src/record/looks.h"
 
-/* A thread's clocks at one moment. */
-struct look {
-	uint64_t ticks; /* 0: there was no look */
-	uint64_t wall_ns, cpu_ns;
-	uint64_t delay_ns; /* for so long it has waited for a processor; DELAY_UNKNOWN */
-	uint64_t slices;   /* so often it has come to one */
-};
-#define DELAY_UNKNOWN UINT64_MAX
+struct thread;
 
 /* How often a thread looks at others' clocks. All 0: it has not yet. */
 struct look_pace {
