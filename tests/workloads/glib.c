@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GLib's locks with a known load, see contend.h. Or misuse: "stranger" lets another thread unlock, "clear" ends a
- * lock that is held, too. "cross" is a deadlock with a pthread mutex, until SIGALRM comes.
- */
-/*
- * GLib's locks with a known load, see contend.h. Or what must not be done with locks: "stranger" lets another
- * thread unlock, "clear" ends a lock that is held, too, "cross" is a deadlock with a pthread mutex, until SIGALRM
- * comes.
+ * GLib's locks with a known load, see contend.h. Or misuse: "stranger" lets another thread unlock, "clear"
+ * also ends a lock that is held. "cross" is a deadlock with a pthread mutex, until SIGALRM comes.
  */
 #include <glib.h>
 
