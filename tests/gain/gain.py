@@ -45,7 +45,10 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("other", "hashing", "A"), ("other", "lopsided", "A"),
         ("other", "polls", "A"), ("other", "writers", "A"), ("other", "stripes", "A"),
         ("other", "commit", "A"), ("other", "relay", "A"),
-        ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
+        ("various", "promises", "A"), ("various", "turns", "A"), ("various", "groups", "A"),
+        ("various", "limited", "A"), ("various", "herd", "A"), ("various", "alone", "A"),
+        ("various", "shots", "A"), ("various", "latched", "A"), ("various", "ring", "AB"),
+        ("various", "levels", "AB"), ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
         ("omp", "omp-critical", "A"), ("omp", "omp-loops", "A"),
         ("glib", "glib-queues", "A"), ("glib", "glib-pool", "A"))
 # compiled by this script, if that is possible
@@ -141,7 +144,7 @@ def estimates(program, case, directory, options):
             found[name[0].upper()] = lock
         elif "_a" in name:
             found["A"] = lock
-        elif name not in OTHERS:
+        elif name not in OTHERS and not name.startswith("other_"):
             found.setdefault("A", lock)  # the first one matters most
     return process, what_if, found
 
