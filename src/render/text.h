@@ -52,6 +52,8 @@ struct stack_apart {
 /* Adds to *ret what tells a from b. Both may be NULL. */
 void text_stacks_compare(const struct text_out *t, const struct report_stack *a, const struct report_stack *b,
 			 struct stack_apart *ret);
+/* ", 71 % in take" of n groups, of which the first lines have left most of the sum: most are in one function. */
+void text_common_function(const struct text_out *t, const struct report_group *g, size_t n, uint64_t sum);
 void text_stack_apart(const struct text_out *t, const struct report_stack *s, const char *indent,
 		      const struct stack_apart *apart);
 

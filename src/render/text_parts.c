@@ -193,10 +193,12 @@ static void group_print(const struct text_out *t, const struct report_row *row, 
 
 		for (i = limit; i < n; i++)
 			rest += g[i].ns;
-		if (rest)
-			fprintf(t->f, "            %7s  %zu other place%s\n",
-				number_share(share, (double)rest, (double)sum), n - limit,
-				n - limit == 1 ? "" : "s");
+		if (rest == 0)
+			return;
+		fprintf(t->f, "            %7s  %zu other place%s",
+			number_share(share, (double)rest, (double)sum), n - limit, n - limit == 1 ? "" : "s");
+		text_common_function(t, g + limit, n - limit, sum);
+		fputc('\n', t->f);
 	}
 }
 

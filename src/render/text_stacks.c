@@ -114,3 +114,33 @@ void text_stacks_compare(const struct text_out *t, const struct report_stack *a,
 	ret->whole = ret->whole || n == 0;
 	ret->frames = n > ret->frames ? n : ret->frames;
 }
+
+#define GROUPS_COMPARED 256
+
+void text_common_function(const struct text_out *t, const struct report_group *g, size_t n, uint64_t sum)
+{
+	char name[NAME_SIZE], clean[NAME_SIZE], share[NUMBER_SIZE];
+	const char *common = NULL;
+	uint64_t most = 0, rest = 0;
+
+	for (size_t i = 0; i < n; i++)
+		rest += g[i].ns;
+	for (size_t i = 0; i < n && i < GROUPS_COMPARED; i++) {
+		const char *function = g[i].stack && g[i].stack->n ? g[i].stack->frames[0].function : NULL;
+		uint64_t ns = 0;
+
+		for (size_t k = i; function && k < n; k++)
+			if (g[k].stack && g[k].stack->n && g[k].stack->frames[0].function &&
+			    strcmp(g[k].stack->frames[0].function, function) == 0)
+				ns += g[k].ns;
+		if (ns > most) {
+			most = ns;
+			common = function;
+		}
+	}
+	if (!common || rest <= sum / 2 || most < rest / 2)
+		return;
+	report_function_short(name, sizeof(name), common);
+	clean_text(clean, sizeof(clean), name);
+	fprintf(t->f, ", %s in %s", number_share(share, (double)most, (double)sum), clean);
+}

@@ -67,3 +67,62 @@ grep -qE '^ +1 +busy_lock ' "$work/err" || fail "--mutex-order=n-contended"
 expect 1 "$mutrace" check --limit=costly_lock:wait-max=1ms --github=notes -- "$workloads/blame"
 grep -qE "^::error file=[^,]*blame\.c,line=$hoards,.*costly_lock: .*; hoard blame\.c:$hoards" notes ||
 	fail "the annotation is not at the holder's line"
+
+# One function that holds it for many callers: no place has much, and the function is named.
+cat >callers.c <<'SOURCE'
+#include <pthread.h>
+
+#include "tests/workloads/handshake.h"
+
+static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+static atomic_int held, waiter, rounds;
+
+static __attribute__((noinline)) void hoard(void)
+{
+	pthread_mutex_lock(&m);
+	atomic_fetch_add(&held, 1);
+	await_step(&waiter, 1);
+	await_asleep(atomic_load(&waiter));
+	sleep_us(5000);
+	pthread_mutex_unlock(&m);
+	await_step(&rounds, atomic_load(&held));
+}
+#define CALLER(n) \
+	static __attribute__((noinline)) void caller_##n(void) \
+	{ \
+		hoard(); \
+		atomic_store(&waiter, 0); \
+	}
+CALLER(1) CALLER(2) CALLER(3) CALLER(4) CALLER(5) CALLER(6) CALLER(7) CALLER(8) CALLER(9)
+
+static void *wait_all(void *unused)
+{
+	for (int i = 1; i <= 9; i++) {
+		await_step(&held, i);
+		atomic_store(&waiter, own_tid());
+		pthread_mutex_lock(&m);
+		pthread_mutex_unlock(&m);
+		atomic_fetch_add(&rounds, 1);
+		while (i < 9 && atomic_load(&waiter) != 0)
+			sleep_us(20);
+	}
+	return unused;
+}
+
+int main(void)
+{
+	void (*const callers[])(void) = { caller_1, caller_2, caller_3, caller_4, caller_5,
+					  caller_6, caller_7, caller_8, caller_9 };
+	pthread_t t;
+
+	pthread_create(&t, NULL, wait_all, NULL);
+	for (int i = 0; i < 9; i++)
+		callers[i]();
+	pthread_join(t, NULL);
+	return 0;
+}
+SOURCE
+"${CC:-cc}" -g -O1 -fno-optimize-sibling-calls -D_GNU_SOURCE -I"$top_srcdir" -o callers callers.c -lpthread ||
+	exit 99
+expect 0 "$mutrace" ./callers
+grep -qE '^ +[0-9]+ % +[0-9] other places, [0-9]+ % in hoard$' err || fail "many places: $(cat err)"
