@@ -5,8 +5,10 @@
 #include <elf.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
+#include "inject/pointers.h"
 #include "src/arch/arch.h"
 #include "src/record/raw.h"
 #include "wrappers/defined.h"
@@ -25,6 +27,8 @@
 #endif
 
 #define SIEVE 4096u
+#define VARIABLES_MAX (64u << 20) /* bytes that are looked at for pointers */
+#define HEAP_MAX (16u << 20)
 
 /* All functions of libraries that are loaded, while a scan goes on. */
 struct scan {
@@ -32,7 +36,9 @@ struct scan {
 	size_t n;
 	uintptr_t low, high; /* of the functions that are looked for */
 	uintptr_t page;
-	bool undo;                  /* ours are looked for, and give way to the originals */
+	bool undo; /* ours are looked for, and give way to the originals */
+	struct redirect_sum *sum;
+	struct pointers pointers;
 	bool unfinished;            /* an object was passed by that another thread is still loading */
 	uint64_t maybe[SIEVE / 64]; /* a bit by a hash of each */
 };
@@ -266,9 +272,12 @@ static void write_slot(struct scan *s, const struct object *o, uintptr_t *slot, 
 		s->unfinished = true;
 		return;
 	}
-	if (protected && raw_mprotect((void *)page, s->page, PROT_READ | PROT_WRITE) < 0)
+	if (protected && raw_mprotect((void *)page, s->page, PROT_READ | PROT_WRITE) < 0) {
+		s->sum->refused++;
 		return;
+	}
 	__atomic_store_n(slot, (uintptr_t)value, __ATOMIC_RELEASE);
+	s->sum->slots++;
 	if (protected)
 		raw_mprotect((void *)page, s->page, PROT_READ);
 }
@@ -309,6 +318,37 @@ static void redirect_in(struct scan *s, const struct object *o, struct relocatio
 	}
 }
 
+/* For pointers. 0 also where several functions have this address, as pthread_spin_init() and _unlock(). */
+static uintptr_t other_of(const void *scan, uintptr_t value)
+{
+	const struct scan *s = scan;
+	uintptr_t found = 0;
+
+	if (!by_value(s, value, ""))
+		return 0;
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++) {
+			const struct redirect *r = &s->libraries[i].functions[k];
+
+			if (wanted(s, r) == value && (found || (s->pointers.count && !r->counted)))
+				return 0;
+			if (wanted(s, r) == value)
+				found = (uintptr_t)(s->undo ? *r->original : r->ours);
+		}
+	return found;
+}
+
+/* The C library, the loader and allocators keep pointers of their own, and so do we. */
+static bool has_functions(const struct scan *s, const struct object *o)
+{
+	for (size_t i = 0; i < s->n; i++)
+		for (size_t k = 0; s->libraries[i].found && k < s->libraries[i].n; k++)
+			if ((uintptr_t)*s->libraries[i].functions[k].original - o->low < o->high - o->low)
+				return true;
+	return o->base == getauxval(AT_BASE) || strncmp(o->soname, "libunwind", 9) == 0 ||
+	       defined_address(o->base, o->dynamic, "mutrace_attach");
+}
+
 static int redirect_object(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct relocations with = { .entry = sizeof(ElfW(Rela)) }, without = { .entry = sizeof(ElfW(Rel)) },
@@ -338,19 +378,39 @@ static int redirect_object(struct dl_phdr_info *info, size_t size, void *data)
 	redirect_in(s, &o, with);
 	redirect_in(s, &o, without);
 	redirect_in(s, &o, stubs);
+	if (s->sum->pointers && !has_functions(s, &o))
+		pointers_replace_in(&s->pointers, info, o.relro, o.relro_end & ~(s->page - 1));
 	return 0;
 }
 
-static struct scan scan_of(struct redirect_library *libraries, size_t n)
+static struct scan scan_of(struct redirect_library *libraries, size_t n, struct redirect_sum *sum)
 {
-	return (struct scan){
-		.libraries = libraries, .n = n, .low = UINTPTR_MAX, .page = (uintptr_t)sysconf(_SC_PAGESIZE)
-	};
+	return (struct scan){ .libraries = libraries,
+			      .n = n,
+			      .low = UINTPTR_MAX,
+			      .page = (uintptr_t)sysconf(_SC_PAGESIZE),
+			      .sum = sum };
 }
 
-bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+static void redirect_all(struct scan *s, redirect_iterate *iterate)
 {
-	struct scan s = scan_of(libraries, n);
+	s->pointers = (struct pointers){ .low = s->low,
+					 .high = s->high,
+					 .other = other_of,
+					 .data = s,
+					 .page = s->page,
+					 .budget = VARIABLES_MAX };
+	iterate(redirect_object, s);
+	s->pointers.budget = HEAP_MAX;
+	s->pointers.count = true;
+	pointers_replace(&s->pointers, s->sum->heap, s->sum->heap_end);
+	s->sum->found = s->pointers.found, s->sum->kept = s->pointers.kept;
+}
+
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate,
+		   struct redirect_sum *sum)
+{
+	struct scan s = scan_of(libraries, n, sum);
 
 	for (size_t i = 0; i < n; i++) {
 		libraries[i].found = libraries[i].given;
@@ -362,31 +422,29 @@ bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterat
 	if (s.high == 0)
 		return true;
 	iterate(count_definers, &s);
-	iterate(redirect_object, &s);
+	redirect_all(&s, iterate);
 	return !s.unfinished;
 }
 
 void redirect_undo(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
 {
-	struct scan s = scan_of(libraries, n);
+	struct redirect_sum sum = { .pointers = true };
+	struct scan s = scan_of(libraries, n, &sum);
 
 	s.undo = true;
 	prepare(&s);
-	iterate(redirect_object, &s);
+	redirect_all(&s, iterate);
 }
 #else
 void redirect_undo(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
 {
-	(void)libraries;
-	(void)n;
-	(void)iterate;
+	(void)libraries, (void)n, (void)iterate;
 }
 
-bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate)
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate,
+		   struct redirect_sum *sum)
 {
-	(void)libraries;
-	(void)n;
-	(void)iterate;
+	(void)libraries, (void)n, (void)iterate, (void)sum;
 	return true;
 }
 #endif

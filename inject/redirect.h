@@ -15,6 +15,7 @@
 #include <link.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A function of a library. The name may have one *, where versions of the library differ. */
 struct redirect {
@@ -24,6 +25,7 @@ struct redirect {
 	void **original;       /* NULL until the library is loaded */
 	unsigned int definers; /* objects that define the name */
 	const char *version;   /* of the symbol, where there are several; else NULL */
+	bool counted;          /* where the scan counts pointers that stay */
 };
 
 #define REDIRECT_NAMES 3
@@ -35,11 +37,20 @@ struct redirect_library {
 	bool given; /* the originals are known; what a name means in the program is one of them */
 };
 
+/* The outcome of a scan. */
+struct redirect_sum {
+	bool pointers; /* variables are to be looked at, too; and in a heap they are counted */
+	uintptr_t heap, heap_end;
+	uint32_t slots, refused; /* redirected; not, as the system refuses to make them writable */
+	uint32_t found, kept;    /* the same of pointers in variables, and those in the heap */
+};
+
 typedef int redirect_iterate(int (*callback)(struct dl_phdr_info *, size_t, void *), void *data);
 
 /* Looks for the libraries, and redirects their functions in all objects. iterate: the C library's
  * dl_iterate_phdr(). One thread at a time. False: another thread is loading an object, so look again. */
-bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate);
+bool redirect_scan(struct redirect_library *libraries, size_t n, redirect_iterate *iterate,
+		   struct redirect_sum *sum);
 /* Puts the originals back in all objects. Not one that is being loaded: there are none of ours in it. */
 void redirect_undo(struct redirect_library *libraries, size_t n, redirect_iterate *iterate);
 

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "inject/redirect.h"
@@ -61,7 +62,7 @@ enum {
 #endif
 
 static struct redirect functions[] = {
-#define FUNCTION(name, version, classes) { #name, #name, NULL, (void **)&real.name, 1, version },
+#define FUNCTION(name, version, classes) { #name, #name, NULL, (void **)&real.name, 1, version, false },
 #ifdef MATRACE
 #include "src/session/watched.def"
 #endif
@@ -99,13 +100,42 @@ bool attach_is_late(void)
 	return late;
 }
 
+/* True if calls are missing in the report where they are not seen; free() only tells the end of locks. */
+static bool is_counted(const char *name)
+{
+#ifdef MATRACE
+	return name[0] != '\0';
+#else
+	static const char *const begin[] = { "pthread_", "sem_", "mtx_", "cnd_", "thrd_", "call_once" };
+
+	for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++)
+		if (strncmp(name, begin[i], strlen(begin[i])) == 0)
+			return true;
+	return false;
+#endif
+}
+
 /* Chooses the functions that are redirected. */
 static void prepare(void)
 {
 	uint32_t classes = recorder.config.watch ? recorder.config.watch : 1;
 
-	for (size_t i = 0; i < FUNCTIONS; i++)
+	for (size_t i = 0; i < FUNCTIONS; i++) {
 		functions[i].ours = wanted_for[i] & classes ? defined_address_here(functions[i].name) : NULL;
+		functions[i].counted = is_counted(functions[i].name);
+	}
+}
+
+void *attach_instead(void *handle, const char *name)
+{
+	size_t i = 0;
+
+	if (!late || recorder.state != RECORDER_ON)
+		return NULL;
+	while (i < FUNCTIONS && (!functions[i].ours || strcmp(functions[i].name, name) != 0))
+		i++;
+	return i < FUNCTIONS && REAL(dlsym)(handle, name) == *functions[i].original ? functions[i].ours
+										    : NULL;
 }
 
 static uint32_t busy;
@@ -142,7 +172,7 @@ static void set_up(void)
 #endif
 }
 
-static int begin(const char *session)
+static int begin(const char *session, uintptr_t heap, uintptr_t heap_end)
 {
 	static bool resolved;
 	int r;
@@ -159,7 +189,7 @@ static int begin(const char *session)
 	mutex_calibrate();
 #endif
 	prepare();
-	families_attach(functions, FUNCTIONS);
+	families_attach(functions, FUNCTIONS, heap, heap_end);
 	return 0;
 }
 
@@ -176,15 +206,15 @@ static int end(void)
 	return r;
 }
 
-/* session NULL: it is asked whether the other tool may attach. A recording that nobody has any more is ended for it. */
-EXPORT int mutrace_attach(const char *session)
+/* heap: the allocator's memory, where pointers are counted. session NULL: it is asked whether the other tool may attach. A recording that nobody has any more is ended for it. */
+EXPORT int mutrace_attach(const char *session, uintptr_t heap, uintptr_t heap_end)
 {
 	if (!late)
 		return -EEXIST;
 	if (!enter())
 		return -EBUSY;
 	if (session)
-		return leave(begin(session));
+		return leave(begin(session, heap, heap_end));
 	return leave(!recorder_is_attached() ? 0 : recorder_is_left() ? end() : -EALREADY);
 }
 

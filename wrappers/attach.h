@@ -8,5 +8,7 @@
 /* In the constructor: true if the program has long begun. Then nothing is to be done before mutrace asks for it. */
 bool attach_late(int argc, char **argv);
 bool attach_is_late(void);
+/* Our function, where dlsym() would give one that is redirected now; else NULL. Not for RTLD_NEXT. */
+void *attach_instead(void *handle, const char *name);
 
 #endif

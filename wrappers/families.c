@@ -28,7 +28,7 @@
 struct families families;
 bool families_stale;
 
-#define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0, NULL },
+#define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0, NULL, true },
 static struct redirect openmp[] = {
 #define OPENMP(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
@@ -140,7 +140,7 @@ void families_after_fork_child(void)
 }
 
 /* False: somebody else does, or forks. */
-static bool look(void)
+static bool look(struct redirect_sum sum)
 {
 	size_t first = first_library();
 	int saved = errno;
@@ -154,8 +154,10 @@ static bool look(void)
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	/* asked again: recorder_detach() may have come in between */
 	if (__atomic_load_n(&recorder.state, __ATOMIC_SEQ_CST) == RECORDER_ON &&
-	    !redirect_scan(libraries + first, n_libraries - first, REAL(dl_iterate_phdr)))
+	    !redirect_scan(libraries + first, n_libraries - first, REAL(dl_iterate_phdr), &sum))
 		families_changing();
+	if (n_libraries == LIBRARIES)
+		recorder_redirected(sum.slots, sum.found, sum.refused + sum.kept);
 #ifndef MATRACE
 	marks_fill(mutrace_name, mutrace_phase, REAL(dl_iterate_phdr));
 #endif
@@ -166,16 +168,18 @@ static bool look(void)
 
 void families_start(void)
 {
-	look();
+	look((struct redirect_sum){ .pointers = false });
 }
 
-void families_attach(struct redirect *functions, size_t n)
+void families_attach(struct redirect *functions, size_t n, uintptr_t heap, uintptr_t heap_end)
 {
+	const struct redirect_sum all = { .pointers = true, .heap = heap, .heap_end = heap_end };
+
 	libraries[LIBRARIES - 1].functions = functions;
 	libraries[LIBRARIES - 1].n = n;
 	n_libraries = LIBRARIES;
 	/* a thread of the program may be in the middle of a fork */
-	while (!look())
+	while (!look(all))
 		sched_yield();
 }
 
@@ -197,5 +201,5 @@ void families_changing(void)
 
 COLD void families_look_again(void)
 {
-	look();
+	look((struct redirect_sum){ .pointers = false });
 }

@@ -29,7 +29,7 @@ extern struct families families;
 void families_start(void);
 struct redirect;
 /* The same in a process that runs, and these functions of the C library too; their originals are known. */
-void families_attach(struct redirect *functions, size_t n);
+void families_attach(struct redirect *functions, size_t n, uintptr_t heap, uintptr_t heap_end);
 /* After the recording: puts all originals back. */
 void families_detach(void);
 /* Handlers of fork(): the recorder's, and no look meanwhile. */

@@ -15,6 +15,7 @@
 
 #include "src/record/modules.h"
 #include "src/record/recorder.h"
+#include "wrappers/attach.h"
 #include "wrappers/families.h"
 #include "wrappers/real.h"
 
@@ -49,11 +50,19 @@ EXPORT void *dlopen(const char *file, int flags)
 	return REAL(dlopen)(file, flags);
 }
 
-/* A sanitizer asks before anything of the program is ready: no more is found out than is needed. */
+/*
+ * A sanitizer asks before anything of the program is ready: no more is found out than is needed. In a process that was
+ * attached to, nobody finds our functions by name.
+ */
 EXPORT void *dlsym(void *handle, const char *name)
 {
+	void *ours;
+
 	real_need_dlsym();
 	families_look();
+	ours = handle == RTLD_NEXT ? NULL : attach_instead(handle, name);
+	if (ours)
+		return ours;
 	return REAL(dlsym)(handle, name);
 }
 

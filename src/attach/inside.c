@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,9 +30,10 @@ static const struct {
 		  { "libmatrace.so", "matrace" } };
 #define LIBRARIES (sizeof(libraries) / sizeof(libraries[0]))
 
-static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const char *text, uint64_t *ret)
+/* text is the first argument, if there is one. */
+static int call_with(struct call *c, uint64_t function, const uint64_t arguments[ARCH_INJECT_ARGUMENTS],
+		     const char *text, uint64_t *ret)
 {
-	const uint64_t arguments[ARCH_INJECT_ARGUMENTS] = { a, b, 0 };
 	int r = function ? tracee_call(&c->tracee, function, arguments, text, 0, ret) : -ENOSYS;
 
 	if (r < 0)
@@ -40,6 +42,11 @@ static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const
 			 : r == -ETIMEDOUT ? "it does not return"
 					   : strerror(-r));
 	return r;
+}
+
+static int call(struct call *c, uint64_t function, uint64_t a, uint64_t b, const char *text, uint64_t *ret)
+{
+	return call_with(c, function, (uint64_t[ARCH_INJECT_ARGUMENTS]){ a, b, 0 }, text, ret);
 }
 
 static uint64_t of_libc(struct call *c, const char *name)
@@ -290,15 +297,32 @@ static int others_are_idle(struct call *c)
 	return r;
 }
 
+/* The memory in which the C library's allocator has most of its blocks; as it was if there is none. */
+static void heap_find(pid_t pid, uint64_t *ret_from, uint64_t *ret_to)
+{
+	char path[64], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "[heap]") && sscanf(line, "%" SCNx64 "-%" SCNx64, ret_from, ret_to) == 2)
+			break;
+	if (f)
+		fclose(f);
+}
+
 int inside_attach(struct call *c)
 {
-	uint64_t function, result;
+	uint64_t function, result, arguments[ARCH_INJECT_ARGUMENTS] = { 0 };
 	int r = others_are_idle(c);
 
 	if (r == 0)
 		r = library_function(c, "mutrace_attach", &function);
 	if (r == 0)
-		r = call(c, function, 0, 0, c->session, &result);
+		heap_find(c->t->pid, &arguments[1], &arguments[2]);
+	if (r == 0)
+		r = call_with(c, function, arguments, c->session, &result);
 	return r < 0 ? r : answered(c, tool_of(file_of(c->library)), (int)result);
 }
 

@@ -14,8 +14,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STOP_MOMENTS 400 /* until a thread that will not stop is let alone */
-#define BELOW 1152       /* what a function may use below its stack pointer, and some room */
+#define STOP_MOMENTS 4000 /* until a thread that will not stop is let alone */
+#define BELOW 1152        /* what a function may use below its stack pointer, and some room */
 #define TEXT_MAX 1024
 #define ALIGNED 64
 

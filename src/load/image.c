@@ -145,6 +145,9 @@ static int outside_take(struct model *m, struct model_process *p, const struct i
 	memcpy(name, h->unseen_library, OUTSIDE_NAME);
 	name[OUTSIDE_NAME] = 0;
 	p->unseen_libraries = h->unseen_libraries;
+	p->redirected_slots = h->redirected_slots;
+	p->redirected_pointers = h->redirected_pointers;
+	p->redirected_not = h->redirected_not;
 	p->libc_locks = h->libc_locks < LIBC_LOCKS_MAX ? h->libc_locks : LIBC_LOCKS_UNKNOWN;
 	p->unseen_library = strings_intern(&m->tables->strings, name);
 	return p->unseen_library ? 0 : -ENOMEM;

@@ -291,6 +291,9 @@ struct model_process {
 	const char *outside_name[OUTSIDE_MAX]; /* one of each kind, may be empty */
 	uint32_t unseen_libraries;             /* their lock calls did not come to the recorder */
 	const char *unseen_library;            /* one of them, may be empty */
+	uint32_t redirected_slots;             /* of objects, in a process that was attached to; else 0 */
+	uint32_t redirected_pointers;          /* in variables */
+	uint32_t redirected_not;               /* such words that could not be changed */
 	enum libc_locks libc_locks;            /* whether the C library's own locks are seen */
 	uint64_t aside_us[ASIDE_MAX];          /* sleep that no wait tells of, see format.h; all 0 unknown */
 

@@ -47,6 +47,15 @@ bool recorder_is_left(void)
 	return sessionfile_is_left();
 }
 
+void recorder_redirected(uint32_t slots, uint32_t pointers, uint32_t refused)
+{
+	struct image_header *h = recorder.header;
+
+	h->redirected_slots += slots;
+	h->redirected_pointers += pointers;
+	h->redirected_not += refused;
+}
+
 int recorder_detach(void)
 {
 	const long moment[2] = { 0, 500000 };

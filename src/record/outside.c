@@ -91,6 +91,8 @@ static enum outside find_out(const char *path, char *const *envp)
 
 	if (recorder.confined || recorder.child_confined)
 		return OUTSIDE_SANDBOX;
+	if (recorder.attachment)
+		return OUTSIDE_ATTACHED;
 	if (!session || (!preload && recorder.by_environment))
 		return OUTSIDE_ENVIRONMENT;
 	if (gains_privileges(path))

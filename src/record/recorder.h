@@ -187,6 +187,8 @@ void recorder_start(int argc, char **argv);
 int recorder_attach(const char *session, int argc, char **argv);
 int recorder_detach(void);
 bool recorder_is_attached(void);
+/* Calls of the program were redirected to the recorder: slots and pointers more, and those that could not be. */
+void recorder_redirected(uint32_t slots, uint32_t pointers, uint32_t refused);
 /* Nobody has the session any more: the command was killed. */
 bool recorder_is_left(void);
 void recorder_before_fork(void);

@@ -111,6 +111,20 @@ static void libc_locks(struct json_out *j, const struct report_process *e)
 		json_emit(j, "libc_locks", json_text(names[report_libc_locks(e)]));
 }
 
+/* A process that was attached to, not the children that it has forked since. */
+static void redirected(struct json_out *j, const struct report_process *e)
+{
+	const struct model_process *p = e->first;
+
+	if (p->redirected_slots == 0)
+		return;
+	json_open_object(j, "redirected");
+	json_emit(j, "slots", json_count(p->redirected_slots));
+	json_emit(j, "pointers", json_count(p->redirected_pointers));
+	json_emit(j, "not_redirected", json_count(p->redirected_not));
+	json_close(j);
+}
+
 static void window(struct json_out *j, const struct report_process *e)
 {
 	if (!report_windowed(e))
@@ -154,6 +168,7 @@ static void process_head(struct json_out *j, const struct report_process *e)
 	json_emit(j, "thread_time_ns", json_count(e->thread_time_ns));
 	window(j, e);
 	libc_locks(j, e);
+	redirected(j, e);
 	if (e->n_processes == 1 && e->first->cores)
 		json_emit(j, "cores", json_count(e->first->cores));
 	if (!e->first->config.watch) {

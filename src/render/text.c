@@ -36,6 +36,7 @@ bool text_above(const struct text_out *t, const struct report_process *e)
 		text_timed_circles(t, e);
 		text_unseen(t, e);
 		text_libc_unseen(t, e);
+		text_not_redirected(t, e);
 		text_losses(t, e);
 		return false;
 	}
@@ -44,6 +45,7 @@ bool text_above(const struct text_out *t, const struct report_process *e)
 	text_counts(t, e);
 	text_unseen(t, e);
 	text_libc_unseen(t, e);
+	text_not_redirected(t, e);
 	text_inversions_head(t, e);
 	return true;
 }
@@ -98,7 +100,7 @@ static void outside_print(const struct text_out *t, const struct model *m)
 		text_line(t, "%" PRIu64 " program%s not recorded%s%s%s: started %s.", n,
 			  n == 1 ? " was" : "s were", name[0] ? n == 1 ? " (" : " (such as " : "", name,
 			  name[0] ? ")" : "", how[why]);
-		any += why == OUTSIDE_STATIC || why == OUTSIDE_SANDBOX ? 0 : n;
+		any += why == OUTSIDE_STATIC || why == OUTSIDE_SANDBOX || why == OUTSIDE_ATTACHED ? 0 : n;
 		place += why == OUTSIDE_PLACE ? n : 0;
 	}
 	if (any)

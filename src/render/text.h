@@ -95,6 +95,7 @@ void text_phases(const struct text_out *t, const struct report_process *e);
 void text_unseen(const struct text_out *t, const struct report_process *e);
 bool text_unseen_much(const struct report_process *e);
 void text_libc_unseen(const struct text_out *t, const struct report_process *e);
+void text_not_redirected(const struct text_out *t, const struct report_process *e);
 void text_work(const struct text_out *t, const struct report_process *e);
 void text_waiting(const struct text_out *t, const struct report_process *e);
 /* text_parts.c */

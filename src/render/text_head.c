@@ -3,6 +3,7 @@
  * The first and last lines about a process: how long it ran and waited, how many locks there are, what the table
  * leaves out, and whether the recording is complete. Runs in mutrace. Called by text.c.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -293,6 +294,19 @@ void text_libc_unseen(const struct text_out *t, const struct report_process *e)
 	if (state > LIBC_LOCKS_SEEN)
 		text_line(t, "the C library's own locks (malloc, stdio and others) were not seen: %s.",
 			  why[state]);
+}
+
+/* Calls that are missing in a process that was attached to. */
+void text_not_redirected(const struct text_out *t, const struct report_process *e)
+{
+	const struct model_process *p = e->first;
+
+	if (p->redirected_not)
+		text_line(t,
+			  "not all calls were seen: of %" PRIu32 " places that lead to functions that are "
+			  "recorded, %" PRIu32 " could not be changed.",
+			  p->redirected_slots + p->redirected_pointers + p->redirected_not,
+			  p->redirected_not);
 }
 
 /* Rows that the minima or the limit kept out, and locks that were made and not used. */

@@ -117,6 +117,7 @@ void text_watch(const struct text_out *t, const struct report_process *e)
 			  e->suppressed_calls == 1 ? " was" : "s were");
 	if (e->first->config.watch >> WATCH_CLASS_locks & 1)
 		text_libc_unseen(t, e);
+	text_not_redirected(t, e);
 	text_losses(t, e);
 }
 

@@ -188,6 +188,8 @@ struct image_header { /* 4096 bytes, at offset 0 */
 	/* how far CLOCK_BOOTTIME was ahead of CLOCK_MONOTONIC at the start: the machine was suspended so long */
 	uint64_t suspended_ns;
 	uint32_t libc_locks; /* enum libc_locks: whether the C library's own locks are seen */
+	/* in a process that was attached to: words that lead to the recorder since, and that could not be changed */
+	uint32_t redirected_slots, redirected_pointers, redirected_not;
 	uint64_t window_begin_ns,
 		window_end_ns; /* CLOCK_MONOTONIC: recorded only between these; 0: no limit */
 	/* by enum aside: thread time, estimated from looks at the threads; written from outside, all 0 unknown */

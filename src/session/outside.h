@@ -12,6 +12,8 @@
 	X(PLACE, "place", "where session or library cannot be reached (another root, mounts or /dev/shm)") \
 	X(PRIVILEGES, "privileges", "with the privileges of its file's owner (set-user-ID)") \
 	X(SANDBOX, "sandbox", "in a seccomp sandbox, where a system call of the recorder may kill") \
+	X(ATTACHED, "attached", \
+	  "by a process that is attached to, which is not followed into them: attach to them, too") \
 	X(STATIC, "static", \
 	  "without a loader of ours (link it dynamically, or use a mutrace built for its machine)")
 

@@ -193,6 +193,22 @@ def test_matrace():
     target.end()
 
 
+def test_pointers():
+    """Calls through pointers of dlsym() are seen but of those in the heap, which is said."""
+    target = Target("pointers")
+    for _ in range(2):
+        target.ask("10")
+        attached = Attached(target)
+        target.ask("100")
+        report = attached.end()
+        locks = {lock["name"]: lock["acquired"] for lock in report["processes"][0]["locks"]}
+        check(locks == {"own[0]": 100, "own[2]": 100}, locks)
+        redirected = report["processes"][0]["redirected"]
+        check(redirected["pointers"] == 2 and redirected["not_redirected"] >= 2, redirected)
+        check("could not be changed" in " ".join(attached.said.split()), attached.said)
+    target.end()
+
+
 def test_contended_only():
     target = Target("count", "4")
     attached = Attached(target, "--contended-only")
@@ -232,7 +248,8 @@ def test_children():
         before = int(target.ask()[1])
         until(lambda: int(target.ask()[1]) > before + 8, "it does not go on")
         report = attached.end()
-        acquired(report)
+        check(acquired(report)["mutex"] >= 8, "the children's acquisitions")
+        check(list(report["outside"]) == ["attached"], "programs that were executed:", report["outside"])
     target.end()
 
 

@@ -8,9 +8,12 @@
  *   sleep [CALL] SECS threads sleep in system calls that fail with EINTR where they are disturbed
  *   malloc THREADS    threads that do nothing but allocate, until stdin ends
  *   fork              forks, with and without exec, and locks in the child, until stdin ends
+ *   pointers          each line N: locks N times through pointers that dlsym() gave before, in a variable
+ *                     and in the heap, and through one that it gives now
  *   realtime          each line N: a realtime thread and another one allocate and do other things that
  *                     block, N times; "none" instead of "ready" where no realtime policy may be set
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -432,6 +435,8 @@ static int allocate(unsigned int n)
 	return 0;
 }
 
+static atomic_ulong forked;
+
 static void *forks(void *unused)
 {
 	while (!over) {
@@ -441,13 +446,13 @@ static void *forks(void *unused)
 		if (child == 0) { /* another thread may have the mutex */
 			pthread_mutex_lock(&own[0]);
 			pthread_mutex_unlock(&own[0]);
-			if (atomic_load(&rounds) % 2)
+			if (atomic_load(&forked) % 2)
 				execl("/bin/true", "true", NULL);
 			_exit(0);
 		}
 		check(child > 0, "fork");
 		check(waitpid(child, &status, 0) == child && status == 0, "waitpid");
-		atomic_fetch_add(&rounds, 1);
+		atomic_fetch_add(&forked, 1);
 		usleep(5000);
 	}
 	return unused;
@@ -460,11 +465,52 @@ static int fork_on(void)
 
 	ready();
 	while (line(text, sizeof(text)))
-		printf("done %lu\n", atomic_load(&rounds));
+		printf("done %lu\n", atomic_load(&forked));
 	over = true;
 	pthread_join(id, NULL);
 	pthread_join(other, NULL);
 	puts("done");
+	return 0;
+}
+
+/* pointers */
+
+typedef int mutex_call(pthread_mutex_t *);
+
+struct calls {
+	mutex_call *lock, *unlock;
+};
+
+static struct calls find(void)
+{
+	return (struct calls){ (mutex_call *)dlsym(RTLD_DEFAULT, "pthread_mutex_lock"),
+			       (mutex_call *)dlsym(RTLD_DEFAULT, "pthread_mutex_unlock") };
+}
+
+static int pointers(void)
+{
+	static struct calls before;
+	struct calls *in_heap = malloc(sizeof(*in_heap));
+	char text[64];
+
+	if (!in_heap)
+		return 99;
+	before = *in_heap = find();
+	ready();
+	while (line(text, sizeof(text))) {
+		struct calls now = find();
+
+		for (unsigned long i = strtoul(text, NULL, 10); i; i--) {
+			before.lock(&own[0]);
+			before.unlock(&own[0]);
+			in_heap->lock(&own[1]);
+			in_heap->unlock(&own[1]);
+			now.lock(&own[2]);
+			now.unlock(&own[2]);
+		}
+		puts("done");
+	}
+	free(in_heap);
 	return 0;
 }
 
@@ -555,6 +601,8 @@ int main(int argc, char **argv)
 		return allocate((unsigned int)n);
 	if (strcmp(what, "fork") == 0)
 		return fork_on();
+	if (strcmp(what, "pointers") == 0)
+		return pointers();
 	if (strcmp(what, "realtime") == 0)
 		return realtime();
 	return 99;
