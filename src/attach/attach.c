@@ -112,6 +112,11 @@ static int refused(struct call *c, int r)
 	else if (r == -ECANCELED)
 		snprintf(c->error, ATTACH_ERROR_SIZE,
 			 "process %d is stopped; let it go on first, by SIGCONT or fg", (int)c->t->pid);
+	else if (r == -ETIMEDOUT)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d does not stop: it is frozen, gets no processor, or sleeps where nothing "
+			 "interrupts it",
+			 (int)c->t->pid);
 	else
 		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot be stopped: %s", (int)c->t->pid,
 			 strerror(-r));
