@@ -33,6 +33,7 @@ static void each_entry(int dir, const char *prefix, entry_function *each, void *
 	_Alignas(struct dirent64) char entries[ENTRIES_BYTES];
 	long n;
 
+	lseek(dir, 0, SEEK_SET); /* somebody may have read it with this descriptor */
 	while ((n = arch_syscall(SYS_getdents64, dir, (long)entries, sizeof(entries), 0, 0, 0)) > 0) {
 		for (long at = 0; at < n;) {
 			const struct dirent64 *e = (const struct dirent64 *)(entries + at);
@@ -147,7 +148,6 @@ static bool look_at_session(int place, const char *name, void *data)
 		if (s.pid == 0 && s.start_realtime_ns > c->newest)
 			c->newest = s.start_realtime_ns;
 		if (c->remove && is_due(&s, c)) {
-			lseek(dir, 0, SEEK_SET);
 			directory_remove_files(dir);
 			unlinkat(place, name, AT_REMOVEDIR);
 		}
@@ -169,7 +169,6 @@ void directory_clean(const char *place)
 		return;
 	each_entry(dir, DIRECTORY_NAME, look_at_session, &c);
 	c.remove = true;
-	lseek(dir, 0, SEEK_SET);
 	each_entry(dir, DIRECTORY_NAME, look_at_session, &c);
 	close(dir);
 }
