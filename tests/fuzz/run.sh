@@ -24,6 +24,7 @@ build() {
 		"$top_srcdir/tests/unit/fake_symbols.c" "$top_srcdir/tests/unit/make_session.c" \
 		"$top_srcdir"/src/{base,load,trace,analysis,render/html,compare}/*.c \
 		"$top_srcdir"/src/render/[!i]*.c "$top_srcdir/src/session/directory.c" \
+		"$top_srcdir"/src/cmd/{pipeline,unpack}.c \
 		"$top_srcdir/src/symbols/sym_jit.c" \
 		src/render/{profile.pb-c,perfetto.pb-c,html/parts}.c)
 	local packages="jansson libprotobuf-c zlib libxml-2.0 yaml-0.1"
