@@ -38,7 +38,22 @@ static double middle(const struct report_row *row, enum trace_change change)
 	return (row->gain[change].low + row->gain[change].high) / 2;
 }
 
-/* Of the two changes of which the second line may speak, the one that gains more. */
+/* False: it has no holds that could be shorter. */
+static bool has_holds(const struct report_row *row)
+{
+	return kind_has(row->kind, TRAIT_HOLDS) && !row->parked_ns;
+}
+
+/* Of the two changes of which the second line may speak, the one that gains more. All code gains by running for a shorter
+ * time: as a bound this says nothing of locks. */
+static enum trace_change told(const struct report_process *e, const struct report_row *row)
+{
+	return !e->what_if_bound && has_holds(row) &&
+			       middle(row, TRACE_HALF_HOLD) > middle(row, TRACE_NO_CONTENTION)
+		       ? TRACE_HALF_HOLD
+		       : TRACE_NO_CONTENTION;
+}
+
 void text_gain_cell(char *out, const struct line *l, unsigned int counter)
 {
 	const struct report_row *row = l->row;
@@ -49,12 +64,8 @@ void text_gain_cell(char *out, const struct line *l, unsigned int counter)
 		out[0] = 0;
 	else
 		snprintf(out, CELL_SIZE, "%s",
-			 row->gain_known
-				 ? gain_text(number, l->process,
-					     middle(row, TRACE_HALF_HOLD) > middle(row, TRACE_NO_CONTENTION)
-						     ? row->gain[TRACE_HALF_HOLD]
-						     : row->gain[TRACE_NO_CONTENTION])
-				 : "-");
+			 row->gain_known ? gain_text(number, l->process, row->gain[told(l->process, row)])
+					 : "-");
 }
 
 /* The row where a change gains most; NULL: none gains enough to be said. */
@@ -156,13 +167,19 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 		return;
 	}
 	fix = best(e, change);
-	if (!fix)
+	if (!fix && !e->what_if_bound)
 		fix = best(e, change = TRACE_HALF_HOLD);
-	if (e->what_if_bound && fix) {
-		text_line(t,
-			  "fixing lock %u would gain at most %d %% of the run time, by its counters (no "
-			  "estimate: %s).",
-			  fix->rank, percent(fix->gain[change].high), e->what_if.refused);
+	if (e->what_if_bound) {
+		if (fix)
+			text_line(t,
+				  "without contention for lock %u the run would be at most %d %% shorter, by "
+				  "its counters (no estimate: %s).",
+				  fix->rank, percent(fix->gain[change].high), e->what_if.refused);
+		else
+			text_line(t,
+				  "without contention for any one lock the run would be hardly shorter, by "
+				  "its counters (no estimate: %s).",
+				  e->what_if.refused);
 	} else if (fix) {
 		say_fix(t, e, fix, change);
 	} else if (hidden(e)) {
@@ -178,7 +195,7 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 
 void text_gain_line(const struct text_out *t, const struct report_process *e, const struct report_row *row)
 {
-	bool holds = kind_has(row->kind, TRAIT_HOLDS) && !row->parked_ns, alike;
+	bool holds = has_holds(row), alike;
 	char a[NUMBER_SIZE], b[NUMBER_SIZE], c[NUMBER_SIZE];
 
 	if (!row->gain_known)

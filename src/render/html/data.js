@@ -106,14 +106,17 @@ function lock_used(lock) {
 	return lock_acquired(lock) || lock.cost_ns || sum(lock, 'contended') || sum(lock, 'trylock_failed');
 }
 
-/* What fixing a lock would gain, of the two simple changes the one that gains more; undefined: not known. */
+/* What fixing a lock would gain, of the two simple changes the one that gains more; undefined: not known. A bound with
+ * shorter holds says nothing of locks. */
 function lock_gain(lock) {
 	const gain = P.gains && P.gains.get(lock.id);
 
 	if (!gain) return undefined;
 	const middle = r => (r[0] + r[1]) / 2;
 
-	return middle(gain.half_hold) > middle(gain.no_contention) ? gain.half_hold : gain.no_contention;
+	return P.what_if.method !== 'bound' && lock.hold_ns && middle(gain.half_hold) > middle(gain.no_contention)
+		? gain.half_hold
+		: gain.no_contention;
 }
 
 /* What is used often is found once for each process. */

@@ -88,7 +88,7 @@ function fix_words(gain, change) {
 
 	if (w.metric !== 'throughput' && w.method !== 'bound' && range[1] - range[0] <= 0.05)
 		words.push(' (' + time((1 - middle(range)) * P.runtime_ns) + ' in all)');
-	const half = best_fix('half_hold');
+	const half = w.method === 'bound' ? undefined : best_fix('half_hold');
 
 	if (change !== 'half_hold' && half && middle(half.half_hold) > middle(range) + 0.05)
 		words.push(
@@ -106,7 +106,7 @@ function gain_verdict() {
 	const w = P.what_if;
 
 	if (!w) return [];
-	for (const change of ['no_contention', 'half_hold']) {
+	for (const change of w.method === 'bound' ? ['no_contention'] : ['no_contention', 'half_hold']) {
 		const gain = best_fix(change);
 
 		if (gain) return fix_words(gain, change);
