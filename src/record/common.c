@@ -18,6 +18,11 @@ static struct mapping file;
 static struct common_file *head; /* NULL: not mapped */
 static uint8_t tried;
 
+/* When a reader had the lock during a wait. */
+struct span {
+	uint64_t from, to; /* the same: it is no reader */
+};
+
 /* The accounts of a lock when a wait for it began. */
 struct common_view {
 	uint32_t lock; /* from 1; 0: none */
@@ -28,6 +33,9 @@ struct common_view {
 	struct {
 		uint64_t charged, since;
 	} account[COMMON_ACCOUNTS];
+	/* at the end, by part; and where they begin and end, in order */
+	struct span spans[COMMON_PARTS];
+	uint64_t cuts[2 * COMMON_PARTS];
 };
 
 static struct common_lock *lock_of(uint32_t number)
@@ -239,6 +247,7 @@ void common_acquired(struct thread *t, struct use use, const void *address, uint
 		return;
 	change_begin(a);
 	a->tid = t->tid;
+	a->shared = ((const struct cell *)REF_POINTER(use.cell))->side == SIDE_SHARED;
 	if (a->since != 0)
 		a->again++;
 	else
@@ -268,6 +277,7 @@ void common_released(struct thread *t, struct use use, const void *address, uint
 		if (a->first == 0)
 			a->first = since;
 		a->since = 0;
+		a->left = now;
 	}
 	change_end(a);
 }
@@ -332,7 +342,48 @@ static uint32_t shortest(const struct overlap_part *parts, uint32_t n)
 	return least;
 }
 
-uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts, uint32_t n, uint32_t most,
+/* Some ticks of an account up to now; they are taken for one hold. */
+static struct span span_of(const struct common_account *a, uint64_t ticks, uint64_t now)
+{
+	uint64_t to = a->since != 0 || a->left > now ? now : a->left;
+
+	return (struct span){ .from = a->shared && to > ticks ? to - ticks : to, .to = to };
+}
+
+static bool covers(const struct span *s, uint64_t from, uint64_t to)
+{
+	return s->from <= from && s->to >= to;
+}
+
+/* Readers of several processes that had the lock at once share that time. */
+static void share_readers(struct common_view *v, struct overlap_part *parts, uint32_t n)
+{
+	const struct span *spans = v->spans;
+	uint64_t *cuts = v->cuts;
+	uint32_t n_cuts = 0;
+
+	for (uint32_t i = 0; i < 2 * n; i++) {
+		uint64_t cut = i & 1 ? spans[i / 2].to : spans[i / 2].from;
+		uint32_t at = n_cuts++;
+
+		for (; at > 0 && cuts[at - 1] > cut; at--)
+			cuts[at] = cuts[at - 1];
+		cuts[at] = cut;
+		if (spans[i / 2].from != spans[i / 2].to)
+			parts[i / 2].ticks = 0;
+	}
+	for (uint32_t c = 0; c + 1 < n_cuts; c++) {
+		uint32_t readers = 0;
+
+		for (uint32_t i = 0; i < n; i++)
+			readers += covers(&spans[i], cuts[c], cuts[c + 1]);
+		for (uint32_t i = 0; i < n && cuts[c + 1] > cuts[c]; i++)
+			if (covers(&spans[i], cuts[c], cuts[c + 1]))
+				parts[i].ticks += (cuts[c + 1] - cuts[c]) / readers;
+	}
+}
+
+uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts, uint32_t n,
 		      uint64_t *ret_unseen)
 {
 	struct common_view *v = t->common_view;
@@ -358,13 +409,18 @@ uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts
 		p.ticks = grown(v, i, &a, now);
 		if (p.ticks == 0)
 			continue;
-		sum += p.ticks;
-		if (seen < most)
-			seen++;
-		else if (abroad[at = shortest(abroad, seen)].ticks >= p.ticks)
+		if (seen == COMMON_PARTS && abroad[at = shortest(abroad, seen)].ticks >= p.ticks) {
+			sum += p.ticks;
 			continue;
+		}
+		sum += at < seen ? abroad[at].ticks : 0;
+		seen += at == seen;
 		abroad[at] = p;
+		v->spans[at] = span_of(&a, p.ticks, now);
 	}
+	share_readers(v, abroad, seen);
+	for (uint32_t i = 0; i < seen; i++)
+		sum += abroad[i].ticks;
 	known = v->owner != 0 ? is_recorded(l, v->owner) : !v->sides || sum != 0 || own != 0;
 	for (uint32_t i = 0; i < n + seen; i++) {
 		if (own + sum > whole)

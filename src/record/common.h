@@ -15,6 +15,8 @@
 #include "src/record/recorder.h"
 #include "src/session/common.h"
 
+#define COMMON_PARTS 31u /* of a wait: holders in other processes */
+
 /* True if others than this process may hold a lock. */
 static inline bool lock_is_common(const struct lock_rec *l)
 {
@@ -31,10 +33,10 @@ bool common_known(struct thread *t, struct use use, const void *address);
 void common_look(struct thread *t, struct use use, const void *address, uint64_t now);
 /*
  * Its wait, the last one that began, ends. Adds what holders in other processes have of it to the n parts of those in this
- * process, at most `most` parts. Those that held it at the same time share that. Returns how many parts there are; *ret_unseen:
+ * process, at most COMMON_PARTS of them. Those that held it at the same time share that. Returns how many parts there are; *ret_unseen:
  * ticks of which nothing is known, if the wait is for a common lock.
  */
-uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts, uint32_t n, uint32_t most,
+uint32_t common_parts(struct thread *t, uint64_t now, struct overlap_part *parts, uint32_t n,
 		      uint64_t *ret_unseen);
 /* In a forked child. */
 void common_reset(void);

@@ -282,8 +282,7 @@ static void end(struct thread *t, struct wait *w)
 		return;
 	drop_readers(s, w);
 	if (lock_is_common(REF_POINTER(w->lock)))
-		s->n_parts =
-			common_parts(t, w->start + w->ticks, s->parts, s->n_parts, COMMON_PARTS, &unseen);
+		s->n_parts = common_parts(t, w->start + w->ticks, s->parts, s->n_parts, &unseen);
 	conclude(s, w, unseen);
 }
 

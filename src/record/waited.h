@@ -10,10 +10,7 @@
 #ifndef MUTRACE_RECORD_WAITED_H
 #define MUTRACE_RECORD_WAITED_H
 
-#include "src/record/overlap.h"
-#include "src/record/recorder.h"
-
-#define COMMON_PARTS 31u /* of a wait: holders in other processes */
+#include "src/record/common.h"
 
 /* A thread's waits, as far as they are not in its edges yet. One wait at a time is looked at: that of a
  * signal handler that interrupts another has no parts. */

@@ -22,7 +22,10 @@ struct common_account {
 	uint64_t charged; /* ticks of ended holds */
 	uint64_t since;   /* of the one that lasts; 0: none */
 	uint64_t first;   /* when the first one began */
-	uint64_t reserved[3];
+	uint64_t left;    /* when the last one ended; 0: none has */
+	uint32_t shared;  /* 1: of readers */
+	uint32_t reserved0;
+	uint64_t reserved;
 };
 
 struct common_lock {
