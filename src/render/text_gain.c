@@ -189,7 +189,8 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 			  "seen.",
 			  hidden(e)->rank);
 	} else {
-		text_line(t, "fixing no single lock would make it much faster.");
+		text_line(t, "fixing %s would make it much faster.",
+			  filter_empty(&t->o->report->filter) ? "no single lock" : "none of these locks");
 	}
 }
 
