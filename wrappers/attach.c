@@ -134,8 +134,10 @@ void *attach_instead(void *handle, const char *name)
 		return NULL;
 	while (i < FUNCTIONS && (!functions[i].ours || strcmp(functions[i].name, name) != 0))
 		i++;
-	return i < FUNCTIONS && REAL(dlsym)(handle, name) == *functions[i].original ? functions[i].ours
-										    : NULL;
+	/* what nobody defines has no original */
+	return i < FUNCTIONS && *functions[i].original && REAL(dlsym)(handle, name) == *functions[i].original
+		       ? functions[i].ours
+		       : NULL;
 }
 
 static uint32_t busy;
@@ -189,7 +191,10 @@ static int begin(const char *session, uintptr_t heap, uintptr_t heap_end)
 	mutex_calibrate();
 #endif
 	prepare();
-	families_attach(functions, FUNCTIONS, heap, heap_end);
+	if (!families_attach(functions, FUNCTIONS, heap, heap_end)) {
+		recorder_detach();
+		return -EBUSY;
+	}
 	return 0;
 }
 

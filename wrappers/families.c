@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 
 #ifndef MATRACE
 #include "inject/marks.h"
@@ -24,6 +23,8 @@
 #include "wrappers/marks.h"
 #endif
 #include "wrappers/real.h"
+
+#define MOMENTS 5000 /* of a millisecond */
 
 struct families families;
 bool families_stale;
@@ -171,24 +172,34 @@ void families_start(void)
 	look((struct redirect_sum){ .pointers = false });
 }
 
-void families_attach(struct redirect *functions, size_t n, uintptr_t heap, uintptr_t heap_end)
+/* For what another thread, which may be in the middle of a fork, is about to end. False: it took too long. */
+static bool wait_for_it(int *moments)
 {
+	return (*moments)++ < MOMENTS && (raw_sleep((const long[2]){ 0, 1000000 }), true);
+}
+
+bool families_attach(struct redirect *functions, size_t n, uintptr_t heap, uintptr_t heap_end)
+{
+	int moments = 0;
 	const struct redirect_sum all = { .pointers = true, .heap = heap, .heap_end = heap_end };
 
 	libraries[LIBRARIES - 1].functions = functions;
 	libraries[LIBRARIES - 1].n = n;
 	n_libraries = LIBRARIES;
-	/* a thread of the program may be in the middle of a fork */
 	while (!look(all))
-		sched_yield();
+		if (!wait_for_it(&moments))
+			return false;
+	return true;
 }
 
 void families_detach(void)
 {
 	size_t first = first_library();
+	int moments = 0;
 
 	while (!take())
-		sched_yield();
+		if (!wait_for_it(&moments))
+			return;
 	redirect_undo(libraries + first, n_libraries - first, REAL(dl_iterate_phdr));
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);

@@ -20,7 +20,6 @@
 #include "src/inspect/process.h"
 
 #define PATIENCE_NS 5000000000u /* for a safe place */
-#define STATUS_MAX 8192
 
 static uint64_t now_ns(void)
 {

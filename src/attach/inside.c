@@ -177,7 +177,10 @@ static int load_nameless(struct call *c, uint64_t *ret_handle)
 			 c->library);
 		return -EACCES;
 	}
-	snprintf(path, sizeof(path), "/proc/self/fd/%u", (unsigned int)fd);
+	/* The loader takes a path that it knows for the library that it has, and the other tool's had this number perhaps. */
+	snprintf(path, sizeof(path), "/proc/%s/fd/%u",
+		 strcmp(file_of(c->library), libraries[0].file) == 0 ? "self" : "thread-self",
+		 (unsigned int)fd);
 	return load_written(c, fd, path, ret_handle);
 }
 
@@ -271,6 +274,10 @@ static int answered(struct call *c, const char *tool, int result)
 		snprintf(c->error, ATTACH_ERROR_SIZE,
 			 "process %d is attached to already; '%s detach %d' ends that", (int)c->t->pid, tool,
 			 (int)c->t->pid);
+	else if (result == -EBUSY)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d is in the middle of a fork, or of another command's attach; try again",
+			 (int)c->t->pid);
 	else if (result < 0)
 		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot record into %s: %s", (int)c->t->pid,
 			 c->session, strerror(-result));
@@ -342,7 +349,7 @@ int inside_detach(struct call *c)
 			r = call(c, function, 0, 0, NULL, &result);
 		if (r < 0)
 			return r;
-		if ((int)result == -EEXIST)
+		if ((int)result == -EEXIST || (int)result == -EBUSY)
 			return answered(c, libraries[i].tool, (int)result);
 		if ((int)result == 0)
 			ended = 0;

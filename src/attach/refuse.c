@@ -5,6 +5,7 @@
  */
 #include "src/attach/refuse.h"
 
+#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -126,6 +127,26 @@ static bool is_ours(int tracer)
 	       here.st_ino == there.st_ino;
 }
 
+/* Threads have filters of their own. */
+static bool is_confined(pid_t pid)
+{
+	char path[64], status[STATUS_MAX];
+	struct dirent *entry;
+	bool confined = false;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && !confined && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, atoi(entry->d_name));
+		if (process_slurp(path, status, sizeof(status)) > 0)
+			confined = value(status, "\nSeccomp:") > '0';
+	}
+	if (dir)
+		closedir(dir);
+	return confined;
+}
+
 static int refuse_traced(const struct target *t, int tracer, char *error)
 {
 	snprintf(error, ATTACH_ERROR_SIZE,
@@ -153,9 +174,10 @@ int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 	else if (shadow && shadow < strchr(features, '\n'))
 		snprintf(error, ATTACH_ERROR_SIZE,
 			 "process %d has a shadow stack, which allows no calls from outside", (int)t->pid);
-	else if (value(status, "\nSeccomp:") != '0' && value(status, "\nSeccomp:") != '\0')
+	else if (is_confined(t->pid))
 		snprintf(error, ATTACH_ERROR_SIZE,
-			 "process %d is confined by a seccomp filter, which might kill it for what the "
+			 "process %d, or a thread of it, is confined by a seccomp filter, which might kill "
+			 "it for what the "
 			 "recorder "
 			 "does",
 			 (int)t->pid);

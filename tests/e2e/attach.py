@@ -189,6 +189,7 @@ def test_matrace():
     check(r.returncode == 0 and "500 times, from 5 places" in r.stderr + r.stdout, r)
     attached = Attached(target)
     check(target.ask("10") == ["done", "%d" % (2 * (2 * 105 + 10))], "rounds")
+    target.ask("0")
     attached.end()
     target.end()
 

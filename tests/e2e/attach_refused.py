@@ -27,9 +27,19 @@ SOURCE = r"""
 #ifdef GO
 __asm__(".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.asciz \"Go\"\n.balign 4\n.long 0\n.previous");
 #endif
+#ifdef FILTER
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#endif
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *works(void *unused)
 {
+#ifdef FILTER
+	struct sock_filter any = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &(struct sock_fprog){ 1, &any });
+#endif
 	for (;;) {
 		pthread_mutex_lock(&mutex);
 		usleep(1000);
@@ -149,6 +159,17 @@ def test_debugged():
         refused(target.pid, "is traced by process %d" % gdb.pid)
         gdb.stdin.close()  # it detaches
         gdb.wait(60)
+
+
+def test_confined():
+    """One thread has a seccomp filter."""
+    program = compiled("confined", CC, "-DFILTER")
+    if not program:
+        return
+    with Target(program) as target:
+        threads = "/proc/%d/task" % target.pid
+        until(lambda: any(state(int(t), "Seccomp:") == "2" for t in os.listdir(threads)), "a filter")
+        refused(target.pid, "is confined by a seccomp filter")
 
 
 def test_numbers():

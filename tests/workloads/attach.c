@@ -11,7 +11,8 @@
  *   pointers          each line N: locks N times through pointers that dlsym() gave before, in a variable
  *                     and in the heap, and through one that it gives now
  *   realtime          each line N: a realtime thread and another one allocate and do other things that
- *                     block, N times; "none" instead of "ready" where no realtime policy may be set
+ *                     block, N times; 0: asks for a function that nobody defines; "none" instead of
+ *                     "ready" where no realtime policy may be set
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -570,6 +571,8 @@ static int realtime(void)
 	ready();
 	while (line(text, sizeof(text))) {
 		each = strtoul(text, NULL, 10);
+		if (each == 0)
+			check(!dlsym(RTLD_DEFAULT, "_Znwm"), "a function that nobody defines");
 		for (int i = 0; i < 2; i++)
 			check(write(go[i][1], "", 1) == 1 && read(back[0], text, 1) == 1, "work");
 		printf("done %lu\n", atomic_load(&rounds));
