@@ -36,6 +36,7 @@ static int call_read_unlock(void *m)
 static const struct lock_family mutexes = {
 	.kind = KIND_ABSL_MUTEX,
 	.nameless = true,
+	.anybody = true, /* waits inside it, as of AwaitWithTimeout(), are not all seen */
 	.lock = call_lock,
 	.trylock = call_try,
 	.unlock = call_unlock,
@@ -46,6 +47,7 @@ static const struct lock_family mutexes = {
 static const struct lock_family read_mutexes = {
 	.kind = KIND_ABSL_MUTEX,
 	.nameless = true,
+	.anybody = true, /* waits inside it, as of AwaitWithTimeout(), are not all seen */
 	.lock = call_lock,
 	.trylock = call_try,
 	.unlock = call_read_unlock,

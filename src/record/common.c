@@ -158,6 +158,7 @@ static void account_take(const struct thread *t, struct common_rec *r)
 	if (n >= COMMON_ACCOUNTS)
 		return;
 	l->account[n].pid = recorder.pid;
+	l->account[n].shared = ((const struct cell *)REF_POINTER(r->cell))->side == SIDE_SHARED;
 	__atomic_store_n(&l->account[n].tid, t->tid, __ATOMIC_RELEASE);
 	r->account = n + 1;
 }
@@ -247,7 +248,6 @@ void common_acquired(struct thread *t, struct use use, const void *address, uint
 		return;
 	change_begin(a);
 	a->tid = t->tid;
-	a->shared = ((const struct cell *)REF_POINTER(use.cell))->side == SIDE_SHARED;
 	if (a->since != 0)
 		a->again++;
 	else

@@ -144,13 +144,19 @@ static void book_parts(struct thread *t)
 {
 	struct waits *s = t->waits;
 	const struct lock_rec *l = REF_POINTER(s->ended.lock);
+	uint64_t handoff = s->handoff;
+	uint32_t n = s->n_parts;
 	struct edge *whole = NULL;
 
+	/* not again, should the thread be cancelled in here */
+	s->handoff = 0;
+	s->n_parts = 0;
+	signal_fence();
 	if (l->instances != 0) /* else it is of the calibration */
 		whole = edge_use(t, &s->ended);
 	if (whole)
-		whole->handoff += s->handoff;
-	for (uint32_t i = 0; i < s->n_parts && l->instances != 0; i++) {
+		whole->handoff += handoff;
+	for (uint32_t i = 0; i < n && l->instances != 0; i++) {
 		struct overlap_part *p = &s->parts[i];
 		uint32_t same = 0;
 		struct edge *e;

@@ -115,6 +115,7 @@ static void signalled(struct matching *m, struct op *o)
 	bool all = o->arg & EVENT_BROADCAST;
 	uint32_t first = 0;
 
+	o->all = all;
 	o->arg = m->t->n_signals++;
 	for (uint32_t i = 0; i < m->n_active; i++) {
 		if (all) {

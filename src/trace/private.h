@@ -41,6 +41,7 @@ struct op {
 	bool work;                 /* LOCK, MARK: it is progress */
 	bool tries;                /* LOCK: it goes another way if the lock is taken */
 	bool timed_out;            /* PAUSE: a wait that was given up */
+	bool all;                  /* SIGNAL: to all who wait */
 };
 
 struct strand {

@@ -48,7 +48,7 @@ static size_t collect(const struct trace *t, struct part *parts)
 			bool wakes = o->type == OP_SIGNAL;
 
 			if (o->lock == MODEL_NONE || t->process->locks[o->lock].kind != KIND_COND ||
-			    (!wakes && (o->type != OP_WAIT || o->arg == 0)))
+			    (wakes ? !o->all : o->type != OP_WAIT || o->arg == 0))
 				continue;
 			if (parts)
 				parts[n] = (struct part){ o->lock, wakes ? o->arg : o->arg - 1, i,
