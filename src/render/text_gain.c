@@ -177,8 +177,9 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 				  fix->rank, percent(fix->gain[change].high), e->what_if.refused);
 		else
 			text_line(t,
-				  "without contention for any one lock the run would be hardly shorter, by "
+				  "without contention for any one %s the run would be hardly shorter, by "
 				  "its counters (no estimate: %s).",
+				  filter_empty(&t->o->report->filter) ? "lock" : "of these locks",
 				  e->what_if.refused);
 	} else if (fix) {
 		say_fix(t, e, fix, change);

@@ -33,29 +33,30 @@ static void kind_print(const struct text_out *t, const struct report_row *row)
 		fputs(kind_noun(row->kind), t->f);
 	if (row->flags & LOCK_PSHARED)
 		fputs(", shared between processes", t->f);
-	if (row->flags & (LOCK_PSHARED | LOCK_ROBUST) ||
-	    (row->kind == KIND_MUTEX && row->protocol != PROTOCOL_NONE))
-		fputc(',', t->f);
 }
 
 /* "in bank at bank.c:31", "made at ...", and how many of them */
 static void origin_print(const struct text_out *t, const struct report_row *row)
 {
 	char clean[NAME_SIZE], number[NUMBER_SIZE];
+	const char *comma = row->flags & (LOCK_PSHARED | LOCK_ROBUST) ||
+					    (row->kind == KIND_MUTEX && row->protocol != PROTOCOL_NONE)
+				    ? ","
+				    : "";
 
 	switch (row->named_by) {
 	case NAMED_BY_VARIABLE:
 		if (row->module) {
 			clean_text(clean, sizeof(clean), path_name(row->module));
-			fprintf(t->f, " in %s", clean);
+			fprintf(t->f, "%s in %s", comma, clean);
 		}
 		if (row->file && row->line) {
 			clean_text(clean, sizeof(clean), path_name(row->file));
-			fprintf(t->f, " at %s:%u", clean, row->line);
+			fprintf(t->f, "%s at %s:%u", row->module ? "" : comma, clean, row->line);
 		}
 		break;
-	case NAMED_BY_CREATION: fputs(" made there", t->f); break;
-	case NAMED_BY_FIRST_USE: fputs(" used there", t->f); break;
+	case NAMED_BY_CREATION: fprintf(t->f, "%s made there", comma); break;
+	case NAMED_BY_FIRST_USE: fprintf(t->f, "%s used there", comma); break;
 	case NAMED_BY_ADDRESS:
 	case NAMED_BY_PURPOSE:
 	case NAMED_BY_PROGRAM: break;
