@@ -187,7 +187,7 @@ static void hand_out(void)
 
 static pthread_rwlock_t table;
 
-static atomic_int reading, written, reader_last;
+static atomic_int reading, begun, written, reader_last;
 
 /* Two that read by turns: each lets go when the other has come, so there is always one. */
 static void *reader(void *number)
@@ -212,14 +212,12 @@ static void *reader(void *number)
 static void *writer(void *argument)
 {
 	for (int i = 0; i < ROUNDS; i++) {
-		while (!atomic_load(&reading))
+		while (atomic_load(&begun) == i)
 			sleep_us(1000);
 		sleep_us(20000); /* they read now */
 		pthread_rwlock_wrlock(&table);
 		pthread_rwlock_unlock(&table);
 		atomic_fetch_add(&written, 1);
-		while (atomic_load(&reading))
-			sleep_us(1000);
 	}
 	return argument;
 }
@@ -239,6 +237,7 @@ static void read_and_write(void)
 			exit(99);
 	for (int round = 1; round <= ROUNDS; round++) {
 		atomic_store(&reading, 1);
+		atomic_store(&begun, round);
 		sleep_us(150000);
 		atomic_store(&reading, 0);
 		while (atomic_load(&written) < round)
