@@ -7,10 +7,11 @@
 # The Debian is made once for each suite and architecture, below $MUTRACE_CHROOTS
 # (/var/cache/mutrace-chroots), and copied for each run. The tree is /root/mutrace in it. What the command
 # leaves in /root/out is copied to $OUT; it finds a copy of $IN as /root/in. It needs root, debootstrap, git
-# and unshare. Nothing stays mounted: the mounts are those of a namespace.
+# and unshare. Nothing stays mounted: the mounts are those of a namespace. Its /dev is its own, so nothing that
+# is installed there changes the host's devices, and no session of the host is seen.
 set -eu
 [ $# -ge 3 ] || {
-	sed -n 's/^# \{0,1\}//; 3,10p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 3,11p' "$0" >&2
 	exit 2
 }
 suite=$1 architecture=$2
@@ -103,7 +104,26 @@ $personality unshare --mount --propagation private --pid --fork --kill-child sh 
 	shift
 	mount -t proc proc "$root/proc"
 	mount --rbind /sys "$root/sys"
-	mount --rbind /dev "$root/dev"
+	mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+	cd "$root/dev"
+	mkdir pts shm
+	mount -t devpts -o newinstance,ptmxmode=666 devpts pts
+	mount -t tmpfs -o mode=1777 tmpfs shm
+	while read -r name minor; do
+		mknod -m 666 $name c $minor
+	done <<-DEVICES
+		null 1 3
+		zero 1 5
+		full 1 7
+		random 1 8
+		urandom 1 9
+		tty 5 0
+	DEVICES
+	ln -s pts/ptmx ptmx
+	ln -s /proc/self/fd fd
+	ln -s fd/0 stdin
+	ln -s fd/1 stdout
+	ln -s fd/2 stderr
 	exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C CI="${CI:-}" \
 		sh -c "cd /root/mutrace && exec \"\$@\"" sh "$@"
 ' sh "$copy" "$@" || status=$?
