@@ -186,7 +186,9 @@ EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)
 	if (r == 0 && (t = enter_uncontended()) != NULL)
 		recorder_init(t, s,
 			      (struct lock_attributes){ .kind = KIND_SEM,
-							.type = value ? SEM_MADE_WITH_PERMITS : SEM_UNKNOWN,
+							.type = value == 0   ? SEM_UNKNOWN
+								: value == 1 ? SEM_MADE_WITH_ONE
+									     : SEM_MADE_WITH_PERMITS,
 							.flags = pshared ? LOCK_PSHARED : 0 },
 			      SITE_HERE);
 	return r;

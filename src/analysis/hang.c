@@ -11,14 +11,16 @@
 
 /* The locks that are held in one process: held entries chained by lock. */
 struct holders {
-	uint32_t *first;  /* by lock: held entry, MODEL_NONE at the end */
-	uint32_t *next;   /* by held entry */
-	uint32_t *thread; /* by held entry */
+	uint32_t *first;         /* by lock: held entry, MODEL_NONE at the end */
+	struct model_held *held; /* those of the process, then sole permits */
+	uint32_t *next;          /* by held entry */
+	uint32_t *thread;        /* by held entry */
 };
 
 static void holders_free(struct holders *h)
 {
 	free(h->first);
+	free(h->held);
 	free(h->next);
 	free(h->thread);
 }
@@ -32,34 +34,75 @@ static bool left_behind(const struct model_process *p, uint32_t thread, const st
 	       (held->side == SIDE_SHARED || l->last_owner == thread);
 }
 
-static int holders_make(const struct model_process *p, struct holders *h)
+static void hold_chain(struct holders *h, size_t held, uint32_t thread)
 {
-	size_t i, j;
+	uint32_t lock = h->held[held].lock;
+
+	h->thread[held] = thread;
+	h->next[held] = h->first[lock];
+	h->first[lock] = (uint32_t)held;
+}
+
+/* The sole permits of semaphores that a thread has while it waits. It cannot give them back meanwhile. */
+static int permits_take(struct report_private *v, const struct model_process *p, struct holders *h,
+			uint32_t thread, size_t *n)
+{
+	const struct model_thread *t = &p->threads[thread];
+
+	if (t->waiting_lock == MODEL_NONE && t->joining == MODEL_NONE)
+		return 0;
+	for (uint32_t i = 0; i < 2; i++) {
+		struct model_held *held = &h->held[*n];
+		const struct model_cell *c;
+
+		if (t->waiting_permits[i] >= p->n_cells)
+			continue;
+		c = &p->cells[t->waiting_permits[i]];
+		if (c->thread != thread || p->locks[c->lock].kind != KIND_SEM ||
+		    p->locks[c->lock].type != SEM_MADE_WITH_ONE || p->locks[c->lock].state & STATE_DEAD)
+			continue;
+		*held = (struct model_held){ .lock = c->lock,
+					     .stack = c->stack,
+					     .since_ns = t->waiting_since_ns };
+		if (c->stack == MODEL_NONE && c->site != MODEL_NONE &&
+		    model_stack_replace(v->model, MODEL_NONE, c->site, &held->stack) < 0)
+			return -ENOMEM;
+		hold_chain(h, (*n)++, thread);
+	}
+	return 0;
+}
+
+static int holders_make(struct report_private *v, const struct model_process *p, struct holders *h)
+{
+	size_t i, j, room = p->n_held + 2 * p->n_threads + 1, n = p->n_held;
+	int r = 0;
 
 	h->first = malloc((p->n_locks + 1) * sizeof(*h->first));
-	h->next = malloc((p->n_held + 1) * sizeof(*h->next));
-	h->thread = malloc((p->n_held + 1) * sizeof(*h->thread));
-	if (!h->first || !h->next || !h->thread) {
+	h->held = malloc(room * sizeof(*h->held));
+	h->next = malloc(room * sizeof(*h->next));
+	h->thread = malloc(room * sizeof(*h->thread));
+	if (!h->first || !h->held || !h->next || !h->thread) {
 		holders_free(h);
 		return -ENOMEM;
 	}
+	if (p->n_held != 0)
+		memcpy(h->held, p->held, p->n_held * sizeof(*h->held));
 	for (i = 0; i < p->n_locks; i++)
 		h->first[i] = MODEL_NONE;
 	for (i = 0; i < p->n_threads; i++) {
 		for (j = p->threads[i].held_first; j < p->threads[i].held_first + p->threads[i].held_count;
 		     j++) {
-			uint32_t lock = p->held[j].lock;
-
 			h->thread[j] = (uint32_t)i;
 			h->next[j] = MODEL_NONE;
-			if (lock == MODEL_NONE ||
-			    (p->threads[i].ended && !left_behind(p, (uint32_t)i, &p->held[j])))
-				continue;
-			h->next[j] = h->first[lock];
-			h->first[lock] = (uint32_t)j;
+			if (p->held[j].lock != MODEL_NONE &&
+			    (!p->threads[i].ended || left_behind(p, (uint32_t)i, &p->held[j])))
+				hold_chain(h, j, (uint32_t)i);
 		}
+		r = r < 0 ? r : permits_take(v, p, h, (uint32_t)i, &n);
 	}
-	return 0;
+	if (r < 0)
+		holders_free(h);
+	return r;
 }
 
 static const char *thread_name(struct report_private *v, const struct model_thread *t)
@@ -74,30 +117,36 @@ static bool keeps_out(const struct model_thread *waiter, const struct model_held
 }
 
 /* The entry by which somebody holds what t waits for, best one first; MODEL_NONE if nobody is known to. */
-static uint32_t holder_of(const struct model_process *p, const struct holders *h,
-			  const struct model_thread *t)
+static uint32_t holder_of(const struct holders *h, const struct model_thread *t)
 {
 	uint32_t i, shared = MODEL_NONE;
 
 	for (i = h->first[t->waiting_lock]; i != MODEL_NONE; i = h->next[i]) {
-		if (keeps_out(t, &p->held[i]))
+		if (keeps_out(t, &h->held[i]))
 			return i;
 		shared = i;
 	}
 	return shared;
 }
 
+void hang_held_by(struct report_private *v, struct report_wait *w, const struct model_process *p,
+		  uint32_t thread)
+{
+	const struct model_thread *holder = &p->threads[thread];
+
+	w->held_by = holder->tid;
+	w->holder_pid = p->pid;
+	w->holder_name = thread_name(v, holder);
+	w->certain = true;
+	w->holder_ended = holder->ended;
+}
+
 static void holder_set(struct report_private *v, struct report_wait *w, const struct model_process *p,
 		       const struct holders *h, uint32_t held)
 {
-	const struct model_thread *holder = &p->threads[h->thread[held]];
-
-	w->held_by = holder->tid;
-	w->holder_name = thread_name(v, holder);
-	w->held_at = symbols_stack(v, p->held[held].stack);
-	w->held_since_ns = p->held[held].since_ns;
-	w->certain = true;
-	w->holder_ended = holder->ended;
+	hang_held_by(v, w, p, h->thread[held]);
+	w->held_at = symbols_stack(v, h->held[held].stack);
+	w->held_since_ns = held < p->n_held ? h->held[held].since_ns : UINT64_MAX; /* of a permit unknown */
 }
 
 static int wait_take(struct report_private *v, struct report_process *e, const struct row_map *map,
@@ -106,7 +155,7 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	const struct model_process *p = e->processes[process];
 	const struct model_thread *t = &p->threads[thread];
 	struct report_wait *w = &e->waits[e->n_waits];
-	uint32_t held = holder_of(p, h, t);
+	uint32_t held = holder_of(h, t);
 
 	*w = (struct report_wait){
 		.pid = p->pid,
@@ -130,9 +179,9 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	}
 	if (held != MODEL_NONE) {
 		holder_set(v, w, p, h, held);
-	} else if (t->waiting_holder != MODEL_NONE && !w->row->work) {
-		w->held_by = p->threads[t->waiting_holder].tid;
-		w->holder_name = thread_name(v, &p->threads[t->waiting_holder]);
+	} else if (!hang_abroad(v, p, thread, w) && t->waiting_holder != MODEL_NONE && !w->row->work) {
+		hang_held_by(v, w, p, t->waiting_holder);
+		w->certain = w->holder_ended = false;
 	}
 	e->n_waits++;
 	return 0;
@@ -155,6 +204,7 @@ static struct report_wait *join_take(struct report_private *v, const struct mode
 		.timed = t->waiting_timed,
 		.stack = symbols_stack(v, t->waiting_stack),
 		.held_by = other->tid,
+		.holder_pid = p->pid,
 		.holder_name = thread_name(v, other),
 		.certain = true,
 	};
@@ -220,8 +270,8 @@ static uint32_t edge_end(const struct search *s, uint32_t waiter, uint32_t edge)
 {
 	if (edge == JOIN)
 		return s->p->threads[waiter].joining;
-	if (!keeps_out(&s->p->threads[waiter], &s->p->held[edge]) ||
-	    !settled(s->p, s->p->held[edge].since_ns))
+	if (!keeps_out(&s->p->threads[waiter], &s->h->held[edge]) ||
+	    !settled(s->p, s->h->held[edge].since_ns))
 		return MODEL_NONE;
 	return s->h->thread[edge];
 }
@@ -282,7 +332,10 @@ static int waits_collect(struct report_private *v, struct report_process *e, con
 		if (p->threads[i].waiting_lock == MODEL_NONE)
 			continue;
 		r = wait_take(v, e, map, process, s->h, i);
-		if (e->n_waits > before && kind_has(e->waits[before].row->kind, TRAIT_HOLDS))
+		if (e->n_waits > before &&
+		    (kind_has(e->waits[before].row->kind, TRAIT_HOLDS) ||
+		     (p->locks[p->threads[i].waiting_lock].type == SEM_MADE_WITH_ONE &&
+		      e->waits[before].row->kind == KIND_SEM && !e->waits[before].row->work)))
 			s->wait_of[i] = &e->waits[before];
 	}
 	return r;
@@ -297,7 +350,7 @@ static int process_hang(struct report_private *v, struct report_process *e, cons
 	uint32_t i;
 	int r;
 
-	r = holders_make(p, &h);
+	r = holders_make(v, p, &h);
 	if (r < 0)
 		return r;
 	s.wait_of = calloc(p->n_threads + 1, sizeof(*s.wait_of));

@@ -142,6 +142,14 @@ void rows_show(const struct report_options *o, struct report_row *rows, size_t n
 int phases_keep(struct report_private *v, const struct report_process *e);
 int phases_make(struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+/* Notes who it is that keeps a thread waiting. */
+void hang_held_by(struct report_private *v, struct report_wait *w, const struct model_process *p,
+		  uint32_t thread);
+/* hang_across.c: the same, if it is a thread of another process. False: it is not, or not known. */
+bool hang_abroad(struct report_private *v, const struct model_process *p, uint32_t thread,
+		 struct report_wait *w);
+/* Circles through several processes, once all entries are made. 0 or -ENOMEM. */
+int hang_across(struct report_private *v, struct report *report);
 
 /* bound.c: the gains of the sets, as bounds. 0 or -ENOMEM. */
 int bounds_make(struct report_process *e, struct trace_set *sets, size_t n);

@@ -360,6 +360,8 @@ int report_new(struct model *m, const struct report_options *o, struct report **
 	for (i = 0; i < r->n_processes && e == 0; i++)
 		e = entry_make(r->priv, r, &r->processes[i]);
 	if (e == 0)
+		e = hang_across(r->priv, r);
+	if (e == 0)
 		e = missing_make(r->priv, r);
 	if (e < 0) {
 		report_free(r);

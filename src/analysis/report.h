@@ -157,13 +157,13 @@ struct report_wait { /* a thread that waits now */
 	uint64_t waited_ns;     /* until the session was read or the process ended */
 	enum lock_side side;
 	const struct report_stack *stack;
-	uint32_t held_by; /* tid, 0 unknown or none */
+	uint32_t held_by, holder_pid; /* held_by: tid, 0 unknown or none */
 	const char *holder_name;
 	const struct report_stack *held_at; /* NULL unknown */
-	uint64_t held_since_ns;
-	bool timed;        /* it gives up after some time */
-	bool certain;      /* the holder holds it still, by its own books */
-	bool holder_ended; /* it ended without releasing it */
+	uint64_t held_since_ns;             /* on the line of since_ns; UINT64_MAX unknown */
+	bool timed;                         /* it gives up after some time */
+	bool certain;                       /* the holder holds it still, by its own books */
+	bool holder_ended;                  /* it ended without releasing it */
 };
 
 /* One of the longest waits for locks, ended or not. */

@@ -348,6 +348,8 @@ static int threads_resolve(struct image *im)
 		t->life_ns = ticks_span(&im->rate, t->life_ns) + (t->end_ns - t->start_ns);
 		t->waiting_lock = t->ended ? MODEL_NONE : lock_number(im, t->waiting_lock);
 		t->waiting_holder = thread_number(im, t->waiting_holder);
+		for (uint32_t k = 0; k < 2; k++)
+			t->waiting_permits[k] = chunks_number(im, CHUNK_CELLS, t->waiting_permits[k]);
 		t->waiting_since_ns = ticks_time(&im->rate, t->waiting_since_ns);
 		r = stack_resolve(im, &t->waiting_stack);
 		if (r == 0)

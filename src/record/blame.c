@@ -190,6 +190,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	/* Of a semaphore it is not certain, and nobody is to take it for a deadlock. */
 	r->waiting_holder = l->kind == KIND_SEM ? 0 : w->facts.holder;
 	r->waiting_side = side;
+	permits_note(t);
 	r->waiting_flags = (uint32_t)w->phase << WAITING_PHASE_SHIFT;
 	__atomic_store_n(&r->waiting_lock, use.lock, __ATOMIC_RELEASE);
 }

@@ -7,6 +7,7 @@
 
 #include "src/record/events.h"
 #include "src/record/internal.h"
+#include "src/record/permits.h"
 #include "src/record/memory.h"
 #include "src/record/use.h"
 #include "src/record/waited.h"
@@ -150,6 +151,7 @@ bool episode_lite_begin(struct thread *t, const void *address, struct site site,
 	if (__atomic_load_n(&l->address, __ATOMIC_RELAXED) != e->address)
 		return false;
 	r->waiting_stack = r->waiting_holder = 0;
+	permits_note(t);
 	r->waiting_since = *ret_since = clock_now();
 	r->waiting_site = site.ip;
 	r->waiting_side = SIDE_EXCLUSIVE;

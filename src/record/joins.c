@@ -5,6 +5,7 @@
  */
 #include "src/record/events.h"
 #include "src/record/internal.h"
+#include "src/record/permits.h"
 
 static void find(pthread_t joined, struct join *j)
 {
@@ -29,6 +30,7 @@ void thread_joins(struct thread *t, pthread_t id, bool timed, struct site site, 
 	r->waiting_stack = j->stack;
 	r->waiting_site = site.ip;
 	r->waiting_since = j->start;
+	permits_note(t);
 	r->waiting_flags = timed ? WAITING_TIMED : 0;
 	__atomic_store_n(&r->joining, (uint64_t)id, __ATOMIC_RELEASE);
 	busy_leave(t, busy);

@@ -38,6 +38,8 @@ static void set_attributes(struct lock_rec *l, struct lock_attributes a)
 {
 	if (l->kind != a.kind)
 		l->waiters = l->other = 0; /* the union means something else now */
+	if (a.kind == KIND_SEM && a.type == SEM_MADE_WITH_ONE)
+		recorder.sole_permits = 1;
 	l->kind = a.kind;
 	l->type = a.type;
 	l->protocol = a.protocol;

@@ -33,6 +33,21 @@ static bool known_abroad(struct thread *t, struct use use)
 	return known;
 }
 
+void permits_note(struct thread *t)
+{
+	uint32_t found[2] = { 0, 0 }, n = 0;
+
+	for (uint32_t i = 0; recorder.sole_permits && i < PERMITS && n < 2; i++) {
+		const struct permit *p = &t->permits[i];
+
+		if (p->count == 1 && permit_of(t, p->lock) &&
+		    ((const struct lock_rec *)REF_POINTER(p->lock))->type == SEM_MADE_WITH_ONE)
+			found[n++] = p->cell;
+	}
+	t->rec->waiting_permit = found[0];
+	t->rec->waiting_permit_too = found[1];
+}
+
 void permit_taken_told(struct thread *t, struct use use, uint32_t count)
 {
 	bool common = lock_is_common(use_lock(use));

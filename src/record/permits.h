@@ -35,13 +35,16 @@ static inline struct permit *permit_of(struct thread *t, uint32_t lock)
  * permits that it was made with. */
 static inline bool permits_count(const struct thread *t, const struct lock_rec *l)
 {
-	return (l->type == SEM_MADE_WITH_PERMITS || l->flags & LOCK_PSHARED) && t->mode != MODE_CONTENDED;
+	return (l->type != SEM_UNKNOWN || l->flags & LOCK_PSHARED) && t->mode != MODE_CONTENDED;
 }
 
 /* While others wait, or may do so in other processes. count: permits that the thread has now. cell: that of the permit it
  * gives back, if it keeps none; else 0. */
 void permit_taken_told(struct thread *t, struct use use, uint32_t count);
 void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct site site);
+
+/* Notes the sole permits of semaphores that the thread has, for it is about to wait. */
+void permits_note(struct thread *t);
 
 /* The calling thread got a permit. */
 static inline void permit_taken(struct thread *t, struct use use)

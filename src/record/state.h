@@ -309,10 +309,11 @@ struct recorder {
 	uint8_t counter;    /* 1: the machine's counter is the clock */
 	uint8_t full;       /* 1: the session has no room for anything new */
 	uint8_t child_confined; /* 1: a vfork child has confined itself, in our memory; it must not even be asked who it is */
-	uint8_t reporting; /* 1: the program that is started is our own, for the report by hand */
-	uint8_t valgrind;  /* 1: under valgrind */
-	uint8_t events;    /* 1: events are recorded */
-	uint8_t phase;     /* the present one, as in struct cell (atomic), see phases.h */
+	uint8_t reporting;    /* 1: the program that is started is our own, for the report by hand */
+	uint8_t valgrind;     /* 1: under valgrind */
+	uint8_t events;       /* 1: events are recorded */
+	uint8_t phase;        /* the present one, as in struct cell (atomic), see phases.h */
+	uint8_t sole_permits; /* 1: semaphores were made with one permit */
 	uint32_t
 		mutex_unlike; /* 0: plain mutexes of the C library are taken and released here, see inlined.h */
 	uint8_t libc_locks;   /* enum libc_locks */

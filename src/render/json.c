@@ -69,6 +69,8 @@ static json_t *cycles(struct json_out *j, const struct report_cycle *list, size_
 				json_set_count(j, o, "lock", w->row->id);
 				json_set(j, o, "name", json_text(w->row->name));
 				json_set_count(j, o, "held_by", list[i].waits[(k + 1) % list[i].n]->tid);
+				if (w->holder_pid != w->pid)
+					json_set_count(j, o, "holder_pid", w->holder_pid);
 				json_set(j, o, "held_at", json_stack(j, w->held_at));
 			} else {
 				json_set_count(j, o, "joins", list[i].waits[(k + 1) % list[i].n]->tid);

@@ -143,6 +143,8 @@ static json_t *waiting(struct json_out *j, const struct report_row *row)
 		json_set_count(j, o, "waited_ns", w->waited_ns);
 		if (w->held_by)
 			json_set_count(j, o, "held_by", w->held_by);
+		if (w->held_by && w->holder_pid != w->pid)
+			json_set_count(j, o, "holder_pid", w->holder_pid);
 		if (w->holder_ended)
 			json_set_bool(j, o, "holder_ended", true);
 		json_set(j, o, "stack", json_stack(j, w->stack));

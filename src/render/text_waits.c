@@ -34,6 +34,8 @@ static void holder_print(const struct text_out *t, const struct report_process *
 		return;
 	fprintf(t->f, ", %s by %s", w->certain ? "held" : "last held",
 		text_thread_of(holder, e, w->held_by, w->holder_name));
+	if (w->holder_pid != w->pid)
+		fprintf(t->f, " of process %u", w->holder_pid);
 	if (w->holder_ended)
 		fputs(", which ended without releasing it", t->f);
 	else if (w->certain && w->held_at && now > w->held_since_ns)
@@ -52,7 +54,10 @@ static void wait_print(const struct text_out *t, const struct report_process *e,
 {
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
 
-	fprintf(t->f, "  %s waits for ", text_thread_of(thread, e, w->tid, w->thread_name));
+	fprintf(t->f, "  %s ", text_thread_of(thread, e, w->tid, w->thread_name));
+	if (w->held_by && w->holder_pid != w->pid && w->pid != e->pid)
+		fprintf(t->f, "of process %u ", w->pid);
+	fputs("waits for ", t->f);
 	if (w->row)
 		fprintf(t->f, "%s%s", text_name(name, w->row), side_words(w));
 	else

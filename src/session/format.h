@@ -219,7 +219,8 @@ struct chunk { /* 64 bytes; the items follow */
  * taking it) goes on at the next boundary. It passes by chunks of types that it does not know. */
 
 enum mutex_type { MUTEX_NORMAL = 0, MUTEX_RECURSIVE = 1, MUTEX_ERRORCHECK = 2, MUTEX_ADAPTIVE = 3 };
-enum sem_type { SEM_UNKNOWN = 0, SEM_MADE_WITH_PERMITS = 1 }; /* by sem_init() with a value */
+/* By sem_init() with a value. */
+enum sem_type { SEM_UNKNOWN = 0, SEM_MADE_WITH_PERMITS = 1, SEM_MADE_WITH_ONE = 2 };
 enum lock_protocol { PROTOCOL_NONE = 0, PROTOCOL_INHERIT = 1, PROTOCOL_PROTECT = 2 };
 enum rwlock_type {
 	RWLOCK_PREFER_READER = 0,

@@ -77,15 +77,15 @@ struct thread_rec {
 	uint64_t waited[WAIT_CLASSES]; /* ticks of its waits, those that are in edges */
 	uint32_t
 		waiting_owner; /* tid of another process's thread that held it when the wait began, 0 unknown */
-	uint32_t reserved;
+	uint32_t waiting_permit; /* ref of a cell: meanwhile it has that semaphore's only permit; 0: none */
 	uint64_t blocked; /* ticks of others' waits during which it had the lock (several writers, atomic) */
 	uint64_t cpu_ns;  /* at its end, or at that of the process; 0 unknown */
 	uint64_t self;    /* its pthread_t */
 	uint64_t joining; /* the pthread_t whose end it waits for, since waiting_since; 0: none */
 	struct life_rec lives[LIVES];
-	struct thread_times times; /* of all threads that had the record */
-	uint32_t times_known;      /* of how many: less than "generation" means that some are missing */
-	uint32_t reserved_too;
+	struct thread_times times;   /* of all threads that had the record */
+	uint32_t times_known;        /* of how many: less than "generation" means that some are missing */
+	uint32_t waiting_permit_too; /* of another one */
 };
 #define WAITING_TIMED 0x01u    /* it gives up after some time */
 #define WAITING_PHASE_SHIFT 8u /* the byte there: the phase in which the wait began, as in struct cell */

@@ -85,6 +85,15 @@ def main():
               holder["pid"] == processes[1]["pid"] and holder["blocked_ns"] > 0.9 * waiter["cost_ns"])
         text = " ".join(text.split())
         check("text", f"held it in common (PID {holder['pid']})" in text)
+        _, processes, _, _, text = record(directory, "mutex", "circle")
+        circles = [c for p in processes for c in p.get("deadlocks", [])]
+        check("circle", len(circles) == 1 and len(circles[0]) == 2 and
+              sorted(w["stack"][0]["function"] for w in circles[0]) == ["want_mutex", "want_write"] and
+              {w["holder_pid"] for w in circles[0]} == {p["pid"] for p in processes if p["locks"]} and
+              [w["held_at"][0]["function"] for w in circles[0]] ==
+              [w["stack"][0]["function"] for w in circles[0][1:] + circles[0][:1]])
+        check("text", "DEADLOCK in common" in text.split("\n")[0] and
+              text.count(" of process ") == 4, text)
     return 1 if failed else 0
 
 

@@ -66,6 +66,9 @@ hang readers 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["fork
 grep -A 2 "waits for table to write" hang.txt | grep -q "taken at read_and_want" ||
 	fail "readers: the wrong one: $(head hang.txt)"
 hang recursive 'cycles(2)'
+hang permit 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["fork_a", "place"]' \
+	"lock('place')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "PLACE TAKEN")"
+hang places 'cycles()'
 hang ended 'cycles()' 'lock("fork_a")["waiting_now"][0]["holder_ended"]' \
 	"lock('fork_a')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "NEVER RELEASED")"
 grep -q "waits for fork_a .*, which ended without releasing it" hang.txt || fail "ended: $(cat hang.txt)"

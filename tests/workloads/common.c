@@ -4,7 +4,8 @@
  * common KIND HOW [PROCESSES]. KIND is mutex, robust, rwlock, readers (all but the first process read), or
  * semaphore. HOW is "fork"; "exec": each process is another program run, and they meet in shared memory;
  * "alone": the same, but the second one is not recorded; "stuck": the second one holds the lock and kills the
- * first one, which waits for it. Prints a line for each function that held, with the time for which it kept
+ * first one, which waits for it; "circle": each of two has a lock that the other one wants, and a
+ * third one kills them. Prints a line for each function that held, with the time for which it kept
  * others waiting (ns); then "handoff" and "wait".
  */
 #include <errno.h>
@@ -181,6 +182,39 @@ static void stuck(void)
 	hold_first(&shared->turns[0][0], 0);
 }
 
+/* They say that they are about to wait, and who they are. */
+static NOINLINE void want_write(void)
+{
+	pthread_mutex_lock(&shared->mutex);
+	pthread_barrier_wait(&shared->start);
+	shared->turns[0][0].asked = getpid();
+	pthread_rwlock_wrlock(&shared->rwlock);
+}
+
+static NOINLINE void want_mutex(void)
+{
+	pthread_rwlock_wrlock(&shared->rwlock);
+	pthread_barrier_wait(&shared->start);
+	shared->turns[1][0].asked = getpid();
+	pthread_mutex_lock(&shared->mutex);
+}
+
+static void circle(void)
+{
+	if (fork() == 0) {
+		for (int i = 0; i < 2; i++)
+			while (!*(volatile int64_t *)&shared->turns[i][0].asked)
+				spend(1000000);
+		spend(500000000);
+		for (int i = 2; i-- > 0;)
+			kill((pid_t)shared->turns[i][0].asked, SIGKILL);
+		_exit(0);
+	}
+	if (fork() == 0)
+		want_mutex();
+	want_write();
+}
+
 static void start(int number, const char *how, const char *memory, char **argv)
 {
 	char text[16];
@@ -242,6 +276,8 @@ int main(int argc, char **argv)
 	setup();
 	if (strcmp(argv[2], "stuck") == 0)
 		stuck();
+	if (strcmp(argv[2], "circle") == 0)
+		circle();
 	for (int i = 1; i < n_processes; i++)
 		start(i, argv[2], memory, argv);
 	work(0);

@@ -2,11 +2,13 @@
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
  * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
- * which ended, condition, timed, timed-join, clock-join, joins, heir and idle are no deadlocks:
+ * which places, ended, condition, timed, timed-join, clock-join, joins, heir and idle are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
  *   recursive  two recursive mutexes, each locked twice
+ *   permit     a thread wants a mutex; its holder wants the only permit of a semaphore, which that thread has
+ *   places     the same with two permits, of which somebody else has the other one
  *   ended      a thread waits for a lock whose holder has ended; others have come and gone since
  *   condition  a thread waits for a lock whose holder waits for a condition
  *   join       a thread waits for the end of one that wants the lock that it has
@@ -19,6 +21,7 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "tests/workloads/handshake.h"
 
@@ -264,6 +267,51 @@ static void *idle_too(void *seat)
 	return seat;
 }
 
+static sem_t place;
+
+/* Threads take it and give it back, as they do with a lock. */
+static void use_place(unsigned int permits)
+{
+	sem_init(&place, 0, permits);
+	for (int i = 0; i < 3; i++) {
+		sem_wait(&place);
+		sem_post(&place);
+	}
+}
+
+static void *make_one(void *argument)
+{
+	use_place(1);
+	return argument;
+}
+
+static void *make_two(void *argument)
+{
+	use_place(2);
+	sem_wait(&place);
+	return argument;
+}
+
+static void *place_and_want(void *seat)
+{
+	sem_wait(&place); /* PLACE TAKEN */
+	atomic_fetch_add(&ready, 1);
+	await_step(&ready, 2);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	pthread_mutex_lock(&fork_a);
+	return NULL;
+}
+
+static void *want_place(void *seat)
+{
+	pthread_mutex_lock(&fork_a);
+	atomic_fetch_add(&ready, 1);
+	await_step(&ready, 2);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	sem_wait(&place);
+	return NULL;
+}
+
 static const struct {
 	const char *name;
 	void *(*before[2])(void *); /* these run one after another, and end */
@@ -275,6 +323,8 @@ static const struct {
 	{ "upgrade", { NULL }, NULL, { upgrade, upgrade } },
 	{ "readers", { NULL }, read_on, { read_and_want, write_want } },
 	{ "recursive", { NULL }, NULL, { lock_again, lock_again } },
+	{ "permit", { make_one }, NULL, { place_and_want, want_place } },
+	{ "places", { make_two }, NULL, { place_and_want, want_place } },
 	{ "ended", { take_and_end, pass }, pass, { want } },
 	{ "condition", { NULL }, NULL, { wait_for_news, want } },
 	{ "join", { NULL }, NULL, { hold_and_join, want } },
