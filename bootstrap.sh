@@ -28,7 +28,7 @@ case $task in
 build | demo) packages=$build_packages ;;
 check)
 	packages="$build_packages $check_packages"
-	optional_packages="clang-format-14 dwz"
+	optional_packages="clang-format-14 dwz python3-pytest"
 	;;
 *)
 	sed -n 's/^# \{0,1\}//; 2,9p' "$0" >&2

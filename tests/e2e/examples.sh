@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # The examples of examples/ci: each build tool that is installed runs its check, in order, over a limit and
-# with a program that fails, and says so in its own way.
+# with a program that fails, and says so in its own way. So are the recipes of the guide for such tools.
 . "$(dirname "$0")/lib.sh"
 
 need "${CC:-cc}"
@@ -40,25 +40,51 @@ if /usr/bin/python3 -c 'import yaml' 2>/dev/null; then
 fi
 restore
 
+# recipe WORDS: the command of the guide's page of recipes that has these words, as it stands there.
+recipe() {
+	sed -n '/^## gtest/,/^## GitHub/p' "$top_srcdir/doc/guide/8-recipes.md" | grep -F -e "$1" >recipe
+	[ "$(wc -l <recipe)" = 1 ] || fail "the guide has not one command with $1"
+	expect 0 bash -eu recipe
+}
+cp worker unit_tests
+expect 0 mutrace check --write-baseline=base.json --repeat=3 -- ./unit_tests
+recipe gtest_filter
+
 if command -v cmake >/dev/null && command -v ctest >/dev/null; then
 	expect 0 cmake -S . -B build.cmake -DCMAKE_C_COMPILER="${CC:-cc}"
 	expect 0 cmake --build build.cmake
 	expect 0 ctest --test-dir build.cmake -L contention
 	grep -q '100% tests passed' out || fail "ctest"
+	cd build.cmake || exit 99
+	recipe 'tests.kept'
+	grep -q '^mutrace: worker (PID' "$work/err" || fail "ctest under mutrace: no report of a test"
+	cd ..
 	regress
 	expect 0 cmake --build build.cmake
 	expect 8 ctest --test-dir build.cmake --output-on-failure -L contention
 	grep -q 'FAILED jobs_lock: acquired is 50 000' out || fail "ctest does not say which lock"
 	restore
 	tried="$tried CTest"
+	case $(cmake --version) in
+	"cmake version 3."[01]?.* | "cmake version 3.2"[0-8].*) ;; # without launchers
+	*)
+		recipe CMAKE_TEST_LAUNCHER
+		expect 0 cmake --build build
+		expect 0 ctest --test-dir build --verbose -E contention
+		grep -q 'mutrace check: .*in order' out || fail "ctest does not start mutrace check"
+		tried="$tried and its launcher"
+		;;
+	esac
 fi
 
 if command -v meson >/dev/null && command -v ninja >/dev/null; then
 	expect 0 meson setup build.meson
 	expect 0 meson test -C build.meson --setup=contention
 	expect 0 meson test -C build.meson --wrap="mutrace check --limits=$work/limits.yaml --"
+	cd build.meson || exit 99
+	recipe 'meson test'
+	cd ..
 	regress
-	"$mutrace" --version >/dev/null
 	if meson test -C build.meson --setup=contention --print-errorlogs >out 2>err; then
 		fail "meson does not fail"
 	fi
@@ -86,5 +112,19 @@ if command -v automake >/dev/null && command -v autoconf >/dev/null; then
 	grep -q '^# SKIP: *1' "$work/out" || fail "a skipped test"
 	cd ..
 	tried="$tried automake"
+fi
+
+if /usr/bin/python3 -c 'import pytest' 2>/dev/null; then
+	mkdir tests
+	cat >tests/test_worker.py <<-'PY'
+		import subprocess
+		def test_worker():
+		    assert subprocess.run(["./worker"]).returncode == 0
+	PY
+	"${CC:-cc}" -g -pthread -o worker worker.c || exit 99
+	recipe '-m pytest'
+	grep -q '1 passed' out || fail "pytest"
+	grep -q '^ *1 *jobs_lock' err || fail "the locks of what pytest starts"
+	tried="$tried pytest"
 fi
 echo "tried:$tried and the workflow's step"

@@ -7,8 +7,8 @@
 # The Debian is made once for each suite and architecture, below $MUTRACE_CHROOTS
 # (/var/cache/mutrace-chroots), and copied for each run. The tree is /root/mutrace in it. What the command
 # leaves in /root/out is copied to $OUT; it finds a copy of $IN as /root/in. It needs root, debootstrap, git
-# and unshare. Nothing stays mounted: the mounts are those of a namespace. Its /dev is its own, so nothing that
-# is installed there changes the host's devices, and no session of the host is seen.
+# and unshare. Nothing stays mounted: the mounts are those of a namespace. Its /dev is its own, so nothing
+# that is installed there changes the host's devices, and no session of the host is seen.
 set -eu
 [ $# -ge 3 ] || {
 	sed -n 's/^# \{0,1\}//; 3,11p' "$0" >&2
