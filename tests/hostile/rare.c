@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +172,7 @@ static void threads(void)
 	MUST(pthread_create(&t, NULL, thread, NULL), 0);
 	MUST(pthread_join(t, NULL), 0);
 	pthread_attr_init(&a); /* more than there is */
-	MUST(pthread_attr_setstacksize(&a, 1ul << 50), 0);
+	MUST(pthread_attr_setstacksize(&a, SIZE_MAX / 4 * 3), 0);
 	MUST(pthread_create(&t, &a, thread, NULL), EAGAIN);
 	MUST(mtx_init(&m, mtx_plain), thrd_success);
 	MUST(mtx_lock(&m), thrd_success);
