@@ -188,6 +188,8 @@ static void begin(struct thread *t, struct use use, const void *address, uint8_t
 	if (lock_is_common(l))
 		common_acquired(t, use, address, now);
 	h = hot_raise(t, true);
+	if (!h)
+		__builtin_unreachable(); /* held_grow() made room; gcc 12 warns on i386 */
 	hot_fill(h, use, 0, now, flags);
 	if (w != NULL) {
 		c->contended++;
