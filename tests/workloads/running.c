@@ -11,6 +11,7 @@
  * that finds the lock taken looks at the holder's clocks before it waits, and the holder does before it
  * lets go.
  */
+#include <inttypes.h>
 #include <pthread.h>
 #include <poll.h>
 #include <sched.h>
@@ -59,7 +60,7 @@ static struct look look(const struct person *p, bool first)
 			l.wall = clock_ns(CLOCK_MONOTONIC);
 			l.cpu = clock_ns((clockid_t)(~(unsigned int)p->tid << 3 | 6));
 		} else if (pread(p->stat, text, sizeof(text) - 1, 0) <= 0 ||
-			   sscanf(text, "%*u %lu", &l.delay) != 1) {
+			   sscanf(text, "%*u %" SCNu64, &l.delay) != 1) {
 			abort();
 		}
 	}
@@ -180,6 +181,6 @@ int main(int argc, char **argv)
 	atomic_store(&over, 1);
 	for (int i = 0; i < HOLDERS + crowded; i++)
 		pthread_join(threads[i], NULL);
-	printf("whole %lu\npreempted %lu\nslept %lu\n", whole, preempted, slept);
+	printf("whole %" PRIu64 "\npreempted %" PRIu64 "\nslept %" PRIu64 "\n", whole, preempted, slept);
 	return 0;
 }
