@@ -10,6 +10,7 @@
 #define WORTH_SAYING 0.02 /* of the run time or the throughput */
 #define HIDDEN_LEAST 0.05 /* of the run time: waits for a lock of which no more is known */
 #define RANGE_LEAST 0.05  /* estimates that differ less are one */
+#define BOUND_MOST 0.9    /* of the run time: a bound above says nothing */
 
 static int percent(double part)
 {
@@ -54,6 +55,11 @@ static enum trace_change told(const struct report_process *e, const struct repor
 		       : TRACE_NO_CONTENTION;
 }
 
+static bool says_nothing(const struct report_process *e, const struct report_row *row)
+{
+	return !row->gain_known || (e->what_if_bound && row->gain[TRACE_NO_CONTENTION].high > BOUND_MOST);
+}
+
 void text_gain_cell(char *out, const struct line *l, unsigned int counter)
 {
 	const struct report_row *row = l->row;
@@ -64,8 +70,9 @@ void text_gain_cell(char *out, const struct line *l, unsigned int counter)
 		out[0] = 0;
 	else
 		snprintf(out, CELL_SIZE, "%s",
-			 row->gain_known ? gain_text(number, l->process, row->gain[told(l->process, row)])
-					 : "-");
+			 says_nothing(l->process, row)
+				 ? "-"
+				 : gain_text(number, l->process, row->gain[told(l->process, row)]));
 }
 
 /* The row where a change gains most; NULL: none gains enough to be said. */
@@ -160,13 +167,14 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 
 	if (!e->what_if_made)
 		return;
+	fix = best(e, change);
 	/* nobody gains more than all have waited */
-	if (e->what_if.refused && !e->what_if_bound &&
-	    (double)e->total.cost_ns >= WORTH_SAYING * (double)e->runtime_ns) {
+	if (e->what_if.refused &&
+	    (e->what_if_bound ? fix && says_nothing(e, fix)
+			      : (double)e->total.cost_ns >= WORTH_SAYING * (double)e->runtime_ns)) {
 		text_line(t, "what fixing a lock would gain is not known: %s.", e->what_if.refused);
 		return;
 	}
-	fix = best(e, change);
 	if (!fix && !e->what_if_bound)
 		fix = best(e, change = TRACE_HALF_HOLD);
 	if (e->what_if_bound) {
@@ -197,25 +205,23 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 
 void text_gain_line(const struct text_out *t, const struct report_process *e, const struct report_row *row)
 {
-	bool holds = has_holds(row), alike;
+	const char *of = e->what_if.metric == TRACE_THROUGHPUT ? "of throughput" : "of the run time";
 	char a[NUMBER_SIZE], b[NUMBER_SIZE], c[NUMBER_SIZE];
 
-	if (!row->gain_known)
+	if (says_nothing(e, row))
 		return;
 	gain_text(a, e, row->gain[TRACE_NO_CONTENTION]);
 	gain_text(b, e, row->gain[TRACE_HALF_HOLD]);
 	gain_text(c, e, row->gain[TRACE_NO_HOLD]);
-	alike = holds && strcmp(a, b) == 0 && strcmp(a, c) == 0;
-	fprintf(t->f, "    gain     %c%s", TEXT_HANG, a);
-	if (!alike)
-		fputs(" without contention", t->f);
-	if (holds && !alike)
-		fprintf(t->f, ", %s with holds half as long, %s with none", b, c);
-	fprintf(t->f, "%s%s%s\n",
-		e->what_if.metric != TRACE_THROUGHPUT ? " of the run time"
-		: alike                               ? " of throughput"
-						      : "; of throughput",
-		alike ? ", however short it is held" : "", e->what_if_bound ? ", by counters" : "");
+	fprintf(t->f, "    gain     %c%s %s", TEXT_HANG, a, of);
+	if (e->what_if_bound) /* all code gains by being shorter */
+		fputs(" without contention, by counters\n", t->f);
+	else if (!has_holds(row))
+		fputs(" without contention\n", t->f);
+	else if (strcmp(a, b) == 0 && strcmp(a, c) == 0)
+		fputs(", however short it is held\n", t->f);
+	else
+		fprintf(t->f, " without contention, %s with holds half as long, %s with none\n", b, c);
 }
 
 void text_path(const struct text_out *t, const struct report_process *e)

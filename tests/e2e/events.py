@@ -137,6 +137,11 @@ def main():
         for options in (("--events=0",), ("--contended-only",), ("--sample-hold=10",)):
             threads, _, size = record(d + "/" + options[0], "many", options=options)
             assert threads == [] and size == 0, options
+        # A bound that allows nearly all of the run time says nothing.
+        text = subprocess.run([mutrace, "--events=0", os.path.join(build, "tests/workloads/overlap"),
+                               "12", "mutex", "1000"], capture_output=True, text=True).stderr
+        assert "what fixing a lock would gain is not known: no events" in " ".join(text.split()), text
+        assert "  gain  " not in text.split("Lock 2:")[0], text
     return 0
 
 

@@ -106,12 +106,15 @@ function lock_used(lock) {
 	return lock_acquired(lock) || lock.cost_ns || sum(lock, 'contended') || sum(lock, 'trylock_failed');
 }
 
+/* True of a bound that allows nearly all of the run time. */
+const says_nothing = gain => P.what_if.method === 'bound' && gain.no_contention[1] > 0.9;
+
 /* What fixing a lock would gain, of the two simple changes the one that gains more; undefined: not known. A bound with
  * shorter holds says nothing of locks. */
 function lock_gain(lock) {
 	const gain = P.gains && P.gains.get(lock.id);
 
-	if (!gain) return undefined;
+	if (!gain || says_nothing(gain)) return undefined;
 	const middle = r => (r[0] + r[1]) / 2;
 
 	return P.what_if.method !== 'bound' && lock.hold_ns && middle(gain.half_hold) > middle(gain.no_contention)

@@ -109,9 +109,10 @@ function gain_verdict() {
 	for (const change of w.method === 'bound' ? ['no_contention'] : ['no_contention', 'half_hold']) {
 		const gain = best_fix(change);
 
+		if (gain && says_nothing(gain)) break;
 		if (gain) return fix_words(gain, change);
 	}
-	if (w.refused && w.method !== 'bound')
+	if (w.refused && (w.method !== 'bound' || best_fix('no_contention')))
 		return ['What fixing a lock would gain is not known: ' + w.refused + '.'];
 	return w.locks.length ? ['Fixing no single lock would make it much faster.'] : [];
 }

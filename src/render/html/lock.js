@@ -61,7 +61,7 @@ function facts_of(lock) {
 function gain_of(lock) {
 	const gain = P.gains && P.gains.get(lock.id);
 
-	if (!gain) return '';
+	if (!gain || says_nothing(gain)) return '';
 	const text = change => el('b', {}, gain_text(gain[change], P.what_if));
 
 	return el(
@@ -69,11 +69,10 @@ function gain_of(lock) {
 		{},
 		P.what_if.metric === 'throughput' ? 'Throughput gained: ' : 'Run time saved: ',
 		text('no_contention'),
-		' without contention, ',
-		text('half_hold'),
-		' with holds half as long, ',
-		text('no_hold'),
-		' with none.'
+		' without contention',
+		...(P.what_if.method === 'bound'
+			? ['.']
+			: [', ', text('half_hold'), ' with holds half as long, ', text('no_hold'), ' with none.'])
 	);
 }
 
