@@ -23,6 +23,7 @@
 #include "src/session/threads.h"
 #include "tests/workloads/handshake.h"
 
+#ifdef __x86_64__
 static pthread_mutex_t main_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t handler_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t both_lock = PTHREAD_MUTEX_INITIALIZER; /* the handler only tries */
@@ -41,7 +42,6 @@ static int full_of_kinds;
 static long mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps, kinds, struck;
 static __thread long strike; /* full: the trap that is to strike; it counts down */
 
-#ifdef __x86_64__
 static __attribute__((noinline)) void stepping(int on)
 {
 	if (on)
