@@ -56,7 +56,7 @@ static double unseen_sleep(const struct model_process *p)
 
 	for (int i = 0; i < ASIDE_MAX; i++) {
 		known = known || p->aside_us[i] != 0;
-		if (i == ASIDE_READY || i == ASIDE_OTHER || i == ASIDE_LOCK)
+		if (i == ASIDE_READY || i == ASIDE_OTHER || i == ASIDE_LOCK || i == ASIDE_PIPE)
 			us += (double)p->aside_us[i];
 	}
 	for (size_t i = 0; i < p->n_locks; i++)

@@ -13,6 +13,7 @@
 #define WAIT_LEAST 0.005     /* of the run, that a row must have cost together to be looked at, or */
 #define HOLDS_SEEN_LEAST 0.7 /* of the time in which threads wait, that holds must be known of */
 #define HOLD_LEAST 0.05      /* for which it must have been held, if anybody waited for it at all */
+#define PIPES_MOST 0.06 /* of the run, that threads together may wait for others in a way that is not seen */
 
 /* The rows that are looked at, and their locks. */
 struct candidates {
@@ -191,6 +192,17 @@ static bool holds_unseen(const struct model_process *p, const struct report_row 
 	return unseen;
 }
 
+/* Replays do not know of waits for other threads at pipes: these would last as long as they did. */
+static void refuse_pipes(struct report_process *e, struct candidates *c)
+{
+	if (e->what_if.refused ||
+	    1000 * (double)e->first->aside_us[ASIDE_PIPE] <= PIPES_MOST * (double)e->first->runtime_ns)
+		return;
+	e->what_if.refused = "threads wait for each other at pipes or eventfds, which is not seen";
+	for (size_t i = 0; i < c->n; i++)
+		c->sets[i].known = false;
+}
+
 int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map)
 {
 	struct candidates c = { .n = 0 };
@@ -205,6 +217,7 @@ int gains_make(struct report_private *v, struct report_process *e, const struct 
 	r = collect(e, map, &c);
 	if (r == 0)
 		r = what_if(v, e, map, &c);
+	refuse_pipes(e, &c);
 	work = r == 0 && e->what_if.work != MODEL_NONE ? row_of(e, map, 0, e->what_if.work) : NULL;
 	e->work = work ? work->name : NULL;
 	if (r == 0 && e->what_if.refused && e->what_if.metric == TRACE_RUN_TIME)

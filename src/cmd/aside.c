@@ -2,12 +2,20 @@
 /* See aside.h. */
 #include "src/cmd/aside.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#define FILES_MOST 256 /* of a process, among which the other end of a pipe is looked for */
+#define POLLED_MOST 8
 
 /* Calls that are not other input and output. Each architecture has some of them only. */
 static const struct {
@@ -83,7 +91,121 @@ static bool locks_file(long number, const char *arguments)
 	return command == F_SETLKW || command == F_OFD_SETLKW || command == F_SETLKW64;
 }
 
-enum aside aside_look(uint32_t pid, const struct thread_rec *thread)
+static bool link_of(uint32_t pid, const char *fd, char *out, size_t size)
+{
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd/%.20s", pid, fd);
+	n = readlink(path, out, size - 1);
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+/* The process has an end of the pipe that may be written to, or read from. */
+static bool has_end(uint32_t pid, const char *pipe, mode_t may)
+{
+	char path[64], other[64];
+	const struct dirent *e;
+	struct stat st;
+	bool found = false;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%u/fd", pid);
+	d = opendir(path);
+	for (int n = 0; d && !found && n < FILES_MOST && (e = readdir(d)); n++)
+		found = link_of(pid, e->d_name, other, sizeof(other)) && strcmp(other, pipe) == 0 &&
+			fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_mode & may;
+	if (d)
+		closedir(d);
+	return found;
+}
+
+/* Both ends of the file are the process's own. */
+static bool is_own_pipe(uint32_t pid, int fd)
+{
+	char name[16], what[64];
+
+	snprintf(name, sizeof(name), "%d", fd);
+	return link_of(pid, name, what, sizeof(what)) &&
+	       (strcmp(what, "anon_inode:[eventfd]") == 0 ||
+		(strncmp(what, "pipe:[", 6) == 0 && has_end(pid, what, S_IRUSR) &&
+		 has_end(pid, what, S_IWUSR)));
+}
+
+static bool poll_pipes(uint32_t pid, uintptr_t at, unsigned long n)
+{
+	struct pollfd files[POLLED_MOST];
+	struct iovec here = { files, n * sizeof(files[0]) }, there = { (void *)at, here.iov_len };
+
+	if (n == 0 || n > POLLED_MOST ||
+	    process_vm_readv((pid_t)pid, &here, 1, &there, 1, 0) != (ssize_t)here.iov_len)
+		return false;
+	for (unsigned long i = 0; i < n; i++)
+		if (files[i].fd >= 0 && !is_own_pipe(pid, files[i].fd))
+			return false;
+	return true;
+}
+
+static bool epoll_pipes(uint32_t pid, int epoll)
+{
+	char path[64], line[128];
+	int fd, n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/fdinfo/%d", pid, epoll);
+	f = fopen(path, "re");
+	while (f && n >= 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "tfd: %d", &fd) == 1)
+			n = n < POLLED_MOST && is_own_pipe(pid, fd) ? n + 1 : -1;
+	if (f)
+		fclose(f);
+	return n > 0;
+}
+
+/* The call waits for nothing but pipes and eventfds by which the process talks to itself. */
+static bool pipes_only(uint32_t pid, long number, const char *arguments)
+{
+	char *end;
+	unsigned long first = strtoul(arguments, &end, 16), second = strtoul(end, NULL, 16);
+
+	switch (number) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_write:
+	case SYS_writev: return is_own_pipe(pid, (int)first);
+	case SYS_ppoll:
+#ifdef SYS_poll
+	case SYS_poll:
+#endif
+		return poll_pipes(pid, first, second);
+	case SYS_epoll_pwait:
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+#endif
+		return epoll_pipes(pid, (int)first);
+	default: return false;
+	}
+}
+
+/* The thread has run since it was seen at a pipe last: one that sleeps there for all its life waits for nothing that
+ * matters. */
+static bool has_run(uint32_t pid, uint32_t tid, uint64_t *slices)
+{
+	char path[64];
+	unsigned long long run, queued, now = 0, before = *slices;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u/schedstat", pid, tid);
+	f = fopen(path, "re");
+	if (f && fscanf(f, "%llu %llu %llu", &run, &queued, &now) == 3)
+		*slices = now;
+	if (f)
+		fclose(f);
+	return before != 0 && now != before;
+}
+
+enum aside aside_look(uint32_t pid, const struct thread_rec *thread, uint64_t *slices)
 {
 	char path[64], text[256], *end;
 	ssize_t n;
@@ -103,8 +225,12 @@ enum aside aside_look(uint32_t pid, const struct thread_rec *thread)
 		return ASIDE_MAX;
 	if (thread->joining != 0)
 		return ASIDE_THREAD;
+	if (locks_file(number, end))
+		return ASIDE_LOCK;
+	if (pipes_only(pid, number, end) && has_run(pid, thread->tid, slices))
+		return ASIDE_PIPE;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (calls[i].number == number)
 			return calls[i].aside;
-	return locks_file(number, end) ? ASIDE_LOCK : ASIDE_OTHER;
+	return ASIDE_OTHER;
 }

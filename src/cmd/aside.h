@@ -9,7 +9,8 @@
 #include "src/session/asides.h"
 #include "src/session/format.h"
 
-/* Looks at one thread. ASIDE_MAX: it runs, it is gone, it waits for a lock that is seen, or it may not be looked at. */
-enum aside aside_look(uint32_t pid, const struct thread_rec *thread);
+/* Looks at one thread. ASIDE_MAX: it runs, it is gone, it waits for a lock that is seen, or it may not be looked at.
+ * slices: how often it had run when it was seen at a pipe last, 0 never; kept for the next look. */
+enum aside aside_look(uint32_t pid, const struct thread_rec *thread, uint64_t *slices);
 
 #endif

@@ -46,7 +46,8 @@ struct seen_image {
 	int fd;
 	uint64_t scanned;  /* chunks are known up to here */
 	uint32_t *threads; /* refs of thread records */
-	size_t n_threads, cap_threads;
+	uint64_t *slices;  /* by thread, see aside_look() */
+	size_t n_threads, cap_threads, cap_slices;
 	struct sleeper *sleeper;
 	uint32_t clock_kind;
 	struct clock_sync sync; /* its first reading of the clocks */
@@ -98,6 +99,7 @@ static void image_close(struct seen_image *im)
 	if (im->fd >= 0)
 		close(im->fd);
 	free(im->threads);
+	free(im->slices);
 }
 
 void asleep_free(struct asleep *a)
@@ -137,8 +139,10 @@ static void threads_find(struct seen_image *im)
 		}
 		if (c.type == CHUNK_THREAD) {
 			if (array_grow(&im->threads, im->n_threads, &im->cap_threads, sizeof(*im->threads)) <
-			    0)
+				    0 ||
+			    array_grow(&im->slices, im->n_threads, &im->cap_slices, sizeof(*im->slices)) < 0)
 				return;
+			im->slices[im->n_threads] = 0;
 			im->threads[im->n_threads++] = (uint32_t)((im->scanned + sizeof(c)) / REF_UNIT);
 		}
 		im->scanned += c.size >= CHUNK_ALIGN && c.size % CHUNK_ALIGN == 0 ? c.size : CHUNK_ALIGN;
@@ -238,7 +242,7 @@ static void asides_look(struct seen_image *im)
 
 		if (!read_at(im, im->threads[number], &r, sizeof(r)) || r.end_ticks != 0)
 			continue;
-		found = aside_look(im->pid, &r);
+		found = aside_look(im->pid, &r, &im->slices[number]);
 		if (found < ASIDE_MAX)
 			im->aside_us[found] += each;
 	}

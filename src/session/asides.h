@@ -12,7 +12,8 @@
 	X(THREAD, "thread") /* for the end of a thread */ \
 	X(CHILD, "child")   /* for the end of a process */ \
 	X(OTHER, "other")   /* in other system calls, or for memory */ \
-	X(LOCK, "lock")     /* for a lock: a futex, a file's lock, a System V semaphore */
+	X(LOCK, "lock")     /* for a lock: a futex, a file's lock, a System V semaphore */ \
+	X(PIPE, "pipe") /* again and again, for another thread: at a pipe or eventfd of the process's own */
 
 enum aside {
 #define X(id, name) ASIDE_##id,

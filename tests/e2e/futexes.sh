@@ -69,6 +69,10 @@ if [ -r "/proc/$$/syscall" ]; then
 	says "was spent in waits that are not seen, for locks or for work: futexes by system calls"
 	check_json "$work/json" 'p["unseen_by"]["lock_ns"] > 0.5 * p["unseen_ns"]'
 	wait
+	# what a replay does not know
+	expect 0 "$mutrace" --json="$work/json" "$top_builddir/tests/gain/various" piped
+	check_json "$work/json" 'p["unseen_by"]["pipe_ns"] > 0' '"pipes" in p["what_if"]["refused"]' \
+		'p["what_if"]["method"] == "bound"'
 fi
 # nothing to be explained
 expect 0 "$mutrace" --json="$work/json" true
