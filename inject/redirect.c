@@ -170,7 +170,7 @@ static size_t sieve(uintptr_t value)
 /* The address that a slot holds before it is written. */
 static uintptr_t wanted(const struct scan *s, const struct redirect *r)
 {
-	if (!*r->original || !r->ours)
+	if (!*r->original || !r->ours || (r->needs && !*r->needs))
 		return 0;
 	return s->undo ? (uintptr_t)r->ours : (uintptr_t)*r->original;
 }

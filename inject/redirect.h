@@ -26,6 +26,7 @@ struct redirect {
 	unsigned int definers; /* objects that define the name */
 	const char *version;   /* of the symbol, where there are several; else NULL */
 	bool counted;          /* where the scan counts pointers that stay */
+	void **needs;          /* another original, without which it is left alone; or NULL */
 };
 
 #define REDIRECT_NAMES 3

@@ -62,7 +62,7 @@ enum {
 #endif
 
 static struct redirect functions[] = {
-#define FUNCTION(name, version, classes) { #name, #name, NULL, (void **)&real.name, 1, version, false },
+#define FUNCTION(name, version, classes) { #name, #name, NULL, (void **)&real.name, 1, version, false, NULL },
 #ifdef MATRACE
 #include "src/session/watched.def"
 #endif

@@ -29,12 +29,24 @@
 struct families families;
 bool families_stale;
 
-#define REDIRECT(name, symbol) { symbol, NULL, (void *)ours_##name, (void **)&families.name, 0, NULL, true },
+#define REDIRECT(name, symbol) \
+	{ symbol, NULL, (void *)ours_##name, (void **)&families.name, 0, NULL, true, NULL },
 static struct redirect openmp[] = {
 #define OPENMP(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
 };
 #ifndef MATRACE
+static struct redirect openmp_teams[] = {
+#define OPENMP_CALLED(type, name, parameters) \
+	{ #name, NULL, NULL, (void **)&families.name, 0, NULL, true, NULL },
+#define OPENMP_TEAM(type, name, parameters) REDIRECT(name, #name)
+#define OPENMP_CALLER(type, name, parameters, called) \
+	{ \
+		#name, NULL, (void *)ours_##name,      (void **)&families.name, 0, \
+		NULL,  true, (void **)&families.called \
+	},
+#include "wrappers/families.def"
+};
 static struct redirect glib[] = {
 #define GLIB(type, name, parameters) REDIRECT(name, #name)
 #include "wrappers/families.def"
@@ -68,6 +80,7 @@ static struct redirect libcxx[] = {
 static struct redirect_library libraries[] = {
 	LIBRARY(openmp, "libgomp", "libomp.so", "libiomp5.so"),
 #ifndef MATRACE
+	LIBRARY(openmp_teams, "libgomp", "libomp.so", "libiomp5.so"),
 	LIBRARY(glib, "libglib-2.0.so"),
 	LIBRARY(cxx, "libstdc++.so", "libc++abi.so"),
 	LIBRARY(qt, "libQt5Core.so", "libQt6Core.so"),

@@ -13,6 +13,11 @@ struct qt_deadline {
 	unsigned int t2, type;
 };
 
+/* Of a function that begins a parallel region which is a loop; where the environment says how it is divided there is no size of
+ * a piece. */
+#define OPENMP_LOOP (void (*)(void *), void *, unsigned int, long, long, long, long, unsigned int)
+#define OPENMP_LOOP_RUNTIME (void (*)(void *), void *, unsigned int, long, long, long, unsigned int)
+
 /* The originals. NULL as long as the library is not loaded; a function of ours that is called has one. */
 struct families {
 #define ANY(type, name, symbol, parameters) type(*name) parameters;

@@ -172,7 +172,8 @@ int events_resolve(struct image *im)
 		e->within = lock_number(im, e->within);
 		e->other = chunks_number(im, CHUNK_THREAD, e->other);
 		if (e->type == EVENT_SUM) {
-			e->span_ns = ticks_span(&im->rate, e->span_ns);
+			if (e->lock == MODEL_NONE || p->locks[e->lock].kind != KIND_SEM)
+				e->span_ns = ticks_span(&im->rate, e->span_ns);
 			e->begin_ns = e->end_ns = before;
 		} else {
 			e->end_ns = ticks_time(&im->rate, e->end_ns);

@@ -185,10 +185,10 @@ struct model_alloc {
 struct model_event {
 	uint64_t begin_ns,
 		end_ns; /* on the process's time line; of EVENT_SUM both are the end of the event before */
-	/* EVENT_SUM: that the lock was held; EVENT_EXIT: the thread's processor time; EVENT_START: no time, its id */
+	/* EVENT_SUM: that the lock was held, of a semaphore how many posts; EVENT_EXIT: the thread's processor time; EVENT_START: no time, its id */
 	uint64_t span_ns;
 	uint32_t thread, lock, other, stack; /* other: thread */
-	uint32_t holds, within;              /* EVENT_SUM: how often; the lock around it */
+	uint32_t holds, within; /* EVENT_SUM: how often, of a semaphore how many waits; the lock around it */
 	uint8_t type, side;
 	uint16_t flags;
 };

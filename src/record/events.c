@@ -3,6 +3,7 @@
 #include "src/record/events.h"
 #include "src/record/clock.h"
 #include "src/record/event_chunks.h"
+#include "src/record/event_counts.h"
 #include "src/record/internal.h"
 
 /* Holds of less than this part of the time between two events wait for the next sum. Not those of a lock for
@@ -98,8 +99,10 @@ void events_cell_made(struct thread *t, uint32_t cell)
 	const struct cell *c = REF_POINTER(cell);
 	uint32_t lock = c->lock;
 
-	if (!recorder.events || c->flags & CELL_FOLD || is_scratch(lock) ||
-	    !kind_has(((const struct lock_rec *)REF_POINTER(lock))->kind, TRAIT_HOLDS))
+	if (!recorder.events || c->flags & CELL_FOLD || is_scratch(lock))
+		return;
+	event_count_begin(t, cell);
+	if (!kind_has(((const struct lock_rec *)REF_POINTER(lock))->kind, TRAIT_HOLDS))
 		return;
 	if (t->events.n_sums < EVENT_SUMS) {
 		sum_add(t, cell, innermost(t, lock));
@@ -134,7 +137,8 @@ static bool is_around(const struct thread *t, const struct event_sum *s, uint32_
 
 static inline __attribute__((always_inline)) void write(struct thread *t, const struct event *e)
 {
-	uint64_t begin = e->type == EVENT_EXIT || e->type == EVENT_START ? e->end : e->begin;
+	bool moment = e->type == EVENT_EXIT || e->type == EVENT_START || e->type >= EVENT_PART;
+	uint64_t begin = moment ? e->end : e->begin;
 	uint64_t from = begin > t->events.end ? begin : t->events.end;
 	struct event *at = event_place(t);
 
@@ -160,25 +164,6 @@ static inline __attribute__((always_inline)) void write(struct thread *t, const 
 	if (e->end > from)
 		t->events.inside += e->end - from;
 	t->events.end = e->end;
-}
-
-static void sum_write(struct thread *t, const struct event_sum *s, uint32_t holds, uint64_t ticks)
-{
-	const struct cell *c = REF_POINTER(s->cell);
-	struct event *e = event_place(t);
-
-	if (!e)
-		return;
-	*e = (struct event){
-		.held = ticks,
-		.holds = holds,
-		.within = s->within,
-		.lock = c->lock,
-		.stack = c->stack,
-		.type = EVENT_SUM,
-		.side = c->side,
-	};
-	event_publish(t);
 }
 
 /* When a cell's only hold since the last event began: the entry that it had among the held ones may be as it was. 0: unknown. */
@@ -238,12 +223,13 @@ static __attribute__((noinline)) void sums_write_changed(struct thread *t, uint6
 		s->held = held;
 		s->acquired = acquired;
 		if (one.since != 0)
-			sum_write(t, one.sum, 1, one.ticks);
+			event_sum_write(t, one.sum->cell, one.sum->within, 1, one.ticks);
 		one = (struct single){ s, (uint64_t)ticks, 0 };
 		if (first && holds == 1 && around == 0)
 			one.since = since_when(t, s->cell, (uint64_t)ticks, now);
 		if (one.since == 0)
-			sum_write(t, s, holds > 0 ? (uint32_t)holds : 1, (uint64_t)ticks);
+			event_sum_write(t, s->cell, s->within, holds > 0 ? (uint32_t)holds : 1,
+					(uint64_t)ticks);
 		first = false;
 	}
 	if (one.since != 0)
@@ -256,6 +242,8 @@ static inline void sums_write(struct thread *t, uint64_t now, uint32_t around)
 	uint32_t pending = (uint32_t)(t->rec->pending >> 32), n = t->events.n_sums;
 	uint64_t since = now - t->events.end, between = now - t->events.inside;
 
+	if (t->events.n_counts != 0)
+		event_counts_write(t);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct event_sum *s = &t->events.sums[i];
 
@@ -279,6 +267,7 @@ void events_before_wait(struct thread *t, struct use use, uint64_t now)
 	busy = busy_enter(t);
 	if (use.cell != 0 && kind_has(use_lock(use)->kind, TRAIT_HOLDS))
 		sum_use(t, use.cell);
+	t->events.waiting = use.cell;
 	sums_write(t, now, 0);
 	busy_leave(t, busy);
 }
@@ -286,13 +275,15 @@ void events_before_wait(struct thread *t, struct use use, uint64_t now)
 void events_waited(struct thread *t, const struct wait *w)
 {
 	const struct lock_rec *l = REF_POINTER(w->lock);
-	bool barrier = l->kind == KIND_BARRIER;
+	bool barrier = l->kind == KIND_BARRIER || l->kind == KIND_OMP_BARRIER;
 	uint8_t busy;
 
 	if (!recorder.events || is_scratch(w->lock))
 		return;
 	busy = busy_enter(t);
 	mark_held(t);
+	if (l->kind == KIND_SEM)
+		event_count_known(t, t->events.waiting, 1, 0);
 	write(t, &(struct event){
 			 .begin = w->start,
 			 .end = w->start + w->ticks,
@@ -325,8 +316,11 @@ void events_gave_up(struct thread *t, const struct wait *w)
 {
 	struct event *e = find_wait(t, w);
 
-	if (e)
-		e->flags |= EVENT_TIMED_OUT;
+	if (!e)
+		return;
+	e->flags |= EVENT_TIMED_OUT;
+	if (((const struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_SEM)
+		event_count_known(t, t->events.waiting, UINT32_MAX, 0);
 }
 
 void events_wait_parted(struct thread *t, const struct wait *w, const struct wait *rest)
@@ -384,6 +378,8 @@ static void moment(struct thread *t, struct event *e)
 
 void events_done(struct thread *t, enum event_type type, struct use use, uint16_t flags)
 {
+	if (type == EVENT_POST)
+		event_count_known(t, use.cell, 0, 1);
 	moment(t, &(struct event){ .lock = use.lock,
 				   .stack = use_cell(use)->stack,
 				   .type = (uint8_t)type,
@@ -421,6 +417,15 @@ void events_joined(struct thread *t, uint64_t begin, uint32_t stack, uint32_t ot
 void events_ended(struct thread *t)
 {
 	moment(t, &(struct event){ .begin = t->rec->cpu_ns, .end = clock_now(), .type = EVENT_EXIT });
+}
+
+void events_team(struct thread *t, enum event_type type, uint64_t begin, uint32_t maker, uint16_t number)
+{
+	moment(t, &(struct event){ .begin = begin,
+				   .end = clock_now(),
+				   .other = maker,
+				   .type = (uint8_t)type,
+				   .flags = number });
 }
 
 void events_phase(struct thread *t, uint32_t number)

@@ -46,6 +46,8 @@ void events_created(struct thread *t, const struct thread *created);
 void events_started(struct thread *t);
 void events_joined(struct thread *t, uint64_t begin, uint32_t stack, uint32_t other, uint32_t generation);
 void events_ended(struct thread *t);
+/* It has done its part in a parallel region, or the region that it made is over. maker: ref of the thread that made it. */
+void events_team(struct thread *t, enum event_type type, uint64_t begin, uint32_t maker, uint16_t number);
 /* It made a phase of this number begin. */
 void events_phase(struct thread *t, uint32_t number);
 

@@ -61,6 +61,12 @@ struct event_sum {
 };
 #define EVENT_SUMS 16u
 
+/* Counts of a semaphore's cell as far as events tell of them already. */
+struct event_count {
+	uint32_t cell, waits, posts;
+};
+#define EVENT_COUNTS 8u
+
 /* A thread's events. */
 struct thread_events {
 	struct chunk *chunk; /* NULL: none yet */
@@ -71,6 +77,8 @@ struct thread_events {
 	uint64_t end;        /* of the last event, ticks */
 	uint64_t inside;     /* ticks that passed inside of events */
 	struct event_sum sums[EVENT_SUMS];
+	struct event_count counts[EVENT_COUNTS]; /* of semaphores */
+	uint32_t n_counts, waiting;              /* waiting: the cell of the wait that began last */
 };
 
 /* See hashtable.h. */

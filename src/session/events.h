@@ -13,7 +13,7 @@
 struct event {
 	union {
 		uint64_t begin; /* ticks */
-		uint64_t held;  /* EVENT_SUM: ticks that the lock was held, together */
+		uint64_t held;  /* EVENT_SUM: ticks that the lock was held, together; of a semaphore: posts */
 	};
 	union {
 		uint64_t end; /* ticks */
@@ -33,7 +33,8 @@ enum event_type {
 	EVENT_WAIT = 1, /* a wait that ended; other: who released */
 	EVENT_HOLD = 2, /* a hold that began with or ended a wait, or within which there is another event */
 	EVENT_SUM =
-		3, /* what a contended lock was held since the event before, in holds that are no events */
+		3, /* what a contended lock was held since the event before, in holds that are no events; of a
+		      semaphore the waits that found a permit, and the posts that nobody waited for */
 	EVENT_SIGNAL = 4, /* of a condition that somebody waited for */
 	EVENT_POST = 5, /* of a semaphore that somebody waited for; or a futex was released, by a thread that
 	                     was not seen to take it */
@@ -43,11 +44,15 @@ enum event_type {
 	EVENT_START = 9,  /* begin: its id */
 	EVENT_EXIT = 10,  /* begin: the thread's processor time in ns */
 	EVENT_PHASE = 11, /* the thread made a phase of the process begin */
+	EVENT_PART = 12,  /* a thread's part in a parallel region; other: who made the region */
+	EVENT_TEAM =
+		13, /* a parallel region, by the thread that made it, until all others had done their parts */
 	EVENT_MAX
 };
 
 /* event.flags. Of START, CREATE and JOIN: the lower half of the generation of the thread; of BARRIER: how many threads make a
- * round, 0 unknown; of PHASE: which item of CHUNK_PHASES, from 1. */
+ * round, 0 unknown; of PHASE: which item of CHUNK_PHASES, from 1; of PART and TEAM: the lower half of the
+ * region's number. */
 #define EVENT_TIMED_OUT 0x1u /* WAIT: it was given up */
 #define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */
 #define EVENT_BROADCAST 0x1u /* SIGNAL */

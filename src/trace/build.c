@@ -156,6 +156,7 @@ static int strand_end(struct stream *s, enum op_type how, uint64_t end, uint64_t
 	a->n = s->t->n_ops - a->first;
 	a->ended = how == OP_EXIT;
 	qsort(s->t->ops + a->first, a->n, sizeof(*s->t->ops), op_compare);
+	trace_team_waits(s->t, a);
 	a->cpu = cpu_share(s, cpu_ns, life_ns);
 	s->strand = NULL;
 	return 0;
@@ -214,6 +215,24 @@ static int take_hold(struct stream *s, const struct model_event *e)
 	return 0;
 }
 
+/* A thread's part in a parallel region, or the region: its beginning and its end. */
+static int take_region(struct stream *s, const struct model_event *e)
+{
+	bool part = e->type == EVENT_PART;
+
+	for (int end = 0; end < 2; end++) {
+		struct op *o = add(s, part ? (end ? OP_LEAVE : OP_ENTER) : (end ? OP_MEET : OP_FORK), e);
+
+		if (!o)
+			return -ENOMEM;
+		o->t0 = o->t1 = end ? o->t1 : o->t0;
+		o->order = end ? o->order : 1; /* before all within it */
+		o->lock = e->other;            /* the thread that made it */
+		o->arg = e->flags;
+	}
+	return 0;
+}
+
 static int take_other(struct stream *s, const struct model_event *e)
 {
 	static const uint8_t types[EVENT_MAX] = {
@@ -227,6 +246,8 @@ static int take_other(struct stream *s, const struct model_event *e)
 	o = add(s, types[e->type], e);
 	if (!o)
 		return -ENOMEM;
+	if (e->type == EVENT_BARRIER && o->t0 < s->before) /* tasks were run there */
+		o->t0 = s->before < o->t1 ? s->before : o->t1;
 	/* of signals only whether it was a broadcast, until they are matched; of threads the generation; of phases the number */
 	o->arg = e->flags;
 	if (e->type == EVENT_CREATE || e->type == EVENT_JOIN)
@@ -244,6 +265,8 @@ static int take_sums(struct stream *s, const struct model_event *e)
 	begin = begin > s->before ? begin : s->before;
 	if (s->n_sums == 0)
 		return 0;
+	if (e->type >= EVENT_PART)
+		return sums_settle(s, begin, end);
 	if (e->type != EVENT_HOLD || e->lock == MODEL_NONE)
 		return sums_settle(s, s->before, begin);
 	trace_part_sums(sums, s->n_sums, e->lock, &parts);
@@ -300,26 +323,29 @@ static int take(struct stream *s, size_t number)
 	if (r == 0)
 		r = e->type == EVENT_WAIT   ? take_wait(s, e)
 		    : e->type == EVENT_HOLD ? take_hold(s, e)
+		    : e->type >= EVENT_PART ? take_region(s, e)
 					    : take_other(s, e);
 	s->before = end > s->before ? end : s->before;
 	return r;
 }
 
 /* The last wait of a strand, which had not ended with the process. */
-static void add_unfinished(struct stream *s, const struct model_thread *m)
+static int add_unfinished(struct stream *s, const struct model_thread *m)
 {
+	uint64_t since = trace_inside(s->t, m->waiting_since_ns);
 	struct op *o;
 
 	if (m->ended || (m->waiting_lock == MODEL_NONE && m->joining == MODEL_NONE))
-		return;
+		return 0;
 	s->strand->stuck = true;
-	o = add(s, OP_PAUSE, NULL);
-	if (!o)
-		return;
-	o->t0 = trace_inside(s->t, m->waiting_since_ns);
+	if (sums_settle(s, s->before, since) < 0 || !(o = add(s, OP_PAUSE, NULL)))
+		return -ENOMEM;
+	o->t0 = since;
 	o->t1 = s->t->length;
 	o->lock = m->waiting_lock;
+	o->timed_out = true;
 	s->before = o->t1 > s->before ? o->t1 : s->before;
+	return 0;
 }
 
 static int read_thread(struct trace *t, uint32_t thread)
@@ -333,7 +359,8 @@ static int read_thread(struct trace *t, uint32_t thread)
 	name_cut(&s, m->generation);
 	if (!s.strand)
 		return 0;
-	add_unfinished(&s, m);
+	if (add_unfinished(&s, m) < 0)
+		return -ENOMEM;
 	return strand_end(&s, OP_END, t->length, m->cpu_ns, m->end_ns - m->start_ns);
 }
 
@@ -392,30 +419,6 @@ static int link_strands(struct trace *t)
 	return r;
 }
 
-/* Acquisitions by attempts, of which others failed: the program goes another way if the lock is taken. */
-static int mark_tries(struct trace *t)
-{
-	const struct model_process *p = t->process;
-	struct table places = { 0 };
-	bool any = false;
-	int r = 0;
-
-	for (size_t i = 0; i < p->n_cells && r == 0; i++)
-		if (p->cells[i].trylock_failed != 0) {
-			any = true;
-			r = table_put(&places, p->cells[i].lock, p->cells[i].stack, 1);
-		}
-	for (size_t i = 0; i < t->n_ops && any; i++) {
-		struct op *o = &t->ops[i];
-
-		o->tries = o->type == OP_LOCK && o->t1 == o->t0 && o->lock != MODEL_NONE &&
-			   table_get(&places, o->lock, o->stack) == 1;
-		t->tries = t->tries || o->tries;
-	}
-	table_free(&places);
-	return r;
-}
-
 static void find_main(struct trace *t)
 {
 	t->main = MODEL_NONE;
@@ -426,8 +429,11 @@ static void find_main(struct trace *t)
 
 int trace_build(struct trace *t)
 {
+	static int (*const steps[])(struct trace *) = { link_strands,       trace_mark_tries, trace_permits,
+							trace_match,        trace_rounds,     trace_teams,
+							trace_count_permits };
 	const struct model_process *p = t->process;
-	int r = 0;
+	int r;
 
 	/* so that the holds of sums are not many more than the events */
 	t->sum_most = SUMMED_HOLDS / (p->n_events + 1);
@@ -436,15 +442,8 @@ int trace_build(struct trace *t)
 	r = trace_busy(t);
 	for (size_t i = 0; i < p->n_threads && r == 0; i++)
 		r = read_thread(t, (uint32_t)i);
-	if (r == 0)
-		r = link_strands(t);
-	if (r == 0)
-		r = mark_tries(t);
-	if (r == 0)
-		r = trace_permits(t);
-	if (r == 0)
-		r = trace_match(t);
-	r = r == 0 ? trace_rounds(t) : r;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && r == 0; i++)
+		r = steps[i](t);
 	find_main(t);
 	return r;
 }

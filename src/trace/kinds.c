@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "src/base/table.h"
 #include "src/trace/private.h"
 
 #define SITES_MOST 32        /* of a strand */
@@ -16,6 +17,30 @@
 #define WORKER_LIFE 0.5      /* of the window, or of a life */
 #define MAIN_SLEEPS 0.6      /* of the window, in one go */
 #define MAIN_CPU 0.1
+
+/* Acquisitions by attempts, of which others failed: the program goes another way if the lock is taken. */
+int trace_mark_tries(struct trace *t)
+{
+	const struct model_process *p = t->process;
+	struct table places = { 0 };
+	bool any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_cells && r == 0; i++)
+		if (p->cells[i].trylock_failed != 0) {
+			any = true;
+			r = table_put(&places, p->cells[i].lock, p->cells[i].stack, 1);
+		}
+	for (size_t i = 0; i < t->n_ops && any; i++) {
+		struct op *o = &t->ops[i];
+
+		o->tries = o->type == OP_LOCK && o->t1 == o->t0 && o->lock != MODEL_NONE &&
+			   table_get(&places, o->lock, o->stack) == 1;
+		t->tries = t->tries || o->tries;
+	}
+	table_free(&places);
+	return r;
+}
 
 /* One strand's lock calls. */
 struct profile {

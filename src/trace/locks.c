@@ -274,7 +274,7 @@ static void create(struct sim *s, const struct op *o)
 
 static bool wait_for(struct sim *s, uint32_t actor, const struct op *o)
 {
-	if (is_free(s, o->lock) || s->signalled[o->arg - 1])
+	if (is_free(s, o->lock) || s->signalled[o->arg - 1] >= o->weight)
 		return true;
 	queue_put(s, &s->signals[o->arg - 1], actor);
 	return false;
@@ -286,6 +286,47 @@ static bool pause_for(struct sim *s, uint32_t actor, const struct op *o)
 		return true;
 	sim_later(s, actor, ACT_PROCEED, o->t1 - o->t0);
 	return false;
+}
+
+static void signal_given(struct sim *s, const struct op *o)
+{
+	if (++s->signalled[o->arg] >= o->weight)
+		wake_all(s, &s->signals[o->arg]);
+}
+
+/* The permits of a semaphore that is counted go to the first that comes; or to those to whom they went in the run. */
+static void give(struct sim *s, const struct op *o)
+{
+	struct sim_lock *l = &s->locks[o->lock];
+
+	if (s->r->second) {
+		s->signalled[o->arg] = 1;
+		wake_all(s, &s->signals[o->arg]);
+		return;
+	}
+	l->readers += o->weight;
+	while (l->writers_queue.first != NOBODY && l->readers >= op_of(s, l->writers_queue.first)->weight) {
+		l->readers -= op_of(s, l->writers_queue.first)->weight;
+		sim_wake(s, queue_take(s, &l->writers_queue), ACT_PROCEED);
+	}
+}
+
+static bool take_given(struct sim *s, uint32_t actor, const struct op *o)
+{
+	struct sim_lock *l = &s->locks[o->lock];
+
+	if (is_free(s, o->lock) || (s->r->second && (o->arg == 0 || s->signalled[o->arg - 1] != 0)))
+		return true;
+	if (s->r->second) {
+		queue_put(s, &s->signals[o->arg - 1], actor);
+		return false;
+	}
+	if (l->readers < o->weight || l->writers_queue.first != NOBODY) {
+		queue_put(s, &l->writers_queue, actor);
+		return false;
+	}
+	l->readers -= o->weight;
+	return true;
 }
 
 static bool operate(struct sim *s, uint32_t actor)
@@ -304,10 +345,9 @@ static bool operate(struct sim *s, uint32_t actor)
 			release(s, actor, o->lock);
 		return true;
 	case OP_WAIT: return wait_for(s, actor, o);
-	case OP_SIGNAL:
-		s->signalled[o->arg] = 1;
-		wake_all(s, &s->signals[o->arg]);
-		return true;
+	case OP_SIGNAL: signal_given(s, o); return true;
+	case OP_TAKE: return take_given(s, actor, o);
+	case OP_GIVE: give(s, o); return true;
 	case OP_BARRIER:
 		return o->arg < 2 || o->lock == MODEL_NONE ? pause_for(s, actor, o) : barrier(s, actor, o);
 	case OP_JOIN: return join(s, actor, o->arg);

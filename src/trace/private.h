@@ -15,13 +15,19 @@ enum op_type {
 	OP_UNLOCK,
 	OP_WAIT,   /* for a signal or a post */
 	OP_SIGNAL, /* or a post */
+	OP_TAKE,   /* a permit of a semaphore that is counted, and a post of one */
+	OP_GIVE,
 	OP_BARRIER,
 	OP_JOIN,
 	OP_CREATE,
 	OP_PAUSE, /* a wait of which it is not known what ended it: lasts as long as it did */
 	OP_MARK,  /* a phase begins */
-	OP_EXIT,  /* the thread ended */
-	OP_END,   /* the process ended */
+	OP_FORK, /* a parallel region begins, and ends; a part in one begins, and ends: until teams.c links them */
+	OP_MEET,
+	OP_ENTER,
+	OP_LEAVE,
+	OP_EXIT, /* the thread ended */
+	OP_END,  /* the process ended */
 };
 
 /* Holds that only a sum tells of lie somewhere near their place. They must not block those that are known. */
@@ -31,8 +37,9 @@ struct op {
 	uint64_t t0, t1; /* ns after the beginning of the window */
 	uint32_t lock, stack;
 	uint32_t
-		arg; /* WAIT, SIGNAL: number of the signal; BARRIER: threads; CREATE, JOIN: strand; MARK: phase */
-	uint32_t weight; /* LOCK: how many acquisitions it stands for */
+		arg; /* WAIT, TAKE: number of the signal, from 1; SIGNAL, GIVE: from 0; BARRIER: threads; CREATE, JOIN: strand; MARK: phase */
+	uint32_t
+		weight; /* LOCK: how many acquisitions it stands for; SIGNAL, WAIT: how many give the signal together; TAKE, GIVE: permits */
 	union {
 		uint32_t order; /* among operations of one moment, until they are sorted */
 		uint32_t lag; /* ns from the release or signal that ended its wait until it ran; 0 unknown */
@@ -40,7 +47,7 @@ struct op {
 	uint8_t type, side, loose; /* enum loose */
 	bool work;                 /* LOCK, MARK: it is progress */
 	bool tries;                /* LOCK: it goes another way if the lock is taken */
-	bool timed_out;            /* PAUSE: a wait that was given up */
+	bool timed_out;            /* PAUSE: a wait that was given up, or had not ended */
 	bool all;                  /* SIGNAL: to all who wait */
 };
 
@@ -87,10 +94,12 @@ struct trace {
 	uint32_t work;           /* lock whose outermost acquisitions by workers are taken for progress */
 	uint64_t joined_unknown; /* ns of waits for the ends of threads that are not in the window */
 	bool tries;              /* there are attempts that may fail */
+	bool counted;            /* there are semaphores whose permits are counted */
 	uint64_t wake_ns;        /* from a release until its waiter runs */
 	struct busy *busy;       /* by lock and time */
 	size_t n_busy;
 	uint32_t *permits; /* by lock: of a semaphore that is used as a lock; 0: it is none */
+	uint32_t *given;   /* by lock: permits that a semaphore had at first, which is counted */
 };
 
 /* build.c. 0 or -ENOMEM. */
@@ -109,13 +118,20 @@ struct sums_parted {
 };
 void trace_part_sums(const struct model_event *sums, size_t n, uint32_t lock, struct sums_parted *ret);
 int trace_sums(struct trace *t, const struct model_event *sums, size_t n, uint64_t from, uint64_t to);
-/* permits.c: which semaphores are locks. */
+/* permits.c: which semaphores are locks. Of the others: puts the waits and posts of a sum into a span of time; after the matching,
+ * counts permits where all waits and posts are known. */
 int trace_permits(struct trace *t);
+int trace_permit_sum(struct trace *t, const struct model_event *sum, uint64_t from, uint64_t to);
+int trace_count_permits(struct trace *t);
 /* match.c: which signal ended which wait, and how fast waiters ran after it. */
 int trace_match(struct trace *t);
 /* rounds.c: which conditions are barriers. */
 int trace_rounds(struct trace *t);
-/* kinds.c: which strands only run as long as the others; what is a server, and what its work is. */
+/* teams.c: who waits for whom in parallel regions. First, in a strand: until when its thread did nothing. */
+void trace_team_waits(struct trace *t, const struct strand *s);
+int trace_teams(struct trace *t);
+/* kinds.c: acquisitions by attempts; which strands only run as long as the others; what is a server, and what its work is. */
+int trace_mark_tries(struct trace *t);
 void trace_find_elastic(struct trace *t);
 void trace_find_told(struct trace *t);
 bool trace_is_server(const struct trace *t);
@@ -128,9 +144,9 @@ double trace_demand(const struct trace *t);
 struct replay {
 	const uint8_t *changed; /* by lock; NULL: none */
 	enum trace_change change;
-	double sleep;    /* scales running time without a processor */
-	uint64_t late;   /* ns that waiters wait for a processor, beyond what is known */
-	bool second;     /* nobody waits for elastic strands; attempts that would fail do not wait */
+	double sleep;  /* scales running time without a processor */
+	uint64_t late; /* ns that waiters wait for a processor, beyond what is known */
+	bool second; /* nobody waits for elastic strands; attempts that would fail do not wait; permits go where they went, and as soon as may be */
 	bool throughput; /* ends as soon as a worker has done all its work */
 	uint64_t steps_most;
 	/* results */

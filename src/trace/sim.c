@@ -135,7 +135,12 @@ static bool proceed(struct sim *s, uint32_t actor)
 			sim_wake(s, j, ACT_PROCEED);
 		return false;
 	}
-	sim_run(s, actor, o[1].t0 > o->t1 ? o[1].t0 - o->t1 : 0);
+	a->put_off += o[1].t0 > o->t1 ? o[1].t0 - o->t1 : 0;
+	/* a hand-over of which it is not known when it was between two events: at once */
+	if (!s->r->second || (o[1].type != OP_TAKE && o[1].type != OP_GIVE) || !o[1].loose) {
+		sim_run(s, actor, a->put_off);
+		a->put_off = 0;
+	}
 	a->pos++;
 	return true;
 }
@@ -240,7 +245,7 @@ static int sim_setup(struct sim *s)
 	s->actors = calloc(t->n_strands + 1, sizeof(*s->actors));
 	s->locks = malloc((n_locks + 1) * sizeof(*s->locks));
 	s->signals = malloc((t->n_signals + 1) * sizeof(*s->signals));
-	s->signalled = calloc(t->n_signals + 1, 1);
+	s->signalled = calloc(t->n_signals + 1, sizeof(*s->signalled));
 	s->joiners = malloc((t->n_strands + 1) * sizeof(*s->joiners));
 	s->timers = malloc((t->n_strands + 1) * sizeof(*s->timers));
 	if (!s->actors || !s->locks || !s->signals || !s->signalled || !s->joiners || !s->timers)
@@ -249,7 +254,8 @@ static int sim_setup(struct sim *s)
 	for (size_t i = 0; i < n_locks; i++)
 		s->locks[i] = (struct sim_lock){ .owner = NOBODY,
 						 .writers_queue = s->ready,
-						 .readers_queue = s->ready };
+						 .readers_queue = s->ready,
+						 .readers = t->given[i] };
 	for (size_t i = 0; i < t->n_signals; i++)
 		s->signals[i] = s->ready;
 	for (size_t i = 0; i < t->n_strands; i++)

@@ -22,7 +22,8 @@ struct actor {
 	bool waking;        /* it is on its way to a lock whose release has woken it */
 	uint64_t cpu, rest; /* ns to run, and then to pass without a processor, until the next operation */
 	uint64_t slice;
-	uint64_t owed; /* ns: a loose hold that found its lock taken comes later */
+	uint64_t put_off; /* ns to pass later */
+	uint64_t owed;    /* ns: a loose hold that found its lock taken comes later */
 	uint32_t owed_lock;
 	uint32_t owed_within; /* the lock before whose release it comes, MODEL_NONE: it was in none */
 	uint8_t owed_side;
@@ -53,7 +54,7 @@ struct sim {
 	struct actor *actors;
 	struct sim_lock *locks;
 	struct queue *signals; /* waits for each */
-	uint8_t *signalled;
+	uint32_t *signalled;   /* how many have given it */
 	struct queue *joiners; /* by strand */
 	struct timer *timers;
 	size_t n_timers;

@@ -142,13 +142,17 @@ int trace_sums(struct trace *t, const struct model_event *sums, size_t n_sums, u
 	size_t n = 0, n_turns = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < n_sums && n < SUMS_MOST; i++)
-		if (sums[i].lock != MODEL_NONE && sums[i].holds != 0) {
+	for (size_t i = 0; i < n_sums && n < SUMS_MOST; i++) {
+		if (sums[i].lock != MODEL_NONE && t->process->locks[sums[i].lock].kind == KIND_SEM) {
+			if (trace_permit_sum(t, &sums[i], from, to) < 0)
+				return -ENOMEM;
+		} else if (sums[i].lock != MODEL_NONE && sums[i].holds != 0) {
 			uint32_t limit = t->n_ops < OPS_AMPLE ? t->sum_most : 1;
 			uint32_t most = sums[i].holds < limit ? sums[i].holds : limit;
 
 			pieces[n++] = (struct piece){ &sums[i], most, (double)sums[i].span_ns / most, 0 };
 		}
+	}
 	turns = malloc((n + 1) * t->sum_most * sizeof(*turns));
 	if (!turns)
 		return -ENOMEM;

@@ -104,7 +104,7 @@ static size_t take_events(const struct model_process *p, const struct model_thre
 	for (uint32_t i = m->events_first; i < m->events_first + m->events_count; i++) {
 		const struct model_event *e = &p->events[i];
 
-		if (e->type == EVENT_SUM || e->type == EVENT_PHASE)
+		if (e->type == EVENT_SUM || e->type >= EVENT_PHASE)
 			continue;
 		to[n++] = (struct slice){ .begin_ns = e->begin_ns,
 					  .end_ns = e->end_ns > e->begin_ns ? e->end_ns : e->begin_ns,

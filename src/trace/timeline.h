@@ -23,7 +23,7 @@ struct slice {
 	uint32_t
 		event; /* its number in process.events; MODEL_NONE: it had not ended when the session was read */
 	uint32_t lock, stack, other; /* as in struct model_event */
-	uint8_t type;                /* enum event_type; no EVENT_SUM or EVENT_PHASE */
+	uint8_t type;                /* enum event_type; no EVENT_SUM, PHASE, PART or TEAM */
 	uint8_t side;
 	/*
 	 * 0: the thread's own track. Holds that were not released in the opposite order of their acquisition do not nest,

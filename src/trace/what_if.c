@@ -26,6 +26,7 @@ struct what_if {
 	double late;    /* both as in struct replay */
 	double base[2]; /* of the unchanged replay, see replay.second */
 	bool second;    /* there are two ways */
+	bool extra;     /* the second is there only if it comes to an end */
 };
 
 /* Operations, and the turns that threads take on the processors. */
@@ -120,7 +121,8 @@ static int check(struct what_if *w, struct trace_result *ret)
 	for (size_t i = 0; i < w->t.n_strands; i++)
 		w->second = w->second || (w->t.strands[i].elastic && !server);
 	w->second = w->second || w->t.tries;
-	if (r == 0 && w->second)
+	w->extra = !w->second && w->t.counted;
+	if (r == 0 && (w->second || w->extra))
 		r = measure(w, NULL, 0, true, server, &w->base[1]);
 	if (r < 0)
 		return r;
@@ -148,11 +150,13 @@ static int one_change(struct what_if *w, const uint8_t *changed, enum trace_chan
 	bool server = result->metric == TRACE_THROUGHPUT;
 	double now;
 
-	for (int second = 0; second <= (w->second ? 1 : 0); second++) {
+	for (int second = 0; second <= (w->second || (w->extra && w->base[1] > 0) ? 1 : 0); second++) {
 		int r = measure(w, changed, change, second, server, &now);
 
 		if (r < 0)
 			return r;
+		if (now <= 0 && second && w->extra)
+			return 0;
 		if (now <= 0) {
 			set->known = false;
 			return 0;
@@ -216,7 +220,7 @@ static int run(struct what_if *w, const struct trace_work *work, struct trace_se
 	}
 	r = check(w, ret);
 	for (size_t i = 0; i < n_sets && r == 0 && !ret->refused; i++) {
-		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * (w->second ? 2 : 1);
+		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * (w->second || w->extra ? 2 : 1);
 
 		if (i > 0 && cost > w->steps_left)
 			break;
@@ -243,6 +247,7 @@ int trace_what_if(const struct model_process *p, unsigned int cores, const struc
 	free(w.t.ops);
 	free(w.t.strands);
 	free(w.t.permits);
+	free(w.t.given);
 	free(w.t.busy);
 	return r;
 }

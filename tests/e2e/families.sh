@@ -131,7 +131,8 @@ openmp() {
 	expect 0 "$mutrace" --json="$work/json" ./openmp critical
 	check_json "$work/json" 'lock("bank")["contended"] == 200'
 	expect 0 "$mutrace" --json="$work/json" ./openmp lock
-	check_json "$work/json" 'lock("lock")["contended"] == 200'
+	check_json "$work/json" 'lock("lock")["contended"] == 200' \
+		'(p["events"]["regions"], p["events"]["parts"]) == (1, 2)'
 	while read -r what called; do
 		expect 0 "${MATRACE:-$top_builddir/matrace}" --also=locks --rt-threads=openmp \
 			--json="$work/json" ./openmp $what
@@ -158,6 +159,7 @@ openmp() {
 			"functions(p['locks'][0]['waiters'][0]['stack'])[0] in ('implicit', 'barrier')"
 	done
 	says "came last"
+	check_json "$work/json" 'p["events"]["barriers"] == p["locks"][0]["acquired"]'
 }
 
 # others NAME ARGUMENTS...: a program with the locks of a C++ library was made.

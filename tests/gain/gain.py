@@ -48,15 +48,21 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("various", "promises", "A"), ("various", "turns", "A"), ("various", "groups", "A"),
         ("various", "limited", "A"), ("various", "herd", "A"), ("various", "alone", "A"),
         ("various", "shots", "A"), ("various", "latched", "A"), ("various", "ring", "AB"),
-        ("various", "levels", "AB"), ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
+        ("various", "levels", "AB"), ("various", "piped", "A"), ("various", "master", "A"),
+        ("various", "serve", "A"), ("various", "hashed", "A"), ("various", "epochs", "A"),
+        ("various", "many", "A"), ("various", "halves", "A"),
+        ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
         ("omp", "omp-critical", "A"), ("omp", "omp-loops", "A"),
+        ("omp", "omp-barriers", "A"), ("omp", "omp-teams", "A"),
         ("glib", "glib-queues", "A"), ("glib", "glib-pool", "A"))
 # compiled by this script, if that is possible
 EXTRA = {"cxx": "${CXX:-c++} -O2 -g -pthread %s.cc -o %s", "omp": "${CC:-cc} -O2 -g -fopenmp %s.c -o %s",
          "glib": "${CC:-cc} -O2 -g -pthread %s.c -o %s $(pkg-config --cflags --libs glib-2.0)"}
 OTHERS = ("barrier", "plain.mutex", "round_mutex", "r.filled", "r.emptied", "q.filled", "q.emptied",
           "results_mutex", "result", "written", "batons")
-SERVERS = ("server",)
+SERVERS = ("server", "serve")
+# threads wait for each other in ways that are not seen: an estimate must be right, if there is one
+UNSEEN = ("piped", "master", "halves")
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time; of a lock
 # that nobody waits for only the code in it is slow
 UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"), ("commit", "no_hold"),
@@ -64,7 +70,7 @@ UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"), ("commit", "no_hol
 # a lock, and the least and the greatest part of the critical path that is in its holds
 PATHS = {"offpath": ("a", 0, .01), "convoy": ("a", .8, 1), "sequence": ("a", .7, 1), "pool": ("a", .6, .95)}
 # what is scarce is processors: the threads that are busy at once
-LOADS = {"cpu": 4, "brief": 2, "crowd": 2, "serial": 4, "spinning": 2, "hashing": 2,
+LOADS = {"cpu": 4, "brief": 2, "crowd": 2, "serial": 4, "spinning": 2, "hashing": 2, "many": 2,
          "lopsided": 2, "both": 2}
 PROCESSORS = {"crowd": 2}  # of this machine the program may use
 CHANGES = (("no_contention", "split"), ("no_hold", "0"), ("half_hold", "0.5"))
@@ -173,12 +179,12 @@ def judge(program, case, locks, directory, options, say):
         say("that is not the critical path")
         counts[1] += 1
     wanted = "throughput" if case in SERVERS else "run_time"
-    if what_if["metric"] != wanted:
+    if what_if["metric"] != wanted and case not in UNSEEN:
         say(f"{case}: the metric is {what_if['metric']}")
         counts[1] += 1
     if what_if["method"] != "replay" or "refused" in what_if:
         say(f"{case}: refused: {what_if.get('refused')}, off by {what_if.get('replay_error')}")
-        counts[2] += 1
+        counts[0 if case in UNSEEN else 2] += 1
         return counts
     allowed = POINTS_CPU if case in LOADS else POINTS
     known = truths(program, case, locks)

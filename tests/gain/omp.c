@@ -39,6 +39,44 @@ static void loops(void)
 	}
 }
 
+static void work(double ms)
+{
+	if (!a.split)
+		omp_set_lock(&lock_a);
+	rest(ms * a.factor);
+	if (!a.split)
+		omp_unset_lock(&lock_a);
+}
+
+/* Phases in one region. */
+static void barriers(void)
+{
+#pragma omp parallel num_threads(4)
+	for (int k = 0; k < 20; k++) {
+		rest(3 + (k + omp_get_thread_num()) % 4);
+		work(2);
+#pragma omp barrier
+	}
+}
+
+/* Regions within regions. */
+static void teams(void)
+{
+	omp_set_max_active_levels(2);
+	for (int k = 0; k < 12; k++) {
+#pragma omp parallel num_threads(2)
+		{
+			rest(2);
+#pragma omp parallel num_threads(2)
+			for (int i = 0; i < 4; i++) {
+				rest(2 + omp_get_thread_num());
+				work(2);
+			}
+			work(1);
+		}
+	}
+}
+
 int main(int argc, char **argv)
 {
 	double begin;
@@ -52,6 +90,10 @@ int main(int argc, char **argv)
 		critical();
 	else if (argc > 1 && strcmp(argv[1], "omp-loops") == 0)
 		loops();
+	else if (argc > 1 && strcmp(argv[1], "omp-barriers") == 0)
+		barriers();
+	else if (argc > 1 && strcmp(argv[1], "omp-teams") == 0)
+		teams();
 	else
 		return 99;
 	printf("%.4f\n", now() - begin);
