@@ -7,10 +7,6 @@
 
 #include "src/record/raw.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #define WORDS 4096u /* that are copied at a time */
 
 /* As many bytes as can be read. */
@@ -26,9 +22,7 @@ static size_t copy(uintptr_t *to, uintptr_t from, size_t bytes)
 /* The program may store something else there at the same time. */
 static void replace(struct pointers *p, uintptr_t *word, uintptr_t value, uintptr_t other)
 {
-	uintptr_t page = (uintptr_t)word & ~(uintptr_t)(p->page - 1);
-
-	if (p->count || raw_madvise((void *)page, p->page, MADV_POPULATE_WRITE) < 0)
+	if (p->count || !raw_writable((uint32_t *)word))
 		p->kept++;
 	else if (__atomic_compare_exchange_n(word, &value, other, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		p->found++;

@@ -13,10 +13,6 @@
 #include "src/record/raw.h"
 #include "wrappers/defined.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 #ifdef ARCH_RELOC_JUMP_SLOT
 #if UINTPTR_MAX > UINT32_MAX
 #define RELOC_TYPE(info) ELF64_R_TYPE(info)
@@ -29,6 +25,7 @@
 #define SIEVE 4096u
 #define VARIABLES_MAX (64u << 20) /* bytes that are looked at for pointers */
 #define HEAP_MAX (16u << 20)
+#define TRIES 3 /* at a slot that changes */
 
 /* All functions of libraries that are loaded, while a scan goes on. */
 struct scan {
@@ -253,33 +250,31 @@ static bool writable(const struct object *o, uintptr_t slot)
 }
 
 /*
- * The loader write-protects the part that it fills in itself, when it is done. Another thread may be loading
- * the object now: then the page is writable yet, and is to stay so.
+ * The loader write-protects the part that it fills in itself, when it is done. Another thread may load it
+ * now: then the page is writable yet, and is to stay so. False: the slot has another value by now.
  */
-static bool being_loaded(const struct scan *s, uintptr_t page)
-{
-	return raw_madvise((void *)page, s->page, MADV_POPULATE_WRITE) == 0;
-}
-
-static void write_slot(struct scan *s, const struct object *o, uintptr_t *slot, void *value)
+static bool write_slot(struct scan *s, const struct object *o, uintptr_t *slot, uintptr_t before, void *value)
 {
 	uintptr_t page = (uintptr_t)slot & ~(s->page - 1);
-	bool protected = (uintptr_t)slot >= o->relro && (uintptr_t)slot < (o->relro_end & ~(s->page - 1));
+	bool protected = (uintptr_t)slot >= o->relro && (uintptr_t)slot < (o->relro_end & ~(s->page - 1)),
+	     can = writable(o, (uintptr_t)slot) && raw_writable((uint32_t *)slot), done;
 
 	if (!writable(o, (uintptr_t)slot))
-		return;
-	if (protected && being_loaded(s, page)) {
+		return true;
+	if (protected && can) {
 		s->unfinished = true;
-		return;
+		return true;
 	}
-	if (protected && raw_mprotect((void *)page, s->page, PROT_READ | PROT_WRITE) < 0) {
+	if (!can && (!protected || raw_mprotect((void *)page, s->page, PROT_READ | PROT_WRITE) < 0)) {
 		s->sum->refused++;
-		return;
+		return true;
 	}
-	__atomic_store_n(slot, (uintptr_t)value, __ATOMIC_RELEASE);
-	s->sum->slots++;
+	done = __atomic_compare_exchange_n(slot, &before, (uintptr_t)value, false, __ATOMIC_RELEASE,
+					   __ATOMIC_RELAXED);
+	s->sum->slots += done;
 	if (protected)
 		raw_mprotect((void *)page, s->page, PROT_READ);
+	return done;
 }
 
 /* libunwind is ours, and so are its locks. But it must not walk the loader's list while we use it. */
@@ -288,24 +283,25 @@ static bool is_unwinder(const struct object *o, const struct redirect *r)
 	return strncmp(o->soname, "libunwind.so", 12) == 0 && strcmp(r->name, "dl_iterate_phdr") != 0;
 }
 
-static void redirect_slot(struct scan *s, const struct object *o, uintptr_t offset, uintptr_t info)
+/* False: it is to be looked at again. */
+static bool redirect_slot(struct scan *s, const struct object *o, uintptr_t *slot, uintptr_t info)
 {
-	uintptr_t *slot = (uintptr_t *)(o->base + offset), value;
-	uint32_t type = RELOC_TYPE(info);
-	const struct redirect *r;
+	uintptr_t value = __atomic_load_n(slot, __ATOMIC_RELAXED);
+	const struct redirect *r = by_value(s, value, o->strings + o->symbols[RELOC_SYMBOL(info)].st_name);
 
-	if (type != ARCH_RELOC_JUMP_SLOT && type != ARCH_RELOC_GLOB_DAT && type != ARCH_RELOC_ABSOLUTE)
-		return;
-	if (RELOC_SYMBOL(info) == 0 || (uintptr_t)slot % sizeof(*slot) != 0)
-		return;
-	value = __atomic_load_n(slot, __ATOMIC_RELAXED);
-	r = by_value(s, value, o->strings + o->symbols[RELOC_SYMBOL(info)].st_name);
 	/* not bound yet: it leads into the object's own table of stubs */
-	if (!r && !s->undo && type == ARCH_RELOC_JUMP_SLOT && value >= o->low && value < o->high &&
-	    o->symbols[RELOC_SYMBOL(info)].st_shndx == SHN_UNDEF)
+	if (!r && !s->undo && RELOC_TYPE(info) == ARCH_RELOC_JUMP_SLOT && value >= o->low &&
+	    value < o->high && o->symbols[RELOC_SYMBOL(info)].st_shndx == SHN_UNDEF)
 		r = by_name(s, o, RELOC_SYMBOL(info));
-	if (r && !is_unwinder(o, r))
-		write_slot(s, o, slot, s->undo ? *r->original : r->ours);
+	return !r || is_unwinder(o, r) || write_slot(s, o, slot, value, s->undo ? *r->original : r->ours);
+}
+
+static bool is_slot(uintptr_t at, uintptr_t info)
+{
+	uint32_t type = RELOC_TYPE(info);
+
+	return (type == ARCH_RELOC_JUMP_SLOT || type == ARCH_RELOC_GLOB_DAT || type == ARCH_RELOC_ABSOLUTE) &&
+	       RELOC_SYMBOL(info) != 0 && at % sizeof(at) == 0;
 }
 
 static void redirect_in(struct scan *s, const struct object *o, struct relocations list)
@@ -313,8 +309,11 @@ static void redirect_in(struct scan *s, const struct object *o, struct relocatio
 	/* both kinds begin with offset and info */
 	for (size_t i = list.skip * list.entry; i + list.entry <= list.bytes; i += list.entry) {
 		const ElfW(Rel) *r = (const void *)(list.at + i);
+		uintptr_t at = o->base + r->r_offset;
 
-		redirect_slot(s, o, r->r_offset, r->r_info);
+		for (int k = 0; k < TRIES && is_slot(at, r->r_info); k++)
+			if (redirect_slot(s, o, (uintptr_t *)at, r->r_info))
+				break;
 	}
 }
 

@@ -174,29 +174,7 @@ static void set_up(void)
 #endif
 }
 
-static int begin(const char *session, uintptr_t heap, uintptr_t heap_end)
-{
-	static bool resolved;
-	int r;
-
-	if (!resolved)
-		real_resolve_late();
-	resolved = true;
-	r = recorder_attach(session, argument_count, arguments);
-	if (r < 0)
-		return r;
-	set_up();
-#ifndef MATRACE
-	inlined_start((uint32_t)gettid());
-	mutex_calibrate();
-#endif
-	prepare();
-	if (!families_attach(functions, FUNCTIONS, heap, heap_end)) {
-		recorder_detach();
-		return -EBUSY;
-	}
-	return 0;
-}
+static bool redirected; /* calls come to us */
 
 static int end(void)
 {
@@ -206,9 +184,38 @@ static int end(void)
 	watch_ended();
 #endif
 	r = recorder_detach();
-	if (r == 0)
-		families_detach();
+	if (redirected && !recorder_is_attached()) { /* the recorder may have stopped before */
+		redirected = !families_detach();
+		r = 0;
+	}
 	return r;
+}
+
+static int begin(const char *session, uintptr_t heap, uintptr_t heap_end)
+{
+	static bool resolved;
+	int r;
+
+	if (!resolved)
+		real_resolve_late();
+	resolved = true;
+	if (!recorder_is_attached())
+		end();
+	r = recorder_attach(session, argument_count, arguments);
+	if (r < 0)
+		return r;
+	set_up();
+#ifndef MATRACE
+	inlined_start((uint32_t)gettid());
+	mutex_calibrate();
+#endif
+	prepare();
+	redirected = true;
+	if (!families_attach(functions, FUNCTIONS, heap, heap_end)) {
+		end();
+		return -EBUSY;
+	}
+	return 0;
 }
 
 /* heap: the allocator's memory, where pointers are counted. session NULL: it is asked whether the other tool may attach. A recording that nobody has any more is ended for it. */
@@ -220,7 +227,10 @@ EXPORT int mutrace_attach(const char *session, uintptr_t heap, uintptr_t heap_en
 		return -EBUSY;
 	if (session)
 		return leave(begin(session, heap, heap_end));
-	return leave(!recorder_is_attached() ? 0 : recorder_is_left() ? end() : -EALREADY);
+	if (recorder_is_attached() && !recorder_is_left())
+		return leave(-EALREADY);
+	end();
+	return leave(0);
 }
 
 EXPORT int mutrace_detach(void)

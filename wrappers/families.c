@@ -153,6 +153,16 @@ void families_after_fork_child(void)
 	forked();
 }
 
+static uint32_t refused; /* slots that were told of; each look meets them again */
+
+static void tell(const struct redirect_sum *sum)
+{
+	uint32_t more = sum->refused > refused ? sum->refused - refused : 0;
+
+	refused += more;
+	recorder_redirected(sum->slots, sum->found, more + sum->kept);
+}
+
 /* False: somebody else does, or forks. */
 static bool look(struct redirect_sum sum)
 {
@@ -171,7 +181,7 @@ static bool look(struct redirect_sum sum)
 	    !redirect_scan(libraries + first, n_libraries - first, REAL(dl_iterate_phdr), &sum))
 		families_changing();
 	if (n_libraries == LIBRARIES)
-		recorder_redirected(sum.slots, sum.found, sum.refused + sum.kept);
+		tell(&sum);
 #ifndef MATRACE
 	marks_fill(mutrace_name, mutrace_phase, REAL(dl_iterate_phdr));
 #endif
@@ -199,23 +209,25 @@ bool families_attach(struct redirect *functions, size_t n, uintptr_t heap, uintp
 	libraries[LIBRARIES - 1].functions = functions;
 	libraries[LIBRARIES - 1].n = n;
 	n_libraries = LIBRARIES;
+	refused = 0;
 	while (!look(all))
 		if (!wait_for_it(&moments))
 			return false;
 	return true;
 }
 
-void families_detach(void)
+bool families_detach(void)
 {
 	size_t first = first_library();
 	int moments = 0;
 
 	while (!take())
 		if (!wait_for_it(&moments))
-			return;
+			return false;
 	redirect_undo(libraries + first, n_libraries - first, REAL(dl_iterate_phdr));
 	__atomic_store_n(&families_stale, false, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&looking, 0, __ATOMIC_RELEASE);
+	return true;
 }
 
 void families_changing(void)

@@ -36,8 +36,8 @@ struct redirect;
 /* The same in a process that runs, and these functions of the C library too; their originals are known. False: a thread has been
  * in the middle of a fork for seconds. */
 bool families_attach(struct redirect *functions, size_t n, uintptr_t heap, uintptr_t heap_end);
-/* After the recording: puts all originals back. What a long fork leaves of them calls them. */
-void families_detach(void);
+/* After the recording: puts all originals back. False as above; ours, which are left then, call the originals. */
+bool families_detach(void);
 /* Handlers of fork(): the recorder's, and no look meanwhile. */
 void families_before_fork(void);
 void families_after_fork_parent(void);

@@ -72,8 +72,11 @@ static void file_note(struct attachment *a, char *line)
 	char *path = strchr(line, '/');
 
 	line[strcspn(line, "\n")] = '\0';
-	if (!path || a->n_files == FILES_MAX || (a->n_files && strcmp(a->files[a->n_files - 1], path) == 0))
+	if (!path || a->n_files == FILES_MAX)
 		return;
+	for (size_t i = a->n_files; i > 0; i--) /* a file's mappings lie side by side */
+		if (strcmp(a->files[i - 1], path) == 0)
+			return;
 	a->files[a->n_files] = strdup(path);
 	a->n_files += !!a->files[a->n_files];
 }
@@ -370,8 +373,9 @@ static int attach(struct attachment *a, const char *library)
 	if (geteuid() == 0)
 		follow_verify(a->follow, a->target.root[0] ? strrchr(a->path, '/') : a->path);
 	r = attach_begin(a->target.pid, library, a->path, error);
-	if (r < 0) {
+	if (error[0])
 		say("%s", error);
+	if (r < 0) {
 		a->session.keep = false;
 		return STATUS_TROUBLE;
 	}

@@ -56,6 +56,15 @@ void recorder_redirected(uint32_t slots, uint32_t pointers, uint32_t refused)
 	h->redirected_not += refused;
 }
 
+/* recorder_stop() was called. In a child that was forked since, the image is its parent's. */
+static bool stopped_itself(void)
+{
+	const struct image_header *h = recorder.header;
+
+	return recorder.state == RECORDER_OFF && before && h->pid == (uint32_t)getpid() &&
+	       h->state == IMAGE_RUNNING;
+}
+
 int recorder_detach(void)
 {
 	const long moment[2] = { 0, 500000 };
@@ -66,7 +75,7 @@ int recorder_detach(void)
 		recorder.state = RECORDER_OFF;
 		return 0;
 	}
-	if (recorder.state != RECORDER_ON || recorder.attachment == 0)
+	if ((recorder.state != RECORDER_ON && !stopped_itself()) || recorder.attachment == 0)
 		return -EALREADY;
 	__atomic_store_n(&recorder.state, RECORDER_OFF, __ATOMIC_SEQ_CST);
 	threads_stop();

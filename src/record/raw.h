@@ -158,4 +158,13 @@ static inline int raw_futex(uint32_t *word, int what, uint32_t value, const long
 	return (int)RAW_CALL(SYS_futex, word, what, value, until, NULL, 0);
 }
 
+/* True if a word can be written. Adds 0 to it in one step, so it may change meanwhile. Nobody waits for it. */
+static inline bool raw_writable(uint32_t *word)
+{
+	static uint32_t none;
+
+	return RAW_CALL(SYS_futex, &none, FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG, 0, 0, word,
+			FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 0)) >= 0;
+}
+
 #endif

@@ -13,10 +13,16 @@
  *   realtime          each line N: a realtime thread and another one allocate and do other things that
  *                     block, N times; 0: asks for a function that nobody defines; "none" instead of
  *                     "ready" where no realtime policy may be set
+ *   busy              a realtime thread sleeps, and the main thread computes; "none" as above
+ *   sealed            what the loader has write-protected cannot be made writable; each line: an object is
+ *                     loaded and unloaded; "none" where the system cannot do that
+ *   stops             each line: forbids itself to read the processor's clock, and allows it again; "none"
+ *                     as above
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -31,6 +37,7 @@
 #include <sys/epoll.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/sem.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -74,6 +81,12 @@ static void ready(void)
 {
 	puts("ready");
 	fflush(stdout);
+}
+
+static void none(void)
+{
+	puts("none");
+	exit(0);
 }
 
 static void check(bool fine, const char *what)
@@ -540,10 +553,8 @@ static void *blocks(void *worker)
 	const struct worker *w = worker;
 	char c;
 
-	if (w->me && sched_setscheduler(0, SCHED_FIFO, &p) != 0) {
-		puts("none");
-		exit(0);
-	}
+	if (w->me && sched_setscheduler(0, SCHED_FIFO, &p) != 0)
+		none();
 	while (syscall(SYS_write, w->to, "", 1) == 1 && syscall(SYS_read, w->from, &c, 1) == 1) {
 		for (unsigned long i = 0; i < each; i++)
 			block();
@@ -580,6 +591,93 @@ static int realtime(void)
 	return 0;
 }
 
+/* busy */
+
+static void *sleeps_realtime(void *unused)
+{
+	const struct sched_param p = { .sched_priority = 1 };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &p) != 0)
+		none();
+	sem_post(&finished);
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* It comes to the C library seldom. */
+static int busy(void)
+{
+	struct pollfd in = { .fd = 0, .events = POLLIN };
+	volatile unsigned long work = 0;
+
+	start(sleeps_realtime, NULL);
+	sem_wait(&finished);
+	ready();
+	while (poll(&in, 1, 0) == 0)
+		for (unsigned long i = 0; i < 20000000; i++)
+			work += i;
+	return 0;
+}
+
+/* sealed and stops */
+
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+
+static int seal(struct dl_phdr_info *info, size_t size, void *unused)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+
+	(void)size, (void)unused;
+	for (int i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *h = &info->dlpi_phdr[i];
+		uintptr_t from = (info->dlpi_addr + h->p_vaddr) & ~(page - 1),
+			  to = (info->dlpi_addr + h->p_vaddr + h->p_memsz) & ~(page - 1);
+
+		if (h->p_type == PT_GNU_RELRO && from < to && syscall(SYS_mseal, from, to - from, 0) != 0)
+			none();
+	}
+	return 1; /* the program alone */
+}
+
+static int sealed(void)
+{
+	int (*volatile lock)(pthread_mutex_t *) = pthread_mutex_lock;
+	char text[64];
+
+	dl_iterate_phdr(seal, NULL);
+	ready();
+	while (line(text, sizeof(text))) {
+		void *m = dlopen("libm.so.6", RTLD_NOW);
+
+		check(m && dlsym(m, "sqrt") && dlclose(m) == 0, "dlopen");
+		lock(&mutex);
+		pthread_mutex_unlock(&mutex);
+		puts("done");
+	}
+	return 0;
+}
+
+static int stops(void)
+{
+	char text[64];
+
+	if (prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0) != 0)
+		none();
+	ready();
+	while (line(text, sizeof(text))) {
+		use_all(0);
+		if (text[0] != '0') {
+			prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
+			prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
+		}
+		puts("done");
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -608,5 +706,11 @@ int main(int argc, char **argv)
 		return pointers();
 	if (strcmp(what, "realtime") == 0)
 		return realtime();
+	if (strcmp(what, "busy") == 0)
+		return busy();
+	if (strcmp(what, "sealed") == 0)
+		return sealed();
+	if (strcmp(what, "stops") == 0)
+		return stops();
 	return 99;
 }
