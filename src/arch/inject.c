@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* See inject.h. One block an architecture. */
+/* See inject.h. For x86-64, and for machines where nothing is injected; inject_aarch64.c is another one. */
 #include "src/arch/inject.h"
 
 #include <elf.h>
 #include <errno.h>
+#include <linux/audit.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -23,21 +24,25 @@
 #define NT_X86_XSTATE 0x202
 #endif
 const int arch_extended_set = NT_X86_XSTATE;
+const uint32_t arch_inject_audit = AUDIT_ARCH_X86_64;
 
 bool arch_inject_able(void)
 {
 	return true;
 }
 
-/* mov %rax, %rdi; getpid(); rt_sigreturn() */
-static const uint8_t code_bytes[ARCH_CODE_BYTES] = { 0x48, 0x89, 0xc7, 0xb8, SYS_getpid, 0,
-						     0,    0,    0x0f, 0x05, 0xb8,       SYS_rt_sigreturn,
-						     0,    0,    0,    0x0f, 0x05 };
-#define CODE_CALLED 10 /* the first system call returns there */
+/* mov %rax, %r14; tgkill(%ebx, %r12d, %r13d), which functions keep; rt_sigreturn() */
+static const uint8_t code_bytes[] = { 0x49, 0x89, 0xc6,       0x89, 0xdf,
+				      0x44, 0x89, 0xe6,       0x44, 0x89,
+				      0xea, 0xb8, SYS_tgkill, 0,    0,
+				      0,    0x0f, 0x05,       0xb8, SYS_rt_sigreturn,
+				      0,    0,    0,          0x0f, 0x05 };
+#define CODE_CALLED 18 /* the first system call returns there */
 
 void arch_inject_code(uint8_t code[ARCH_CODE_BYTES])
 {
-	memcpy(code, code_bytes, ARCH_CODE_BYTES);
+	memset(code, 0x90, ARCH_CODE_BYTES);
+	memcpy(code, code_bytes, sizeof(code_bytes));
 }
 
 bool arch_inject_returned(const struct thread_registers *t, uint64_t code)
@@ -135,7 +140,7 @@ size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const str
 
 void arch_inject_call(struct thread_registers *t, uint64_t function,
 		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
-		      uint64_t *ret_word)
+		      const struct arch_inject_signal *signal, uint64_t *ret_word)
 {
 	struct user_regs_struct *u = (void *)&t->set;
 
@@ -147,13 +152,16 @@ void arch_inject_call(struct thread_registers *t, uint64_t function,
 	u->rdx = arguments[2];
 	u->rax = 0;
 	u->rbp = 0;
+	u->rbx = signal->process;
+	u->r12 = signal->thread;
+	u->r13 = signal->number;
 	u->orig_rax = ~0ull;
 	u->eflags &= ~0x500ull; /* direction and trap flag */
 }
 
 uint64_t arch_inject_result(const struct thread_registers *t)
 {
-	return ((const struct user_regs_struct *)(const void *)&t->set)->rdi;
+	return ((const struct user_regs_struct *)(const void *)&t->set)->r14;
 }
 
 uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t)
@@ -162,154 +170,43 @@ uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t)
 	return ((const struct user_regs_struct *)(const void *)&t->set)->fs_base;
 }
 
-bool arch_inject_sleeps(const struct thread_registers *t)
+bool arch_inject_sleeps(const struct thread_registers *t, const uint8_t code[8])
 {
 	const struct user_regs_struct *u = (const void *)&t->set;
 	long long result = (long long)u->rax;
 
+	(void)code;
 	return (long long)u->orig_rax >= 0 &&
 	       ((result <= RESTART_FIRST && result >= RESTART_LAST) || result == -EINTR);
 }
 
-bool arch_inject_disturbs(long system_call)
+bool arch_inject_repeat(struct thread_registers *t)
 {
-	(void)system_call; /* arch_repeat() */
-	return false;
-}
+	struct user_regs_struct *u = (void *)&t->set;
 
-#elif defined(__aarch64__)
-
-const int arch_extended_set = NT_PRFPREG;
-
-static struct user_regs_struct registers_of(const struct thread_registers *t)
-{
-	struct user_regs_struct u;
-
-	memcpy(&u, &t->set, sizeof(u));
-	return u;
-}
-
-bool arch_inject_able(void)
-{
+	if (!arch_inject_sleeps(t, NULL))
+		return false;
+	repeat(u);
+	u->orig_rax = ~0ull;
 	return true;
 }
 
-/* mov x1, x0; getpid(); rt_sigreturn() */
-static const uint32_t code_words[ARCH_CODE_BYTES / 4] = { 0xaa0003e1, 0xd2800008 | SYS_getpid << 5,
-							  0xd4000001, 0xd2800008 | SYS_rt_sigreturn << 5,
-							  0xd4000001 };
-#define CODE_CALLED 12 /* the first system call returns there */
-
-void arch_inject_code(uint8_t code[ARCH_CODE_BYTES])
+bool arch_inject_again(struct thread_registers *t, const struct system_call *call, const uint8_t code[8])
 {
-	memcpy(code, code_words, ARCH_CODE_BYTES);
-}
-
-bool arch_inject_returned(const struct thread_registers *t, uint64_t code)
-{
-	return registers_of(t).pc == code + CODE_CALLED;
-}
-
-#define SIGINFO_BYTES 128
-#define NO_STACK 0x77 /* refused without an error, so that the signal stack stays as it is */
-
-/* The kernel's frame of a signal. */
-struct kernel_frame {
-	uint8_t info[SIGINFO_BYTES];
-	uint64_t flags, link, stack[3], signals;
-	uint8_t unused[120];
-	uint64_t fault __attribute__((aligned(16)));
-	uint64_t registers[31], sp, pc, pstate;
-	struct {
-		uint32_t magic, size, fpsr, fpcr;
-		uint8_t vectors[512];
-		uint32_t end[2];
-	} extended __attribute__((aligned(16)));
-	uint8_t room[4096 - 536]; /* the kernel's own part is of this size */
-};
-
-_Static_assert(offsetof(struct kernel_frame, fault) == 304, "the kernel's layout");
-_Static_assert(offsetof(struct kernel_frame, extended) == 592, "the kernel's layout");
-
-#define MAGIC 0x46508001u
-#define VECTORS 512 /* in the set, status and control follow them */
-
-/* The kernel has put back the pc of a call that it will repeat before it stops the thread. */
-size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const struct thread_registers *t,
-			 const uint8_t *extended, size_t extended_size, uint64_t signals)
-{
-	const struct user_regs_struct u = registers_of(t);
-	struct kernel_frame k = { .stack = { 0, NO_STACK }, .signals = signals };
-
-	(void)at;
-	if (extended_size < VECTORS + 8)
-		return 0;
-	memcpy(k.registers, u.regs, sizeof(k.registers));
-	k.sp = u.sp;
-	k.pc = u.pc;
-	k.pstate = u.pstate;
-	k.extended.magic = MAGIC;
-	k.extended.size =
-		offsetof(struct kernel_frame, extended.end) - offsetof(struct kernel_frame, extended);
-	memcpy(k.extended.vectors, extended, VECTORS);
-	memcpy(&k.extended.fpsr, extended + VECTORS, 8);
-	memcpy(frame, &k, sizeof(k));
-	return sizeof(k);
-}
-
-void arch_inject_call(struct thread_registers *t, uint64_t function,
-		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
-		      uint64_t *ret_word)
-{
-	struct user_regs_struct u = registers_of(t);
-
-	*ret_word = ~0ull;
-	u.sp = frame;
-	u.pc = function;
-	for (int i = 0; i < ARCH_INJECT_ARGUMENTS; i++)
-		u.regs[i] = arguments[i];
-	u.regs[29] = 0;
-	u.regs[30] = code;
-	u.pstate &= ~0xc00ull; /* BTYPE: function may not begin with a landing pad */
-	memcpy(&t->set, &u, sizeof(u));
-}
-
-uint64_t arch_inject_result(const struct thread_registers *t)
-{
-	return registers_of(t).regs[1];
-}
-
-uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t)
-{
-	uint64_t pointer = 0;
-	struct iovec all = { &pointer, sizeof(pointer) };
-
-	(void)t;
-	return ptrace(PTRACE_GETREGSET, tid, (void *)NT_ARM_TLS, &all) == 0 ? pointer : 0;
-}
-
-bool arch_inject_sleeps(const struct thread_registers *t)
-{
-	(void)t; /* the registers do not tell; a call of the C library follows its frame */
-	return true;
-}
-
-bool arch_inject_disturbs(long system_call)
-{
-	static const long calls[] = { SYS_epoll_pwait,  SYS_semtimedop, SYS_semop,    SYS_rt_sigtimedwait,
-				      SYS_io_getevents, SYS_recvfrom,   SYS_recvmsg,  SYS_recvmmsg,
-				      SYS_sendto,       SYS_sendmsg,    SYS_accept,   SYS_accept4,
-				      SYS_connect,      SYS_ppoll,      SYS_pselect6, SYS_rt_sigsuspend };
-
-	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
-		if (calls[i] == system_call)
-			return true;
+	(void)t, (void)call, (void)code; /* arch_repeat() does */
 	return false;
 }
 
-#else
+bool arch_inject_keeps(pid_t tid, const uint8_t code[8])
+{
+	(void)tid, (void)code;
+	return true;
+}
+
+#elif !defined(__aarch64__)
 
 const int arch_extended_set = NT_PRFPREG;
+const uint32_t arch_inject_audit;
 
 bool arch_inject_able(void)
 {
@@ -336,9 +233,9 @@ size_t arch_inject_frame(uint8_t frame[ARCH_FRAME_BYTES], uint64_t at, const str
 
 void arch_inject_call(struct thread_registers *t, uint64_t function,
 		      const uint64_t arguments[ARCH_INJECT_ARGUMENTS], uint64_t code, uint64_t frame,
-		      uint64_t *ret_word)
+		      const struct arch_inject_signal *signal, uint64_t *ret_word)
 {
-	(void)t, (void)function, (void)arguments, (void)code, (void)frame, (void)ret_word;
+	(void)t, (void)function, (void)arguments, (void)code, (void)frame, (void)signal, (void)ret_word;
 }
 
 uint64_t arch_inject_result(const struct thread_registers *t)
@@ -353,16 +250,28 @@ uint64_t arch_inject_thread_pointer(pid_t tid, const struct thread_registers *t)
 	return 0;
 }
 
-bool arch_inject_sleeps(const struct thread_registers *t)
+bool arch_inject_sleeps(const struct thread_registers *t, const uint8_t code[8])
 {
-	(void)t;
+	(void)t, (void)code;
 	return false;
 }
 
-bool arch_inject_disturbs(long system_call)
+bool arch_inject_again(struct thread_registers *t, const struct system_call *call, const uint8_t code[8])
 {
-	(void)system_call;
-	return true;
+	(void)t, (void)call, (void)code;
+	return false;
+}
+
+bool arch_inject_keeps(pid_t tid, const uint8_t code[8])
+{
+	(void)tid, (void)code;
+	return false;
+}
+
+bool arch_inject_repeat(struct thread_registers *t)
+{
+	(void)t;
+	return false;
 }
 
 #endif

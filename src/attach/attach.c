@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include <unistd.h>
 
 #include "src/attach/apart.h"
+#include "src/attach/confined.h"
 #include "src/attach/inside.h"
 #include "src/attach/refuse.h"
 #include "src/inspect/process.h"
@@ -125,7 +127,7 @@ static int refused(struct call *c, int r)
 /* 1: a thread is stopped at a safe place; 0: it was not safe; -errno. */
 static int try_thread(struct call *c, struct target_thread *thread)
 {
-	int r = tracee_stop(&c->tracee, thread->tid);
+	int r = tracee_stop(&c->tracee, thread);
 
 	if (r == -ESRCH || r == -EAGAIN)
 		return 0;
@@ -138,11 +140,52 @@ static int try_thread(struct call *c, struct target_thread *thread)
 		return -ESTALE;
 	}
 	/* The system call that it was in before it was stopped may be over. */
-	thread->asleep = thread->asleep && arch_inject_sleeps(&c->tracee.registers);
-	if (safe_is(&c->safe, thread, &c->tracee.registers))
+	thread->asleep = thread->asleep && arch_inject_sleeps(&c->tracee.registers, c->tracee.around);
+	if (arch_inject_keeps(thread->tid, c->tracee.around) &&
+	    safe_is(&c->safe, thread, &c->tracee.registers))
 		return 1;
 	tracee_release(&c->tracee);
 	return 0;
+}
+
+/* Loading takes milliseconds and locks, which a realtime thread may not have. */
+static bool is_realtime(const struct target_thread *thread)
+{
+	int policy = sched_getscheduler(thread->tid);
+
+	if (policy < 0)
+		return false;
+	policy &= ~SCHED_RESET_ON_FORK;
+	return policy == SCHED_FIFO || policy == SCHED_RR || policy == SCHED_DEADLINE;
+}
+
+/* How many there are. */
+static size_t realtime_threads(const struct target *t)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < t->n_threads; i++)
+		n += is_realtime(&t->threads[i]);
+	return n;
+}
+
+/* Tries them in turn, those that sleep first; realtime ones if there are no others. As try_thread(). */
+static int try_all(struct call *c, size_t *ret_realtime)
+{
+	int r = process_threads(c->t);
+	bool only;
+
+	*ret_realtime = realtime_threads(c->t);
+	only = *ret_realtime == c->t->n_threads;
+	for (int asleep = 1; r == 0 && asleep >= 0; asleep--)
+		for (size_t i = 0; r == 0 && i < c->t->n_threads; i++) {
+			struct target_thread *thread = &c->t->threads[i];
+
+			if (thread->asleep == asleep && safe_looks(thread) && (only || !is_realtime(thread)))
+				r = try_thread(c, thread);
+		}
+	c->realtime = r == 1 && only;
+	return r;
 }
 
 /* Stops a thread at a safe place. 0 or -errno. */
@@ -150,17 +193,11 @@ static int choose(struct call *c)
 {
 	uint64_t until = now_ns() + PATIENCE_NS;
 	unsigned int seed = (unsigned int)getpid();
+	size_t realtime;
 
 	do {
-		int r = process_threads(c->t);
+		int r = try_all(c, &realtime);
 
-		for (int asleep = 1; r == 0 && asleep >= 0; asleep--)
-			for (size_t i = 0; r == 0 && i < c->t->n_threads; i++) {
-				struct target_thread *thread = &c->t->threads[i];
-
-				if (thread->asleep == asleep && safe_looks(thread))
-					r = try_thread(c, thread);
-			}
 		if (r == 1)
 			return 0;
 		if (r < 0 && c->error[0] == '\0')
@@ -170,10 +207,10 @@ static int choose(struct call *c)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 + rand_r(&seed) % 6000000 }, NULL);
 	} while (now_ns() < until);
 	snprintf(c->error, ATTACH_ERROR_SIZE,
-		 "process %d: no thread came to a place where a library can be loaded safely, within %u s; "
-		 "try "
-		 "again",
-		 (int)c->t->pid, (unsigned int)(PATIENCE_NS / 1000000000u));
+		 "process %d: no thread%s came to a place where a library can be loaded safely, within %u s; "
+		 "try again",
+		 (int)c->t->pid, realtime ? " but realtime ones, which are not used for that," : "",
+		 (unsigned int)(PATIENCE_NS / 1000000000u));
 	return -EAGAIN;
 }
 
@@ -207,27 +244,51 @@ static int process_lock(pid_t pid, bool *ret_waited, char *error)
 	return -EBUSY;
 }
 
+/* A realtime thread was late, if there was no other one. */
+static void remark(const struct call *c, uint64_t ns)
+{
+	if (c->realtime)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "all threads of process %d are realtime ones: thread %d was stopped for %.1f ms",
+			 (int)c->t->pid, (int)c->tracee.tid, (double)ns / 1e6);
+}
+
+/* With a thread that is stopped. */
+static int in_thread(struct call *c, int memory)
+{
+	uint64_t since = now_ns();
+	int r = tracee_begin(&c->tracee, c->t->pid, memory, c->safe.entry);
+
+	if (r < 0)
+		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot be prepared for a call: %s",
+			 (int)c->t->pid, strerror(-r));
+	else
+		r = c->library ? inside_attach(c) : inside_detach(c);
+	if (r == 0 && c->library && apart_is_alone()) /* nobody would end the recording */
+		r = inside_detach(c);
+	tracee_release(&c->tracee);
+	if (r == 0)
+		remark(c, now_ns() - since);
+	return r;
+}
+
 /* With the process to itself. */
 static int stopped(struct call *c, int memory)
 {
 	int r = safe_open(&c->safe, c->t);
 
-	if (r < 0)
+	if (r < 0) {
 		snprintf(c->error, ATTACH_ERROR_SIZE,
 			 "process %d has no C library that is known here, or not yet", (int)c->t->pid);
-	else
-		r = choose(c);
-	if (r == 0) {
-		r = tracee_begin(&c->tracee, memory, c->safe.entry);
-		if (r < 0)
-			snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot be prepared for a call: %s",
-				 (int)c->t->pid, strerror(-r));
-		else
-			r = c->library ? inside_attach(c) : inside_detach(c);
-		if (r == 0 && c->library && apart_is_alone()) /* nobody would end the recording */
-			r = inside_detach(c);
-		tracee_release(&c->tracee);
+	} else {
+		r = confined_look(c->t, c->error);
+		if (r < 0 && c->error[0] == '\0')
+			refused(c, r);
 	}
+	if (r == 0)
+		r = choose(c);
+	if (r == 0)
+		r = in_thread(c, memory);
 	safe_close(&c->safe);
 	return r;
 }

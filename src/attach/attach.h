@@ -20,7 +20,7 @@ struct attach_target {
 	char root[64]; /* what its paths are below, for us; empty: they are ours */
 };
 
-/* Each 0, or -errno with error filled in, the process being as it was. */
+/* Each 0, or -errno with error filled in, the process being as it was. With 0, error is empty or something to be told. */
 /* True reasons why it cannot be attached to, as far as they are seen from outside. */
 int attach_look(pid_t pid, struct attach_target *ret, char error[ATTACH_ERROR_SIZE]);
 /* library: the file to be loaded, unless it is there already. session: the directory, as the process sees it. */

@@ -12,6 +12,7 @@ struct call {
 	struct safe safe;
 	struct tracee tracee;
 	const char *library, *session; /* library NULL: detach */
+	bool realtime;                 /* the thread that is stopped, as all others of the process */
 	char *error;
 };
 

@@ -5,7 +5,6 @@
  */
 #include "src/attach/refuse.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
@@ -13,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "src/arch/inject.h"
+#include "src/attach/confined.h"
 #include "src/attach/names.h"
 #include "src/inspect/process.h"
 
@@ -127,32 +128,31 @@ static bool is_ours(int tracer)
 	       here.st_ino == there.st_ino;
 }
 
-/* Threads have filters of their own. */
-static bool is_confined(pid_t pid)
-{
-	char path[64], status[STATUS_MAX];
-	struct dirent *entry;
-	bool confined = false;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = opendir(path);
-	while (dir && !confined && (entry = readdir(dir))) {
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, atoi(entry->d_name));
-		if (process_slurp(path, status, sizeof(status)) > 0)
-			confined = value(status, "\nSeccomp:") > '0';
-	}
-	if (dir)
-		closedir(dir);
-	return confined;
-}
-
 static int refuse_traced(const struct target *t, int tracer, char *error)
 {
 	snprintf(error, ATTACH_ERROR_SIZE,
 		 "process %d is traced by process %d (a debugger, strace); end that first", (int)t->pid,
 		 tracer);
 	return is_ours(tracer) ? -EINPROGRESS : -EBUSY;
+}
+
+/* Filters are judged later, by root. */
+static int refuse_confined(const struct target *t, char *error)
+{
+	char mode = confined_mode(t->pid);
+
+	if (mode == CONFINED_STRICT)
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d, or a thread of it, is confined by seccomp's strict mode", (int)t->pid);
+	else if (mode == CONFINED_FILTER && geteuid() != 0)
+		snprintf(
+			error, ATTACH_ERROR_SIZE,
+			"process %d, or a thread of it, is confined by a seccomp filter, which only root may "
+			"read: it might kill it for what the recorder does",
+			(int)t->pid);
+	else
+		return 0;
+	return -EBUSY;
 }
 
 int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
@@ -174,14 +174,7 @@ int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 	else if (shadow && shadow < strchr(features, '\n'))
 		snprintf(error, ATTACH_ERROR_SIZE,
 			 "process %d has a shadow stack, which allows no calls from outside", (int)t->pid);
-	else if (is_confined(t->pid))
-		snprintf(error, ATTACH_ERROR_SIZE,
-			 "process %d, or a thread of it, is confined by a seccomp filter, which might kill "
-			 "it for what the "
-			 "recorder "
-			 "does",
-			 (int)t->pid);
 	else
-		return 0;
+		return refuse_confined(t, error);
 	return -EBUSY;
 }

@@ -133,8 +133,7 @@ bool safe_looks(const struct target_thread *thread)
 	case SYS_rt_sigreturn: return false;
 	default: break;
 	}
-	return (thread->state == 'S' || thread->state == 'R') &&
-	       !(thread->asleep && arch_inject_disturbs(thread->call.number));
+	return thread->state == 'S' || thread->state == 'R';
 }
 
 static bool is_forbidden(const struct safe *s, uint64_t at)

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
@@ -14,10 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/inspect/process.h"
+
 #define STOP_MOMENTS 4000 /* until a thread that will not stop is let alone */
 #define BELOW 1152        /* what a function may use below its stack pointer, and some room */
 #define TEXT_MAX 1024
 #define ALIGNED 64
+#define STATUS_BYTES 8192
 
 static void moment(void)
 {
@@ -58,8 +62,26 @@ static int registers_set(pid_t tid, const struct thread_registers *r)
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &all) == 0 ? 0 : -errno;
 }
 
-int tracee_stop(struct tracee *x, pid_t tid)
+/* The code around pc; and a call that would return EINTR is made again, where only the thread's system call tells how. */
+static void see_call(struct tracee *x, const struct target_thread *thread)
 {
+	struct thread_registers again = x->registers;
+	struct registers r;
+	long word;
+
+	arch_registers(&r, &x->registers);
+	errno = 0;
+	word = ptrace(PTRACE_PEEKTEXT, x->tid, (void *)(uintptr_t)(r.pc - 4), NULL);
+	if (errno == 0)
+		memcpy(x->around, &word, sizeof(word));
+	if (thread->asleep && arch_inject_again(&again, &thread->call, x->around) &&
+	    !stop_signal_comes(x->tid) && registers_set(x->tid, &again) == 0)
+		x->registers = again;
+}
+
+int tracee_stop(struct tracee *x, const struct target_thread *thread)
+{
+	pid_t tid = thread->tid;
 	int status = 0, r;
 
 	*x = (struct tracee){ .tid = tid, .memory = -1 };
@@ -84,6 +106,7 @@ int tracee_stop(struct tracee *x, pid_t tid)
 		ptrace(PTRACE_DETACH, tid, NULL, NULL);
 		return -ECANCELED;
 	}
+	see_call(x, thread);
 	return 0;
 }
 
@@ -91,7 +114,7 @@ static void repeat_call(struct tracee *x)
 {
 	struct thread_registers repeat = x->registers;
 
-	if (arch_repeat(&repeat) && !stop_signal_comes(x->tid))
+	if ((x->whole ? arch_inject_repeat(&repeat) : arch_repeat(&repeat)) && !stop_signal_comes(x->tid))
 		registers_set(x->tid, &repeat);
 }
 
@@ -114,14 +137,19 @@ void tracee_release(struct tracee *x)
 	ptrace(PTRACE_DETACH, x->tid, NULL, NULL);
 }
 
-/* All but those that a fault raises. */
-static uint64_t blocked(void)
+static uint64_t bit(uint32_t signal)
 {
-	static const int faults[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
-	uint64_t all = ~0ull;
+	return (uint64_t)1 << (signal - 1);
+}
+
+/* All but those that a fault raises, and the one that tells of the end. */
+static uint64_t blocked(const struct tracee *x)
+{
+	static const uint32_t faults[] = { SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE };
+	uint64_t all = ~0ull & ~(x->back.number ? bit(x->back.number) : 0);
 
 	for (size_t i = 0; i < sizeof(faults) / sizeof(faults[0]); i++)
-		all &= ~((uint64_t)1 << (faults[i] - 1));
+		all &= ~bit(faults[i]);
 	return all;
 }
 
@@ -130,7 +158,44 @@ static bool store(const struct tracee *x, uint64_t at, const void *bytes, size_t
 	return pwrite(x->memory, bytes, size, (off_t)at) == (ssize_t)size;
 }
 
-int tracee_begin(struct tracee *x, int memory, uint64_t code)
+static bool same_numbers(pid_t pid)
+{
+	char path[64], ours[64] = "", theirs[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+	return readlink("/proc/self/ns/pid", ours, sizeof(ours) - 1) > 0 &&
+	       readlink(path, theirs, sizeof(theirs) - 1) > 0 && strcmp(ours, theirs) == 0;
+}
+
+/* Signals of a mask in /proc/PID/status. */
+static uint64_t signals_of(const char *status, const char *name)
+{
+	const char *at = process_status_line(status, name);
+
+	return at ? strtoull(at, NULL, 16) : ~0ull;
+}
+
+/*
+ * A signal that the system drops if nobody traces, as it has no handler, and that nobody waits for. Without one, or where
+ * the thread has another number, each system call of the thread must be looked at, for each of which we and it wait for a processor.
+ */
+static void choose_signal(struct tracee *x, pid_t pid)
+{
+	static const uint32_t dropped[] = { SIGURG, SIGWINCH, SIGCHLD };
+	char path[64], status[STATUS_BYTES];
+	uint64_t used;
+
+	x->back = (struct arch_inject_signal){ (uint32_t)pid, (uint32_t)x->tid, 0 };
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)x->tid);
+	if (!same_numbers(pid) || process_slurp(path, status, sizeof(status)) <= 0)
+		return;
+	used = signals_of(status, "\nSigBlk:") | signals_of(status, "\nSigCgt:");
+	for (size_t i = 0; i < sizeof(dropped) / sizeof(dropped[0]); i++)
+		if (!(used & bit(dropped[i])) && x->back.number == 0)
+			x->back.number = dropped[i];
+}
+
+int tracee_begin(struct tracee *x, pid_t pid, int memory, uint64_t code)
 {
 	struct iovec extended = { x->extended, sizeof(x->extended) };
 	uint8_t bytes[ARCH_CODE_BYTES], frame[ARCH_FRAME_BYTES];
@@ -138,6 +203,7 @@ int tracee_begin(struct tracee *x, int memory, uint64_t code)
 	size_t size;
 
 	x->memory = memory;
+	choose_signal(x, pid);
 	if (ptrace(PTRACE_GETREGSET, x->tid, (void *)(uintptr_t)arch_extended_set, &extended) != 0 ||
 	    ptrace(PTRACE_GETSIGMASK, x->tid, sizeof(x->signals), &x->signals) != 0 ||
 	    pread(memory, x->before, sizeof(x->before), (off_t)code) != (ssize_t)sizeof(x->before))
@@ -178,7 +244,7 @@ static int run(struct tracee *x, struct thread_registers *ret)
 	clock_gettime(CLOCK_MONOTONIC, &start);
 	until = start.tv_sec + TRACEE_CALL_S;
 	for (;;) {
-		if (ptrace(PTRACE_SYSCALL, x->tid, NULL, (void *)signal) != 0)
+		if (ptrace(x->back.number ? PTRACE_CONT : PTRACE_SYSCALL, x->tid, NULL, (void *)signal) != 0)
 			return -errno;
 		r = await(x, &status, until);
 		if (r < 0)
@@ -188,6 +254,9 @@ static int run(struct tracee *x, struct thread_registers *ret)
 		signal = 0;
 		if (status >> 16) /* the process was told to stop: it does when we are done */
 			continue;
+		if (x->back.number && WSTOPSIG(status) == (int)x->back.number &&
+		    arch_inject_returned(ret, x->code))
+			return 0;
 		switch (WSTOPSIG(status)) {
 		case SIGTRAP | 0x80:
 			if (arch_inject_returned(ret, x->code))
@@ -206,7 +275,7 @@ static int run(struct tracee *x, struct thread_registers *ret)
 int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[ARCH_INJECT_ARGUMENTS],
 		const char *text, unsigned int place, uint64_t *ret)
 {
-	const uint64_t signals = blocked();
+	const uint64_t signals = blocked(x);
 	struct thread_registers t = x->registers;
 	uint64_t given[ARCH_INJECT_ARGUMENTS], word;
 	size_t size = text ? strlen(text) + 1 : 0;
@@ -222,7 +291,7 @@ int tracee_call(struct tracee *x, uint64_t function, const uint64_t arguments[AR
 		if (!store(x, x->text, text, size))
 			return -EFAULT;
 	}
-	arch_inject_call(&t, function, given, x->code, x->frame, &word);
+	arch_inject_call(&t, function, given, x->code, x->frame, &x->back, &word);
 	if (word != ~0ull && !store(x, x->frame - sizeof(word), &word, sizeof(word)))
 		return -EFAULT;
 	/* The signals after it: if we died in between, nobody would restore them. */

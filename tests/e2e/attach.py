@@ -210,6 +210,62 @@ def test_pointers():
     target.end()
 
 
+def switches(pid, tid):
+    with open("/proc/%d/task/%d/status" % (pid, tid)) as f:
+        return [line for line in f if "ctxt_switches" in line]
+
+
+def test_realtime():
+    """A realtime thread is not stopped, even if all others compute; if there are no others, it is said."""
+    target = Target("busy")
+    if target.said == "none\n":
+        return
+    tid = max(int(t) for t in os.listdir("/proc/%d/task" % target.pid))
+    before = switches(target.pid, tid)
+    for _ in range(2):
+        attach_for(target, 0.02)
+    check(switches(target.pid, tid) == before, "it was stopped:", before, switches(target.pid, tid))
+    target.end()
+    target = Target("count", "2", preexec_fn=lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)))
+    attached = Attached(target)
+    target.ask("10")
+    check(acquired(attached.end())["mutex"] == 60, "counts of realtime threads")
+    check("all threads of process %d are realtime ones" % target.pid in attached.said, attached.said)
+    target.end()
+
+
+def test_sealed():
+    """Slots that cannot be changed are counted once, however often objects are loaded."""
+    target = Target("sealed")
+    if target.said == "none\n":
+        return
+    kept = []
+    for times in 0, 4:
+        attached = Attached(target)
+        for _ in range(times):
+            target.ask()
+        kept.append(attached.end()["processes"][0]["redirected"]["not_redirected"])
+    check(kept[0] == kept[1] > 0, kept)
+    target.end()
+
+
+def test_stops():
+    """The recorder stopped by itself: the process is let go of as always, and can be attached to again."""
+    target = Target("stops")
+    if target.said == "none\n":
+        return
+    redirected = []
+    for line in "1", "0":
+        attached = Attached(target)
+        target.ask(line)
+        process = attached.end()["processes"][0]
+        check(process["end"] == "detached", process["end"])
+        redirected.append(process["redirected"]["slots"])
+    check(redirected[0] == redirected[1] > 0, redirected)
+    check({l["name"]: l["acquired"] for l in process["locks"]}["mutex"] == 1, process["locks"])
+    target.end()
+
+
 def test_contended_only():
     target = Target("count", "4")
     attached = Attached(target, "--contended-only")

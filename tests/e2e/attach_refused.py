@@ -3,6 +3,7 @@
 some that seem so, but can. What is not installed, or takes root, is left out and said so.
 """
 import os
+import re
 import resource
 import shutil
 import signal
@@ -27,19 +28,9 @@ SOURCE = r"""
 #ifdef GO
 __asm__(".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.asciz \"Go\"\n.balign 4\n.long 0\n.previous");
 #endif
-#ifdef FILTER
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#endif
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *works(void *unused)
 {
-#ifdef FILTER
-	struct sock_filter any = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &(struct sock_fprog){ 1, &any });
-#endif
 	for (;;) {
 		pthread_mutex_lock(&mutex);
 		usleep(1000);
@@ -162,14 +153,22 @@ def test_debugged():
 
 
 def test_confined():
-    """One thread has a seccomp filter."""
-    program = compiled("confined", CC, "-DFILTER")
-    if not program:
-        return
-    with Target(program) as target:
-        threads = "/proc/%d/task" % target.pid
-        until(lambda: any(state(int(t), "Seccomp:") == "2" for t in os.listdir(threads)), "a filter")
-        refused(target.pid, "is confined by a seccomp filter")
+    """By filters of one thread or all, which allow what is needed or do not. They kill if touched."""
+    program = os.path.join(BUILD, "tests/workloads/filtered")
+    reads = ROOT and state(os.getpid(), "Seccomp:") == "0"  # the system shows filters to us
+    for name, where in (("openat", "thread"), ("mmap", "thread"), ("memfd_create", "thread"),
+                        ("munmap", "all"), ("restart_syscall", "all")):
+        with Target(program, name, where) as target:
+            refused(target.pid, "confined by a seccomp filter", *["forbids %s()," % name][:reads])
+    for name, where in (("nothing", "all"), ("a failing memfd_create", "thread"),
+                        ("a logged openat", "thread"), ("a written and executed mmap", "all"),
+                        ("a set-user-ID openat", "all")) * reads:
+        with Target(program, name, where) as target:
+            can(target.pid)
+    with Target(program, "a written mprotect", "thread") as target:
+        refused(target.pid, "confined by a seccomp filter")
+    with Target(program, "strict", "thread") as target:
+        refused(target.pid, "confined by seccomp's strict mode")
 
 
 def test_numbers():
@@ -221,6 +220,14 @@ def test_limits():
         refused(target.pid, "the loader of process", "failed to map")
 
 
+def scope():
+    try:
+        with open("/proc/sys/kernel/yama/ptrace_scope") as f:
+            return f.read().strip()
+    except OSError:
+        return "0"
+
+
 def test_users():
     """Of another user, without the rights."""
     if not ROOT or subprocess.run([*NOBODY, "test", "-x", MUTRACE]).returncode != 0:
@@ -230,7 +237,10 @@ def test_users():
         refused(root.pid, "belongs to another user", before=NOBODY)
         refused(other.pid, "belongs to another user", before=NOBODY)
         refused(1, "process 1 ", before=NOBODY)
-        can(own.pid, before=NOBODY)
+        if scope() == "0":
+            can(own.pid, before=NOBODY)
+        else:
+            refused(own.pid, "kernel.yama.ptrace_scope is " + scope(), "root may", before=NOBODY)
         can(other.pid)
         refused(own.pid, "cannot make a process", before=[*NOBODY, "prlimit", "--nproc=1"])
 
@@ -262,6 +272,28 @@ def test_namespaces():
             can(target.pid)
         with in_namespace("mount -t tmpfs tmpfs " + libraries, PROGRAM) as target:
             can(target.pid)
+
+
+def test_old():
+    """The process has an older C library than the recorder needs: as one that needs a newer one sees it."""
+    library = os.path.join(BUILD, ".libs/libmutrace.so")
+    if not SPACES or "MUTRACE" in os.environ or not os.path.exists(library):
+        return skipped("an older C library")
+    with open(library, "rb") as f:
+        mark = re.search(rb"@\(#\)libmutrace version [^\n]*\n", f.read()).group().decode()
+    versions, libc, fake = (os.path.join(WORK, name) for name in ("versions", "libc.so.6", "fake.so"))
+    with open(versions, "w") as f:
+        f.write("GLIBC_2.99 { global: later; local: *; };")
+    shared = [*CC, "-shared", "-fPIC", "-nostdlib", "-x", "c", "-"]
+    subprocess.run([*shared, "-o", libc, "-Wl,-soname,libc.so.6", "-Wl,--version-script=" + versions],
+                   input="int later(void) { return 0; }", text=True, check=True)
+    source = 'int later(void); const char mark[] = "%s"; int mutrace_attach(void) { return later(); }'
+    subprocess.run([*shared, "-o", fake, "-L" + WORK, "-l:libc.so.6"], text=True, check=True,
+                   input=source % mark.replace("\n", "\\n"))
+    with Target(PROGRAM) as target:
+        refused(target.pid, "the loader of process", "version `GLIBC_2.99' not found",
+                before=["unshare", "-m", "sh", "-c", 'mount --bind "$0" "$1"; shift; exec "$@"', fake,
+                        library])
 
 
 def test_roots():

@@ -26,7 +26,7 @@ allowed() {
 	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
 		"src/symbols/symbolize.h src/base" ;;
 	src/attach) echo "src/arch/inject.h src/arch/thread.h src/inspect/process.h src/inspect/target.h" \
-		"src/inspect/unwind.h" ;;
+		"src/inspect/unwind.h src/base/array.h" ;;
 	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/trace/timeline.h" \
 		"src/base" ;;
 	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h" \

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* See confined.h. A thread is stopped only for as long as it takes to copy its filters; most threads have the same ones. */
+#include "src/attach/confined.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <time.h>
+
+#include "src/attach/filter.h"
+#include "src/attach/tracee.h"
+#include "src/base/array.h"
+#include "src/inspect/process.h"
+
+#ifndef PTRACE_SECCOMP_GET_FILTER
+#define PTRACE_SECCOMP_GET_FILTER 0x420c
+#endif
+
+#define STATUS_BYTES 8192
+#define PATIENCE 1000 /* rounds of a millisecond */
+
+/* A filter as a thread has it. */
+struct filter {
+	struct sock_filter *code;
+	size_t n;
+};
+
+struct filters {
+	struct filter *all;
+	size_t n, capacity;
+};
+
+struct look {
+	struct target *t;
+	char *error;
+	struct filters allowed; /* that were found to allow all */
+	pid_t *done;            /* threads */
+	size_t n_done, cap_done;
+};
+
+/* '0', '1' or '2', as in /proc/PID/status. */
+static char mode_of(pid_t pid, pid_t tid)
+{
+	char path[64], status[STATUS_BYTES];
+	const char *at = NULL;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
+	if (process_slurp(path, status, sizeof(status)) > 0)
+		at = process_status_line(status, "\nSeccomp:\t");
+	return at ? *at : CONFINED_NOT;
+}
+
+char confined_mode(pid_t pid)
+{
+	char path[64], mode = CONFINED_NOT;
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && mode != CONFINED_STRICT && (entry = readdir(dir))) {
+		char one = mode_of(pid, atoi(entry->d_name));
+
+		mode = one == CONFINED_NOT ? mode : one;
+	}
+	if (dir)
+		closedir(dir);
+	return mode;
+}
+
+static void filters_free(struct filters *f)
+{
+	while (f->n > 0)
+		free(f->all[--f->n].code);
+	free(f->all);
+}
+
+/* One more, which is theirs from then on. */
+static int filters_add(struct filters *f, struct sock_filter *code, size_t n)
+{
+	if (array_grow(&f->all, f->n, &f->capacity, sizeof(*f->all)) < 0) {
+		free(code);
+		return -ENOMEM;
+	}
+	f->all[f->n++] = (struct filter){ code, n };
+	return 0;
+}
+
+/* Those of a thread that is stopped. */
+static int filters_read(struct filters *f, pid_t tid)
+{
+	for (;;) {
+		void *which = (void *)(uintptr_t)f->n;
+		struct sock_filter *code;
+		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, which, NULL);
+
+		if (n < 0 && errno == ENOENT && f->n > 0)
+			return 0;
+		code = n > 0 ? malloc((size_t)n * sizeof(*code)) : NULL;
+		if (!code || ptrace(PTRACE_SECCOMP_GET_FILTER, tid, which, code) != n) {
+			free(code);
+			return -EACCES;
+		}
+		if (filters_add(f, code, (size_t)n) < 0)
+			return -ENOMEM;
+	}
+}
+
+static bool is_known(const struct filters *f, const struct filter *one)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->all[i].n == one->n &&
+		    memcmp(f->all[i].code, one->code, one->n * sizeof(*one->code)) == 0)
+			return true;
+	return false;
+}
+
+/* All of them must allow a call. Those that allow all are kept. */
+static int judge(struct look *l, struct filters *f, pid_t tid)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const char *name;
+
+		if (is_known(&l->allowed, &f->all[i]))
+			continue;
+		name = filter_forbids(f->all[i].code, f->all[i].n);
+		if (name) {
+			snprintf(l->error, ATTACH_ERROR_SIZE,
+				 "process %d is confined by a seccomp filter, of thread %d, that forbids "
+				 "%s(), which the recorder needs",
+				 (int)l->t->pid, (int)tid, name);
+			return -EBUSY;
+		}
+		if (filters_add(&l->allowed, f->all[i].code, f->all[i].n) < 0)
+			return -ENOMEM;
+		f->all[i].code = NULL;
+	}
+	return 0;
+}
+
+/* 0: allowed, or it is gone; 1: not now. */
+static int look_at(struct look *l, const struct target_thread *thread)
+{
+	struct filters f = { .n = 0 };
+	struct tracee tracee;
+	int r = tracee_stop(&tracee, thread);
+
+	if (r == -EAGAIN)
+		return 1;
+	if (r < 0)
+		return r == -ESRCH ? 0 : r;
+	r = filters_read(&f, thread->tid);
+	for (size_t i = 0; r == 0 && i < f.n; i++)
+		tracee.whole |= !filter_lets_go_on(f.all[i].code, f.all[i].n);
+	tracee.whole |= r < 0;
+	tracee_release(&tracee);
+	if (r == 0)
+		r = judge(l, &f, thread->tid);
+	else if (r == -EACCES)
+		snprintf(l->error, ATTACH_ERROR_SIZE,
+			 "process %d, or a thread of it, is confined by a seccomp filter, which the system "
+			 "does not show to us (it takes CAP_SYS_ADMIN): it might kill it for what the "
+			 "recorder does",
+			 (int)l->t->pid);
+	filters_free(&f);
+	return r;
+}
+
+static bool is_done(const struct look *l, pid_t tid)
+{
+	for (size_t i = 0; i < l->n_done; i++)
+		if (l->done[i] == tid)
+			return true;
+	return false;
+}
+
+/* 0: no thread is left; 1: one was looked at, or is to be; so look again, for it may have made others before. */
+static int round_of(struct look *l)
+{
+	int r = process_threads(l->t), result = 0;
+
+	for (size_t i = 0; r >= 0 && i < l->t->n_threads; i++) {
+		const struct target_thread *thread = &l->t->threads[i];
+
+		if (is_done(l, thread->tid))
+			continue;
+		result = 1;
+		r = thread->state == 'Z' || thread->state == 'X' ||
+				    mode_of(l->t->pid, thread->tid) == CONFINED_NOT
+			    ? 0
+			    : look_at(l, thread);
+		if (r == 0 && (r = array_grow(&l->done, l->n_done, &l->cap_done, sizeof(*l->done))) == 0)
+			l->done[l->n_done++] = thread->tid;
+	}
+	return r < 0 ? r : result;
+}
+
+int confined_look(struct target *t, char error[ATTACH_ERROR_SIZE])
+{
+	struct look l = { .t = t, .error = error };
+	int r = confined_mode(t->pid) == CONFINED_NOT ? 0 : 1;
+
+	for (int i = 0; r == 1 && i < PATIENCE; i++) {
+		r = round_of(&l);
+		if (r == 1 && i > 0)
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	}
+	if (r == 1) {
+		snprintf(
+			error, ATTACH_ERROR_SIZE,
+			"process %d is confined by a seccomp filter, of a thread that cannot be stopped now; "
+			"try again",
+			(int)t->pid);
+		r = -EAGAIN;
+	}
+	filters_free(&l.allowed);
+	free(l.done);
+	return r;
+}
