@@ -30,6 +30,11 @@ struct lock_family {
 	int (*lock)(void *lock, uint8_t side, const struct request *q);
 	int (*trylock)(void *lock, uint8_t side);
 	int (*unlock)(void *lock);
+	/* lock, after a failed try, in a thread that is recorded; NULL: lock does it */
+	int (*wait)(void *lock, uint8_t side, const struct request *q);
+	/* family_wait(), out of line: its variables take no room on the stack of a call that does not wait; NULL: inline */
+	int (*waits)(struct thread *t, struct use use, void *lock, uint8_t side, const struct request *q,
+		     int tried, struct site site);
 	/* EBUSY if the call would wait, else its result; NULL: trylock says so */
 	int (*try_first)(void *lock, const struct request *q);
 	/* True if the lock call will never return, since this thread holds the lock. NULL: cannot be told. */
@@ -76,7 +81,7 @@ FAMILY int family_wait(const struct lock_family *f, struct thread *t, struct use
 	wait_begin(t, use, lock, side, site, &w);
 	if (q->call != CALL_PLAIN)
 		wait_timed(t);
-	r = f->lock(lock, side, q);
+	r = f->wait != NULL ? f->wait(lock, side, q) : f->lock(lock, side, q);
 	wait_end(t, &w);
 	if (wait_outlived(t, &w))
 		return r;
@@ -122,7 +127,8 @@ FAMILY int family_lock(const struct lock_family *f, void *lock, uint8_t side, co
 		hold_begin(t, use, lock, side, NULL);
 		return 0;
 	}
-	return family_wait(f, t, use, lock, side, q, r, site);
+	return f->waits != NULL ? f->waits(t, use, lock, side, q, r, site)
+				: family_wait(f, t, use, lock, side, q, r, site);
 }
 
 FAMILY int family_trylock(const struct lock_family *f, void *lock, uint8_t side, struct site site)
@@ -170,13 +176,26 @@ FAMILY int family_unlock_unknown(const struct lock_family *f, struct thread *t, 
 	return r;
 }
 
+/* An unlock call of a lock that is on the held stack, there. */
+FAMILY int family_unlock_held(const struct lock_family *f, struct thread *t, struct held *h, void *lock,
+			      struct site site)
+{
+	struct held closed;
+	uint64_t now;
+	int r;
+
+	if (!hold_end(t, h, site, &closed, &now)) /* one level of several */
+		return f->unlock(lock);
+	r = f->unlock(lock);
+	hold_book(t, &closed, now);
+	return r;
+}
+
 /* An unlock call that the hot path has left. */
 FAMILY int family_unlock(const struct lock_family *f, void *lock, struct site site)
 {
 	struct thread *t;
-	struct held *h, closed;
-	uint64_t now;
-	int r;
+	struct held *h;
 
 	real_need();
 	t = recorder_enter_quickly();
@@ -185,11 +204,7 @@ FAMILY int family_unlock(const struct lock_family *f, void *lock, struct site si
 	h = hold_find(t, lock);
 	if (h == NULL)
 		return family_unlock_unknown(f, t, lock, site);
-	if (!hold_end(t, h, site, &closed, &now)) /* one level of several */
-		return f->unlock(lock);
-	r = f->unlock(lock);
-	hold_book(t, &closed, now);
-	return r;
+	return family_unlock_held(f, t, h, lock, site);
 }
 
 /*

@@ -8,8 +8,6 @@
 #include "wrappers/real.h"
 
 #ifdef __GLIBC__
-#define GLIBC_PSHARED 128
-
 enum side { THEIRS, OURS };
 
 static bool take(pthread_mutex_t *m, enum side side, bool try, uint32_t tid)
@@ -19,13 +17,23 @@ static bool take(pthread_mutex_t *m, enum side side, bool try, uint32_t tid)
 	return (try ? REAL(pthread_mutex_trylock)(m) : REAL(pthread_mutex_lock)(m)) == 0;
 }
 
-static bool release(pthread_mutex_t *m, enum side side, uint32_t tid)
+/* waited: as if a thread waited for it, whom nobody finds. */
+static bool release(pthread_mutex_t *m, enum side side, bool waited, uint32_t tid)
 {
-	return side == OURS ? inlined_unlock(m, tid) : REAL(pthread_mutex_unlock)(m) == 0;
+	if (waited)
+		m->__data.__lock = 2;
+	if (side == THEIRS)
+		return REAL(pthread_mutex_unlock)(m) == 0;
+	if (!waited)
+		return inlined_unlock(m, tid);
+	if (inlined_release(m))
+		return false;
+	inlined_wake(m, inlined_kind(m));
+	return true;
 }
 
 /* Takes one mutex by glibc and another by us, and releases each by either. All bytes must be the same all the time. */
-static bool same(int kind, bool try, enum side releases, uint32_t tid)
+static bool same(int kind, bool try, enum side releases, bool waited, uint32_t tid)
 {
 	pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER, a, b;
 
@@ -33,8 +41,8 @@ static bool same(int kind, bool try, enum side releases, uint32_t tid)
 	a = b = fresh;
 	return take(&a, THEIRS, try, tid) && take(&b, OURS, try, tid) && memcmp(&a, &b, sizeof(a)) == 0 &&
 	       a.__data.__kind == kind && REAL(pthread_mutex_trylock)(&b) == EBUSY &&
-	       !inlined_trylock(&a, tid) && release(&a, releases, tid) &&
-	       release(&b, OURS + THEIRS - releases, tid) && memcmp(&a, &fresh, sizeof(a)) == 0 &&
+	       !inlined_trylock(&a, tid) && release(&a, releases, waited, tid) &&
+	       release(&b, OURS + THEIRS - releases, waited, tid) && memcmp(&a, &fresh, sizeof(a)) == 0 &&
 	       memcmp(&b, &fresh, sizeof(b)) == 0;
 }
 
@@ -45,7 +53,8 @@ void inlined_start(uint32_t tid)
 		    real_of_libc((void *)REAL(pthread_mutex_unlock));
 
 	for (int i = 0; i < 8 && fine; i++)
-		fine = same(i & 1 ? GLIBC_PSHARED : 0, i & 2, i & 4 ? OURS : THEIRS, tid);
+		fine = same(i & 1 ? INLINED_PSHARED : 0, i & 2, i & 4 ? OURS : THEIRS, false, tid);
+	fine = fine && same(0, false, OURS, true, tid);
 	recorder.mutex_unlike = !fine;
 }
 #else

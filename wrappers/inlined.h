@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
 /*
  * Plain mutexes of glibc, taken and released without a call: the call is most of what --contended-only and --sample-hold
- * cost. That relies on glibc's layout and on what it writes where. So it is done only if a trial at the start finds the
- * same bytes as glibc's functions leave, and if nobody stands between us and them. Other kinds of mutexes, and those
- * that somebody has, are glibc's business. Used by mutex.c.
+ * cost. Waiting and waking are done here, too: through glibc, where its lowest functions are ours (lowlock.c), they take
+ * 230 instructions more. That relies on glibc's layout and on what it writes where. So it is done only if a trial at the
+ * start finds the same bytes as glibc's functions leave, and if nobody stands between us and them. Other kinds of mutexes
+ * are glibc's business. Used by mutex.c and mutex_fast.c.
  */
 #ifndef MUTRACE_WRAPPERS_INLINED_H
 #define MUTRACE_WRAPPERS_INLINED_H
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 
+#include "src/record/raw.h"
 #include "src/record/state.h"
 
 /* Tries it out. At the start, when the process is recorded. */
@@ -19,6 +22,7 @@ void inlined_start(uint32_t tid);
 #ifdef __GLIBC__
 /* The bits of the kind that glibc looks at: the type, and lock elision. Whether processes share it makes no difference. */
 #define INLINED_KIND 0x17fu
+#define INLINED_PSHARED 0x80
 
 /* True if a mutex is plain, and may be taken and released here. */
 static inline bool inlined_plain(const pthread_mutex_t *m)
@@ -55,6 +59,50 @@ static inline bool inlined_unlock(pthread_mutex_t *m, uint32_t tid)
 	m->__data.__nusers++;
 	return false;
 }
+
+/* The futex calls of a mutex's word, as the C library makes them. kind: the mutex's. */
+static inline int inlined_futex(pthread_mutex_t *m, int kind, int what, uint32_t value)
+{
+	return raw_futex((uint32_t *)&m->__data.__lock,
+			 kind & INLINED_PSHARED ? what : what | FUTEX_PRIVATE_FLAG, value, NULL);
+}
+
+/* After a failed try, as the C library waits: the word is 0 free, 1 taken, 2 taken and perhaps waited for. False: the
+ * kernel refuses, and nothing was done. */
+static inline bool inlined_wait(pthread_mutex_t *m, uint32_t tid)
+{
+	bool sleeps = __atomic_load_n(&m->__data.__lock, __ATOMIC_RELAXED) == 2;
+
+	while (sleeps || __atomic_exchange_n(&m->__data.__lock, 2, __ATOMIC_ACQUIRE) != 0) {
+		int r = inlined_futex(m, m->__data.__kind, FUTEX_WAIT, 2);
+
+		if (unlikely(r < 0) && r != -EAGAIN && r != -EINTR)
+			return false;
+		sleeps = false;
+	}
+	m->__data.__owner = (int)tid;
+	m->__data.__nusers++;
+	return true;
+}
+
+/* Also where somebody waits. False: inlined_wake() must follow, with the kind that the mutex had before: its memory may
+ * be gone by then. */
+static inline bool inlined_release(pthread_mutex_t *m)
+{
+	m->__data.__owner = 0;
+	m->__data.__nusers--;
+	return likely(__atomic_exchange_n(&m->__data.__lock, 0, __ATOMIC_RELEASE) <= 1);
+}
+
+static inline void inlined_wake(pthread_mutex_t *m, int kind)
+{
+	inlined_futex(m, kind, FUTEX_WAKE, 1);
+}
+
+static inline int inlined_kind(const pthread_mutex_t *m)
+{
+	return m->__data.__kind;
+}
 #else
 static inline bool inlined_plain(const pthread_mutex_t *m)
 {
@@ -72,6 +120,29 @@ static inline bool inlined_unlock(pthread_mutex_t *m, uint32_t tid)
 {
 	(void)m, (void)tid;
 	return false;
+}
+
+static inline bool inlined_wait(pthread_mutex_t *m, uint32_t tid)
+{
+	(void)m, (void)tid;
+	return false;
+}
+
+static inline bool inlined_release(pthread_mutex_t *m)
+{
+	(void)m;
+	return true;
+}
+
+static inline void inlined_wake(pthread_mutex_t *m, int kind)
+{
+	(void)m, (void)kind;
+}
+
+static inline int inlined_kind(const pthread_mutex_t *m)
+{
+	(void)m;
+	return 0;
 }
 #endif
 

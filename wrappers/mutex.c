@@ -7,6 +7,7 @@
 
 #include "src/record/hot.h"
 #include "wrappers/family.h"
+#include "wrappers/inlined.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
 
@@ -20,6 +21,13 @@ static int call_lock(void *m, uint8_t side, const struct request *q)
 	}
 }
 
+static int call_wait(void *m, uint8_t side, const struct request *q)
+{
+	if (q->call == CALL_PLAIN && inlined_plain(m) && inlined_wait(m, thread_self->tid))
+		return 0;
+	return call_lock(m, side, q);
+}
+
 static int call_try(void *m, uint8_t side)
 {
 	(void)side;
@@ -28,6 +36,14 @@ static int call_try(void *m, uint8_t side)
 
 static int call_unlock(void *m)
 {
+	int kind;
+
+	if (inlined_plain(m)) {
+		kind = inlined_kind(m);
+		if (!inlined_release(m))
+			inlined_wake(m, kind);
+		return 0;
+	}
 	return REAL(pthread_mutex_unlock)(m);
 }
 
@@ -47,9 +63,14 @@ static bool relocks(struct thread *t, struct use use, const void *m)
 {
 	const struct lock_rec *l = use_lock(use);
 
+	if (likely(t->top < t->held_first))
+		return false;
 	return (l->type == MUTEX_NORMAL || l->type == MUTEX_ADAPTIVE) && hold_find(t, m) != NULL &&
 	       (window_knows_all() || object_owner(m, KIND_MUTEX) == t->tid);
 }
+
+static int waits(struct thread *t, struct use use, void *m, uint8_t side, const struct request *q, int tried,
+		 struct site site);
 
 static const struct lock_family mutexes = {
 	.kind = KIND_MUTEX,
@@ -57,12 +78,20 @@ static const struct lock_family mutexes = {
 	.lock = call_lock,
 	.trylock = call_try,
 	.unlock = call_unlock,
+	.wait = call_wait,
+	.waits = waits,
 	.try_first = try_first,
 	.relocks = relocks,
 };
 
+static COLD int waits(struct thread *t, struct use use, void *m, uint8_t side, const struct request *q,
+		      int tried, struct site site)
+{
+	return family_wait(&mutexes, t, use, m, side, q, tried, site);
+}
+
 /* After a failed try. */
-COLD int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site)
+int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site)
 {
 	return family_wait(&mutexes, t, use, m, SIDE_EXCLUSIVE, &(struct request){ .call = CALL_PLAIN },
 			   tried, site);
@@ -76,6 +105,11 @@ COLD int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site 
 int mutex_trylock_at(pthread_mutex_t *m, struct site site)
 {
 	return family_trylock(&mutexes, m, SIDE_EXCLUSIVE, site);
+}
+
+int mutex_unlock_held(struct thread *t, struct held *h, pthread_mutex_t *m, struct site site)
+{
+	return family_unlock_held(&mutexes, t, h, m, site);
 }
 
 COLD int mutex_unlock_at(pthread_mutex_t *m, struct site site)

@@ -11,6 +11,8 @@
 int mutex_lock_at(pthread_mutex_t *m, const struct request *q, struct site site);
 int mutex_trylock_at(pthread_mutex_t *m, struct site site);
 int mutex_unlock_at(pthread_mutex_t *m, struct site site);
+/* The same of a thread that is recorded, with the entry of its hold. */
+int mutex_unlock_held(struct thread *t, struct held *h, pthread_mutex_t *m, struct site site);
 int mutex_destroy_at(pthread_mutex_t *m, struct site site);
 /* After an initialisation that succeeded. */
 void mutex_initialized_at(pthread_mutex_t *m, struct site site);

@@ -92,7 +92,8 @@ static __attribute__((noinline)) int try_left(struct thread *t, pthread_mutex_t 
 	return mutex_trylock_at(m, site);
 }
 
-static COLD int lock_busy(struct thread *t, struct call_slot *s, pthread_mutex_t *m, struct site site)
+static __attribute__((noinline)) int lock_busy(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
+					       struct site site)
 {
 	struct use use;
 
@@ -105,9 +106,9 @@ static COLD int lock_busy(struct thread *t, struct call_slot *s, pthread_mutex_t
 	return mutex_wait_at(t, use, m, EBUSY, site);
 }
 
-/* Acquired; but others use it too, or it shares its cell, or the slot does not hold any more. */
-static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
-						 struct site site)
+/* Acquired; but it shares its cell, or threads wait for it, or the slot does not hold any more. */
+static __attribute__((noinline)) int lock_unsettled(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
+						    struct site site)
 {
 	bool counted = hot_count(t, s, m, SIDE_EXCLUSIVE);
 
@@ -128,6 +129,32 @@ static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_m
 				       : hot_acquired_moved;
 
 	finish(t, use_of(s), m, s->acquired, flags);
+	hot_end(t);
+	return 0;
+}
+
+/* Acquired, and others use it too. Saves no registers either. */
+static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
+						 struct site site)
+{
+	uint32_t epoch = __atomic_load_n(lock_epoch(m), __ATOMIC_ACQUIRE), acquired;
+	struct lock_rec *l = REF_POINTER(s->lock);
+	struct use use;
+	struct held *h;
+
+	if (unlikely(s->stamp != (epoch | STAMP_SETTLED)) || unlikely(t->mode != MODE_EXACT) ||
+	    unlikely(lock_waited(l)))
+		return lock_unsettled(t, s, m, site);
+	memcpy(&use, &s->cell, sizeof(use));
+	hot_own(t, l, REF_POINTER(use.cell), use.cell);
+	acquired = ++s->acquired;
+	h = hot_raise(t, true);
+	if (unlikely(h == NULL))
+		return lock_rest(t, s, m, HELD_COUNTED, REST_FULL);
+	h->acquired = acquired;
+	hot_fill(h, use, m, ticks_counter(), HELD_COUNTED);
+	if (unlikely(h != t->top))
+		return lock_rest(t, s, m, HELD_COUNTED, REST_MOVED);
 	hot_end(t);
 	return 0;
 }
@@ -264,14 +291,14 @@ static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_mute
 /* A hold that is not the plain one on top of the stack. Not in the middle of the hot path any more. */
 static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_mutex_t *m, struct site site)
 {
-	const struct held *h = t->top;
+	struct held *h = t->top;
 
 	hot_end(t);
 	if (h->address == (uintptr_t)m) {
 		if (h->flags == HELD_RECURSIVE)
 			return mutex_recursive_unlock(t, m, site);
 		if (h->flags != HELD_COUNTED)
-			return mutex_unlock_at(m, site);
+			return mutex_unlock_held(t, h, m, site);
 	} else if (h > t->held_first && h[-1].address == (uintptr_t)m && h[-1].flags == HELD_COUNTED &&
 		   h->flags == HELD_COUNTED) {
 		return mutex_unlock_second(t, m);
@@ -282,12 +309,22 @@ static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_mutex
 /* A hold that has ended, of a mutex that others wait for by now. */
 static COLD int unlock_wake(struct thread *t, struct held *h, pthread_mutex_t *m, uint64_t ticks)
 {
-	int r = REAL(pthread_mutex_unlock)(m);
+	int kind = inlined_kind(m);
 
+	if (!inlined_release(m))
+		inlined_wake(m, kind);
 	hot_book_counted(t, h->cell, h->acquired, ticks);
 	hot_released(t, h);
 	hot_end(t);
-	return r;
+	return 0;
+}
+
+/* It was released, and somebody waits. With the thread, as the other ways on have it: m needs no other register then. */
+static COLD int unlock_futex(struct thread *t, pthread_mutex_t *m, int kind)
+{
+	__asm__ volatile("" : : "r"(t)); /* or it is taken for an argument that is not used */
+	inlined_wake(m, kind);
+	return 0;
 }
 
 /* It was released; there is no hold pending, or this one was long. */
@@ -324,11 +361,11 @@ static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, cons
 {
 	struct thread *t = thread_self;
 	struct held *h = t->top;
+	int kind;
 
 	if (t->gate == GATE(MODE_CONTENDED) && likely(h < t->held_first) && inlined_plain(m)) {
-		if (likely(inlined_unlock(m, t->tid)))
-			return 0;
-		return REAL(pthread_mutex_unlock)(m);
+		kind = inlined_kind(m);
+		return likely(inlined_release(m)) ? 0 : unlock_futex(t, m, kind);
 	}
 	if (hot_open(t, MODE_SAMPLED)) {
 		if (unlikely(h->address != (uintptr_t)m) || unlikely(h->flags != HELD_UNTIMED) ||
@@ -336,9 +373,8 @@ static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, cons
 			return unlock_other(t, m, HERE(given));
 		h->address = 0;
 		hot_released(t, h);
-		if (likely(inlined_unlock(m, t->tid)))
-			return 0;
-		return REAL(pthread_mutex_unlock)(m);
+		kind = inlined_kind(m);
+		return likely(inlined_release(m)) ? 0 : unlock_futex(t, m, kind);
 	}
 	if (hot_open(t, MODE_EXACT))
 		return unlock_exact(t, m, HERE(given));

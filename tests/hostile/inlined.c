@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Mutexes as the C library leaves them, byte by byte: locked and not, in threads, forked children and beside
- * functions that are not ours. Prints how many calls of pthread_mutex_unlock() it made.
+ * Mutexes as the C library leaves them, byte by byte: locked and not, waited for, in threads, forked children
+ * and beside functions that are not ours. Prints how many calls of pthread_mutex_unlock() it made.
  *
  *	inlined         as a program
  *	inlined.so      built with -DSPY -shared: a library that stands between us and the C library, and
@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,6 +119,51 @@ static void in_thread(void)
 	pthread_join(t, NULL);
 }
 
+static void *wait_for_it(void *mutex)
+{
+	pthread_mutex_t *m = mutex;
+
+	check(pthread_mutex_lock(m) == 0, "lock after a wait");
+	check(m->__data.__owner == gettid() && m->__data.__nusers == 1 && m->__data.__lock == 2,
+	      "locked after a wait");
+	check(pthread_mutex_unlock(m) == 0, "unlock after a wait");
+	return NULL;
+}
+
+/* A thread waits, or with "other" another process. */
+static void contend(int shared, int other)
+{
+	pthread_mutex_t *m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+			fresh;
+	pthread_mutexattr_t a;
+	pthread_t t;
+	int status = 0;
+
+	check(m != MAP_FAILED, "memory");
+	pthread_mutexattr_init(&a);
+	pthread_mutexattr_setpshared(&a, shared);
+	pthread_mutex_init(m, &a);
+	fresh = *m;
+	lock(m);
+	if (!other) {
+		pthread_create(&t, NULL, wait_for_it, m);
+	} else if (fork() == 0) {
+		wait_for_it(m);
+		_exit(0);
+	}
+	while (__atomic_load_n(&m->__data.__lock, __ATOMIC_RELAXED) != 2)
+		usleep(1000);
+	usleep(2000);
+	unlocks++;
+	check(pthread_mutex_unlock(m) == 0, "unlock for a waiter");
+	if (!other)
+		pthread_join(t, NULL);
+	else
+		check(wait(&status) > 0 && status == 0, "the waiting child");
+	check(memcmp(m, &fresh, sizeof(*m)) == 0, "unlocked after a wait");
+	munmap(m, 4096);
+}
+
 int main(void)
 {
 	static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
@@ -126,6 +172,9 @@ int main(void)
 
 	kinds(NULL);
 	in_thread();
+	contend(PTHREAD_PROCESS_PRIVATE, 0);
+	contend(PTHREAD_PROCESS_SHARED, 0);
+	contend(PTHREAD_PROCESS_SHARED, 1);
 	lock(&held);
 	if (fork() == 0) {
 		unlock(&held, &fresh); /* the child's owner is another number, which nobody looks at */
