@@ -44,13 +44,16 @@ static void find_last_holder(const struct thread *t, const void *address, struct
 static void found(struct wait *w, struct overlap *books, uint32_t thread, struct held *h)
 {
 	struct overlap_holder *entry = NULL;
+	uint32_t flags = h->flags; /* now: after a store of a byte it would be waited for */
 
-	__atomic_fetch_or(&h->flags, HELD_WANTED, __ATOMIC_RELAXED);
+	held_want(h);
 	if (w->facts.holder == 0)
 		wait_set_holder(w, thread, h->cell);
-	if (books != NULL)
-		entry = overlap_acquired(books, thread, h->cell, !(h->flags & HELD_SHARED), w->start);
-	if (entry != NULL && !(h->flags & HELD_UNTIMED))
+	if (books != NULL && books->n_accounts == 0)
+		entry = overlap_first(books, thread, h->cell);
+	else if (books != NULL)
+		entry = overlap_acquired(books, thread, h->cell, !(flags & HELD_SHARED), w->start);
+	if (entry != NULL && !(flags & HELD_UNTIMED))
 		entry->running.since = h->since;
 }
 
@@ -103,7 +106,7 @@ static void find_inversion(const struct thread *t, struct wait *w)
 
 	w->facts.flags &= (uint8_t)~WAIT_INVERTED;
 	/* A semaphore may be no lock, which the report knows. */
-	if (!t->rec->realtime || ((const struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_SEM)
+	if (((const struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_SEM)
 		return;
 	mine = priority_of(t->rec);
 	if (recorder.config.track_rt && r->end_ticks == 0)
@@ -170,7 +173,8 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 			    .phase = ((const struct cell *)REF_POINTER(use.cell))->phase };
 	if (recorder.config.track_rt)
 		thread_policy_changed(t);
-	waits_settle(t);
+	if (t->waits && unlikely(t->waits->ended.lock != 0))
+		waits_settle(t);
 	events_before_wait(t, use, w->start);
 	if (kind_has(l->kind, TRAIT_OVERLAP))
 		waited_begin(t, address, w, find_holders);
@@ -182,7 +186,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	w->facts.wait_stack = stacks_capture(t, site);
 	if (w->facts.holder == 0) /* it has let go by now, or has just taken it */
 		find_last_holder(t, address, w);
-	if (w->facts.holder != 0)
+	if (unlikely(r->realtime) && w->facts.holder != 0)
 		find_inversion(t, w);
 	r->waiting_stack = w->facts.wait_stack;
 	r->waiting_since = w->start;
@@ -203,7 +207,9 @@ void wait_timed(struct thread *t)
 /* Completes the facts of a wait that ended. */
 static void conclude(struct thread *t, struct wait *w, uint32_t holder_before)
 {
-	if (w->facts.holder != holder_before && w->facts.holder != 0)
+	if (likely(w->facts.holder == holder_before) && w->facts.hold_stack != 0)
+		return; /* as waited_end() has them */
+	if (t->rec->realtime && w->facts.holder != holder_before && w->facts.holder != 0)
 		find_inversion(t, w);
 	if (w->facts.holder == 0 && !(w->facts.flags & WAIT_ABROAD))
 		find_last_holder(t, NULL, w);

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Books that no lock has now, see books.h. */
+/* The books of locks that are waited for, see books.h. */
 #include "src/record/books.h"
+
+#include <string.h>
 
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
 
+struct bucket books_buckets[1u << BUCKETS_LOG];
 static struct overlap *spares;
 static uint32_t spares_word;
 
-struct overlap *books_take(struct thread *t)
+struct overlap *books_find(struct thread *t)
 {
-	struct overlap *o = t->books_spare;
+	struct overlap *o;
 
-	if (o) {
-		t->books_spare = NULL;
-		return o;
-	}
 	if (!pilock_lock(&spares_word, t->tid))
 		return NULL;
 	o = spares;
@@ -25,12 +24,8 @@ struct overlap *books_take(struct thread *t)
 	return o != NULL ? o : memory_piece(sizeof(*o), t->tid);
 }
 
-void books_put(struct thread *t, struct overlap *o)
+void books_leave(struct thread *t, struct overlap *o)
 {
-	if (!t->books_spare) {
-		t->books_spare = o;
-		return;
-	}
 	if (!pilock_lock(&spares_word, t->tid))
 		return; /* never used again */
 	o->next = spares;
@@ -40,6 +35,7 @@ void books_put(struct thread *t, struct overlap *o)
 
 void books_reset(void)
 {
+	memset(books_buckets, 0, sizeof(books_buckets));
 	spares = NULL;
 	spares_word = 0;
 }

@@ -93,15 +93,12 @@ static struct edge *edge_make(struct thread *t, const struct wait *w, uint32_t l
 }
 
 /* Finds or makes the edge of a wait. Each lock has edges of its own, until a thread has very many. */
-static struct edge *edge_use(struct thread *t, const struct wait *w)
+static __attribute__((noinline)) struct edge *edge_search(struct thread *t, const struct wait *w)
 {
 	uint32_t ample = EDGES_AMPLE * (recorder.config.per_instance ? PER_INSTANCE_MORE : 1);
 	uint32_t lock = w->lock, hash;
-	struct edge *e = t->edge_last;
+	struct edge *e;
 
-	if (e != NULL && t->edge_last_of == lock &&
-	    edge_is(e, w, e->lock)) /* a wait comes here three times */
-		return e;
 	if (t->folding != NULL && !cells_own(t, lock)) /* it is where the lock's other counters are */
 		lock = edge_lock(t, lock);
 	hash = edge_key_hash(lock, w->side, w->phase, &w->facts);
@@ -118,6 +115,16 @@ static struct edge *edge_use(struct thread *t, const struct wait *w)
 		t->edge_last_of = w->lock;
 	}
 	return e;
+}
+
+/* The same; mostly it is that of the last wait. */
+static inline struct edge *edge_use(struct thread *t, const struct wait *w)
+{
+	struct edge *e = t->edge_last;
+
+	if (e != NULL && t->edge_last_of == w->lock && edge_is(e, w, e->lock))
+		return e;
+	return edge_search(t, w);
 }
 
 /* The edge of a part of a wait that is not for the holder of the wait. */
@@ -139,24 +146,26 @@ static __attribute__((noinline)) struct edge *part_edge(struct thread *t, const 
 	return edge_use(t, &w);
 }
 
-/* Books the parts of the last wait: one for each holder whose holds it overlapped, and the hand-off. */
-static void book_parts(struct thread *t)
+/* Books the parts of the last wait: one for each holder whose holds it overlapped, and the hand-off. whole: the edge of the
+ * wait; NULL: it is to be found. */
+static void book_parts(struct thread *t, struct edge *whole)
 {
 	struct waits *s = t->waits;
 	const struct lock_rec *l = REF_POINTER(s->ended.lock);
 	uint64_t handoff = s->handoff;
 	uint32_t n = s->n_parts;
-	struct edge *whole = NULL;
 
 	/* not again, should the thread be cancelled in here */
 	s->handoff = 0;
 	s->n_parts = 0;
 	signal_fence();
-	if (l->instances != 0) /* else it is of the calibration */
+	if (l->instances == 0) /* it is of the calibration */
+		n = 0;
+	else if (!whole)
 		whole = edge_use(t, &s->ended);
 	if (whole)
 		whole->handoff += handoff;
-	for (uint32_t i = 0; i < n && l->instances != 0; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct overlap_part *p = &s->parts[i];
 		uint32_t same = 0;
 		struct edge *e;
@@ -195,17 +204,17 @@ void waits_settle(struct thread *t)
 
 	if (t->waits != NULL && t->waits->ended.lock != 0) {
 		note_parted(t, &t->waits->ended);
-		book_parts(t);
+		book_parts(t, NULL);
 	}
 	busy_leave(t, busy);
 }
 
-static void book(struct thread *t, const struct wait *w, bool timed_out)
+static struct edge *book(struct thread *t, const struct wait *w, bool timed_out)
 {
 	struct edge *e = edge_use(t, w);
 
 	if (!e)
-		return;
+		return NULL;
 	uint32_t *bucket = &e->hist[hist_bucket(w->ticks)];
 
 	e->facts = w->facts;
@@ -221,6 +230,7 @@ static void book(struct thread *t, const struct wait *w, bool timed_out)
 		fold_waited(t, w->lock, w->ticks);
 	t->rec->waits_booked++;
 	t->rec->waited[wait_class(((const struct lock_rec *)REF_POINTER(w->lock))->kind)] += w->ticks;
+	return e;
 }
 
 void wait_book(struct thread *t, const struct wait *w, bool timed_out)
@@ -228,12 +238,16 @@ void wait_book(struct thread *t, const struct wait *w, bool timed_out)
 	if (unlikely(t->mode == MODE_OFF)) /* recording has ended while it waited */
 		return;
 	uint8_t busy = busy_enter(t);
+	const struct waits *s = t->waits;
+	struct edge *e = book(t, w, timed_out);
 
-	book(t, w, timed_out);
 	if (timed_out) {
 		events_gave_up(t, w);
 		longest_gave_up(t, w);
 	}
+	if (s && s->ended.lock == w->lock && s->ended.ticks == w->ticks) /* its hold is over */
+		book_parts(t, e);
 	busy_leave(t, busy);
-	waits_settle(t);
+	if (s && unlikely(s->ended.lock != 0))
+		waits_settle(t);
 }

@@ -100,6 +100,8 @@ bool event_chunks_more(struct thread *t)
 	if (!c)
 		return false;
 	take_over(t, c);
+	t->events.next = (struct event *)(c + 1);
+	t->events.used = 0;
 	t->events.left = (uint32_t)((c->size - sizeof(*c)) / sizeof(struct event));
 	return true;
 }

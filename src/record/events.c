@@ -17,7 +17,7 @@ void events_want(struct held *h)
 }
 
 /* All holds that an event lies in become events. Those below a marked one are marked. */
-static void mark_held(struct thread *t)
+static inline void mark_held(struct thread *t)
 {
 	for (struct held *h = t->top; h >= t->held_first && !(h->flags & HELD_EVENT); h--)
 		events_want(h);
@@ -241,21 +241,20 @@ static inline void sums_write(struct thread *t, uint64_t now, uint32_t around)
 {
 	uint32_t pending = (uint32_t)(t->rec->pending >> 32), n = t->events.n_sums;
 	uint64_t since = now - t->events.end, between = now - t->events.inside;
+	bool later;
 
 	if (t->events.n_counts != 0)
 		event_counts_write(t);
-	for (uint32_t i = 0; i < n; i++) {
-		const struct event_sum *s = &t->events.sums[i];
-
+	later = now > t->events.end;
+	for (struct event_sum *s = t->events.sums; s < t->events.sums + n; s++) {
 		if (((const struct cell *)REF_POINTER(s->cell))->hold_total != s->held ||
-		    s->cell == pending) {
+		    s->cell == pending) { /* those before are as they would be then */
 			sums_write_changed(t, now, around);
 			return;
 		}
+		if (later && since >= (between - s->until) / 2)
+			s->until = between;
 	}
-	for (uint32_t i = 0; i < n && now > t->events.end; i++)
-		if (since >= (between - t->events.sums[i].until) / 2)
-			t->events.sums[i].until = between;
 }
 
 void events_before_wait(struct thread *t, struct use use, uint64_t now)

@@ -225,8 +225,8 @@ void hold_begin_late(struct thread *t, const void *address, uint8_t kind, uint8_
 		hold_begin(t, use, address, side, NULL);
 }
 
-/* Takes an entry off the held stack. */
-static void close_gap(struct thread *t, struct held *h)
+/* Takes an entry off the held stack that is not its top. */
+static __attribute__((noinline)) void close_gap_below(struct thread *t, struct held *h)
 {
 	/* A half-moved entry must not give its count to another cell, and a handler may use the top entry
 	 * again. */
@@ -235,9 +235,22 @@ static void close_gap(struct thread *t, struct held *h)
 			cell_catch_up(REF_POINTER(e->cell), e->acquired);
 		e->flags &= ~HELD_COUNTED;
 	}
-	if (h != t->top)
-		memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
+	memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));
 	t->top->address = 0;
+	hot_lower(t);
+}
+
+/* The same of any entry. */
+static inline void close_gap(struct thread *t, struct held *h)
+{
+	if (unlikely(h != t->top)) {
+		close_gap_below(t, h);
+		return;
+	}
+	if (h->flags & HELD_COUNTED)
+		cell_catch_up(REF_POINTER(h->cell), h->acquired);
+	h->flags &= ~HELD_COUNTED;
+	h->address = 0;
 	hot_lower(t);
 }
 

@@ -77,10 +77,21 @@ bool hold_retract(struct thread *t, const void *address, uint64_t *ret_wait);
  * harmless. */
 struct held *held_of(const struct thread_rec *r, uint64_t address, uint32_t lock);
 
+/* A thread waits for a hold of another one. The byte is written by nobody else while the hold lasts, so a plain store does. */
+static inline void held_want(struct held *h)
+{
+	_Static_assert(HELD_WANTED == 1u << 16, "the third byte");
+	__atomic_store_n((uint8_t *)&h->flags + (ARCH_LITTLE_ENDIAN ? 2 : 1), 1, __ATOMIC_RELAXED);
+}
+
 /* Copies facts that were written just now, each by itself: a wider load would wait until all stores before it are
- * done. */
+ * done. But for the last four bytes, which are mostly older. */
 static inline void facts_copy(struct wait_facts *to, const struct wait_facts *from)
 {
+	uint32_t last;
+
+	_Static_assert(offsetof(struct wait_facts, flags) + sizeof(last) == sizeof(struct wait_facts),
+		       "four");
 	to->wait_stack = from->wait_stack;
 	signal_fence();
 	to->hold_stack = from->hold_stack;
@@ -89,13 +100,8 @@ static inline void facts_copy(struct wait_facts *to, const struct wait_facts *fr
 	signal_fence();
 	to->holder = from->holder;
 	signal_fence();
-	to->flags = from->flags;
-	signal_fence();
-	to->holder_side = from->holder_side;
-	signal_fence();
-	to->waiter_priority = from->waiter_priority;
-	signal_fence();
-	to->holder_priority = from->holder_priority;
+	memcpy(&last, &from->flags, sizeof(last));
+	memcpy(&to->flags, &last, sizeof(last));
 }
 
 static inline void wait_copy(struct wait *to, const struct wait *from)

@@ -11,20 +11,11 @@ static uint32_t holding(const struct overlap *o)
 	return o->n_holders + o->crowd;
 }
 
-/* Brings the clock up to a time. Readings of several processors may differ a little: time never goes back. */
-static void advance(struct overlap *o, uint64_t now)
+static __attribute__((noinline)) void advance_other(struct overlap *o, uint64_t passed)
 {
 	uint32_t n = o->free == 0 ? holding(o) : 0;
-	uint64_t passed;
 
-	if (now <= o->at)
-		return;
-	passed = now - o->at;
-	o->at = now;
-	if (n == 1 && o->crowd == 0) { /* without a division */
-		o->clock += (passed << SCALE_LOG) + o->rest;
-		o->rest = 0;
-	} else if (n != 0) {
+	if (n != 0) {
 		uint64_t scaled = (passed << SCALE_LOG) + o->rest;
 
 		o->clock += scaled / n;
@@ -32,6 +23,22 @@ static void advance(struct overlap *o, uint64_t now)
 		o->others.charged += o->crowd * (scaled / n);
 	} else if (o->free == 0 && (o->unseen || (o->doubtful && !o->left))) {
 		o->unseen_for += passed;
+	}
+}
+
+/* Brings the clock up to a time. Readings of several processors may differ a little: time never goes back. */
+static inline __attribute__((always_inline)) void advance(struct overlap *o, uint64_t now)
+{
+	uint64_t passed = now - o->at;
+
+	if (now <= o->at)
+		return;
+	o->at = now;
+	if (o->n_holders == 1 && (o->crowd | o->free) == 0) { /* without a division */
+		o->clock += (passed << SCALE_LOG) + o->rest;
+		o->rest = 0;
+	} else {
+		advance_other(o, passed);
 	}
 }
 
@@ -103,22 +110,11 @@ struct overlap_holder *overlap_acquired(struct overlap *o, uint32_t thread, uint
 	return h;
 }
 
-struct overlap_holder *overlap_holder(struct overlap *o, uint32_t thread, uint32_t cell)
+void overlap_let_go(struct overlap *o, struct overlap_holder *h, uint64_t now)
 {
-	for (uint32_t i = o->n_holders; i-- > 0;)
-		if (o->holder[i].thread == thread && o->holder[i].cell == cell)
-			return &o->holder[i];
-	return NULL;
-}
-
-void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now)
-{
-	struct overlap_holder *h;
-
 	advance(o, now);
 	o->unseen = false;
 	o->left = o->wakes;
-	h = overlap_holder(o, thread, cell);
 	if (h != NULL) {
 		charge(o, h);
 		if (h != &o->holder[--o->n_holders])
@@ -126,6 +122,11 @@ void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_
 	} else if (o->crowd > 0) {
 		o->crowd--;
 	}
+}
+
+void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now)
+{
+	overlap_let_go(o, overlap_holder(o, thread, cell), now);
 }
 
 void overlap_permits(struct overlap *o, uint32_t free, uint64_t now)

@@ -16,6 +16,7 @@
 #define MUTRACE_RECORD_OVERLAP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "src/record/running.h"
@@ -79,14 +80,43 @@ void overlap_unseen(struct overlap *o, uint64_t now);
  * runs; NULL: there is no room for one. */
 struct overlap_holder *overlap_acquired(struct overlap *o, uint32_t thread, uint32_t cell, bool exclusive,
 					uint64_t now);
+/* The same when the books were opened, if nobody else is known to have it. */
+static inline struct overlap_holder *overlap_first(struct overlap *o, uint32_t thread, uint32_t cell)
+{
+	struct overlap_holder *h = o->holder;
+
+	o->account[0].cell = h->cell = cell;
+	o->account[0].thread = h->thread = thread;
+	o->account[0].charged = 0;
+	o->n_accounts = o->n_holders = 1;
+	h->since = 0;
+	h->account = 0;
+	h->running.since = 0;
+	running_none(&h->running);
+	return h;
+}
 /* A thread lets go of it. */
 void overlap_released(struct overlap *o, uint32_t thread, uint32_t cell, uint64_t now);
+/* The same. h: its entry, NULL if it has none. */
+void overlap_let_go(struct overlap *o, struct overlap_holder *h, uint64_t now);
 /* The entry of a holder, NULL if there is none. */
-struct overlap_holder *overlap_holder(struct overlap *o, uint32_t thread, uint32_t cell);
+static inline struct overlap_holder *overlap_holder(struct overlap *o, uint32_t thread, uint32_t cell)
+{
+	for (uint32_t i = o->n_holders; i-- > 0;)
+		if (o->holder[i].thread == thread && o->holder[i].cell == cell)
+			return &o->holder[i];
+	return NULL;
+}
 /* A semaphore has so many free permits: while there are some, nobody keeps others waiting. */
 void overlap_permits(struct overlap *o, uint32_t free, uint64_t now);
 /* A wait begins. */
 void overlap_look(struct overlap *o, struct overlap_view *ret, uint64_t now);
+/* The same when the books were opened. */
+static inline void overlap_look_fresh(struct overlap_view *ret)
+{
+	ret->unseen_for = ret->others = 0;
+	ret->n_accounts = 0;
+}
 /* A wait that began with a look ends: who blocked it. Returns how many parts, at most OVERLAP_ACCOUNTS + 1.
  * Their sum and *ret_unseen together are at most the time since the look. */
 uint32_t overlap_parts(struct overlap *o, const struct overlap_view *v, uint64_t now,

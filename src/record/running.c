@@ -161,9 +161,10 @@ static uint32_t own_weight(struct thread *t, const struct cell *c)
  * probably lost the processor. Of the others as many as take one WAITER_SHARE of the time of the thread that waits:
  * the holder must look, too, while it makes that thread wait.
  */
-static uint32_t other_weight(struct thread *t, const struct cell *c, uint64_t lasted, uint64_t now,
-			     struct look_pace *p)
+uint32_t running_other_weight(struct thread *t, uint32_t cell, uint64_t lasted, uint64_t now,
+			      struct look_pace *p)
 {
+	const struct cell *c = REF_POINTER(cell);
 	uint64_t cost = PERIOD_LOOKS * (WAITER_SHARE / LOOK_SHARE) * long_ticks, usual;
 
 	if (long_ticks == 0)
@@ -266,15 +267,11 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 	}
 }
 
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint64_t now,
-		     struct look_pace *pace, struct running *ret)
+bool running_look_at(uint32_t holder, uint32_t weight, struct running *ret)
 {
-	uint32_t weight = other_weight(t, REF_POINTER(cell), lasted, now, pace);
 	int saved = errno;
 	bool done;
 
-	if (weight == 0)
-		return false;
 	*ret = (struct running){ .weight = weight };
 	done = look_take(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
 	ret->since = ret->first.ticks;

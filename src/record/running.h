@@ -56,10 +56,12 @@ void running_prepare(void);
 
 /* The calling thread begins a hold of a cell (a ref) that others wait for. */
 void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running *ret);
-/* The calling thread is about to wait, now, for another's hold, which has lasted for some ticks. pace: its own. False:
- * it is not worth a look. */
-bool running_look_at(struct thread *t, uint32_t holder, uint32_t cell, uint64_t lasted, uint64_t now,
-		     struct look_pace *pace, struct running *ret);
+/* The calling thread is about to wait, now, for another's hold, which has lasted for some ticks. The weight of a look at it;
+ * 0: none is worth while. pace: the calling thread's own. */
+uint32_t running_other_weight(struct thread *t, uint32_t cell, uint64_t lasted, uint64_t now,
+			      struct look_pace *pace);
+/* Takes it. False: that cannot be done. */
+bool running_look_at(uint32_t holder, uint32_t weight, struct running *ret);
 /* The calling thread's hold ends. waiters: how many wait for it. May make system calls, and touches the
  * image. */
 void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now);

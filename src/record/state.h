@@ -70,6 +70,8 @@ struct event_count {
 /* A thread's events. */
 struct thread_events {
 	struct chunk *chunk; /* NULL: none yet */
+	struct event *next;  /* the place of the next one */
+	uint32_t used;       /* as in the chunk's head, which is not read */
 	uint32_t left;       /* events that still fit */
 	uint64_t number;     /* of the chunk's first event among all of the thread's */
 	uint32_t n_sums, turn;

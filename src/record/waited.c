@@ -3,34 +3,11 @@
  * holds.c. */
 #include "src/record/waited.h"
 
-#include <string.h>
-
 #include "src/record/books.h"
 #include "src/record/common.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
 #include "src/record/pilock.h"
-
-#define BUCKETS_LOG 6u
-
-static struct bucket {
-	uint32_t word;
-	struct overlap *first;
-} __attribute__((aligned(64))) buckets[1u << BUCKETS_LOG];
-
-static struct bucket *bucket_of(uint32_t lock)
-{
-	return &buckets[lock * 0x9e3779b1u >> (32 - BUCKETS_LOG)];
-}
-
-static struct overlap *books_of(const struct bucket *b, uint32_t lock)
-{
-	struct overlap *o = b->first;
-
-	while (o != NULL && o->lock != lock)
-		o = o->next;
-	return o;
-}
 
 bool waited_lock(const struct thread *t, uint32_t lock)
 {
@@ -82,9 +59,12 @@ void waited_leave(struct thread *t, struct overlap *o)
 	uint32_t n = __atomic_load_n(waiters, __ATOMIC_RELAXED);
 	struct overlap **at = &bucket_of(o->lock)->first;
 
-	while (n != 0 &&
-	       !__atomic_compare_exchange_n(waiters, &n, n - 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	if (likely(n <= 1)) /* nobody else adds to it: the bucket is locked */
+		__atomic_store_n(waiters, 0, __ATOMIC_RELAXED);
+	else
+		while (n != 0 && !__atomic_compare_exchange_n(waiters, &n, n - 1, false, __ATOMIC_RELAXED,
+							      __ATOMIC_RELAXED))
+			;
 	if (--o->waiters != 0)
 		return;
 	while (*at != o)
@@ -133,13 +113,16 @@ static void note_unwatched(struct waits *s, const struct overlap_holder *h, uint
 	s->lasted = h->running.since != 0 && now > h->running.since ? now - h->running.since : 0;
 }
 
-struct overlap *waited_join(struct thread *t, const void *address, struct wait *w, uint32_t n,
-			    waited_find *find)
+/* See waited_join(). *ret_fresh: nobody waited before, so the accounts say nothing yet. */
+static inline __attribute__((always_inline)) struct overlap *join(struct thread *t, struct bucket *b,
+								  const void *address, struct wait *w,
+								  uint32_t n, waited_find *find,
+								  bool *ret_fresh)
 {
 	struct lock_rec *l = REF_POINTER(w->lock);
-	struct bucket *b = bucket_of(w->lock);
 	struct overlap *o = books_of(b, w->lock);
 
+	*ret_fresh = o == NULL;
 	if (o == NULL) {
 		o = books_take(t);
 		if (o == NULL)
@@ -159,20 +142,32 @@ struct overlap *waited_join(struct thread *t, const void *address, struct wait *
 	return o;
 }
 
+struct overlap *waited_join(struct thread *t, const void *address, struct wait *w, uint32_t n,
+			    waited_find *find)
+{
+	bool fresh;
+
+	return join(t, bucket_of(w->lock), address, w, n, find, &fresh);
+}
+
 static void begin(struct thread *t, const void *address, struct wait *w, waited_find *find)
 {
 	struct bucket *b = bucket_of(w->lock);
 	struct waits *s = waits_of(t);
 	struct overlap *o;
+	bool fresh;
 
 	if (s != NULL && s->lock != 0 && was_left(t, s, w))
 		give_up(t, s);
 	if (s == NULL || s->lock != 0 || !pilock_lock(&b->word, t->tid))
 		return;
-	o = waited_join(t, address, w, 1, find);
+	o = join(t, b, address, w, 1, find, &fresh);
 	if (o != NULL) {
 		note_unwatched(s, overlap_holder(o, w->facts.holder, w->holder_cell), w->start);
-		overlap_look(o, &s->view, w->start);
+		if (fresh)
+			overlap_look_fresh(&s->view);
+		else
+			overlap_look(o, &s->view, w->start);
 		s->lock = w->lock;
 		s->frame = (uintptr_t)w;
 	}
@@ -192,7 +187,8 @@ bool waited_has_books(const struct thread *t, const struct wait *w)
 	return t->waits && t->waits->lock == w->lock && t->waits->frame == (uintptr_t)w;
 }
 
-void waited_look(struct thread *t, const struct wait *w)
+/* Out of line, as it is rare and each wait comes by. */
+static __attribute__((noinline)) void look(struct thread *t, const struct wait *w, uint32_t weight)
 {
 	struct bucket *b = bucket_of(w->lock);
 	struct overlap_holder *h;
@@ -200,12 +196,7 @@ void waited_look(struct thread *t, const struct wait *w)
 	struct overlap *o;
 	uint8_t busy;
 
-	if (t->waits == NULL || t->waits->lock != w->lock || w->holder_cell == 0 ||
-	    t->waits->unwatched != w->holder_cell)
-		return;
-	running_prepare();
-	if (!running_look_at(t, w->facts.holder, w->holder_cell, t->waits->lasted, w->start, &t->waits->pace,
-			     &running))
+	if (!running_look_at(w->facts.holder, weight, &running))
 		return;
 	busy = busy_enter(t);
 	if (pilock_lock(&b->word, t->tid)) {
@@ -216,6 +207,19 @@ void waited_look(struct thread *t, const struct wait *w)
 		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);
+}
+
+void waited_look(struct thread *t, const struct wait *w)
+{
+	struct waits *s = t->waits;
+	uint32_t weight;
+
+	if (s == NULL || s->lock != w->lock || w->holder_cell == 0 || s->unwatched != w->holder_cell)
+		return;
+	running_prepare();
+	weight = running_other_weight(t, w->holder_cell, s->lasted, w->start, &s->pace);
+	if (unlikely(weight != 0))
+		look(t, w, weight);
 }
 
 /* Notes the holder that a part is for. */
@@ -241,8 +245,10 @@ static void conclude(struct waits *s, struct wait *w, uint64_t unseen)
 			most = p;
 	}
 	s->handoff = w->ticks > blocked + unseen ? w->ticks - blocked - unseen : 0;
-	if (most != NULL)
+	if (most != NULL &&
+	    (most->cell != w->holder_cell || most->thread != w->facts.holder || most->abroad != 0))
 		wait_set_part(w, most);
+	w->facts.hold_stack = wait_hold_stack(w->holder_cell);
 	wait_copy(&s->ended, w);
 }
 
@@ -351,7 +357,7 @@ uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint3
 {
 	struct bucket *b = bucket_of(lock);
 	uint8_t busy = busy_enter(t);
-	const struct overlap_holder *h;
+	struct overlap_holder *h;
 	uint32_t waiters = 0;
 	struct overlap *o;
 
@@ -366,7 +372,7 @@ uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint3
 				running_none(ret);
 		}
 		if (o != NULL)
-			overlap_released(o, thread, cell, now);
+			overlap_let_go(o, h, now);
 		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);
@@ -436,6 +442,5 @@ void waited_was_held(struct thread *t, struct use use, uint64_t now)
 
 void waited_reset(void)
 {
-	memset(buckets, 0, sizeof(buckets));
 	books_reset();
 }

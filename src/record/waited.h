@@ -17,14 +17,14 @@
 struct waits {
 	uint32_t lock; /* waited for now; 0: none */
 	uint32_t n_parts;
-	uintptr_t frame; /* where the wait that is going on lies, for comparison only */
+	uintptr_t frame;    /* where the wait that is going on lies, for comparison only */
+	uint32_t unwatched; /* the cell of a holder of which nobody knows whether it runs; 0: none */
+	uint64_t lasted;    /* so has its hold */
+	struct look_pace pace;
 	uint64_t handoff;
 	struct wait ended; /* the wait that the parts are of; lock 0: none */
 	struct overlap_view view;
 	struct overlap_part parts[OVERLAP_ACCOUNTS + 1 + COMMON_PARTS];
-	uint32_t unwatched; /* the cell of a holder of which nobody knows whether it runs; 0: none */
-	uint64_t lasted;    /* so has its hold */
-	struct look_pace pace;
 };
 
 /* Enters all present holders of a lock in its books, and one in *w. */

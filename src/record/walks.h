@@ -44,11 +44,17 @@ static inline struct frame_node *node_outer(const struct hash_slots *s, struct f
 	return outer;
 }
 
-#define WALK_STEP 4u /* so many are compared at once; WALK_FRAMES is a multiple */
+#define WALK_STEP 8u /* so many are compared at once; WALK_FRAMES is a multiple */
 
 static inline struct walk *walk_of(struct thread *t, uintptr_t ip)
 {
 	return &t->walks[(ip ^ ip >> 5) % WALKS];
+}
+
+/* 0: the stack has the same return address there. */
+static inline uintptr_t walk_differs(const struct walk *w, const uintptr_t *slot, uint32_t i)
+{
+	return slot[w->at[i]] ^ w->frame[i];
 }
 
 /*
@@ -60,13 +66,17 @@ static inline uint32_t walk_again(struct thread *t, uintptr_t ip, const uintptr_
 {
 	const struct walk *w = walk_of(t, ip);
 	uint32_t changes = t->walk_changes, id = w->id, n = w->n;
+	uintptr_t other = 0;
 
 	if (w->ip != ip || w->generation != generation || (uintptr_t)(slot + w->last) >= end)
 		return 0;
 	for (uint32_t i = 0; i < n; i += WALK_STEP)
-		if ((slot[w->at[i]] ^ w->frame[i]) | (slot[w->at[i + 1]] ^ w->frame[i + 1]) |
-		    (slot[w->at[i + 2]] ^ w->frame[i + 2]) | (slot[w->at[i + 3]] ^ w->frame[i + 3]))
-			return 0;
+		other |= walk_differs(w, slot, i) | walk_differs(w, slot, i + 1) |
+			 walk_differs(w, slot, i + 2) | walk_differs(w, slot, i + 3) |
+			 walk_differs(w, slot, i + 4) | walk_differs(w, slot, i + 5) |
+			 walk_differs(w, slot, i + 6) | walk_differs(w, slot, i + 7);
+	if (other != 0)
+		return 0;
 	signal_fence();
 	return t->walk_changes == changes ? id : 0;
 }

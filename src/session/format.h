@@ -388,8 +388,8 @@ struct held {
 };
 #define HELD_WAITED 0x01u /* there was a wait before, which is not in an edge yet */
 #define HELD_RECURSIVE 0x02u
-#define HELD_WANTED 0x04u  /* a thread waits for this (written by the waiter, atomic or) */
-#define HELD_UNTIMED 0x08u /* this hold is not sampled */
+#define HELD_WANTED 0x10000u /* a thread waits for this: written by the waiter, to whom the byte belongs */
+#define HELD_UNTIMED 0x08u   /* this hold is not sampled */
 #define HELD_SHARED 0x10u
 #define HELD_SCALED 0x20u /* sampled: counts for sample_hold holds */
 #define HELD_COUNTED 0x40u
