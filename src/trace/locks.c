@@ -6,6 +6,7 @@
 #include "src/trace/sim.h"
 
 #define ALMOST_NS 100000
+#define LOOKED_AT 64 /* threads that are about to act, the next ones among them */
 
 static void push(struct actor *a, uint32_t lock)
 {
@@ -41,13 +42,42 @@ static void give_to_writer(struct sim *s, struct sim_lock *l)
 		sim_wake(s, actor, ACT_RETRY);
 }
 
+/* Of a rwlock; others prefer nobody. */
+static unsigned int preference(const struct sim *s, uint32_t lock)
+{
+	const struct model_lock *m = &s->t->process->locks[lock];
+
+	return m->kind == KIND_RWLOCK ? m->type : RWLOCK_PREFER_READER;
+}
+
+/* A reader that got a rwlock before this writer in the run is about to come. That it was a little earlier is luck here; but a
+ * writer waits until there is no reader for a moment, and where there are many such moments are rare. */
+static bool reader_comes(const struct sim *s, uint32_t lock, uint32_t writer)
+{
+	bool lets_in = preference(s, lock) == RWLOCK_PREFER_READER;
+
+	for (size_t i = 0; lets_in && i < s->n_timers && i < LOOKED_AT; i++) {
+		uint32_t actor = s->timers[i].actor;
+		const struct actor *a = &s->actors[actor];
+		const struct op *o = op_of(s, actor);
+
+		if (s->timers[i].at < s->now + ALMOST_NS && (a->act == ACT_STEP || a->act == ACT_CPU) &&
+		    a->cpu == 0 && a->rest == 0 && a->owed == 0 && o->type == OP_LOCK && o->lock == lock &&
+		    o->side == SIDE_SHARED && !o->loose && !o->tries && !holds(a, lock) &&
+		    o->t1 < op_of(s, writer)->t1)
+			return true;
+	}
+	return false;
+}
+
 /* The last reader hands a rwlock to the writer that waits longest; readers that come meanwhile wait. */
 static void hand_to_writer(struct sim *s, struct sim_lock *l, uint32_t lock)
 {
-	uint32_t writer = queue_take(s, &l->writers_queue);
+	uint32_t writer = l->writers_queue.first;
 
-	if (writer == NOBODY)
+	if (writer == NOBODY || (l->owner == NOBODY && reader_comes(s, lock, writer)))
 		return;
+	queue_take(s, &l->writers_queue);
 	if (s->actors[writer].owed != 0) {
 		sim_wake(s, writer, ACT_RETRY);
 		return;
@@ -55,14 +85,6 @@ static void hand_to_writer(struct sim *s, struct sim_lock *l, uint32_t lock)
 	l->owner = writer;
 	push(&s->actors[writer], lock);
 	sim_wake(s, writer, ACT_PROCEED);
-}
-
-/* Of a rwlock; others prefer nobody. */
-static unsigned int preference(const struct sim *s, uint32_t lock)
-{
-	const struct model_lock *m = &s->t->process->locks[lock];
-
-	return m->kind == KIND_RWLOCK ? m->type : RWLOCK_PREFER_READER;
 }
 
 static void release(struct sim *s, uint32_t actor, uint32_t lock)
@@ -198,8 +220,10 @@ static bool take(struct sim *s, uint32_t actor, const struct op *o)
 		push(a, o->lock);
 		return true;
 	}
-	if (o->loose && is_taken(l, o->side) && put_off(s, actor))
-		return true;
+	if (o->loose && is_taken(l, o->side)) {
+		put_off(s, actor);
+		return true; /* else it was at another time, too */
+	}
 	if (!acquire(s, actor, o->lock, o->side))
 		return false;
 	push(a, o->lock | (o->loose ? LOOSE : 0));

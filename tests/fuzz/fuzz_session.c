@@ -460,6 +460,17 @@ static struct image_maker *replay_make(void)
 	happened(m, thread[2], EVENT_HOLD, 710, 800, lock[KIND_RWLOCK])->side = SIDE_SHARED;
 	happened(m, thread[1], EVENT_WAIT, 720, 801, lock[KIND_RWLOCK]);
 	happened(m, thread[1], EVENT_HOLD, 801, 810, lock[KIND_RWLOCK])->flags = EVENT_WAITED;
+	for (int i = 1; i < 3; i++) { /* a parallel region of thread 0, and what a semaphore did meanwhile */
+		e = happened(m, thread[i], EVENT_SUM, 0, 0, lock[KIND_SEM]);
+		e->held = (uint64_t)i;
+		e->holds = 2;
+		e = happened(m, thread[i], EVENT_PART, 820, 840 + (uint64_t)i, 0);
+		e->other = thread[0];
+		e->flags = 7;
+	}
+	e = happened(m, thread[0], EVENT_TEAM, 815, 845, 0);
+	e->other = thread[0];
+	e->flags = 7;
 	for (int i = 1; i < 3; i++) {
 		image_maker_edge(m, thread[i], lock[KIND_MUTEX], 10, 180000000);
 		image_maker_edge(m, thread[i], lock[KIND_RWLOCK], 10, 80000000);
