@@ -9,6 +9,22 @@
 #include "wrappers/real.h"
 #include "wrappers/watch_new.h"
 
+/* Names have the type that size_t is: unsigned long (m), and on 32 bits unsigned int (j). */
+#if __SIZEOF_SIZE_T__ != 8
+#define _Znwm _Znwj
+#define _Znam _Znaj
+#define _ZnwmRKSt9nothrow_t _ZnwjRKSt9nothrow_t
+#define _ZnamRKSt9nothrow_t _ZnajRKSt9nothrow_t
+#define _ZnwmSt11align_val_t _ZnwjSt11align_val_t
+#define _ZnamSt11align_val_t _ZnajSt11align_val_t
+#define _ZnwmSt11align_val_tRKSt9nothrow_t _ZnwjSt11align_val_tRKSt9nothrow_t
+#define _ZnamSt11align_val_tRKSt9nothrow_t _ZnajSt11align_val_tRKSt9nothrow_t
+#define _ZdlPvm _ZdlPvj
+#define _ZdaPvm _ZdaPvj
+#define _ZdlPvmSt11align_val_t _ZdlPvjSt11align_val_t
+#define _ZdaPvmSt11align_val_t _ZdaPvjSt11align_val_t
+#endif
+
 /* 1: the operators are the allocator's own, 0: they are not, -1: that is not known yet */
 static int8_t own_operators = -1;
 
@@ -57,7 +73,8 @@ static inline bool watch_new(struct watch *w, enum watched function, struct site
 /* The C++ library's are left by a jump: a frame of ours above them would be taken for the caller of malloc.
  * Hence two functions for each. The last parameter of the second is where the first was called. */
 #define FIRST(...) __VA_ARGS__
-#define NEW(name, parameters, arguments) \
+#define NEW(...) NEW_NAMED(__VA_ARGS__)
+#define NEW_NAMED(name, parameters, arguments) \
 	void *name(FIRST parameters); \
 	static COLD void *slow##name(FIRST parameters, struct site site) \
 	{ \
@@ -76,7 +93,8 @@ static inline bool watch_new(struct watch *w, enum watched function, struct site
 			return REAL(name)(FIRST arguments); \
 		return slow##name(FIRST arguments, SITE_HERE); \
 	}
-#define DELETE(name, parameters, arguments) \
+#define DELETE(...) DELETE_NAMED(__VA_ARGS__)
+#define DELETE_NAMED(name, parameters, arguments) \
 	void name(FIRST parameters); \
 	static COLD void slow##name(FIRST parameters, struct site site) \
 	{ \
