@@ -124,7 +124,7 @@ bool layout_mutex_waited(struct target *t, uint64_t at)
 			 : (word & FUTEX_WAITERS) && (pid_t)(word & FUTEX_TID_MASK) == found.owner_tid;
 }
 
-uint64_t layout_rwlock_at(uint64_t futex, uint32_t expected)
+uint64_t layout_rwlock_at(uint64_t futex, uint32_t expected, bool to_write)
 {
 	const uint64_t phase = offsetof(pthread_rwlock_t, __data.__wrphase_futex),
 		       writers = offsetof(pthread_rwlock_t, __data.__writers_futex);
@@ -134,7 +134,9 @@ uint64_t layout_rwlock_at(uint64_t futex, uint32_t expected)
 	/* the lock is aligned as its largest member, and is 8 or 12 bytes further down */
 	if (sizeof(long) == 8)
 		return futex - (futex % 8 ? writers : phase);
-	return futex - (expected == 2 ? phase : writers);
+	return futex - (expected == 2 || !to_write
+				? phase
+				: writers); /* a writer waits for readers, or for another */
 }
 
 void layout_rwlock(struct target *t, uint64_t at, struct wait_found *ret)
@@ -189,7 +191,7 @@ void layout_barrier(struct target *t, uint64_t futex, struct wait_found *ret)
 	ret->wanted = words[2];
 }
 
-/* lock, count, then the owner's struct pthread, which has its number somewhere. */
+/* lock, count, then the owner's struct pthread, which has its number somewhere behind a head of 24 words or more. */
 void layout_stream(struct target *t, uint64_t at, struct wait_found *ret)
 {
 	uint32_t words[512];
@@ -198,7 +200,8 @@ void layout_stream(struct target *t, uint64_t at, struct wait_found *ret)
 	if (target_word(t, at + 8, &owner) < 0 || owner == 0 || owner % 64 ||
 	    target_read(t, owner, words, sizeof(words)) < 0)
 		return;
-	for (size_t i = sizeof(uintptr_t) * 16; i < sizeof(words) / sizeof(words[0]); i++) {
+	for (size_t i = 24 * sizeof(uintptr_t) / sizeof(words[0]); i < sizeof(words) / sizeof(words[0]);
+	     i++) {
 		if (words[i] && layout_thread_known(t, (pid_t)words[i])) {
 			ret->owner = OWNER_THREAD;
 			ret->owner_tid = (pid_t)words[i];

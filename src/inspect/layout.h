@@ -19,8 +19,8 @@ pid_t layout_joined(struct target *t, uint64_t futex, uint32_t expected);
 bool layout_mutex(struct target *t, uint64_t at, struct wait_found *ret);
 /* True if its word says that somebody waits. */
 bool layout_mutex_waited(struct target *t, uint64_t at);
-/* The rwlock that a futex belongs to, by the value that was expected in it. */
-uint64_t layout_rwlock_at(uint64_t futex, uint32_t expected);
+/* The rwlock that a futex belongs to, by the value that was expected in it, and who waits. */
+uint64_t layout_rwlock_at(uint64_t futex, uint32_t expected, bool to_write);
 void layout_rwlock(struct target *t, uint64_t at, struct wait_found *ret);
 bool layout_semaphore(struct target *t, uint64_t at);
 void layout_barrier(struct target *t, uint64_t futex, struct wait_found *ret);

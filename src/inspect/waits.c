@@ -175,7 +175,8 @@ static bool cond_find(struct target *t, const struct unwound *u, size_t frame, u
 			struct wait_found mutex;
 
 			if (words[i] != futex - layout_cond_futexes[k] || words[i] % sizeof(int) ||
-			    !layout_mutex(t, words[i + 1], &mutex))
+			    words[i + 1] - words[i] < sizeof(pthread_cond_t) /* a word of the condition's */
+			    || !layout_mutex(t, words[i + 1], &mutex))
 				continue;
 			ret->kind = INSPECT_COND;
 			ret->address = words[i];
@@ -191,7 +192,7 @@ static void rwlock_find(struct target *t, uint64_t futex, uint32_t expected, boo
 {
 	ret->kind = INSPECT_RWLOCK;
 	ret->to_write = to_write;
-	ret->address = layout_rwlock_at(futex, expected);
+	ret->address = layout_rwlock_at(futex, expected, to_write);
 	layout_rwlock(t, ret->address, ret);
 }
 
@@ -204,7 +205,7 @@ static bool refused(const struct target *t, const struct target_thread *thread, 
 	       futex >= thread->sp && futex - thread->sp < 4096;
 }
 
-/* Without a name: what lies there. */
+/* Without a name: what lies there. A semaphore that is 0 has a bit set where longs are narrow, as somebody waits. */
 static void guess(struct target *t, const struct target_thread *thread, const struct unwound *u,
 		  uint64_t futex, uint32_t expected, struct wait_found *ret)
 {
@@ -233,7 +234,7 @@ static void guess(struct target *t, const struct target_thread *thread, const st
 		layout_mutex(t, futex, ret);
 	} else if (cond_find(t, u, 4, futex, ret)) {
 		return;
-	} else if (libc && expected == 0 && layout_semaphore(t, futex)) {
+	} else if (libc && expected == (sizeof(long) == 8 ? 0 : 1) && layout_semaphore(t, futex)) {
 		ret->kind = INSPECT_SEM;
 	} else if (libc && refused(t, thread, futex, expected)) {
 		ret->kind = INSPECT_MUTEX;
