@@ -52,7 +52,7 @@ static int stack_asleep(struct inspect_private *v, uint32_t thread)
 		return -ENOMEM;
 	for (int i = 0; i < TRIES && t->asleep; i++) {
 		arch_registers_asleep(&r, t->sp, t->pc);
-		unwinder_walk(v->unwinder, &r, NULL, u);
+		unwinder_walk_asleep(v->unwinder, &r, u);
 		if (look_again(v, thread))
 			return 0;
 		/* it went on: its pages are old */
@@ -167,7 +167,7 @@ static int stacks_of_core(struct inspect_private *v)
 		if (!stack_new(v, i))
 			return -ENOMEM;
 		arch_registers(&r, &v->target->threads[i].all);
-		unwinder_walk(v->unwinder, &r, NULL, v->stacks[i]);
+		unwinder_walk_asleep(v->unwinder, &r, v->stacks[i]);
 		v->i.threads[i].still = true;
 	}
 	return 0;

@@ -97,7 +97,7 @@ bool sleeper_look(struct sleeper *s, pid_t tid, struct sleeper_place *ret)
 		return false;
 	target_forget(s->target);
 	arch_registers_asleep(&r, before.sp, before.pc);
-	unwinder_walk(s->unwinder, &r, NULL, &s->stack);
+	unwinder_walk_asleep(s->unwinder, &r, &s->stack);
 	if (!process_thread_look(s->target, &after) || !look_same_wait(&before, &after))
 		return false;
 	*ret = (struct sleeper_place){ .call = before.call.number };

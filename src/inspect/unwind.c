@@ -230,3 +230,17 @@ void unwinder_walk(struct unwinder *u, const struct registers *r, const struct s
 	} while (ret->n < UNWIND_MAX && unw_step(&cursor) > 0);
 	ret->incomplete = u->missing;
 }
+
+void unwinder_walk_asleep(struct unwinder *u, const struct registers *r, struct unwound *ret)
+{
+	const struct module *m;
+
+	unwinder_walk(u, r, NULL, ret);
+	m = ret->n > 1 ? target_module(u->target, ret->pc[0]) : NULL;
+	if (!m || strcmp(m->path, "[vdso]") != 0)
+		return;
+	ret->n--;
+	memmove(ret->pc, ret->pc + 1, ret->n * sizeof(ret->pc[0]));
+	memmove(ret->sp, ret->sp + 1, ret->n * sizeof(ret->sp[0]));
+	memmove(ret->exact, ret->exact + 1, ret->n * sizeof(ret->exact[0]));
+}

@@ -23,5 +23,7 @@ void unwinder_free(struct unwinder *u);
 /* copy: the stack of a stopped thread, or NULL. */
 void unwinder_walk(struct unwinder *u, const struct registers *r, const struct stop *copy,
 		   struct unwound *ret);
+/* Of a thread that sleeps. Left out is the vdso, which makes the calls on i386: it is no place. */
+void unwinder_walk_asleep(struct unwinder *u, const struct registers *r, struct unwound *ret);
 
 #endif
