@@ -316,7 +316,7 @@ static void no_more_threads(long arg)
 	TRYE(setuid(65534)); /* root has no such limit */
 	TRY(pthread_create(&t, NULL, echo_main, NULL));
 	TRY(pthread_attr_init(&a));
-	TRY(pthread_attr_setstacksize(&a, (size_t)1 << 46));
+	TRY(pthread_attr_setstacksize(&a, SIZE_MAX / 4 * 3));
 	TRY(pthread_create(&t, &a, echo_main, NULL));
 	say("still here");
 }

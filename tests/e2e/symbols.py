@@ -14,6 +14,7 @@ the function around it.
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -449,7 +450,8 @@ def variables(path, where=True, clang=None):
     hidden = [n for n in at if re.fullmatch(r"_ZN4bank12_GLOBAL__N_1L?11hidden_lockE", n)]
     wanted = [
         ("names_global_lock", 8, "names_global_lock", "names.c", "pthread_mutex_t names_global_lock ="),
-        ("names_stats", 64, "names_stats", "names.c", "struct names_stats names_stats ="),
+        ("names_stats", 8 * struct.calcsize("l"), "names_stats", "names.c",
+         "struct names_stats names_stats ="),
         ("file_lock", 0, "file_lock", "names.c", "static pthread_mutex_t file_lock"),
         ("many_locks", 5 * 40, "many_locks", "names.c", "static pthread_mutex_t many_locks"),
         ("_ZN4bank11ledger_lockE", 0, "bank::ledger_lock", "names.cc", "std::mutex ledger_lock;"),

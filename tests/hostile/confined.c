@@ -35,8 +35,8 @@ static const int threads[] = {
 #endif
 };
 static const int start[] = {
-	SYS_execve,          SYS_read,       SYS_pread64, SYS_close,     SYS_openat,
-	SYS_set_tid_address, SYS_readlinkat, SYS_fstat,   SYS_prlimit64,
+	SYS_execve,          SYS_read,     SYS_pread64,   SYS_close,     SYS_openat,     SYS_set_tid_address,
+	SYS_readlinkat,      SYS_fstat,    SYS_prlimit64,
 #ifdef SYS_newfstatat
 	SYS_newfstatat,
 #endif
@@ -47,7 +47,7 @@ static const int start[] = {
 	SYS_access,          SYS_readlink,
 #endif
 #ifdef SYS_fstat64
-	SYS_set_thread_area, SYS_fstat64,    SYS_stat64,  SYS_fstatat64, SYS_ugetrlimit,
+	SYS_set_thread_area, SYS_fstat64,  SYS_stat64,    SYS_fstatat64, SYS_ugetrlimit, SYS_statx,
 #endif
 #ifdef SYS_arch_prctl
 	SYS_arch_prctl,
