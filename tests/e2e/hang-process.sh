@@ -182,7 +182,10 @@ for mode in lost plain-lost semaphore semaphores barrier; do
 	lost) also "waits for news \(condition\) with mutex first_lock at lost_wait" ;;
 	plain-lost) also "waits for plain_news \(condition\) with mutex plain_lock at plain_wait" ;;
 	semaphore) also "waits for work \(semaphore\) at semaphore_wait" ;;
-	semaphores) also "2 threads wait for bench(\+0x[0-9a-f]+)?, bench(\+0x[0-9a-f]+)? \(semaphores\) at bench_wait" ;;
+	semaphores)
+		bench='bench(\+0x[0-9a-f]+)?'
+		also "2 threads wait for $bench, $bench \(semaphores\) at bench_wait"
+		;;
 	barrier) also "waits for gate \(barrier\), where 1 of 3 have arrived at gate_wait" ;;
 	esac
 	finish
