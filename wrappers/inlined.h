@@ -67,12 +67,18 @@ static inline int inlined_futex(pthread_mutex_t *m, int kind, int what, uint32_t
 			 kind & INLINED_PSHARED ? what : what | FUTEX_PRIVATE_FLAG, value, NULL);
 }
 
-/* After a failed try, as the C library waits: the word is 0 free, 1 taken, 2 taken and perhaps waited for. False: the
- * kernel refuses, and nothing was done. */
+/*
+ * After a failed try, as the C library waits: the word is 0 free, 1 taken, 2 taken and perhaps waited for. It tries once
+ * more, since the mutex may have become free while the wait was noted: with 2 its end would call the kernel in vain.
+ * False: the kernel refuses, and nothing was done.
+ */
 static inline bool inlined_wait(pthread_mutex_t *m, uint32_t tid)
 {
-	bool sleeps = __atomic_load_n(&m->__data.__lock, __ATOMIC_RELAXED) == 2;
+	bool sleeps;
 
+	if (inlined_trylock(m, tid))
+		return true;
+	sleeps = __atomic_load_n(&m->__data.__lock, __ATOMIC_RELAXED) == 2;
 	while (sleeps || __atomic_exchange_n(&m->__data.__lock, 2, __ATOMIC_ACQUIRE) != 0) {
 		int r = inlined_futex(m, m->__data.__kind, FUTEX_WAIT, 2);
 
