@@ -68,12 +68,21 @@ find .. -maxdepth 1 -type f -exec cp {} "$out" \;
 say "lintian"
 lintian -i --tag-display-limit 0 --allow-root --fail-on error,warning "$out"/*.changes
 
-say "install, profile a program, remove"
-apt install gcc libc6-dev python3 procps $(dpkg-deb -f "$out"/mutrace_*.deb Depends |
-	tr ',' '\n' | sed 's/(.*//; s/|.*//; s/libmutrace-preload//') libunwind8
+# As README says; on a 32-bit system with the libraries, which are a package of their own there.
+say "install with what it needs, and the guide word for word"
+commands=$(find "$out" -name 'mutrace_*.deb' -o -name "libmutrace-preload_*.deb")
+# shellcheck disable=SC2086 # several names
+apt install $commands
+apt install gcc libc6-dev python3 procps
+MUTRACE=/usr/bin/mutrace top_builddir=$PWD/build bash tests/e2e/guide.sh
+apt install "$out"/libmutrace-dev_*.deb
+debian/tests/profile
+dpkg --purge mutrace libmutrace-dev >"$out/remove.log"
+! dpkg -l libmutrace-preload >/dev/null 2>&1 || dpkg --purge libmutrace-preload >>"$out/remove.log"
+
+say "nothing stays"
 files >"$out/before"
 dpkg -i "$out"/*.deb >"$out/install.log"
-debian/tests/profile
 cc -g -pthread -o "$out/bank" demo/bank.c
 # shellcheck disable=SC2046 # several names
 dpkg --purge $(for deb in "$out"/*.deb; do dpkg-deb -f "$deb" Package; done) >"$out/remove.log"
@@ -83,7 +92,7 @@ diff "$out/before" "$out/after"
 # With the library of 32-bit programs (/root/in, from such a Debian) these are profiled as well.
 if [ -d /root/in ]; then
 	say "32-bit programs"
-	dpkg -i "$out"/mutrace_*.deb "$out"/libmutrace-preload_*.deb >"$out/install.log"
+	dpkg -i "$out"/mutrace_*.deb >"$out/install.log"
 	dpkg --add-architecture i386
 	apt update
 	apt install libc6:i386
