@@ -12,6 +12,13 @@
 const uint16_t arch_elf_machine = ARCH_ELF_MACHINE;
 const uint8_t arch_elf_class = sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32;
 
+#if defined(__aarch64__)
+const uint64_t arch_signature = UINT64_C(0x7f)
+				<< 48; /* addresses of programs have 48 bits, unless they ask for more */
+#else
+const uint64_t arch_signature = 0;
+#endif
+
 static __attribute__((unused)) void put(struct registers *r, int number, uint64_t value)
 {
 	r->value[number] = value;

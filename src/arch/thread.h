@@ -46,6 +46,8 @@ struct system_call arch_call(const struct thread_registers *t, const uint8_t cod
 /* A stopped thread is about to see EINTR, from a call that the kernel does not repeat: makes it repeat the
  * call. Whether t was changed. */
 bool arch_repeat(struct thread_registers *t);
+/* The bits of a return address in memory that sign it, where the processor does that; else 0. */
+extern const uint64_t arch_signature;
 /* The first argument of the function that a stopped thread is at the beginning of, or -1. */
 uint64_t arch_first_argument(const struct registers *r);
 

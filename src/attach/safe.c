@@ -161,7 +161,7 @@ static bool rest_is_free(const struct safe *s, uint64_t sp)
 	uint64_t word;
 
 	for (unsigned int i = 0; m && i < WORDS && sp + 8 <= m->end; i++, sp += 8)
-		if (target_word(s->t, sp, &word) < 0 || is_forbidden(s, word))
+		if (target_word(s->t, sp, &word) < 0 || is_forbidden(s, word & ~arch_signature))
 			return false;
 	return true;
 }

@@ -167,6 +167,15 @@ static int no_name(unw_addr_space_t as, unw_word_t at, char *out, size_t size, u
 	return -UNW_ENOINFO;
 }
 
+/* libunwind asks from 1.8 on. Before, stacks of programs that sign their return addresses end early. */
+#if UNW_VERSION >= UNW_VERSION_CODE(1, 8)
+static unw_word_t signature(unw_addr_space_t as, void *data)
+{
+	(void)as, (void)data;
+	return (unw_word_t)arch_signature;
+}
+#endif
+
 int unwinder_new(struct target *t, struct unwinder **ret)
 {
 	unw_accessors_t accessors = {
@@ -178,6 +187,9 @@ int unwinder_new(struct target *t, struct unwinder **ret)
 		.access_fpreg = read_float,
 		.resume = resume,
 		.get_proc_name = no_name,
+#if UNW_VERSION >= UNW_VERSION_CODE(1, 8)
+		.ptrauth_insn_mask = signature,
+#endif
 	};
 	struct unwinder *u = calloc(1, sizeof(*u));
 
