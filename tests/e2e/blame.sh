@@ -124,5 +124,9 @@ int main(void)
 SOURCE
 "${CC:-cc}" -g -O1 -fno-optimize-sibling-calls -D_GNU_SOURCE -I"$top_srcdir" -o callers callers.c -lpthread ||
 	exit 99
-expect 0 "$mutrace" ./callers
-grep -qE '^ +[0-9]+ % +[0-9] other places, [0-9]+ % in hoard$' err || fail "many places: $(cat err)"
+# If a holder loses its processor its place has most of the wait, and the others' is not worth a word.
+many_places() {
+	"$mutrace" ./callers >out 2>err || fail "callers"
+	grep -qE '^ +[0-9]+ % +[0-9] other places, [0-9]+ % in hoard$' err
+}
+until_true 20 many_places

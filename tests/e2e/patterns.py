@@ -25,6 +25,8 @@ PATTERNS = (
     ("false-sharing", {"neighbours": ["neighbours"]}, ["apart"]),
 )
 
+TRIES = 3  # where other programs run, times may hide one
+
 
 def line_of(mark):
     with open(source) as f:
@@ -52,6 +54,9 @@ def main():
             for what in [*have, *have_not]:
                 known[what] = known.get(what) or run(directory, what)
             for what, locks in have.items():
+                for _ in range(TRIES - 1):
+                    if kind not in known[what][0]:
+                        known[what] = run(directory, what)
                 found, text = known[what]
                 if kind not in found or (locks is not None and found[kind][0] != locks):
                     wrong.append(f"{what}: no {kind} of {locks}, but {found}")
