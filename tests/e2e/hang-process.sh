@@ -199,7 +199,7 @@ if [ -x "$workloads/stuck-cxx" ]; then
 			also "waits for app::yours \(mutex\), held by"
 			also "at app::transfer stuck-cxx.cc:[0-9]+" ;;
 		condition) look condition "HANG in stuck-cxx .*"
-			also "app::mine\+0x28 \(condition\) with mutex app::mine at app::await_change" ;;
+			also "app::mine\+0x[12]8 \(condition\) with mutex app::mine at app::await_change" ;;
 		shared) look shared \
 			"stuck-cxx .*app::mine\+0x58 \(rwlock\), held by .*, which is asleep in pause\." ;;
 		once) look once \
