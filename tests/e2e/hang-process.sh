@@ -201,7 +201,7 @@ if [ -x "$workloads/stuck-cxx" ]; then
 		condition) look condition "HANG in stuck-cxx .*"
 			also "app::mine\+0x[12]8 \(condition\) with mutex app::mine at app::await_change" ;;
 		shared) look shared \
-			"stuck-cxx .*app::mine\+0x58 \(rwlock\), held by .*, which is asleep in pause\." ;;
+			"stuck-cxx .*app::mine\+0x[45]8 \(rwlock\), held by .*, which is asleep in pause\." ;;
 		once) look once \
 			"stuck-cxx .*\(once-control\), which is initialised by .*, which is asleep in pause\."
 		;;
