@@ -52,7 +52,7 @@ static inline __attribute__((always_inline)) void wake_on(struct address_wake *w
 	int saved = errno;
 
 	w->t = recorder_enter_quickly();
-	if (w->t != NULL && w->t->top < w->t->held_first && episode_no_news(w->t, address))
+	if (w->t != NULL && episode_no_news(w->t, address))
 		w->t = NULL;
 	if (w->t != NULL) {
 		episode_release(w->t, (struct futex_word){ .address = address }, site, &w->release);

@@ -9,7 +9,6 @@
 #include <linux/futex.h>
 #include <stdint.h>
 
-#include "src/record/episodes.h"
 #include "wrappers/futex.h"
 #include "wrappers/real.h"
 
@@ -26,7 +25,7 @@ static struct plan plan_futex(const long a[6])
 {
 	const void *word = (const void *)a[0];
 
-	switch (a[1] & FUTEX_CMD_MASK) {
+	switch ((int)a[1] & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
 		return (struct plan){ WAITS,
@@ -122,54 +121,30 @@ static COLD long wakes(struct thread *t, const struct plan *p, long number, cons
 	return r;
 }
 
-/* Calls no function that might change errno. */
-static long waits_lite(struct thread *t, const void *word, uint64_t since, long number, const long a[6])
+static bool wakes_nobody(struct thread *t, const struct plan *p)
 {
-	uint32_t attachment = recorder.attachment;
-	long r = call(number, a);
-
-	if (attachment == recorder.attachment)
-		episode_lite_end(t, word, since, r < 0 ? errno : 0);
-	return r;
+	return episode_no_news(t, p->word.address) && (p->also == NULL || episode_no_news(t, p->also));
 }
 
-static COLD long recorded(struct thread *t, long number, const long a[6], struct site site)
+/* Those that sleep or wake. */
+static long recorded(struct thread *t, long number, const long a[6], struct site site)
 {
 	struct plan p = plan_of(number, a);
 
 	switch (p.what) {
-	case WAKES: return wakes(t, &p, number, a, site);
+	case WAKES: return wakes_nobody(t, &p) ? call(number, a) : wakes(t, &p, number, a, site);
 	case WAITS: return waits(t, &p, number, a, site);
 	default: return call(number, a);
 	}
 }
 
-/* The commonest calls are told here, before more is found out about them. */
 long futex_call(long number, const long a[6], struct site site)
 {
-	const void *word = (const void *)a[0];
-	struct thread *t;
-	uint64_t since;
+	struct thread *t = recorder_enter_quickly();
 
-	t = recorder_enter_quickly();
 	if (t == NULL)
 		return call(number, a);
 	if (unlikely(silent_is(t, (uintptr_t)__builtin_frame_address(0), KIND_FUTEX)))
 		return call_silently(t, number, a, site);
-	if (number != SYS_futex)
-		return recorded(t, number, a, site);
-	switch (a[1] & FUTEX_CMD_MASK) {
-	case FUTEX_WAKE:
-	case FUTEX_WAKE_BITSET:
-		if (t->top < t->held_first && episode_no_news(t, word))
-			return call(number, a);
-		break;
-	case FUTEX_WAIT:
-	case FUTEX_WAIT_BITSET:
-		if (episode_lite_begin(t, word, site, &since))
-			return waits_lite(t, word, since, number, a);
-		break;
-	default: break;
-	}
 	return recorded(t, number, a, site);
 }

@@ -3,10 +3,12 @@
 #ifndef MUTRACE_WRAPPERS_FUTEX_H
 #define MUTRACE_WRAPPERS_FUTEX_H
 
+#include <errno.h>
+#include <linux/futex.h>
 #include <stdbool.h>
 #include <sys/syscall.h>
 
-#include "src/record/stacks.h"
+#include "src/record/episodes.h"
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -29,5 +31,29 @@ static inline bool futex_is(long number)
 
 /* Such a call, with what is recorded around it. */
 long futex_call(long number, const long a[6], struct site site);
+
+/* True if a call is recorded without a further look: it is not in a function of a lock that is recorded itself. */
+static inline bool futex_open(const struct thread *t)
+{
+	return likely(t->mode != MODE_OFF && !busy_is(t) && !t->stale && t->silent == 0);
+}
+
+/*
+ * True if a wait on a word that probably has changed would fail, since it has. The kernel compares: the word might be unmapped. Its
+ * call that compares and does nothing else takes as long as one that would wait, and so needs no clock and no books.
+ * FUTEX_WAIT and FUTEX_WAIT_BITSET only.
+ */
+static inline bool futex_missed(struct thread *t, const long a[6], struct site site)
+{
+	const struct episode *e = episode_missing(t, (const void *)a[0], site);
+	long operation = FUTEX_CMP_REQUEUE | (a[1] & FUTEX_PRIVATE_FLAG);
+
+	/* to wake none and to move none */
+	if (e == NULL || arch_syscall(SYS_futex, a[0], operation, 0, 0, a[0], a[2]) != -EAGAIN)
+		return false;
+	episode_missed(t, e, (const void *)a[0]);
+	errno = EAGAIN;
+	return true;
+}
 
 #endif

@@ -31,7 +31,7 @@ static enum watched watched_as(long number, long operation)
 		operation = FUTEX_WAKE;
 	else if (!futex_is(number))
 		return watch >> WATCH_CLASS_files & 1 ? WATCHED_syscall : WATCHED_MAX;
-	switch (operation & FUTEX_CMD_MASK) {
+	switch ((int)operation & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_LOCK_PI:
@@ -42,7 +42,7 @@ static enum watched watched_as(long number, long operation)
 }
 #endif
 
-static inline long call(long number, const long a[6], struct site site)
+static long call(long number, const long a[6], struct site site)
 {
 #ifdef MATRACE
 	enum watched as = watched_as(number, a[1]);
@@ -63,27 +63,50 @@ static inline long call(long number, const long a[6], struct site site)
 	return REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
-/*
- * Without it programs make the system call. Arguments of syscall() are passed on as they are; six is what the
- * original takes from where the caller has put them, whether it did or not.
- */
-EXPORT long syscall(long number, ...)
+static __attribute__((noinline)) long call_any(long number, const long a[6], struct site site)
 {
-	long a[6], r;
-	va_list args;
+	long r;
 
-	va_start(args, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(args, long);
-	va_end(args);
 	real_need();
-	if (__builtin_expect(number == SYS_seccomp, 0))
+	if (unlikely(number == SYS_seccomp))
 		return confined_seccomp(a);
-	r = call(number, a, SITE_HERE);
-	if (__builtin_expect(number == SYS_sched_setattr || number == SYS_sched_setscheduler ||
-				     number == SYS_sched_setparam,
-			     0) &&
+	r = call(number, a, site);
+	if (unlikely(number == SYS_sched_setattr || number == SYS_sched_setscheduler ||
+		     number == SYS_sched_setparam) &&
 	    r == 0)
 		sched_changed((pid_t)a[0]);
 	return r;
+}
+
+#ifndef MATRACE
+static __attribute__((noinline)) long futex_waits(const long a[6], struct site site)
+{
+	return futex_missed(thread_self, a, site) ? -1 : futex_call(SYS_futex, a, site);
+}
+#endif
+
+/*
+ * syscall(): without it programs make the system call. It takes its arguments one by one: on our machines they lie
+ * where those of a function with "..." do. So a futex call that wakes nobody is left by a jump, with all arguments
+ * where they are. Six is what the original takes from where the caller has put them, whether it did or not.
+ */
+EXPORT long syscall_wrapper(long number, long a, long b, long c, long d, long e, long f) __asm__("syscall");
+EXPORT long syscall_wrapper(long number, long a, long b, long c, long d, long e, long f)
+{
+#ifndef MATRACE
+	struct thread *t = thread_self;
+
+	if (number == SYS_futex && futex_open(t))
+		switch ((int)b & FUTEX_CMD_MASK) {
+		case FUTEX_WAKE:
+		case FUTEX_WAKE_BITSET:
+			if (episode_no_news(t, (const void *)a))
+				return REAL(syscall)(number, a, b, c, d, e, f);
+			break;
+		case FUTEX_WAIT:
+		case FUTEX_WAIT_BITSET: return futex_waits((const long[6]){ a, b, c, d, e, f }, SITE_HERE);
+		default: break;
+		}
+#endif
+	return call_any(number, (const long[6]){ a, b, c, d, e, f }, SITE_HERE);
 }

@@ -7,7 +7,6 @@
 
 #include "src/record/events.h"
 #include "src/record/internal.h"
-#include "src/record/permits.h"
 #include "src/record/memory.h"
 #include "src/record/use.h"
 #include "src/record/waited.h"
@@ -17,7 +16,6 @@
  * only have been delayed on its way to it. */
 #define LIKE_MORE 4u
 #define LIKE_MOST 32u
-#define MISSED_LITE 4u
 /* A thread that was woken and did not get the lock waits again at once. Whoever comes later has had it. */
 #define GAP_NS 20000u
 
@@ -139,45 +137,6 @@ static void count(struct cell *c, struct episode *e)
 	c->contended += e->decided ? 2 : 1;
 }
 
-bool episode_lite_begin(struct thread *t, const void *address, struct site site, uint64_t *ret_since)
-{
-	const struct episode *e = episode_of(t, address);
-	struct thread_rec *r = t->rec;
-	const struct lock_rec *l;
-
-	if (e == NULL || e->missed < MISSED_LITE || e->ip != site.ip || t->top >= t->held_first)
-		return false;
-	l = REF_POINTER(e->use.lock);
-	if (__atomic_load_n(&l->address, __ATOMIC_RELAXED) != e->address)
-		return false;
-	r->waiting_stack = r->waiting_holder = 0;
-	permits_note(t);
-	r->waiting_since = *ret_since = clock_now();
-	r->waiting_site = site.ip;
-	r->waiting_side = SIDE_EXCLUSIVE;
-	__atomic_store_n(&r->waiting_lock, e->use.lock, __ATOMIC_RELEASE);
-	return true;
-}
-
-void episode_lite_end(struct thread *t, const void *address, uint64_t since, int error)
-{
-	struct episode *e = episode_of(t, address); /* a handler may have moved it */
-	bool counted;
-
-	__atomic_store_n(&t->rec->waiting_lock, 0, __ATOMIC_RELEASE);
-	if (e == NULL)
-		return;
-	counted = e->counted && goes_on(e, since);
-	if (!counted)
-		count(use_cell(e->use), e);
-	e->counted = true;
-	e->left = since;
-	if (error == EAGAIN)
-		return;
-	e->left = clock_now();
-	e->missed = 0;
-}
-
 /* The thread seemed to have got the lock, but waits again: that was no acquisition. */
 static void retract(struct thread *t, struct episode *e, struct futex_wait *w, bool at_once)
 {
@@ -213,14 +172,17 @@ bool episode_wait_begin(struct thread *t, struct futex_word word, struct site si
 	return true;
 }
 
-/* The wait is over and did not fail: the thread has the lock, as far as can be told. */
+/*
+ * The wait is over and did not fail: the thread has the lock, as far as can be told. A thread that has found the word
+ * changed several times is not noted as its holder until it wakes: it will probably wait again.
+ */
 static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 {
 	uint64_t end = w->wait.start + w->wait.ticks;
 	bool counted = w->goes_on && e != NULL && e->counted;
+	bool mutex = e != NULL && e->like_mutex && !w->word.condition && e->missed < MISSED;
 
-	if (w->word.inherits || !kind_has(use_lock(w->use)->kind, TRAIT_WORD) ||
-	    (e != NULL && e->like_mutex && !w->word.condition)) {
+	if (w->word.inherits || !kind_has(use_lock(w->use)->kind, TRAIT_WORD) || mutex) {
 		w->wait.ticks += w->before;
 		w->wait.start = end - w->wait.ticks;
 		use_cell(w->use)->contended -= counted; /* hold_begin() counts it */
@@ -241,6 +203,8 @@ void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
 	e = episode_of(t, w->word.address); /* a handler may have moved it */
 	__atomic_fetch_sub(futex_waiting_at(w->word.address), 1, __ATOMIC_RELAXED);
 	wait_end(t, &w->wait);
+	if (e != NULL)
+		e->missed = error == EAGAIN ? e->missed + (e->missed < MISSED) : 0;
 	switch (error) {
 	case 0:
 	case EAGAIN:
@@ -251,8 +215,19 @@ void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
 	if (e == NULL)
 		return;
 	e->left = clock_now(); /* what was done here is not the program's delay */
-	e->missed = error == EAGAIN && e->missed < MISSED_LITE ? e->missed + 1 : 0;
 	e->counted = error != ETIMEDOUT || (w->goes_on && e->counted);
+}
+
+/* The episode begins with a wait that did not sleep. */
+void episode_missed_first(struct thread *t, const void *address)
+{
+	struct episode *e = episode_of(t, address);
+
+	if (e == NULL) /* a handler has moved it */
+		return;
+	count(use_cell(e->use), e);
+	e->counted = true;
+	e->left = clock_now();
 }
 
 /* This thread lets go of what it got by waiting. */

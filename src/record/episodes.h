@@ -63,14 +63,6 @@ struct futex_wait {
 bool episode_wait_begin(struct thread *t, struct futex_word word, struct site site, struct futex_wait *w);
 void episode_wait_end(struct thread *t, struct futex_wait *w, int error);
 
-/*
- * The same for a word that this thread has found changed several times, without sleeping: it probably will not
- * this time. Nobody is told of the wait, but readers see it. False: it is not such a word. *ret_since: when it
- * began.
- */
-bool episode_lite_begin(struct thread *t, const void *address, struct site site, uint64_t *ret_since);
-void episode_lite_end(struct thread *t, const void *address, uint64_t since, int error);
-
 /* Threads that wait, by a hash of the word: at least as many as wait there. */
 #define FUTEX_WAITING_LOG 8u
 extern uint32_t futex_waiting[1u << FUTEX_WAITING_LOG];
@@ -91,7 +83,16 @@ static inline struct episode *episode_of(const struct thread *t, const void *add
 	return NULL;
 }
 
-/* True if a wake on a word is no news: nobody waits there, and this thread has not waited. */
+static inline bool episode_holds(const struct thread *t, const void *address)
+{
+	const struct held *h = t->top;
+
+	while (h >= t->held_first && h->address != (uintptr_t)address)
+		h--;
+	return h >= t->held_first;
+}
+
+/* True if a wake on a word is no news: nobody waits there, and this thread has not waited and does not hold it. */
 static inline bool episode_no_news(const struct thread *t, const void *address)
 {
 	const struct episode *e;
@@ -99,7 +100,31 @@ static inline bool episode_no_news(const struct thread *t, const void *address)
 	if (__atomic_load_n(futex_waiting_at(address), __ATOMIC_RELAXED) != 0)
 		return false;
 	e = episode_of(t, address);
-	return e == NULL || e->left == 0;
+	return (e == NULL || e->left == 0) && !episode_holds(t, address);
+}
+
+/*
+ * The episode of a word that this thread has found changed MISSED times in a row, without sleeping: it probably will not
+ * sleep this time. NULL: it is not such a word.
+ */
+#define MISSED 4u
+static inline struct episode *episode_missing(const struct thread *t, const void *address, struct site site)
+{
+	struct episode *e = episode_of(t, address);
+
+	if (e == NULL || e->missed < MISSED || e->ip != site.ip || episode_holds(t, address) ||
+	    __atomic_load_n(&((struct lock_rec *)REF_POINTER(e->use.lock))->address, __ATOMIC_RELAXED) !=
+		    e->address)
+		return NULL;
+	return e;
+}
+
+/* It did not. */
+void episode_missed_first(struct thread *t, const void *address);
+static inline void episode_missed(struct thread *t, const struct episode *e, const void *address)
+{
+	if (unlikely(e->address != (uintptr_t)address || e->left == 0 || !e->counted))
+		episode_missed_first(t, address);
 }
 
 /* A waking call that is going on. */

@@ -44,6 +44,13 @@ for load in queue park cond vector requeue inherit; do
 	says ", woken by "
 done
 
+# A thread that has found a word changed several times, and then sleeps: that is booked, and who ended it.
+expect 0 "$mutrace" --json="$work/json" "$workloads/futexes" missed
+check_json "$work/json" 'p["lost_events"] == 0 and lock("missed_word")["role"] == "work"' \
+	'lock("missed_word")["wait_ns"]["total"] >= 200 * 500000' \
+	'"holder" in functions(lock("missed_word")["woken_by"][0]["stack"])' \
+	'sum(w["count"] for w in lock("missed_word")["woken_by"]) >= 200'
+
 # A real fight, of which the program itself knows how often it had to wait.
 expect 0 "$mutrace" --json="$work/json" --csv="$work/csv" "$workloads/futexes" storm
 truth=$(sed -n 's/^contended //p' "$work/out")

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "handshake.h"
+#include "rounds.h"
 
 #ifndef FUTEX2_PRIVATE
 #define FUTEX2_PRIVATE FUTEX_PRIVATE_FLAG
@@ -22,7 +23,7 @@
 #define NOINLINE __attribute__((noinline, noclone))
 
 static atomic_uint mutex_word, bitset_word, pi_word, op_word, new_word, queue_word, park_word, cond_word,
-	storm_word, vector_word, idle_word, requeue_word, inherit_word;
+	storm_word, vector_word, idle_word, requeue_word, inherit_word, missed_word;
 static atomic_int held, going, done, waiter_tid;
 
 static long futex(atomic_uint *word, int op, unsigned int value, void *more, void *word2, unsigned int value3)
@@ -87,6 +88,23 @@ static NOINLINE void queue_take(void)
 
 	atomic_fetch_add(&going, 1);
 	futex(&queue_word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
+/* The same, but it finds the word changed eight times before it sleeps. */
+static NOINLINE void missed_take(void)
+{
+	unsigned int seen = atomic_load(&missed_word);
+
+	atomic_fetch_add(&going, 1);
+	for (int i = 0; i <= 8; i++)
+		futex(&missed_word, FUTEX_WAIT_PRIVATE, i < 8 ? ~seen : seen, NULL, NULL, 0);
+}
+
+static NOINLINE void missed_put(void)
+{
+	atomic_fetch_add(&missed_word, 1);
+	futex(&missed_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 	__asm__ volatile("");
 }
 
@@ -206,6 +224,7 @@ static const struct load loads[] = {
 	{ "op", op_lock, op_unlock, op_lock, op_unlock },
 	{ "new", new_lock, new_unlock, new_lock, new_unlock },
 	{ "queue", queue_take, NULL, NULL, queue_put },
+	{ "missed", missed_take, NULL, NULL, missed_put },
 	{ "park", park, NULL, NULL, unpark },
 	{ "cond", cond_wait, NULL, NULL, cond_signal },
 	{ "vector", vector_take, NULL, NULL, vector_put },
@@ -242,6 +261,7 @@ static NOINLINE void holder(const struct load *l)
 		sleep_us(500);
 		l->wake(); /* WAKES HERE */
 		await_step(&done, i + 1);
+		round_over(i);
 	}
 }
 
