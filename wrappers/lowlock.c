@@ -153,12 +153,12 @@ static void ours_wake(uint32_t *word, int shared)
 		raw_futex(word, FUTEX_WAKE_PRIVATE ^ shared, 1, NULL);
 }
 
-/* Of all that is loaded. */
+/* Of all that is loaded, by a name that no preloaded library has taken for itself. */
 static const struct link_map *libc_find(void)
 {
 	const struct link_map *map = _r_debug.r_map;
 
-	while (map != NULL && !defined_in(map, "__libc_start_main"))
+	while (map != NULL && !defined_in(map, "gnu_get_libc_version"))
 		map = map->l_next;
 	return map;
 }
