@@ -290,7 +290,7 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	if (l->flags & LOCK_STACK)
 		return -ENOENT;
 	r = symbols_variable(v, p, l->address, &module, &name, &offset, &file, &line);
-	if (r < 0)
+	if (r < 0 || (name && known_pool(name)))
 		return -ENOENT;
 	if (l->kind == KIND_OMP_CRITICAL)
 		name = critical_name(v, name);

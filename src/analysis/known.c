@@ -77,6 +77,12 @@ const char *known_lock(const struct model_process *p, const struct model_lock *l
 	return NULL;
 }
 
+/* Words of the C++ library at which threads wait for atomics that lie elsewhere. */
+bool known_pool(const char *variable)
+{
+	return strncmp(variable, "std::__detail::__waiter_pool", strlen("std::__detail::__waiter_pool")) == 0;
+}
+
 static const char java[] = "a Java monitor or park()";
 
 /*

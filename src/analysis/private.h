@@ -81,6 +81,8 @@ size_t helper_name_length(const char *function);
 /* known.c */
 /* The name by which everybody knows a lock in this variable; NULL: its own is as good. */
 const char *known_lock(const struct model_process *p, const struct model_lock *l, const char *variable);
+/* True if a variable says nothing of the locks that are in it: they are whatever its library put there. */
+bool known_pool(const char *variable);
 /* The name of what locks of a place are for, if that tells more than its function's name does; NULL: none. */
 const char *known_place(const struct report_frame *f);
 /* True of a condition that is a lock by itself: who waits for it waits for what others have. */
@@ -107,6 +109,7 @@ struct row_map {
 	struct row_home {        /* of each row */
 		uint32_t module; /* of a variable, with its offset; MODEL_NONE: it is none */
 		uint64_t offset;
+		uint8_t part; /* enum futex_part */
 	} * homes;
 	size_t cap_homes;
 	uint32_t *records; /* how many locks of the model are in each row */
@@ -118,8 +121,9 @@ struct row_map {
 int rows_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int rows_count(struct report_private *v, struct report_process *e, struct row_map *map);
 /* roles.c */
-/* Notes for each lock of a process, that it is a semaphore that threads wait for work at. */
-int roles_instances(const struct model_process *p, uint8_t *ret);
+/* Of each lock of a process, which of those that one place made it is (enum futex_part): a semaphore or a futex that threads
+ * wait for work at is another row. */
+int roles_instances(struct report_private *v, const struct model_process *p, uint8_t *ret);
 int roles_make(struct report_private *v, struct report_process *e, struct row_map *map);
 int blame_make(struct report_private *v, struct report_process *e, struct row_map *map);
 /*
@@ -224,6 +228,10 @@ int allocs_make(struct report_private *v, struct report *r, struct report_proces
 
 /* runtimes.c: what a futex is, by the names of the functions that wait for it */
 enum futex_role runtimes_role(struct report_private *v, uint32_t stack);
+/* Which of the futexes it is that one function may wait for: a lock, a condition that tells of events, or one by which a
+ * lock is built, as GLib's g_once() is. */
+enum futex_part { FUTEX_PART_LOCK, FUTEX_PART_EVENTS, FUTEX_PART_ONCE };
+enum futex_part runtimes_part(struct report_private *v, uint32_t stack);
 /* Whose lock it is, as JSON has it. */
 const char *runtimes_maker(const struct model *m, const struct model_lock *l);
 

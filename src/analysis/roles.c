@@ -110,7 +110,7 @@ static uint64_t own_posts(const struct use *u)
 	return u->posts < u->acquired ? u->posts : u->acquired;
 }
 
-int roles_instances(const struct model_process *p, uint8_t *ret)
+int roles_instances(struct report_private *v, const struct model_process *p, uint8_t *ret)
 {
 	struct uses u = { 0 };
 	struct {
@@ -129,10 +129,15 @@ int roles_instances(const struct model_process *p, uint8_t *ret)
 	for (size_t k = 0; k < p->n_locks && r == 0; k++) {
 		const struct model_lock *l = &p->locks[k];
 
+		if (kind_has(l->kind, TRAIT_WORD)) {
+			ret[k] = runtimes_part(v, l->first_stack);
+			continue;
+		}
 		/* a single one may be of a place that made several */
-		ret[k] = l->kind == KIND_SEM && sums[k].posts != 0 &&
-			 sem_is_work(sums[k].own, sums[k].posts, sums[k].acquired,
-				     l->instances > 1 ? l->instances : 2 * (sums[k].acquired <= ONCE));
+		if (l->kind == KIND_SEM && sums[k].posts != 0 &&
+		    sem_is_work(sums[k].own, sums[k].posts, sums[k].acquired,
+				l->instances > 1 ? l->instances : 2 * (sums[k].acquired <= ONCE)))
+			ret[k] = FUTEX_PART_EVENTS;
 	}
 	table_free(&u.numbers);
 	free(u.list);

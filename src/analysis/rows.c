@@ -9,16 +9,17 @@
 #include "src/analysis/identity.h"
 
 /* Two locks are one row by: a name that is the same, and for a variable the same one (two static
- * variables may have one name; rows of several builds become one later). Of one place, semaphores that are locks and those
- * that are not are two rows. Without folding every lock is its own. */
+ * variables may have one name; rows of several builds become one later). Of one place, semaphores and futexes that are locks
+ * and those that are not are two rows. Without folding every lock is its own. */
 static void row_key(const struct report_private *v, const struct model_process *p, const struct model_lock *l,
-		    const struct lock_name *name, bool work, uint64_t *a, uint64_t *b, struct row_home *home)
+		    const struct lock_name *name, uint8_t part, uint64_t *a, uint64_t *b,
+		    struct row_home *home)
 {
 	const struct model_mapping *map;
 
 	*a = (uintptr_t)name->identity;
-	*b = work;
-	*home = (struct row_home){ .module = MODEL_NONE };
+	*b = part;
+	*home = (struct row_home){ .module = MODEL_NONE, .part = part };
 	if (v->options->per_instance) {
 		*b = (uintptr_t)l;
 	} else if (name->named_by == NAMED_BY_VARIABLE && (map = model_mapping_at(p, l->address))) {
@@ -136,28 +137,30 @@ static int twins_part(struct report_private *v, struct row_map *map)
 	return 0;
 }
 
-#define EVENTS ", for events" /* of semaphores */
-
-/* Of two rows of one place, that of semaphores which are no locks says so. */
-static int roles_part(struct report_private *v, struct row_map *map)
+/* Of several rows of one place, those that are no plain locks say so. */
+static int parts_name(struct report_private *v, struct row_map *map)
 {
+	static const char *const suffixes[] = {
+		[FUTEX_PART_EVENTS] = ", for events", [FUTEX_PART_ONCE] = ", for initialisation"
+	};
 	struct table locks = { 0 };
 	int r = 0;
 
 	for (size_t i = 0; i < map->n_all && r == 0; i++)
-		if (!map->all[i].work)
+		if (map->homes[i].part == FUTEX_PART_LOCK)
 			r = table_put(&locks, (uintptr_t)map->all[i].identity, 0, 0);
 	for (size_t i = 0; i < map->n_all && r == 0; i++) {
 		struct report_row *row = &map->all[i];
+		uint8_t part = map->homes[i].part;
 		const char *text;
 
-		if (!row->work || row->suffix || row->named_by == NAMED_BY_VARIABLE ||
+		if (part == FUTEX_PART_LOCK || row->suffix || row->named_by == NAMED_BY_VARIABLE ||
 		    table_get(&locks, (uintptr_t)row->identity, 0) == TABLE_NONE)
 			continue;
-		text = pool_printf(&v->pool, "%s" EVENTS, row->identity);
+		row->suffix = suffixes[part];
+		text = pool_printf(&v->pool, "%s%s", row->identity, row->suffix);
 		row->identity = text ? strings_intern(&v->strings, text) : NULL;
-		row->name = pool_printf(&v->pool, "%s" EVENTS, row->name);
-		row->suffix = EVENTS;
+		row->name = pool_printf(&v->pool, "%s%s", row->name, row->suffix);
 		r = row->identity && row->name ? 0 : -ENOMEM;
 	}
 	table_free(&locks);
@@ -215,7 +218,7 @@ static int builds_join(const struct report_private *v, const struct report_proce
 }
 
 static int process_rows(struct report_private *v, struct identities *names, const struct model_process *p,
-			const uint8_t *work, struct row_map *map, struct table *keys, uint32_t *rows)
+			const uint8_t *parts, struct row_map *map, struct table *keys, uint32_t *rows)
 {
 	struct row_home home;
 	struct lock_name name;
@@ -234,14 +237,13 @@ static int process_rows(struct report_private *v, struct identities *names, cons
 		r = identities_name(names, p, l, place, &name);
 		if (r < 0)
 			return r;
-		row_key(v, p, l, &name, work[i], &a, &b, &home);
+		row_key(v, p, l, &name, parts[i], &a, &b, &home);
 		rows[i] = table_get(keys, a, b);
 		if (rows[i] == TABLE_NONE) {
 			r = row_new(v, map, l, &name, &home);
 			if (r < 0)
 				return r;
 			rows[i] = (uint32_t)map->n_all - 1;
-			map->all[rows[i]].work = work[i];
 			r = table_put(keys, a, b, rows[i]);
 			if (r < 0)
 				return r;
@@ -255,7 +257,7 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 {
 	struct identities *names;
 	struct table keys = { 0 };
-	uint8_t *work;
+	uint8_t *parts;
 	size_t i;
 	int r;
 
@@ -274,18 +276,18 @@ int rows_make(struct report_private *v, struct report_process *e, struct row_map
 			r = identities_places(names, p, map->rows[i]);
 	}
 	for (i = 0; i < e->n_processes && r == 0; i++) {
-		work = calloc(e->processes[i]->n_locks + 1, 1);
-		r = work ? roles_instances(e->processes[i], work) : -ENOMEM;
+		parts = calloc(e->processes[i]->n_locks + 1, 1);
+		r = parts ? roles_instances(v, e->processes[i], parts) : -ENOMEM;
 		if (r == 0)
-			r = process_rows(v, names, e->processes[i], work, map, &keys, map->rows[i]);
-		free(work);
+			r = process_rows(v, names, e->processes[i], parts, map, &keys, map->rows[i]);
+		free(parts);
 	}
 	table_free(&keys);
 	identities_free(names);
 	if (r == 0)
 		r = twins_part(v, map);
 	if (r == 0)
-		r = roles_part(v, map);
+		r = parts_name(v, map);
 	if (r == 0)
 		r = builds_join(v, e, map);
 	return r;

@@ -14,47 +14,57 @@
 static const struct {
 	const char *pattern;
 	enum futex_role role;
+	bool parks; /* a thread, for whatever its caller waits for */
 } functions[] = {
 	/* Rust's standard library, parking_lot */
-	{ "*std::sys*::mutex::*", FUTEX_ROLE_LOCK },
-	{ "*std::sys*::rwlock::*", FUTEX_ROLE_LOCK },
-	{ "*std::sys*::once::*", FUTEX_ROLE_LOCK },
-	{ "*std::sync::once::*", FUTEX_ROLE_LOCK }, /* an old one parks those that wait */
-	{ "*std::sys*::condvar::*", FUTEX_ROLE_WORK },
-	{ "*std::sys*::thread_park*", FUTEX_ROLE_WORK },
-	{ "*std::sync::mp*::*", FUTEX_ROLE_WORK },
-	{ "*std::thread::park*", FUTEX_ROLE_WORK },
-	{ "*parking_lot_core::thread_parker*", FUTEX_ROLE_WORK },
-	{ "*parking_lot::raw_mutex*", FUTEX_ROLE_LOCK },
-	{ "*parking_lot::raw_rwlock*", FUTEX_ROLE_LOCK },
-	{ "*parking_lot::once*", FUTEX_ROLE_LOCK },
-	{ "*parking_lot::condvar*", FUTEX_ROLE_WORK },
+	{ "*std::sys*::mutex::*", FUTEX_ROLE_LOCK, false },
+	{ "*std::sys*::rwlock::*", FUTEX_ROLE_LOCK, false },
+	{ "*std::sys*::once::*", FUTEX_ROLE_LOCK, false },
+	{ "*std::sync::once::*", FUTEX_ROLE_LOCK, false }, /* an old one parks those that wait */
+	{ "*std::sys*::condvar::*", FUTEX_ROLE_WORK, false },
+	{ "*std::sys*::Mutex::*", FUTEX_ROLE_LOCK, false }, /* of 1.63 */
+	{ "*std::sys*::RwLock::*", FUTEX_ROLE_LOCK, false },
+	{ "*std::sys*::Condvar::*", FUTEX_ROLE_WORK, false },
+	{ "*std::sys*::thread_park*", FUTEX_ROLE_WORK, true },
+	{ "*std::sync::mp*::*", FUTEX_ROLE_WORK, false },
+	{ "*std::thread::park*", FUTEX_ROLE_WORK, true },
+	{ "*parking_lot_core::thread_parker*", FUTEX_ROLE_WORK, true },
+	{ "*parking_lot::raw_mutex*", FUTEX_ROLE_LOCK, false },
+	{ "*parking_lot::raw_rwlock*", FUTEX_ROLE_LOCK, false },
+	{ "*parking_lot::once*", FUTEX_ROLE_LOCK, false },
+	{ "*once_cell::imp*", FUTEX_ROLE_LOCK, false },
+	{ "*parking_lot::condvar*", FUTEX_ROLE_WORK, false },
 	/* GLib */
-	{ "g_mutex_lock*", FUTEX_ROLE_LOCK },
-	{ "g_bit_lock*", FUTEX_ROLE_LOCK },
-	{ "g_pointer_bit_lock*", FUTEX_ROLE_LOCK },
-	{ "g_once_*", FUTEX_ROLE_LOCK },
-	{ "g_cond_wait*", FUTEX_ROLE_WORK },
+	{ "g_mutex_lock*", FUTEX_ROLE_LOCK, false },
+	{ "g_bit_lock*", FUTEX_ROLE_LOCK, false },
+	{ "g_pointer_bit_lock*", FUTEX_ROLE_LOCK, false },
+	{ "g_once_*", FUTEX_ROLE_LOCK, false },
+	{ "g_cond_wait*", FUTEX_ROLE_WORK, false },
 	/* Qt */
-	{ "QBasicMutex::lock*", FUTEX_ROLE_LOCK },
-	{ "QMutex::lock*", FUTEX_ROLE_LOCK },
-	{ "tbb::detail::d1::mutex::lock*", FUTEX_ROLE_LOCK },
-	{ "tbb::detail::d1::rw_mutex::lock*", FUTEX_ROLE_LOCK },
-	{ "QReadWriteLock::*ock*", FUTEX_ROLE_LOCK },
-	{ "QSemaphore::*", FUTEX_ROLE_WORK },
+	{ "QBasicMutex::lock*", FUTEX_ROLE_LOCK, false },
+	{ "QMutex::lock*", FUTEX_ROLE_LOCK, false },
+	{ "tbb::detail::d1::mutex::lock*", FUTEX_ROLE_LOCK, false },
+	{ "tbb::detail::d1::rw_mutex::lock*", FUTEX_ROLE_LOCK, false },
+	{ "QReadWriteLock::*ock*", FUTEX_ROLE_LOCK, false },
+	{ "QSemaphore::*", FUTEX_ROLE_WORK, false },
 	/* abseil, which parks threads for both */
-	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK },
-	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK },
+	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK, false },
+	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK, false },
+	{ "absl::*SpinLock::*", FUTEX_ROLE_LOCK, false },
+	{ "*absl::*CallOnceImpl*", FUTEX_ROLE_LOCK, false },
 	/* PostgreSQL: each process waits for all of its locks at one semaphore, which others post */
-	{ "LWLockAcquire*", FUTEX_ROLE_LOCK },
-	{ "LWLockWaitForVar", FUTEX_ROLE_LOCK },
+	{ "LWLockAcquire*", FUTEX_ROLE_LOCK, false },
+	{ "LWLockWaitForVar", FUTEX_ROLE_LOCK, false },
 };
 
-static enum futex_role function_role(const char *function)
+static enum futex_role function_role(const char *function, bool *ret_parks)
 {
+	*ret_parks = false;
 	for (size_t i = 0; function && i < sizeof(functions) / sizeof(functions[0]); i++)
-		if (fnmatch(functions[i].pattern, function, 0) == 0)
+		if (fnmatch(functions[i].pattern, function, 0) == 0) {
+			*ret_parks = functions[i].parks;
 			return functions[i].role;
+		}
 	return FUTEX_ROLE_UNKNOWN;
 }
 
@@ -74,8 +84,8 @@ static bool waits_for_work(const char *function)
  * waited for. */
 bool runtimes_role_add(const char *function, enum futex_role *role)
 {
-	enum futex_role said = function_role(function);
-	bool work = waits_for_work(function);
+	bool parks, work = waits_for_work(function);
+	enum futex_role said = function_role(function, &parks);
 
 	if (work || (*role != FUTEX_ROLE_LOCK && said != FUTEX_ROLE_UNKNOWN))
 		*role = work ? FUTEX_ROLE_WORK : said;
@@ -96,6 +106,27 @@ enum futex_role runtimes_role(struct report_private *v, uint32_t stack)
 				return role;
 	}
 	return role;
+}
+
+enum futex_part runtimes_part(struct report_private *v, uint32_t stack)
+{
+	uint32_t frames[FRAMES_MAX];
+	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(v->model, stack, frames);
+	enum futex_role role = runtimes_role(v, stack), inner = FUTEX_ROLE_UNKNOWN;
+
+	for (size_t i = 0; i < n && i < RUNTIMES_FRAMES; i++) {
+		const struct frame_names *names = symbols_frame(v, frames[i]);
+		bool parks;
+
+		for (size_t k = 0; names && k < names->n && inner == FUTEX_ROLE_UNKNOWN; k++) {
+			inner = function_role(names->frames[k].function, &parks);
+			if (parks)
+				inner = FUTEX_ROLE_UNKNOWN;
+		}
+	}
+	if (role == FUTEX_ROLE_WORK)
+		return FUTEX_PART_EVENTS;
+	return inner == FUTEX_ROLE_WORK ? FUTEX_PART_ONCE : FUTEX_PART_LOCK;
 }
 
 /* Libraries, by the beginnings of their files' names. */

@@ -44,6 +44,11 @@ glib() {
 	expect 0 "$mutrace" --json="$work/json" ./glib bit
 	check_json "$work/json" 'lock("bits")["contended"] == 200 and lock("bits")["role"] == "lock"' \
 		'lock("bits")["acquired"] is None and lock("bits")["made_by"] == "glib"'
+	# A condition and a mutex that one function waits for are two locks.
+	expect 0 "$mutrace" --json="$work/json" ./glib once
+	check_json "$work/json" \
+		'max(l["contended"] for l in p["locks"] if l["made_by"] == "glib") == 200' \
+		'sum(l["contended"] == 200 and l["role"] == "lock" for l in p["locks"]) >= 1'
 	# Misuse and deadlocks are told; --trap stops there.
 	flagged="sorted((l['name'], l['misuse']) for l in p['locks'] if l.get('misuse'))"
 	expect 0 "$mutrace" --json="$work/json" ./glib clear

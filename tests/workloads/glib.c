@@ -13,6 +13,7 @@ static GRWLock rates;
 static GMutex guard;
 static GCond ready;
 static int bits;
+static gsize once[ROUNDS];
 static gboolean flag;
 static pthread_mutex_t other = PTHREAD_MUTEX_INITIALIZER;
 static const char *what;
@@ -43,6 +44,17 @@ static NOINLINE void give(void)
 	__asm__ volatile("");
 }
 
+/* One waits at a condition of GLib's for the other to initialise, behind a mutex of GLib's. */
+static NOINLINE void initialise(int i, gboolean first)
+{
+	if (g_once_init_enter(&once[i]) != first)
+		abort();
+	if (!first)
+		return;
+	contend_hold(i, 0);
+	g_once_init_leave(&once[i], 1);
+}
+
 static NOINLINE void condition(int i)
 {
 	g_mutex_lock(&guard);
@@ -67,6 +79,9 @@ static NOINLINE void *waiter(void *unused)
 	for (int i = 0; i < ROUNDS; i++) {
 		if (!strcmp(what, "condition")) {
 			condition(i);
+		} else if (!strcmp(what, "once")) {
+			contend_before(i);
+			initialise(i, FALSE);
 		} else {
 			contend_before(i);
 			take(); /* WAITS HERE */
@@ -85,7 +100,10 @@ static NOINLINE void holder(void)
 	for (int i = 0; i < ROUNDS; i++) {
 		if (strcmp(what, "condition"))
 			take(); /* HELD HERE */
-		contend_hold(i, 0);
+		if (strcmp(what, "once"))
+			contend_hold(i, 0);
+		else
+			initialise(i, TRUE);
 		if (strcmp(what, "condition"))
 			give(); /* GIVEN HERE */
 		else
