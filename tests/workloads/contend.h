@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "rounds.h"
+
 #define ROUNDS 200
 #define NOINLINE __attribute__((noinline))
 
@@ -95,6 +97,7 @@ static void contend_hold(int i, int spins)
 static void contend_released(int i)
 {
 	contend_await(&contend_done, i + 1);
+	round_over(i);
 }
 
 /* The waiter, before and after its wait. */

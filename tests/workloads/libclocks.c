@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "handshake.h"
+#include "rounds.h"
 
 #define ROUNDS 200
 #define NOINLINE __attribute__((noinline, noclone))
@@ -158,6 +159,7 @@ static void *holder(void *load)
 		waits = true;
 		((const struct load *)load)->hold();
 		await_step(&step, 2 * i + 2);
+		round_over(i);
 	}
 	return NULL;
 }
