@@ -238,12 +238,14 @@ struct thread *recorder_enter(void)
 	return t;
 }
 
+/* A lock that processes share is not the child's: the parent lets go of it. */
 static void note_held(const struct thread *t)
 {
 	for (const struct held *h = t->held_first; h <= t->top; h++) {
 		const struct lock_rec *l = REF_POINTER(h->lock);
 
-		if (h->flags & HELD_SHARED || h->address == 0) /* 0: another thread let go of it */
+		/* address 0: another thread let go of it */
+		if (h->flags & HELD_SHARED || l->flags & LOCK_PSHARED || h->address == 0)
 			continue;
 		inherited_all = inherited_count < INHERITED_MAX;
 		if (!inherited_all)
