@@ -283,8 +283,9 @@ static bool in_circle(const struct seen_image *im, uint32_t first, uint32_t lock
 /* How long ago a reading of the clock was. */
 static uint64_t passed_ns(const struct seen_image *im, uint64_t ticks)
 {
-	uint64_t ns = ticks_monotonic_ns(), now = im->clock_kind == CLOCK_KIND_TSC ? ticks_counter() : ns;
+	uint64_t ns, now;
 
+	ticks_pair(im->clock_kind == CLOCK_KIND_TSC, &now, &ns);
 	if (now <= ticks || now <= im->sync.first_ticks || ns <= im->sync.first_ns)
 		return 0;
 	return (uint64_t)((double)(now - ticks) * (double)(ns - im->sync.first_ns) /

@@ -281,8 +281,7 @@ void sessiondir_finish(struct sessiondir *s, int wait_status)
 	struct timespec now;
 
 	s->content.wait_status = (uint32_t)wait_status;
-	s->content.end_ticks = sessiondir_ticks(ticks_have_counter() ? CLOCK_KIND_TSC : CLOCK_KIND_NS);
-	s->content.end_ns = ticks_monotonic_ns();
+	ticks_pair(ticks_have_counter(), &s->content.end_ticks, &s->content.end_ns);
 	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
 		s->content.end_realtime_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 	s->content.finished = 1;

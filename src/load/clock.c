@@ -57,8 +57,7 @@ static void rate_find(struct ticks_rate *r, const struct image_header *h, const 
 	if (rate_try(r, s, s->last_ticks, s->last_ns, SPAN_GOOD_NS))
 		return;
 	if (r->same_boot) {
-		now_ticks = ticks_now(h);
-		now_ns = ticks_monotonic_ns();
+		ticks_pair(1, &now_ticks, &now_ns);
 		if (rate_try(r, s, now_ticks, now_ns, SPAN_GOOD_NS))
 			return;
 	}

@@ -27,8 +27,8 @@ static void fill_header(struct image_header *h, const struct image_header *paren
 		h->process_start = procinfo_start_time();
 	clock_gettime(CLOCK_REALTIME, &t);
 	h->start_realtime_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-	h->start_ticks = h->sync.first_ticks = clock_now();
-	h->sync.first_ns = ticks_monotonic_ns();
+	ticks_pair(recorder.counter, &h->sync.first_ticks, &h->sync.first_ns);
+	h->start_ticks = h->sync.first_ticks;
 	if (clock_gettime(CLOCK_BOOTTIME, &t) == 0)
 		h->suspended_ns = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec - h->sync.first_ns;
 	h->config = recorder.config;
@@ -56,10 +56,9 @@ uint64_t clock_ticks(uint64_t ns)
 
 void clock_sync(void)
 {
-	struct image_header *h = recorder.header;
+	struct clock_sync *s = &recorder.header->sync;
 
-	h->sync.last_ns = ticks_monotonic_ns();
-	h->sync.last_ticks = clock_now();
+	ticks_pair(recorder.counter, &s->last_ticks, &s->last_ns);
 }
 
 static void take_over(const struct mapping *image)

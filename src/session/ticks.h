@@ -40,4 +40,25 @@ static inline int ticks_have_counter(void)
 #endif
 }
 
+#define PAIR_TRIES 4
+
+/* Both clocks at one time; with counter 0 the ticks are nanoseconds. Who is preempted between two readings tries again.
+ * Async-signal-safe. */
+static inline void ticks_pair(int counter, uint64_t *ret_ticks, uint64_t *ret_ns)
+{
+	uint64_t least = UINT64_MAX;
+
+	*ret_ticks = *ret_ns = 0;
+	for (int i = 0; i < PAIR_TRIES; i++) {
+		uint64_t before = counter ? ticks_counter() : 0, ns = ticks_monotonic_ns(),
+			 took = counter ? ticks_counter() - before : 0;
+
+		if (took >= least)
+			continue;
+		least = took;
+		*ret_ticks = counter ? before + took / 2 : ns;
+		*ret_ns = ns;
+	}
+}
+
 #endif
