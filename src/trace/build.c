@@ -227,7 +227,7 @@ static int take_region(struct stream *s, const struct model_event *e)
 			return -ENOMEM;
 		o->t0 = o->t1 = end ? o->t1 : o->t0;
 		o->order = end ? o->order : 1; /* before all within it */
-		o->lock = e->other;            /* the thread that made it */
+		o->weight = e->other;          /* the thread that made it */
 		o->arg = e->flags;
 	}
 	return 0;

@@ -39,7 +39,7 @@ struct op {
 	uint32_t
 		arg; /* WAIT, TAKE: number of the signal, from 1; SIGNAL, GIVE: from 0; BARRIER: threads; CREATE, JOIN: strand; MARK: phase */
 	uint32_t
-		weight; /* LOCK: how many acquisitions it stands for; SIGNAL, WAIT: how many give the signal together; TAKE, GIVE: permits */
+		weight; /* LOCK: how many acquisitions it stands for; SIGNAL, WAIT: how many give the signal together; TAKE, GIVE: permits; FORK to LEAVE: thread that made the region */
 	union {
 		uint32_t order; /* among operations of one moment, until they are sorted */
 		uint32_t lag; /* ns from the release or signal that ended its wait until it ran; 0 unknown */

@@ -40,7 +40,7 @@ static void open_push(struct open *x, size_t what)
 
 static bool is_own(const struct strand *s, const struct op *o)
 {
-	return o->lock == s->thread;
+	return o->weight == s->thread;
 }
 
 void trace_team_waits(struct trace *t, const struct strand *s)
@@ -59,7 +59,7 @@ static size_t open_take(const struct trace *t, struct open *x, const struct op *
 	while (x->n > 0) {
 		const struct op *o = &t->ops[x->what[--x->n]];
 
-		if (o->lock == end->lock && o->arg == end->arg)
+		if (o->weight == end->weight && o->arg == end->arg)
 			return x->what[x->n];
 	}
 	return SIZE_MAX;
@@ -94,7 +94,7 @@ static void collect(struct teams *m)
 			if (fork != SIZE_MAX)
 				m->regions[m->n++] = (struct region){ .begin = t->ops[fork].t0,
 								      .end = o->t1,
-								      .thread = o->lock,
+								      .thread = o->weight,
 								      .number = o->arg };
 		}
 	}
@@ -104,7 +104,7 @@ static void collect(struct teams *m)
 /* The region of that name that went on at a time; NULL: it is not known. */
 static struct region *region_at(const struct teams *m, const struct op *o, uint64_t at)
 {
-	const struct region key = { .thread = o->lock, .number = o->arg, .begin = at };
+	const struct region key = { .thread = o->weight, .number = o->arg, .begin = at };
 	size_t low = 0, high = m->n;
 	struct region *r;
 
@@ -129,7 +129,7 @@ static void make(struct op *o, enum op_type type, uint32_t arg, uint64_t after)
 {
 	o->type = (uint8_t)type;
 	o->arg = arg;
-	o->lock = MODEL_NONE;
+	o->weight = 1;
 	o->lag = after != 0 && o->t1 > after ? (uint32_t)(o->t1 - after) : 0;
 }
 
