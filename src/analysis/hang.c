@@ -53,19 +53,16 @@ static int permits_take(struct report_private *v, const struct model_process *p,
 		return 0;
 	for (uint32_t i = 0; i < 2; i++) {
 		struct model_held *held = &h->held[*n];
-		const struct model_cell *c;
+		const struct model_lock *l;
 
-		if (t->waiting_permits[i] >= p->n_cells)
+		*held = t->waiting_permits[i];
+		if (held->lock == MODEL_NONE)
 			continue;
-		c = &p->cells[t->waiting_permits[i]];
-		if (c->thread != thread || p->locks[c->lock].kind != KIND_SEM ||
-		    p->locks[c->lock].type != SEM_MADE_WITH_ONE || p->locks[c->lock].state & STATE_DEAD)
+		l = &p->locks[held->lock];
+		if (l->kind != KIND_SEM || l->type != SEM_MADE_WITH_ONE || l->state & STATE_DEAD)
 			continue;
-		*held = (struct model_held){ .lock = c->lock,
-					     .stack = c->stack,
-					     .since_ns = t->waiting_since_ns };
-		if (c->stack == MODEL_NONE && c->site != MODEL_NONE &&
-		    model_stack_replace(v->model, MODEL_NONE, c->site, &held->stack) < 0)
+		if (held->stack == MODEL_NONE && held->site != MODEL_NONE &&
+		    model_stack_replace(v->model, MODEL_NONE, held->site, &held->stack) < 0)
 			return -ENOMEM;
 		hold_chain(h, (*n)++, thread);
 	}
@@ -160,6 +157,7 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	*w = (struct report_wait){
 		.pid = p->pid,
 		.tid = t->tid,
+		.session = p->session,
 		.thread_name = thread_name(v, t),
 		.row = row_of(e, map, process, t->waiting_lock),
 		.since_ns = t->waiting_since_ns,
@@ -225,7 +223,7 @@ struct search {
 #define JOIN (MODEL_NONE - 1)
 
 /* A process that runs is read bit by bit: only what was so before reading began was so at one time. */
-static bool settled(const struct model_process *p, uint64_t since)
+bool hang_settled(const struct model_process *p, uint64_t since)
 {
 	return p->end != PROCESS_ALIVE || since < p->taken_ns;
 }
@@ -234,7 +232,7 @@ static uint32_t first_edge(const struct search *s, uint32_t thread)
 {
 	const struct model_thread *t = &s->p->threads[thread];
 
-	if (!s->wait_of[thread] || !settled(s->p, t->waiting_since_ns))
+	if (!s->wait_of[thread] || !hang_settled(s->p, t->waiting_since_ns))
 		return MODEL_NONE;
 	return t->joining != MODEL_NONE ? JOIN : s->h->first[t->waiting_lock];
 }
@@ -271,7 +269,7 @@ static uint32_t edge_end(const struct search *s, uint32_t waiter, uint32_t edge)
 	if (edge == JOIN)
 		return s->p->threads[waiter].joining;
 	if (!keeps_out(&s->p->threads[waiter], &s->h->held[edge]) ||
-	    !settled(s->p, s->h->held[edge].since_ns))
+	    !hang_settled(s->p, s->h->held[edge].since_ns))
 		return MODEL_NONE;
 	return s->h->thread[edge];
 }

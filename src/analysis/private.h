@@ -146,6 +146,8 @@ void rows_show(const struct report_options *o, struct report_row *rows, size_t n
 int phases_keep(struct report_private *v, const struct report_process *e);
 int phases_make(struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
+/* True if something that began then, on the process's time line, was so when the process was read, or at its end. */
+bool hang_settled(const struct model_process *p, uint64_t since);
 /* Notes who it is that keeps a thread waiting. */
 void hang_held_by(struct report_private *v, struct report_wait *w, const struct model_process *p,
 		  uint32_t thread);

@@ -149,8 +149,8 @@ struct report_pair {
 	uint64_t count, ns;
 };
 
-struct report_wait { /* a thread that waits now */
-	uint32_t pid, tid;
+struct report_wait {                /* a thread that waits now */
+	uint32_t pid, tid, session; /* session: index in model.sessions */
 	const char *thread_name;
 	struct report_row *row; /* NULL: it waits for the end of the thread that is in held_by */
 	uint64_t since_ns;      /* after the start of the process */

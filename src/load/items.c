@@ -53,7 +53,7 @@ static int thread_take(struct image *im, const struct image_chunk *c, const void
 		.waiting_holder = t->waiting_holder,
 		.waiting_owner = t->waiting_owner,
 		.waiting_since_ns = t->waiting_since,
-		.waiting_permits = { t->waiting_permit, t->waiting_permit_too },
+		.waiting_permits = { { .lock = t->waiting_permit }, { .lock = t->waiting_permit_too } },
 		.waiting_side = t->waiting_side == SIDE_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
 		.waiting_timed = t->waiting_flags & WAITING_TIMED,
 		.waiting_phase = (uint8_t)(t->waiting_flags >> WAITING_PHASE_SHIFT),

@@ -78,7 +78,7 @@ struct model_thread {
 	/* what it waits for now; waiting_lock MODEL_NONE: nothing */
 	uint32_t waiting_lock, waiting_stack, waiting_site, waiting_holder;
 	uint64_t waiting_since_ns;
-	uint32_t waiting_permits[2]; /* in process.cells: sole permits that it has; MODEL_NONE: none */
+	struct model_held waiting_permits[2]; /* sole permits that it has meanwhile; lock MODEL_NONE: none */
 	enum lock_side waiting_side;
 	uint8_t waiting_phase;  /* in which it began, as in struct model_cell */
 	bool waiting_timed;     /* it gives up after some time */

@@ -322,6 +322,21 @@ static int held_resolve(struct image *im)
 	return 0;
 }
 
+/* From the ref of a cell, in h->lock, to what it is. */
+static void permit_resolve(const struct image *im, const struct model_thread *t, uint32_t thread,
+			   struct model_held *h)
+{
+	uint32_t cell = chunks_number(im, CHUNK_CELLS, h->lock);
+	const struct model_cell *c = cell == MODEL_NONE ? NULL : &im->process->cells[cell];
+
+	*h = (struct model_held){ .lock = MODEL_NONE, .since_ns = t->waiting_since_ns };
+	if (!c || c->thread != thread)
+		return;
+	h->lock = c->lock;
+	h->stack = c->stack;
+	h->site = c->site;
+}
+
 static int threads_resolve(struct image *im)
 {
 	struct model_process *p = im->process;
@@ -348,9 +363,9 @@ static int threads_resolve(struct image *im)
 		t->life_ns = ticks_span(&im->rate, t->life_ns) + (t->end_ns - t->start_ns);
 		t->waiting_lock = t->ended ? MODEL_NONE : lock_number(im, t->waiting_lock);
 		t->waiting_holder = thread_number(im, t->waiting_holder);
-		for (uint32_t k = 0; k < 2; k++)
-			t->waiting_permits[k] = chunks_number(im, CHUNK_CELLS, t->waiting_permits[k]);
 		t->waiting_since_ns = ticks_time(&im->rate, t->waiting_since_ns);
+		for (uint32_t k = 0; k < 2; k++)
+			permit_resolve(im, t, (uint32_t)i, &t->waiting_permits[k]);
 		r = stack_resolve(im, &t->waiting_stack);
 		if (r == 0)
 			r = frame_resolve(im, im->thread_sites[i], &t->waiting_site);
