@@ -46,6 +46,9 @@ bool hang_abroad(struct report_private *v, const struct model_process *p, uint32
 		if (!h)
 			continue;
 		hang_held_by(v, w, other, e->abroad_thread);
+		/* else it is the only one that fits; and processes that run are read one after another */
+		w->certain = w->held_by == t->waiting_owner && hang_settled(p, t->waiting_since_ns) &&
+			     hang_settled(other, h->since_ns);
 		w->held_at = symbols_stack(v, h->stack);
 		w->held_since_ns = other->start_ns + h->since_ns > p->start_ns
 					   ? other->start_ns + h->since_ns - p->start_ns
@@ -66,6 +69,8 @@ static int node_compare(const void *a, const void *b)
 {
 	const struct report_wait *x = ((const struct node *)a)->wait, *y = ((const struct node *)b)->wait;
 
+	if (x->session != y->session)
+		return x->session < y->session ? -1 : 1;
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
 	return x->tid < y->tid ? -1 : x->tid > y->tid;
@@ -74,7 +79,9 @@ static int node_compare(const void *a, const void *b)
 /* The wait of the thread that another one waits for; NULL: it does not wait. */
 static struct node *next_of(struct node *nodes, size_t n, const struct node *of)
 {
-	struct report_wait wanted = { .pid = of->wait->holder_pid, .tid = of->wait->held_by };
+	struct report_wait wanted = { .session = of->wait->session,
+				      .pid = of->wait->holder_pid,
+				      .tid = of->wait->held_by };
 	struct node key = { .wait = &wanted };
 
 	return of->wait->certain ? bsearch(&key, nodes, n, sizeof(*nodes), node_compare) : NULL;

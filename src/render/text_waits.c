@@ -55,7 +55,7 @@ static void wait_print(const struct text_out *t, const struct report_process *e,
 	char thread[NAME_SIZE], holder[NAME_SIZE], name[NAME_SIZE], number[NUMBER_SIZE];
 
 	fprintf(t->f, "  %s ", text_thread_of(thread, e, w->tid, w->thread_name));
-	if (w->held_by && w->holder_pid != w->pid && w->pid != e->pid)
+	if (w->pid != e->pid && e->n_processes == 1) /* of a circle through several */
 		fprintf(t->f, "of process %u ", w->pid);
 	fputs("waits for ", t->f);
 	if (w->row)

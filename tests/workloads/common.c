@@ -205,7 +205,7 @@ static void circle(void)
 		for (int i = 0; i < 2; i++)
 			while (!*(volatile int64_t *)&shared->turns[i][0].asked)
 				spend(1000000);
-		spend(500000000);
+		spend(900000000);
 		for (int i = 2; i-- > 0;)
 			kill((pid_t)shared->turns[i][0].asked, SIGKILL);
 		_exit(0);
