@@ -192,10 +192,11 @@ static bool holds_unseen(const struct model_process *p, const struct report_row 
 	return unseen;
 }
 
-/* Replays do not know of waits for other threads at pipes: these would last as long as they did. */
+/* Replays do not know of waits for other threads at pipes: these would last as long as they did. That also explains a replay
+ * that takes another time. */
 static void refuse_pipes(struct report_process *e, struct candidates *c)
 {
-	if (e->what_if.refused ||
+	if ((e->what_if.refused && e->what_if.error < 0) ||
 	    1000 * (double)e->first->aside_us[ASIDE_PIPE] <= PIPES_MOST * (double)e->first->runtime_ns)
 		return;
 	e->what_if.refused = "threads wait for each other at pipes or eventfds, which is not seen";
