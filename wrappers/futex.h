@@ -49,7 +49,8 @@ static inline bool futex_missed(struct thread *t, const long a[6], struct site s
 	long operation = FUTEX_CMP_REQUEUE | (a[1] & FUTEX_PRIVATE_FLAG);
 
 	/* to wake none and to move none */
-	if (e == NULL || arch_syscall(SYS_futex, a[0], operation, 0, 0, a[0], a[2]) != -EAGAIN)
+	if (e == NULL || ARCH_SYSCALL_BY_LIBC || recorder.confined ||
+	    arch_syscall(SYS_futex, a[0], operation, 0, 0, a[0], a[2]) != -EAGAIN)
 		return false;
 	episode_missed(t, e, (const void *)a[0]);
 	errno = EAGAIN;

@@ -48,7 +48,8 @@ static bool same(int kind, bool try, enum side releases, bool waited, uint32_t t
 
 void inlined_start(uint32_t tid)
 {
-	bool fine = !recorder.valgrind && real_of_libc((void *)REAL(pthread_mutex_lock)) &&
+	bool fine = !ARCH_SYSCALL_BY_LIBC && !recorder.valgrind &&
+		    real_of_libc((void *)REAL(pthread_mutex_lock)) &&
 		    real_of_libc((void *)REAL(pthread_mutex_trylock)) &&
 		    real_of_libc((void *)REAL(pthread_mutex_unlock));
 

@@ -16,6 +16,7 @@
 #define ARCH_RSEQ_SIGNATURE 0xd428bc00u
 
 #define ARCH_COUNTER 1
+#define ARCH_SYSCALL_BY_LIBC 0
 static inline uint64_t arch_counter(void)
 {
 	uint64_t v;

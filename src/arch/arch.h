@@ -19,6 +19,7 @@
  *   arch_counter_steady()   true if it runs at one rate on all processors and through idle states
  *   arch_relax()            lets the processor rest for a moment, in a loop that looks at memory
  *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno stays
+ *   ARCH_SYSCALL_BY_LIBC    1 if it goes through the C library
  *   ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined: none
  *   ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the only one
  *   ARCH_RSEQ_SIGNATURE     what the C library has registered its restartable-sequence areas with; 0: not known

@@ -23,6 +23,7 @@
 #define ARCH_COND_VERSION NULL
 #define ARCH_RSEQ_SIGNATURE 0u
 #define ARCH_COUNTER 0
+#define ARCH_SYSCALL_BY_LIBC 1
 
 static inline void arch_relax(void)
 {

@@ -12,6 +12,7 @@
 #define ARCH_RSEQ_SIGNATURE 0x53053053u
 
 #define ARCH_COUNTER 1
+#define ARCH_SYSCALL_BY_LIBC 0
 static inline uint64_t arch_counter(void)
 {
 	return __builtin_ia32_rdtsc();

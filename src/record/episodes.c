@@ -243,7 +243,8 @@ static void release_own(struct thread *t, const void *address, struct site site,
 
 		r->now = clock_now();
 		c->acquired++;
-		hot_book(c, r->now > e->left ? r->now - e->left : 0);
+		if (e->missed < MISSED) /* else it was a wait, for the most part */
+			hot_book(c, r->now > e->left ? r->now - e->left : 0);
 	}
 	if (e == NULL || e->left == 0)
 		return;
