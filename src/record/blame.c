@@ -169,6 +169,7 @@ void wait_begin(struct thread *t, struct use use, const void *address, uint8_t s
 	*w = (struct wait){ .start = clock_now(),
 			    .lock = use.lock,
 			    .attachment = recorder.attachment,
+			    .cell = use.cell,
 			    .side = side,
 			    .phase = ((const struct cell *)REF_POINTER(use.cell))->phase };
 	if (recorder.config.track_rt)

@@ -266,7 +266,6 @@ void events_before_wait(struct thread *t, struct use use, uint64_t now)
 	busy = busy_enter(t);
 	if (use.cell != 0 && kind_has(use_lock(use)->kind, TRAIT_HOLDS))
 		sum_use(t, use.cell);
-	t->events.waiting = use.cell;
 	sums_write(t, now, 0);
 	busy_leave(t, busy);
 }
@@ -282,7 +281,7 @@ void events_waited(struct thread *t, const struct wait *w)
 	busy = busy_enter(t);
 	mark_held(t);
 	if (l->kind == KIND_SEM)
-		event_count_known(t, t->events.waiting, 1, 0);
+		event_count_known(t, w->cell, 1, 0);
 	write(t, &(struct event){
 			 .begin = w->start,
 			 .end = w->start + w->ticks,
@@ -315,11 +314,10 @@ void events_gave_up(struct thread *t, const struct wait *w)
 {
 	struct event *e = find_wait(t, w);
 
-	if (!e)
-		return;
-	e->flags |= EVENT_TIMED_OUT;
 	if (((const struct lock_rec *)REF_POINTER(w->lock))->kind == KIND_SEM)
-		event_count_known(t, t->events.waiting, UINT32_MAX, 0);
+		event_count_known(t, w->cell, UINT32_MAX, 0);
+	if (e)
+		e->flags |= EVENT_TIMED_OUT;
 }
 
 void events_wait_parted(struct thread *t, const struct wait *w, const struct wait *rest)
@@ -377,12 +375,15 @@ static void moment(struct thread *t, struct event *e)
 
 void events_done(struct thread *t, enum event_type type, struct use use, uint16_t flags)
 {
+	uint8_t busy = busy_enter(t);
+
 	if (type == EVENT_POST)
 		event_count_known(t, use.cell, 0, 1);
 	moment(t, &(struct event){ .lock = use.lock,
 				   .stack = use_cell(use)->stack,
 				   .type = (uint8_t)type,
 				   .flags = flags });
+	busy_leave(t, busy);
 }
 
 void events_created(struct thread *t, const struct thread *created)

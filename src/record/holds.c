@@ -231,8 +231,9 @@ static __attribute__((noinline)) void close_gap_below(struct thread *t, struct h
 	/* A half-moved entry must not give its count to another cell, and a handler may use the top entry
 	 * again. */
 	for (struct held *e = h; e <= t->top; e++) {
-		if (e->flags & HELD_COUNTED)
-			cell_catch_up(REF_POINTER(e->cell), e->acquired);
+		if (!(e->flags & HELD_COUNTED)) /* nor written: a waiter may mark it now */
+			continue;
+		cell_catch_up(REF_POINTER(e->cell), e->acquired);
 		e->flags &= ~HELD_COUNTED;
 	}
 	memmove(h, h + 1, (size_t)((char *)t->top - (char *)h));

@@ -86,6 +86,7 @@ struct wait {
 	uint64_t ticks; /* once it ended */
 	uint32_t lock, holder_cell;
 	uint32_t attachment; /* recorder.attachment when it began */
+	uint32_t cell;       /* of the waiter's call */
 	uint8_t side;        /* the waiter's */
 	uint8_t phase;       /* in which it began */
 	struct wait_facts facts;

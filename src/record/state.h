@@ -80,7 +80,7 @@ struct thread_events {
 	uint64_t inside;     /* ticks that passed inside of events */
 	struct event_sum sums[EVENT_SUMS];
 	struct event_count counts[EVENT_COUNTS]; /* of semaphores */
-	uint32_t n_counts, waiting;              /* waiting: the cell of the wait that began last */
+	uint32_t n_counts;
 };
 
 /* See hashtable.h. */

@@ -12,12 +12,12 @@ static uint16_t last_number;
 static bool is_recorded(const struct team *team, const struct thread *t)
 {
 	return t && team->maker != 0 && recorder.events && !window_left(t) &&
-	       team->attachment == recorder.attachment;
+	       team->attachment == recorder.attachment && team->pid == recorder.pid;
 }
 
 bool team_begin(struct team *team, const struct thread *t)
 {
-	*team = (struct team){ .attachment = recorder.attachment };
+	*team = (struct team){ .attachment = recorder.attachment, .pid = recorder.pid };
 	if (!t || !recorder.events)
 		return false;
 	team->begin = clock_now();

@@ -12,8 +12,8 @@
 /* A region. Lives on the stack of the thread that begins it, until all parts are done. */
 struct team {
 	uint64_t begin;
-	uint32_t maker; /* ref of that thread's record; 0: the region is no event */
-	uint32_t attachment;
+	uint32_t maker;           /* ref of that thread's record; 0: the region is no event */
+	uint32_t attachment, pid; /* recorder's then */
 	uint16_t number;
 	bool told; /* a part is an event (atomic) */
 };

@@ -59,7 +59,8 @@ void waited_leave(struct thread *t, struct overlap *o)
 	uint32_t n = __atomic_load_n(waiters, __ATOMIC_RELAXED);
 	struct overlap **at = &bucket_of(o->lock)->first;
 
-	if (likely(n <= 1)) /* nobody else adds to it: the bucket is locked */
+	/* nobody else adds to it: the bucket is locked; but of semaphores not */
+	if (likely(n == 1 && ((const struct lock_rec *)REF_POINTER(o->lock))->kind != KIND_SEM))
 		__atomic_store_n(waiters, 0, __ATOMIC_RELAXED);
 	else
 		while (n != 0 && !__atomic_compare_exchange_n(waiters, &n, n - 1, false, __ATOMIC_RELAXED,
