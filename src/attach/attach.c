@@ -74,6 +74,8 @@ static int look(pid_t pid, struct target **ret, char status[STATUS_MAX], char *e
 
 	while ((r = look_once(pid, ret, status, error)) == -EINPROGRESS && now_ns() < until)
 		moment();
+	if (r == 0) /* of an earlier look */
+		error[0] = '\0';
 	return r;
 }
 

@@ -45,7 +45,7 @@ static const struct needed calls[] = {
 	MUST_MAP(mprotect, PROT_NONE),
 	MUST_MAP(mprotect, PROT_READ),
 	MUST_MAP(mprotect, PROT_READ | PROT_WRITE),
-	MAY(clock_gettime), MAY(faccessat), MAY(fchmod), MAY(fcntl), MAY(getdents64), MAY(getppid), MAY(getrandom),
+	MAY(clock_gettime), MAY(faccessat), MAY(fchmod), MAY(fcntl), MAY(getcwd), MAY(getdents64), MAY(getppid), MAY(getrandom),
 	MAY(getrusage), MAY(kill), MAY(lseek), MAY(memfd_create), MAY(prctl), MAY(process_vm_readv),
 	MAY(sched_getaffinity), MAY(sched_getparam), MAY(sched_getscheduler), MAY(sched_yield),
 	MAY(sigaltstack), MAY(statx), MAY(unlinkat),

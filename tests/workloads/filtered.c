@@ -47,6 +47,7 @@ static const struct {
 	CALL("mmap", SYS_mmap, SECCOMP_RET_ERRNO | EPERM),
 	CALL("munmap", SYS_munmap, SECCOMP_RET_TRAP),
 	CALL("memfd_create", SYS_memfd_create, SECCOMP_RET_KILL_THREAD),
+	CALL("getcwd", SYS_getcwd, SECCOMP_RET_KILL_PROCESS), /* for a program with a relative name */
 	CALL("restart_syscall", SYS_restart_syscall, SECCOMP_RET_KILL_PROCESS),
 	CALL("a failing memfd_create", SYS_memfd_create, SECCOMP_RET_ERRNO | ENOSYS),
 	CALL("a logged openat", SYS_openat, SECCOMP_RET_LOG),
