@@ -129,4 +129,4 @@ many_places() {
 	"$mutrace" ./callers >out 2>err || fail "callers"
 	grep -qE '^ +[0-9]+ % +[0-9] other places, [0-9]+ % in hoard$' err
 }
-until_true 20 many_places
+until_true 60 many_places
