@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Asking debuginfod servers; see sym_fetch.h. Runs in the engine's process, called by sym_debugfile.c; takes no
- * locks. libdebuginfod calls back at least once a second, also while it connects. So the callback ends what
- * takes too long.
+ * locks. libdebuginfod calls back while it works, so the callback ends what takes too long; but since elfutils
+ * 0.196 not while a server is silent, for which it has limits of its own.
  */
 #include "src/symbols/sym_fetch.h"
 
@@ -149,6 +149,19 @@ static int find(struct sym_fetch *f, struct client *client, const char *hex, con
 	return -ENOENT;
 }
 
+/* A limit of the library's own, unless the user has a lower one. */
+static void limit(const char *name, int64_t seconds)
+{
+	const char *present = getenv(name);
+	long own = present ? strtol(present, NULL, 10) : 0;
+	char text[24];
+
+	if (own > 0 && own <= seconds)
+		return;
+	snprintf(text, sizeof(text), "%lld", (long long)seconds);
+	setenv(name, text, 1);
+}
+
 int sym_fetch_debuginfo(struct sym_fetch *f, const char *hex, const char *name, char **ret_path)
 {
 	struct client *client;
@@ -160,6 +173,8 @@ int sym_fetch_debuginfo(struct sym_fetch *f, const char *hex, const char *name, 
 		f->trouble = SYMBOL_FETCH_NO_LIBRARY;
 		return -ENOENT;
 	}
+	limit("DEBUGINFOD_TIMEOUT", (f->left_ms + 999) / 1000);
+	limit("DEBUGINFOD_MAXTIME", (f->left_ms + 999) / 1000);
 	client = library.begin();
 	if (!client) {
 		f->trouble = SYMBOL_FETCH_FAILED;
