@@ -233,7 +233,8 @@ start "$workloads/stuck-pointers" once
 look pointers \
 	"stuck-pointers .* waits for control \(once-control\), which is initialised by .*, which is asleep in read on a pipe\."
 look pointers "stuck-pointers .* waits for control .*" # again: they are as they were
-grep -q '"stopped": 0' a.json && fail "frame pointers: nobody was stopped"
+# The vdso of i386 keeps the registers on the stack: nobody has to be stopped there.
+[ "$(uname -m)" = i686 ] || ! grep -q '"stopped": 0' a.json || fail "frame pointers: nobody was stopped"
 finish
 
 # Core files: of gcore, and of the kernel if it leaves them here.
