@@ -609,14 +609,13 @@ static void *sleeps_realtime(void *unused)
 static int busy(void)
 {
 	struct pollfd in = { .fd = 0, .events = POLLIN };
-	volatile unsigned long work = 0;
 
 	start(sleeps_realtime, NULL);
 	sem_wait(&finished);
 	ready();
 	while (poll(&in, 1, 0) == 0)
-		for (unsigned long i = 0; i < 20000000; i++)
-			work += i;
+		for (volatile unsigned long i = 0; i < 20000000; i++)
+			;
 	return 0;
 }
 
