@@ -114,7 +114,8 @@ if command -v automake >/dev/null && command -v autoconf >/dev/null; then
 	tried="$tried automake"
 fi
 
-if /usr/bin/python3 -c 'import pytest' 2>/dev/null; then
+# the recipe runs the first python3 of PATH, which may be another than the system's, without pytest
+if python3 -c 'import pytest' 2>/dev/null; then
 	mkdir tests
 	cat >tests/test_worker.py <<-'PY'
 		import subprocess
