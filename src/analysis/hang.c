@@ -15,6 +15,7 @@ struct holders {
 	struct model_held *held; /* those of the process, then sole permits */
 	uint32_t *next;          /* by held entry */
 	uint32_t *thread;        /* by held entry */
+	uint32_t *abroad;        /* by thread: the edge of its wait for another process; MODEL_NONE: none */
 };
 
 static void holders_free(struct holders *h)
@@ -23,6 +24,13 @@ static void holders_free(struct holders *h)
 	free(h->held);
 	free(h->next);
 	free(h->thread);
+	free(h->abroad);
+}
+
+/* True if a thread that has taken a permit of a semaphore holds it as a lock. */
+static bool is_sole(const struct model_lock *l)
+{
+	return l->kind == KIND_SEM && l->type == SEM_MADE_WITH_ONE;
 }
 
 /* True if what a thread held when it ended is held still: nobody has made the lock anew, or inherited it, since then. */
@@ -59,7 +67,7 @@ static int permits_take(struct report_private *v, const struct model_process *p,
 		if (held->lock == MODEL_NONE)
 			continue;
 		l = &p->locks[held->lock];
-		if (l->kind != KIND_SEM || l->type != SEM_MADE_WITH_ONE || l->state & STATE_DEAD)
+		if (!is_sole(l) || l->state & STATE_DEAD)
 			continue;
 		if (held->stack == MODEL_NONE && held->site != MODEL_NONE &&
 		    model_stack_replace(v->model, MODEL_NONE, held->site, &held->stack) < 0)
@@ -78,7 +86,8 @@ static int holders_make(struct report_private *v, const struct model_process *p,
 	h->held = malloc(room * sizeof(*h->held));
 	h->next = malloc(room * sizeof(*h->next));
 	h->thread = malloc(room * sizeof(*h->thread));
-	if (!h->first || !h->held || !h->next || !h->thread) {
+	h->abroad = malloc((p->n_threads + 1) * sizeof(*h->abroad));
+	if (!h->first || !h->held || !h->next || !h->thread || !h->abroad) {
 		holders_free(h);
 		return -ENOMEM;
 	}
@@ -86,6 +95,7 @@ static int holders_make(struct report_private *v, const struct model_process *p,
 		memcpy(h->held, p->held, p->n_held * sizeof(*h->held));
 	for (i = 0; i < p->n_locks; i++)
 		h->first[i] = MODEL_NONE;
+	hang_abroad_find(p, h->abroad);
 	for (i = 0; i < p->n_threads; i++) {
 		for (j = p->threads[i].held_first; j < p->threads[i].held_first + p->threads[i].held_count;
 		     j++) {
@@ -177,7 +187,8 @@ static int wait_take(struct report_private *v, struct report_process *e, const s
 	}
 	if (held != MODEL_NONE) {
 		holder_set(v, w, p, h, held);
-	} else if (!hang_abroad(v, p, thread, w) && t->waiting_holder != MODEL_NONE && !w->row->work) {
+	} else if (!hang_abroad(v, p, h->abroad[thread], w) && t->waiting_holder != MODEL_NONE &&
+		   !w->row->work) {
 		hang_held_by(v, w, p, t->waiting_holder);
 		w->certain = w->holder_ended = false;
 	}
@@ -332,8 +343,7 @@ static int waits_collect(struct report_private *v, struct report_process *e, con
 		r = wait_take(v, e, map, process, s->h, i);
 		if (e->n_waits > before &&
 		    (kind_has(e->waits[before].row->kind, TRAIT_HOLDS) ||
-		     (p->locks[p->threads[i].waiting_lock].type == SEM_MADE_WITH_ONE &&
-		      e->waits[before].row->kind == KIND_SEM && !e->waits[before].row->work)))
+		     (is_sole(&p->locks[p->threads[i].waiting_lock]) && !e->waits[before].row->work)))
 			s->wait_of[i] = &e->waits[before];
 	}
 	return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Threads that wait for a lock which a thread of another process has: that thread, and circles that lead through
- * several processes. Runs in mutrace. hang_abroad() is called by hang.c for each wait, hang_across() by report.c
+ * several processes. Runs in mutrace. hang_abroad_find() and hang_abroad() are called by hang.c, hang_across() by report.c
  * when all entries are made.
  */
 #include <errno.h>
@@ -27,35 +27,40 @@ static const struct model_held *hold_there(const struct model_process *p, uint32
 	return NULL;
 }
 
-bool hang_abroad(struct report_private *v, const struct model_process *p, uint32_t thread,
+void hang_abroad_find(const struct model_process *p, uint32_t *edge)
+{
+	for (size_t i = 0; i < p->n_threads; i++)
+		edge[i] = MODEL_NONE;
+	for (size_t i = 0; i < p->n_edges; i++) {
+		const struct model_edge *e = &p->edges[i];
+
+		if (e->unfinished != 0 && e->thread != MODEL_NONE && edge[e->thread] == MODEL_NONE &&
+		    e->lock != MODEL_NONE && e->lock == p->threads[e->thread].waiting_lock &&
+		    p->locks[e->lock].flags & LOCK_PSHARED && e->holder_process != MODEL_NONE &&
+		    e->abroad_thread != MODEL_NONE)
+			edge[e->thread] = (uint32_t)i;
+	}
+}
+
+bool hang_abroad(struct report_private *v, const struct model_process *p, uint32_t edge,
 		 struct report_wait *w)
 {
-	const struct model_thread *t = &p->threads[thread];
-	const struct model_lock *l = &p->locks[t->waiting_lock];
+	const struct model_edge *e = edge != MODEL_NONE ? &p->edges[edge] : NULL;
+	const struct model_process *other = e ? &v->model->processes[e->holder_process] : NULL;
+	const struct model_held *h = e ? hold_there(other, e->abroad_thread, &p->locks[e->lock]) : NULL;
+	const struct model_thread *t;
 
-	for (size_t i = 0; l->flags & LOCK_PSHARED && i < p->n_edges; i++) {
-		const struct model_edge *e = &p->edges[i];
-		const struct model_process *other;
-		const struct model_held *h;
-
-		if (e->thread != thread || e->lock != t->waiting_lock || e->unfinished == 0 ||
-		    e->holder_process == MODEL_NONE || e->abroad_thread == MODEL_NONE)
-			continue;
-		other = &v->model->processes[e->holder_process];
-		h = hold_there(other, e->abroad_thread, l);
-		if (!h)
-			continue;
-		hang_held_by(v, w, other, e->abroad_thread);
-		/* else it is the only one that fits; and processes that run are read one after another */
-		w->certain = w->held_by == t->waiting_owner && hang_settled(p, t->waiting_since_ns) &&
-			     hang_settled(other, h->since_ns);
-		w->held_at = symbols_stack(v, h->stack);
-		w->held_since_ns = other->start_ns + h->since_ns > p->start_ns
-					   ? other->start_ns + h->since_ns - p->start_ns
-					   : 0;
-		return true;
-	}
-	return false;
+	if (!h)
+		return false;
+	t = &p->threads[e->thread];
+	hang_held_by(v, w, other, e->abroad_thread);
+	/* else it is the only one that fits; and processes that run are read one after another */
+	w->certain = w->held_by == t->waiting_owner && hang_settled(p, t->waiting_since_ns) &&
+		     hang_settled(other, h->since_ns);
+	w->held_at = symbols_stack(v, h->stack);
+	w->held_since_ns =
+		other->start_ns + h->since_ns > p->start_ns ? other->start_ns + h->since_ns - p->start_ns : 0;
+	return true;
 }
 
 /* A wait of an entry. */

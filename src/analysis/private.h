@@ -151,8 +151,10 @@ bool hang_settled(const struct model_process *p, uint64_t since);
 /* Notes who it is that keeps a thread waiting. */
 void hang_held_by(struct report_private *v, struct report_wait *w, const struct model_process *p,
 		  uint32_t thread);
-/* hang_across.c: the same, if it is a thread of another process. False: it is not, or not known. */
-bool hang_abroad(struct report_private *v, const struct model_process *p, uint32_t thread,
+/* hang_across.c: by thread, the number of the edge of its wait for a thread of another process; MODEL_NONE: there is none. */
+void hang_abroad_find(const struct model_process *p, uint32_t *edge);
+/* Notes that thread as who keeps the other waiting. False: there is none, or it is not known. */
+bool hang_abroad(struct report_private *v, const struct model_process *p, uint32_t edge,
 		 struct report_wait *w);
 /* Circles through several processes, once all entries are made. 0 or -ENOMEM. */
 int hang_across(struct report_private *v, struct report *report);

@@ -163,33 +163,8 @@ static bool epoll_pipes(uint32_t pid, int epoll)
 	return n > 0;
 }
 
-/* The call waits for nothing but pipes and eventfds by which the process talks to itself. */
-static bool pipes_only(uint32_t pid, long number, const char *arguments)
-{
-	char *end;
-	unsigned long first = strtoul(arguments, &end, 16), second = strtoul(end, NULL, 16);
-
-	switch (number) {
-	case SYS_read:
-	case SYS_readv:
-	case SYS_write:
-	case SYS_writev: return is_own_pipe(pid, (int)first);
-	case SYS_ppoll:
-#ifdef SYS_poll
-	case SYS_poll:
-#endif
-		return poll_pipes(pid, first, second);
-	case SYS_epoll_pwait:
-#ifdef SYS_epoll_wait
-	case SYS_epoll_wait:
-#endif
-		return epoll_pipes(pid, (int)first);
-	default: return false;
-	}
-}
-
-/* The thread has run since it was seen at a pipe last: one that sleeps there for all its life waits for nothing that
- * matters. */
+/* The thread has run since it was seen in such a call last: one that sleeps at a pipe for all its life waits for nothing
+ * that matters. */
 static bool has_run(uint32_t pid, uint32_t tid, uint64_t *slices)
 {
 	char path[64];
@@ -203,6 +178,32 @@ static bool has_run(uint32_t pid, uint32_t tid, uint64_t *slices)
 	if (f)
 		fclose(f);
 	return before != 0 && now != before;
+}
+
+/* The call waits for nothing but pipes and eventfds by which the process talks to itself. Files are looked at only for a
+ * thread that has run. */
+static bool pipes_only(uint32_t pid, uint32_t tid, long number, const char *arguments, uint64_t *slices)
+{
+	char *end;
+	unsigned long first = strtoul(arguments, &end, 16), second = strtoul(end, NULL, 16);
+
+	switch (number) {
+	case SYS_read:
+	case SYS_readv:
+	case SYS_write:
+	case SYS_writev: return has_run(pid, tid, slices) && is_own_pipe(pid, (int)first);
+	case SYS_ppoll:
+#ifdef SYS_poll
+	case SYS_poll:
+#endif
+		return has_run(pid, tid, slices) && poll_pipes(pid, first, second);
+	case SYS_epoll_pwait:
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+#endif
+		return has_run(pid, tid, slices) && epoll_pipes(pid, (int)first);
+	default: return false;
+	}
 }
 
 enum aside aside_look(uint32_t pid, const struct thread_rec *thread, uint64_t *slices)
@@ -227,7 +228,7 @@ enum aside aside_look(uint32_t pid, const struct thread_rec *thread, uint64_t *s
 		return ASIDE_THREAD;
 	if (locks_file(number, end))
 		return ASIDE_LOCK;
-	if (pipes_only(pid, number, end) && has_run(pid, thread->tid, slices))
+	if (pipes_only(pid, thread->tid, number, end, slices))
 		return ASIDE_PIPE;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (calls[i].number == number)

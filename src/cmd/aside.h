@@ -10,7 +10,7 @@
 #include "src/session/format.h"
 
 /* Looks at one thread. ASIDE_MAX: it runs, it is gone, it waits for a lock that is seen, or it may not be looked at.
- * slices: how often it had run when it was seen at a pipe last, 0 never; kept for the next look. */
+ * slices: how often it had run when it was seen in a call for input or output last, 0 never; kept for the next look. */
 enum aside aside_look(uint32_t pid, const struct thread_rec *thread, uint64_t *slices);
 
 #endif
