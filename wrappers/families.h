@@ -23,7 +23,7 @@ struct families {
 #define ANY(type, name, symbol, parameters) type(*name) parameters;
 #include "wrappers/families.def"
 };
-extern struct families families;
+extern struct families families __attribute__((visibility("hidden")));
 #define ORIGINAL(name) families.name
 
 /* Ours, which nobody finds by name. */
@@ -46,7 +46,7 @@ void families_after_fork_child(void);
 void families_changing(void);
 /* At some calls of the program: redirects what was loaded since. */
 void families_look_again(void);
-extern bool families_stale;
+extern bool families_stale __attribute__((visibility("hidden")));
 static inline void families_look(void)
 {
 	if (__builtin_expect(families_stale, 0))

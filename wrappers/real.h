@@ -45,7 +45,7 @@ struct real {
 	size_t (*malloc_usable_size)(void *); /* not wrapped; of the allocator that free belongs to */
 	bool resolved;
 };
-extern struct real real;
+extern struct real real __attribute__((visibility("hidden")));
 
 /* Looks all of them up. Idempotent; two threads doing it at once write the same values. */
 void real_resolve(void);

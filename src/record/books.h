@@ -16,7 +16,7 @@ struct bucket {
 	uint32_t word; /* a pilock */
 	struct overlap *first;
 } __attribute__((aligned(64)));
-extern struct bucket books_buckets[1u << BUCKETS_LOG];
+extern struct bucket books_buckets[1u << BUCKETS_LOG] __attribute__((visibility("hidden")));
 
 static inline struct bucket *bucket_of(uint32_t lock)
 {

@@ -27,7 +27,7 @@
 #define EPOCH_STEP 8u
 
 #define EPOCHS_LOG 12u
-extern uint32_t lock_epochs[1u << EPOCHS_LOG];
+extern uint32_t lock_epochs[1u << EPOCHS_LOG] __attribute__((visibility("hidden")));
 
 static inline uint32_t *lock_epoch(const void *address)
 {

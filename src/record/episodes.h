@@ -65,7 +65,7 @@ void episode_wait_end(struct thread *t, struct futex_wait *w, int error);
 
 /* Threads that wait, by a hash of the word: at least as many as wait there. */
 #define FUTEX_WAITING_LOG 8u
-extern uint32_t futex_waiting[1u << FUTEX_WAITING_LOG];
+extern uint32_t futex_waiting[1u << FUTEX_WAITING_LOG] __attribute__((visibility("hidden")));
 
 static inline uint32_t *futex_waiting_at(const void *address)
 {

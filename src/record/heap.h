@@ -15,7 +15,7 @@
 #include "src/record/state.h"
 
 #define HEAP_PAGES 65536u
-extern uint8_t heap_pages[HEAP_PAGES];
+extern uint8_t heap_pages[HEAP_PAGES] __attribute__((visibility("hidden")));
 
 static inline uint32_t heap_page(uintptr_t address)
 {

@@ -33,11 +33,11 @@ static bool known_abroad(struct thread *t, struct use use)
 	return known;
 }
 
-void permits_note(struct thread *t)
+void permits_note_sole(struct thread *t)
 {
 	uint32_t found[2] = { 0, 0 }, n = 0;
 
-	for (uint32_t i = 0; recorder.sole_permits && i < PERMITS && n < 2; i++) {
+	for (uint32_t i = 0; i < PERMITS && n < 2; i++) {
 		const struct permit *p = &t->permits[i];
 
 		if (p->count == 1 && permit_of(t, p->lock) &&

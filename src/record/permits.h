@@ -44,7 +44,12 @@ void permit_taken_told(struct thread *t, struct use use, uint32_t count);
 void permit_posted_told(struct thread *t, uint32_t lock, uint32_t cell, struct site site);
 
 /* Notes the sole permits of semaphores that the thread has, for it is about to wait. */
-void permits_note(struct thread *t);
+void permits_note_sole(struct thread *t);
+static inline void permits_note(struct thread *t)
+{
+	if (unlikely(recorder.sole_permits))
+		permits_note_sole(t);
+}
 
 /* The calling thread got a permit. */
 static inline void permit_taken(struct thread *t, struct use use)

@@ -225,9 +225,9 @@ struct thread_own {
 	struct call_slot *cache;
 	uint64_t cache_mask; /* of an offset in bytes */
 };
-extern __thread struct thread_own thread_own __attribute__((tls_model("initial-exec")));
+extern __thread struct thread_own thread_own __attribute__((tls_model("initial-exec"), visibility("hidden")));
 #define thread_self ((struct thread *const)thread_own.self)
-extern struct thread thread_none;
+extern struct thread thread_none __attribute__((visibility("hidden")));
 
 /*
  * Around a change that a signal handler of this thread must not see half done. What a handler calls in
@@ -347,7 +347,7 @@ struct recorder {
 		uint8_t events;            /* "events" once it opens */
 	} window;                          /* see window.h */
 };
-extern struct recorder recorder;
+extern struct recorder recorder __attribute__((visibility("hidden")));
 
 #define REF_POINTER(ref) ((void *)(recorder.image.base + (uint64_t)(ref)*REF_UNIT))
 #define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer)-recorder.image.base) / REF_UNIT))
