@@ -239,6 +239,20 @@ bool hang_settled(const struct model_process *p, uint64_t since)
 	return p->end != PROCESS_ALIVE || since < p->taken_ns;
 }
 
+bool hang_stuck(const struct model_process *p)
+{
+	if (p->redirected_slots != 0)
+		return false; /* threads that were there before mutrace are known by their first call only */
+	for (size_t i = 0; i < p->n_threads; i++) {
+		const struct model_thread *t = &p->threads[i];
+
+		if (!t->ended && ((t->waiting_lock == MODEL_NONE && t->joining == MODEL_NONE) ||
+				  t->waiting_timed || !hang_settled(p, t->waiting_since_ns)))
+			return false;
+	}
+	return true;
+}
+
 static uint32_t first_edge(const struct search *s, uint32_t thread)
 {
 	const struct model_thread *t = &s->p->threads[thread];

@@ -148,6 +148,8 @@ int phases_make(struct report_process *e, const struct row_map *map);
 int hang_make(struct report_private *v, struct report_process *e, const struct row_map *map);
 /* True if something that began then, on the process's time line, was so when the process was read, or at its end. */
 bool hang_settled(const struct model_process *p, uint64_t since);
+/* True if each thread of a process waits for a lock or another's end, without a time limit: none can run on. */
+bool hang_stuck(const struct model_process *p);
 /* Notes who it is that keeps a thread waiting. */
 void hang_held_by(struct report_private *v, struct report_wait *w, const struct model_process *p,
 		  uint32_t thread);

@@ -88,6 +88,25 @@ static bool sem_is_work(uint64_t own, uint64_t posts, uint64_t acquired, uint64_
 	return (double)own <= LOCK_SHARE * (double)posts || (instances > 1 && acquired <= ONCE * instances);
 }
 
+/*
+ * Marks rows of semaphores whose sole permit a thread took that waits now, as all threads of the process do. None was
+ * posted yet, so posts do not tell that it is a lock; but that thread alone could post it.
+ */
+static void sems_taken(const struct model_process *p, const uint32_t *rows, uint8_t *ret)
+{
+	size_t n = hang_stuck(p) ? p->n_threads : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < 2 && !p->threads[i].ended; k++) {
+			uint32_t lock = p->threads[i].waiting_permits[k].lock;
+
+			if (lock != MODEL_NONE && p->locks[lock].type == SEM_MADE_WITH_ONE &&
+			    !(p->locks[lock].flags & LOCK_PSHARED))
+				ret[rows[lock]] = 1;
+		}
+	}
+}
+
 /* ret: for each row of semaphores, the time that threads waited in functions that wait for locks. */
 static void sems_look(struct report_private *v, const struct report_process *e, const struct row_map *map,
 		      uint64_t *ret)
@@ -150,8 +169,9 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	struct uses u = { 0 };
 	uint64_t *own = calloc(map->n_all + 1, sizeof(*own)); /* posts by threads that had it, of each row */
 	uint64_t *as_lock = calloc(map->n_all + 1, sizeof(*as_lock));
+	uint8_t *taken = calloc(map->n_all + 1, 1);
 	struct futexes *futexes = calloc(map->n_all + 1, sizeof(*futexes));
-	int r = own && as_lock && futexes ? 0 : -ENOMEM;
+	int r = own && as_lock && taken && futexes ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
@@ -159,6 +179,8 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 		for (size_t k = 0; k < p->n_cells && r == 0; k++)
 			if (p->locks[p->cells[k].lock].kind == KIND_SEM)
 				r = use_add(&u, map->rows[i][p->cells[k].lock], i, &p->cells[k]);
+		if (r == 0)
+			sems_taken(p, map->rows[i], taken);
 	}
 	for (size_t i = 0; i < u.n && r == 0; i++)
 		own[u.list[i].row] += own_posts(&u.list[i]);
@@ -169,8 +191,8 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	for (size_t i = 0; i < map->n_all && r == 0; i++) {
 		struct report_row *row = &map->all[i];
 		struct counters *c = &row->side[SIDE_EXCLUSIVE];
-		bool others =
-			row->kind == KIND_SEM && sem_is_work(own[i], c->posts, c->acquired, row->instances);
+		bool others = row->kind == KIND_SEM && (c->posts != 0 || !taken[i]) &&
+			      sem_is_work(own[i], c->posts, c->acquired, row->instances);
 		bool known = others && as_lock[i] > c->cost_ns / 2;
 
 		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
@@ -189,6 +211,7 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	free(u.list);
 	free(own);
 	free(as_lock);
+	free(taken);
 	free(futexes);
 	return r;
 }

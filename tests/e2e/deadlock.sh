@@ -43,6 +43,11 @@ hang() {
 	"$mutrace" -o "kept-$1" "$workloads/deadlock" "$1" 2>err >out &
 	pid=$!
 	until_true 10 grep -qs stuck out
+	case $1 in
+	meet | again) # the first thread waits, too, soon after
+		until_true 10 sh -c '"$0" report "$1" | grep -q DEADLOCK' "$mutrace" "kept-$1"
+		;;
+	esac
 	"$mutrace" report --json=hang.json "kept-$1" >hang.txt 2>hang.err ||
 		fail "report of $1: $(cat hang.err)"
 	program=$(/usr/bin/python3 -c \
@@ -69,6 +74,11 @@ hang recursive 'cycles(2)'
 hang permit 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["fork_a", "place"]' \
 	"lock('place')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "PLACE TAKEN")"
 hang places 'cycles()'
+hang meet 'cycles(2)' 'sorted(x["name"] for x in p["deadlocks"][0]) == ["other_place", "place"]' \
+	"lock('place')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "FIRST PLACE")"
+hang again 'cycles(1)' \
+	"lock('place')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "FIRST OF TWO")"
+hang met 'cycles()'
 hang ended 'cycles()' 'lock("fork_a")["waiting_now"][0]["holder_ended"]' \
 	"lock('fork_a')['waiting_now'][0]['held_at'][0]['line'] == $(line_of $source "NEVER RELEASED")"
 grep -q "waits for fork_a .*, which ended without releasing it" hang.txt || fail "ended: $(cat hang.txt)"

@@ -2,13 +2,16 @@
 /*
  * Three philosophers: each holds a fork and wants the next one's. A fourth thread waits for a fork without
  * being part of it. Says "stuck" on stdout when all four are seen asleep. With an argument, other hangs, of
- * which places, ended, condition, timed, timed-join, clock-join, joins, heir and idle are no deadlocks:
+ * which places, met, ended, condition, timed, timed-join, clock-join, joins, heir and idle are no deadlocks:
  *   self       a thread wants the lock that it has
  *   upgrade    two threads that read want to write
  *   readers    a reader wants a mutex whose holder wants to write; another one reads too
  *   recursive  two recursive mutexes, each locked twice
  *   permit     a thread wants a mutex; its holder wants the only permit of a semaphore, which that thread has
  *   places     the same with two permits, of which somebody else has the other one
+ *   meet       two threads have the only permit of a semaphore each, none given back before, and want both
+ *   met        the same, while a thread runs that could give one
+ *   again      a thread wants the only permit of a semaphore, which it has
  *   ended      a thread waits for a lock whose holder has ended; others have come and gone since
  *   condition  a thread waits for a lock whose holder waits for a condition
  *   join       a thread waits for the end of one that wants the lock that it has
@@ -267,7 +270,7 @@ static void *idle_too(void *seat)
 	return seat;
 }
 
-static sem_t place;
+static sem_t place, other_place;
 
 /* Threads take it and give it back, as they do with a lock. */
 static void use_place(unsigned int permits)
@@ -312,6 +315,39 @@ static void *want_place(void *seat)
 	return NULL;
 }
 
+static void *make_both(void *argument)
+{
+	sem_init(&place, 0, 1);
+	sem_init(&other_place, 0, 1);
+	return argument;
+}
+
+static void *take_both(void *seat)
+{
+	sem_wait(*(int *)seat == 0 ? &place : &other_place); /* FIRST PLACE */
+	atomic_fetch_add(&ready, 1);
+	await_step(&ready, 2);
+	atomic_store(&tids[*(int *)seat], own_tid());
+	sem_wait(*(int *)seat == 0 ? &other_place : &place);
+	return NULL;
+}
+
+static void *take_twice(void *seat)
+{
+	sem_wait(&place); /* FIRST OF TWO */
+	atomic_store(&tids[*(int *)seat], own_tid());
+	sem_wait(&place);
+	return NULL;
+}
+
+static void *stay(void *argument)
+{
+	atomic_fetch_add(&ready, 1);
+	for (;;)
+		sleep_us(100000);
+	return argument;
+}
+
 static const struct {
 	const char *name;
 	void *(*before[2])(void *); /* these run one after another, and end */
@@ -325,6 +361,9 @@ static const struct {
 	{ "recursive", { NULL }, NULL, { lock_again, lock_again } },
 	{ "permit", { make_one }, NULL, { place_and_want, want_place } },
 	{ "places", { make_two }, NULL, { place_and_want, want_place } },
+	{ "meet", { make_both }, NULL, { take_both, take_both } },
+	{ "met", { make_both }, stay, { take_both, take_both } },
+	{ "again", { make_both }, NULL, { take_twice } },
 	{ "ended", { take_and_end, pass }, pass, { want } },
 	{ "condition", { NULL }, NULL, { wait_for_news, want } },
 	{ "join", { NULL }, NULL, { hold_and_join, want } },
