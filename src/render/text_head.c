@@ -196,41 +196,62 @@ static void apart_say(const struct text_out *t, const struct report_process *e)
 			  number_share(share, (double)parked, (double)e->total.cost_ns), most->rank);
 }
 
+/* Locks of which uncontended acquisitions are not seen. */
+struct waits_only {
+	uint64_t locks, contended;
+	const char *made_of;
+};
+
+static struct waits_only waits_only_sum(const struct report_process *e)
+{
+	struct waits_only sum = { 0 };
+	uint64_t libc = 0;
+
+	for (size_t i = 0; i < e->n_locks; i++) {
+		const struct report_row *row = &e->locks[i];
+
+		if (row->work || !kind_has(row->kind, TRAIT_WAITS_ONLY))
+			continue;
+		sum.locks += row->instances;
+		sum.contended += row->side[0].contended + row->side[1].contended;
+		libc += kind_has(row->kind, TRAIT_LIBC) ? row->instances : 0;
+	}
+	sum.made_of = libc == 0           ? "built on futexes"
+		      : libc == sum.locks ? "the C library's own"
+					  : "the C library's own, or built on futexes";
+	return sum;
+}
+
 void text_counts(const struct text_out *t, const struct report_process *e)
 {
 	char locks[NUMBER_SIZE], acquired[NUMBER_SIZE], contended[NUMBER_SIZE], share[NUMBER_SIZE], few[80];
-	uint64_t n = 0, waits_only = 0, libc = 0;
-	size_t i;
+	struct waits_only only = waits_only_sum(e);
+	uint64_t n = 0, seen = e->total.contended - only.contended;
 
-	for (i = 0; i < e->n_locks; i++) {
-		uint64_t instances = e->locks[i].work ? 0 : e->locks[i].instances;
-
-		n += instances;
-		if (!kind_has(e->locks[i].kind, TRAIT_WAITS_ONLY))
-			continue;
-		waits_only += instances;
-		libc += kind_has(e->locks[i].kind, TRAIT_LIBC) ? instances : 0;
-	}
+	for (size_t i = 0; i < e->n_locks; i++)
+		n += e->locks[i].work ? 0 : e->locks[i].instances;
 	concentration(e, few, sizeof(few));
-	if (e->first->config.contended_only || e->first->cut)
+	if (e->first->config.contended_only || e->first->cut) {
 		text_line(t, "%s lock%s, %s contended acquisition%s; others were not counted%s.%s",
 			  number_count(locks, n), n == 1 ? "" : "s",
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
 			  e->first->cut ? "" : " (--contended-only)", few);
-	else if (waits_only)
+	} else if (only.locks && e->total.acquired == 0) {
 		text_line(t, "%s lock%s, %s contended acquisition%s; of %s lock%s (%s) no others are seen.%s",
 			  number_count(locks, n), n == 1 ? "" : "s",
 			  number_count(contended, e->total.contended), e->total.contended == 1 ? "" : "s",
-			  number_count(acquired, waits_only), waits_only == 1 ? "" : "s",
-			  libc == 0            ? "built on futexes"
-			  : libc == waits_only ? "the C library's own"
-					       : "the C library's own, or built on futexes",
-			  few);
-	else
+			  number_count(acquired, only.locks), only.locks == 1 ? "" : "s", only.made_of, few);
+	} else {
+		n -= only.locks;
 		text_line(t, "%s lock%s, %s acquisition%s, %s contended (%s).%s", number_count(locks, n),
 			  n == 1 ? "" : "s", number_count(acquired, e->total.acquired),
-			  e->total.acquired == 1 ? "" : "s", number_count(contended, e->total.contended),
-			  number_share(share, (double)e->total.contended, (double)e->total.acquired), few);
+			  e->total.acquired == 1 ? "" : "s", number_count(contended, seen),
+			  number_share(share, (double)seen, (double)e->total.acquired), few);
+		if (only.locks)
+			text_line(t, "%s more lock%s (%s), %s contended acquisition%s; no others are seen.",
+				  number_count(locks, only.locks), only.locks == 1 ? "" : "s", only.made_of,
+				  number_count(contended, only.contended), only.contended == 1 ? "" : "s");
+	}
 	apart_say(t, e);
 	if (e->first->config.sample_hold > 1)
 		text_line(t,

@@ -67,6 +67,11 @@ for load in arena stdio loader; do
 		"sum(n for f, n, last in $waited if f == 'lock of the C library' and last == 'waiter') == 200"
 done
 
+# The acquisitions of other locks are counted beside them.
+expect 0 "$mutrace" "$run" arena mutex
+says "1 lock, 1 acquisition, 0 contended (0 %)."
+says "1 more lock (the C library's own), 200 contended acquisitions; no others are seen."
+
 # All that a pthread mutex does down there is counted once.
 expect 0 "$mutrace" --json="$work/json" "$run" mutex
 check_json "$work/json" "len(p['locks']) == 1 and lock('mutex')['contended'] == 200" \

@@ -255,6 +255,8 @@ int main(int argc, char **argv)
 	if (!l || !own)
 		return 2;
 	setvbuf(own, NULL, _IONBF, 0);
+	if (argc > 2)
+		mutex_wait();
 	file = strcmp(name, "path") == 0       ? fopen("/dev/null", "w")
 	       : strcmp(name, "standard") == 0 ? stdout
 					       : own;
