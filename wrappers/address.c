@@ -3,11 +3,15 @@
  * Waits for what lies at an address, by functions of TBB (its mutex and rw_mutex) and of LLVM's C++ library (atomics,
  * and with them semaphores, latches, barriers). The futex underneath is one of many that stand in a table; so the
  * address that the functions are given stands for the lock. Only waits and wakes are seen, as of a futex.
+ *
+ * And the ends of g_bit_lock() and QSemaphore, which call the kernel only if somebody waits: each is as good as a wake.
+ * Without them a thread that has waited and lets go unseen would seem to wait on when it waits again.
  */
 #include <errno.h>
 
 #include "src/record/episodes.h"
 #include "wrappers/families.h"
+#include "wrappers/futex.h"
 #include "wrappers/real.h"
 
 struct address_wait {
@@ -130,3 +134,29 @@ WAKE(libcxx_one, const void *)
 WAKE(libcxx_one_any, const void *)
 WAKE(libcxx_all, const void *)
 WAKE(libcxx_all_any, const void *)
+
+/* A thread lets go of what lies at an address, and then wakes those who wait there by a futex call of its own, if any. */
+#define LETS_GO(name, parameters, arguments) \
+	void ours_##name parameters \
+	{ \
+		const struct thread *t = thread_self; \
+		struct address_wake w; \
+\
+		if (likely(futex_open(t) && episode_no_news(t, address))) { \
+			ORIGINAL(name) arguments; \
+			return; \
+		} \
+		wake_on(&w, address, SITE_HERE); \
+		futex_told = w.t != NULL ? address : NULL; \
+		ORIGINAL(name) arguments; \
+		futex_told = NULL; \
+		woken_on(&w); \
+	}
+
+LETS_GO(g_bit_unlock, (void *address, int bit), (address, bit))
+LETS_GO(g_pointer_bit_unlock, (void *address, int bit), (address, bit))
+LETS_GO(g_bit_unlock_and_set, (void *address, unsigned int bit, int value, int keep),
+	(address, bit, value, keep))
+LETS_GO(g_pointer_bit_unlock_and_set, (void *address, unsigned int bit, void *value, uintptr_t keep),
+	(address, bit, value, keep))
+LETS_GO(qt_semaphore_release, (void *address, int n), (address, n))

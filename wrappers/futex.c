@@ -12,6 +12,8 @@
 #include "wrappers/futex.h"
 #include "wrappers/real.h"
 
+__thread const void *futex_told __attribute__((tls_model("initial-exec")));
+
 enum what { NEITHER, WAITS, WAKES };
 
 /* A call, and the word that it is about. */
@@ -91,13 +93,26 @@ static COLD long waits(struct thread *t, const struct plan *p, long number, cons
 }
 
 /* In a function of a lock that is recorded: what it lets go of is not told here, but threads may wait for work there. */
+static void wakes_silently(struct thread *t, const void *address, const struct futex_word *word,
+			   struct site site)
+{
+	struct futex_word w = *word;
+
+	w.address = address;
+	if (address != NULL && address != futex_told &&
+	    __atomic_load_n(futex_waiting_at(address), __ATOMIC_RELAXED) != 0)
+		episode_wake_work(t, w, site);
+}
+
 static long call_silently(struct thread *t, long number, const long a[6], struct site site)
 {
 	struct plan p = plan_of(number, a);
 	int saved = errno;
 
-	if (p.what == WAKES && __atomic_load_n(futex_waiting_at(p.word.address), __ATOMIC_RELAXED) != 0)
-		episode_wake_work(t, p.word, site);
+	if (p.what == WAKES) {
+		wakes_silently(t, p.word.address, &p.word, site);
+		wakes_silently(t, p.also, &p.word, site);
+	}
 	errno = saved;
 	return call(number, a);
 }

@@ -29,6 +29,9 @@ static inline bool futex_is(long number)
 	       number == SYS_futex_waitv;
 }
 
+/* The word of the function that this thread is in, which has told already what its wake means; NULL: none. */
+extern __thread const void *futex_told __attribute__((tls_model("initial-exec")));
+
 /* Such a call, with what is recorded around it. */
 long futex_call(long number, const long a[6], struct site site);
 

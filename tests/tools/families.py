@@ -66,7 +66,8 @@ def make_programs():
             yield "./openmp-" + compiler, openmp
     for version, acquired in (("5", both), ("6", ANY)):
         if library("qt" + version, "QT", *packages("Qt%sCore" % version) or [None]):
-            yield "./qt" + version, qt + [("mutex", ROUNDS, acquired), ("timed", ROUNDS, acquired)]
+            yield "./qt" + version, qt + [("mutex", ROUNDS, acquired), ("timed", ROUNDS, acquired),
+                                         ("semaphore", ROUNDS, ANY)]
     if library("abseil", "ABSL", *packages("absl_synchronization") or [None]):
         yield "./abseil", [("mutex", ROUNDS, both), ("read", ROUNDS, both)]
     if library("tbb", "TBB", "-ltbb"):
@@ -131,6 +132,8 @@ def run(command, environment):
 def attempt(program, case, way):
     """None: all was right; else what was wrong. False: the program cannot do it."""
     argument, contended, acquired = case
+    if way == "fork" and "openmp-gcc" in program:
+        return False  # after a parallel region libgomp waits in a child for ever, for threads that it has not
     environment = dict(os.environ)
     if way in ("child", "fork", "exec", "rt"):
         environment["LD_PRELOAD"] = os.path.abspath("twice.so")

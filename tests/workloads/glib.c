@@ -86,9 +86,6 @@ static NOINLINE void *waiter(void *unused)
 			contend_before(i);
 			take(); /* WAITS HERE */
 			give();
-			/* Of g_bit_lock() only waits are seen: the next one must not seem to go on. */
-			for (int k = 0; k < 5 && !strcmp(what, "bit"); k++)
-				contend_sleep();
 		}
 		contend_after(i);
 	}

@@ -22,7 +22,7 @@ static bool is(const char *name)
 static QMutex accounts, guard;
 static QRecursiveMutex nested;
 static QReadWriteLock rates;
-static QSemaphore permits(1);
+static QSemaphore permits(1), tasks;
 static QWaitCondition ready;
 
 static inline void lock(bool waiter)
@@ -40,12 +40,15 @@ static inline void lock(bool waiter)
 		rates.lockForRead();
 	} else if (is("semaphore")) {
 		permits.acquire();
+	} else if (is("queue")) {
+		if (waiter)
+			tasks.acquire();
 	} else {
 		rates.lockForWrite();
 	}
 }
 
-static inline void unlock(bool)
+static inline void unlock(bool waiter)
 {
 	if (is("mutex") || is("timed"))
 		accounts.unlock();
@@ -53,8 +56,10 @@ static inline void unlock(bool)
 		nested.unlock();
 	else if (is("semaphore"))
 		permits.release();
-	else
+	else if (!is("queue"))
 		rates.unlock();
+	else if (!waiter)
+		tasks.release();
 }
 
 static inline void await(void (*begin)(int), int i)
