@@ -12,7 +12,12 @@ bool helpers_trim(const struct report_options *o, const struct report_frame *con
 		  size_t *end);
 
 /* runtimes.c: what a wait is for by the functions that make it, each told to runtimes_role_add(), the innermost first. */
-enum futex_role { FUTEX_ROLE_UNKNOWN, FUTEX_ROLE_LOCK, FUTEX_ROLE_WORK };
+enum futex_role {
+	FUTEX_ROLE_UNKNOWN,
+	FUTEX_ROLE_LOCK,
+	FUTEX_ROLE_WORK,
+	FUTEX_ROLE_COUNTED /* the counts tell, but not the values: the word is not the program's own */
+};
 #define RUNTIMES_FRAMES 10u /* that are looked at */
 /* True: nothing further can change *role. function may be NULL. */
 bool runtimes_role_add(const char *function, enum futex_role *role);

@@ -77,9 +77,10 @@ static bool futex_is_work(const struct report_row *row, const struct futexes *f)
 
 	if (row->protocol == PROTOCOL_INHERIT)
 		return false;
-	if (f->role != FUTEX_ROLE_UNKNOWN)
+	if (f->role == FUTEX_ROLE_LOCK || f->role == FUTEX_ROLE_WORK)
 		return f->role == FUTEX_ROLE_WORK;
-	return f->vary > 0 || c->acquired == 0 || c->acquired < c->contended / 2;
+	return (f->vary > 0 && f->role != FUTEX_ROLE_COUNTED) || c->acquired == 0 ||
+	       c->acquired < c->contended / 2;
 }
 
 /* own: posts by threads that had it. */
@@ -202,6 +203,9 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 			c->blocked_ns = c->handoff_ns = 0;
 			c->unknown_ns = c->cost_ns;
 		}
+		/* two waits for a lock that are close to each other are one acquisition; waits for work are two */
+		if (row->work && kind_has(row->kind, TRAIT_WORD))
+			c->contended = c->waits - c->timed_out;
 		if (row->work) /* whoever gives work need not run for it */
 			row->inversions = row->inversion_ns = row->inversion_max_ns = 0;
 		if (kind_has(row->kind, TRAIT_WAITS_ONLY)) /* how many there were is not known */

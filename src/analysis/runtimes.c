@@ -34,6 +34,11 @@ static const struct {
 	{ "*parking_lot::once*", FUTEX_ROLE_LOCK, false },
 	{ "*once_cell::imp*", FUTEX_ROLE_LOCK, false },
 	{ "*parking_lot::condvar*", FUTEX_ROLE_WORK, false },
+	/* GCC's C++ library: a word from a table counts the wakes of all atomics that are no int */
+	{ "std::atomic_flag::wait*", FUTEX_ROLE_COUNTED, false },
+	{ "std::atomic<bool>::wait*", FUTEX_ROLE_COUNTED, false },
+	{ "std::barrier<*", FUTEX_ROLE_WORK, false },
+	{ "std::latch::*", FUTEX_ROLE_WORK, false },
 	/* GLib */
 	{ "g_mutex_lock*", FUTEX_ROLE_LOCK, false },
 	{ "g_bit_lock*", FUTEX_ROLE_LOCK, false },
@@ -46,7 +51,6 @@ static const struct {
 	{ "tbb::detail::d1::mutex::lock*", FUTEX_ROLE_LOCK, false },
 	{ "tbb::detail::d1::rw_mutex::lock*", FUTEX_ROLE_LOCK, false },
 	{ "QReadWriteLock::*ock*", FUTEX_ROLE_LOCK, false },
-	{ "QSemaphore::*", FUTEX_ROLE_WORK, false },
 	/* abseil, which parks threads for both */
 	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK, false },
 	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK, false },

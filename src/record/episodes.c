@@ -3,19 +3,28 @@
 #include "src/record/episodes.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
+#include "src/record/raw.h"
 #include "src/record/use.h"
 #include "src/record/waited.h"
 #include "src/unwind/probe.h"
 
-/* A wake makes it this much surer that a word is a mutex's, up to so much. A late wait takes one away: the thread may
- * only have been delayed on its way to it. */
-#define LIKE_MORE 4u
-#define LIKE_MOST 32u
+/*
+ * Wakes in a row after which a thread is sure to wake whenever it has waited: a late wait goes on with the episode then, for the
+ * thread has been delayed on its way to it. Before, it is another acquisition, and the one before ended unseen: many locks
+ * wake only if somebody waits.
+ */
+#define SURE 48
+#define SURE_MOST 120
+#define SURE_LESS 60 /* by a late wait */
+#define UNSURE \
+	(-8) /* after one that came before: so many wakes until the thread is noted as a holder again */
 /* A thread that was woken and did not get the lock waits again at once. Whoever comes later has had it. */
 #define GAP_NS 20000u
 
@@ -112,41 +121,48 @@ static uint64_t gap_ticks(void)
 	return ticks;
 }
 
+static bool at_once(const struct episode *e, uint64_t now)
+{
+	return now - e->left < gap_ticks();
+}
+
 /* True if a wait that begins belongs to the episode that another one began. */
 static bool goes_on(const struct episode *e, uint64_t now)
 {
-	return e != NULL && e->left != 0 && (e->like_mutex || now - e->left < gap_ticks());
+	return e != NULL && e->left != 0 && (e->again || e->wakes >= SURE || at_once(e, now));
 }
 
-#define WAITS_DECIDE 3u
-
-/*
- * A wait that does not go on with an episode is another contended acquisition. As long as it is not known whether the
- * thread wakes afterwards, it may have been delayed between two waits for one mutex: the second wait counts with the
- * third.
- */
-static void count(struct cell *c, struct episode *e)
+/* The last acquisition ended unseen: nobody waited then. */
+static void ended_unseen(struct thread *t, const void *address)
 {
-	if (e == NULL || e->decided) {
-		c->contended++;
+	struct held closed;
+
+	if (!hold_drop(t, address, &closed))
 		return;
-	}
-	if (++e->waits == 2)
-		return;
-	e->decided = e->waits == WAITS_DECIDE;
-	c->contended += e->decided ? 2 : 1;
+	closed.flags |= HELD_UNTIMED;
+	hold_book(t, &closed, closed.since);
+}
+
+/* A wait begins late, and the thread seems to have had the lock before: that is another acquisition, until it is known better. */
+static void late(struct thread *t, struct episode *e, const void *address)
+{
+	ended_unseen(t, address);
+	e->looks = true;
+	e->doubtful += e->counted && e->doubtful < UINT8_MAX;
+	if (e->wakes > 0)
+		e->wakes = UNSURE;
 }
 
 /* The thread seemed to have got the lock, but waits again: that was no acquisition. */
-static void retract(struct thread *t, struct episode *e, struct futex_wait *w, bool at_once)
+static void retract(struct thread *t, struct episode *e, struct futex_wait *w, uint64_t now)
 {
 	if (!hold_retract(t, w->word.address, &w->before))
 		return;
 	w->goes_on = true;
 	if (e != NULL) {
 		e->counted = false;
-		if (!at_once && e->like_mutex > 0)
-			e->like_mutex--;
+		if (!at_once(e, now) && !e->again)
+			e->wakes = (int8_t)(e->wakes > SURE_LESS ? e->wakes - SURE_LESS : 0);
 	}
 }
 
@@ -165,8 +181,10 @@ bool episode_wait_begin(struct thread *t, struct futex_word word, struct site si
 	e = episode_make(t, word.address, w->use);
 	if (e != NULL)
 		e->ip = site.ip;
-	if (t->top >= t->held_first)
-		retract(t, e, w, e != NULL && now - e->left < gap_ticks());
+	if (e != NULL && e->left != 0 && !w->goes_on)
+		late(t, e, word.address);
+	else if (t->top >= t->held_first)
+		retract(t, e, w, now);
 	wait_begin(t, w->use, word.address, SIDE_EXCLUSIVE, site, &w->wait);
 	__atomic_fetch_add(futex_waiting_at(word.address), 1, __ATOMIC_SEQ_CST);
 	return true;
@@ -180,7 +198,7 @@ static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 {
 	uint64_t end = w->wait.start + w->wait.ticks;
 	bool counted = w->goes_on && e != NULL && e->counted;
-	bool mutex = e != NULL && e->like_mutex && !w->word.condition && e->missed < MISSED;
+	bool mutex = e != NULL && e->wakes > 0 && !w->word.condition && e->missed < MISSED;
 
 	if (w->word.inherits || !kind_has(use_lock(w->use)->kind, TRAIT_WORD) || mutex) {
 		w->wait.ticks += w->before;
@@ -190,8 +208,17 @@ static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 		return;
 	}
 	if (!counted)
-		count(use_cell(w->use), e);
+		use_cell(w->use)->contended++;
 	wait_book(t, &w->wait, false);
+}
+
+/* True if a thread that was woken finds what it waited for unchanged: somebody else was faster, and it will wait again. */
+static bool is_taken(const struct futex_word *word)
+{
+	/* The kernel compares, for the word may be gone, and moves nobody. */
+	return word->compares && !recorder.confined &&
+	       RAW_CALL(SYS_futex, word->address, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, word->address,
+			word->expected) >= 0;
 }
 
 void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
@@ -214,6 +241,7 @@ void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
 	}
 	if (e == NULL)
 		return;
+	e->again = e->looks && error == 0 && is_taken(&w->word);
 	e->left = clock_now(); /* what was done here is not the program's delay */
 	e->counted = error != ETIMEDOUT || (w->goes_on && e->counted);
 }
@@ -225,7 +253,7 @@ void episode_missed_first(struct thread *t, const void *address)
 
 	if (e == NULL) /* a handler has moved it */
 		return;
-	count(use_cell(e->use), e);
+	use_cell(e->use)->contended++;
 	e->counted = true;
 	e->left = clock_now();
 }
@@ -249,8 +277,13 @@ static void release_own(struct thread *t, const void *address, struct site site,
 	if (e == NULL || e->left == 0)
 		return;
 	e->left = 0;
-	e->decided = true;
-	e->like_mutex += e->like_mutex < LIKE_MOST ? LIKE_MORE : 0;
+	e->wakes += e->wakes < SURE_MOST;
+	if (e->wakes == SURE) { /* the thread was delayed before, too */
+		struct cell *c = use_cell(e->use);
+
+		c->contended -= e->doubtful < c->contended ? e->doubtful : 0;
+		e->doubtful = 0;
+	}
 }
 
 /* Others wait for what this thread lets go of: it is their holder. */

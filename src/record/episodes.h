@@ -6,7 +6,7 @@
  *
  * A mutex's word has such episodes: whoever waited wakes when it lets go. A thread that only waits there, as
  * for work or with readers of a rwlock, never does. Its waits are booked one by one and it is not noted as a
- * holder. So each thread learns of each word which of the two it is (episode.like).
+ * holder. So each thread learns of each word which of the two it is (episode.wakes).
  *
  * A thread that wakes while others wait is noted as their holder, with its stack, also where it was not seen
  * to take the lock. Called by wrappers/futex.c. Takes no lock but those of the functions that it calls.
@@ -23,12 +23,13 @@ struct episode {
 	uintptr_t address; /* 0: free */
 	uintptr_t ip;      /* of the last waiting call */
 	struct use use;
-	uint64_t left;      /* when its last wait returned; 0: it is over */
-	uint8_t like_mutex; /* how sure it is that this thread wakes after it has waited; 0: it does not */
-	bool counted;       /* as a contended acquisition */
-	bool decided;       /* it is known whether it is like a mutex */
-	uint8_t waits;      /* until then: waits that were not at once after one another */
-	uint8_t missed;     /* so many waits in a row found another value, and did not sleep */
+	uint64_t left;    /* when its last wait returned; 0: it is over */
+	int8_t wakes;     /* in a row, after waits; up to 0 the thread is not taken for one that wakes */
+	bool counted;     /* as a contended acquisition */
+	bool looks;       /* a wait was late once: the word is looked at after each */
+	bool again;       /* the thread will probably wait again: the word is as it was */
+	uint8_t doubtful; /* late waits that were taken for others, since the thread was not sure to wake */
+	uint8_t missed;   /* so many waits in a row found another value, and did not sleep */
 };
 
 struct episodes {

@@ -58,6 +58,13 @@ check_json "$work/json" "lock('storm_word')['role'] == 'lock' and lock('storm_wo
 says "contended acquisitions; of 1 lock (built on futexes) no others are seen"
 grep -q '"storm_word",futex,,[^,]*,[^,]*,[0-9]*,1,,'"$truth," "$work/csv" || fail "the line in CSV"
 
+# A lock that wakes only if somebody waits: a wait after an end that was not seen is another one. After a
+# delay it may be taken for one where it is not.
+expect 0 "$mutrace" --json="$work/json" "$workloads/futexes" rare
+truth=$(sed -n 's/^contended //p' "$work/out")
+check_json "$work/json" "lock('rare_word')['role'] == 'lock'" \
+	"abs(lock('rare_word')['contended'] - $truth) <= 0.1 * $truth"
+
 # Sleep is not worth a line, locks that nobody sees are; where nobody looked, the time is said.
 expect 0 "$mutrace" --json="$work/json" sleep 0.3
 says "it used no locks."

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Locks and queues that a program builds itself on futexes, with a known load each: ROUNDS waits for a
- * holder, while the waiter is seen asleep. "storm" is a mutex that four threads really fight for; they count
- * how often. With a second argument the waiter has a realtime policy.
+ * holder, while the waiter is seen asleep. "storm" is a mutex that four threads really fight for, and "rare"
+ * one that wakes only if somebody waits; they count how often. With a second argument the waiter has a
+ * realtime policy.
  */
 #include <errno.h>
 #include <linux/futex.h>
@@ -273,6 +274,31 @@ static NOINLINE void *stuck(void *data)
 
 static atomic_long contended;
 
+static atomic_uint rare_word, rare_waiters;
+
+/* A lock that wakes only if somebody waits, as C++ atomics do. The four meet now and then. */
+static void *rare(void *data)
+{
+	unsigned int seed = (unsigned int)(intptr_t)data;
+
+	for (int i = 0; i < 200; i++) {
+		bool waits = false;
+
+		for (; !take(&rare_word, 1); waits = true) {
+			atomic_fetch_add(&rare_waiters, 1);
+			futex(&rare_word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+			atomic_fetch_sub(&rare_waiters, 1);
+		}
+		atomic_fetch_add(&contended, waits);
+		sleep_us(100);
+		atomic_store(&rare_word, 0);
+		if (atomic_load(&rare_waiters))
+			futex(&rare_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		sleep_us(200 + rand_r(&seed) % 1000);
+	}
+	return NULL;
+}
+
 static void *storm(void *data)
 {
 	for (int i = 0; i < 4000; i++) {
@@ -315,12 +341,12 @@ int main(int argc, char **argv)
 		pthread_create(&thread[0], NULL, stuck, NULL);
 		pthread_join(thread[0], NULL);
 	}
-	if (strcmp(name, "storm") != 0)
+	if (strcmp(name, "storm") != 0 && strcmp(name, "rare") != 0)
 		return 2;
 	storm_lock();
 	storm_unlock();
 	for (intptr_t i = 0; i < 4; i++)
-		pthread_create(&thread[i], NULL, storm, (void *)i);
+		pthread_create(&thread[i], NULL, strcmp(name, "rare") == 0 ? rare : storm, (void *)i);
 	for (int i = 0; i < 4; i++)
 		pthread_join(thread[i], NULL);
 	printf("contended %ld\n", atomic_load(&contended));
