@@ -28,7 +28,7 @@ static void changed(bool own)
 		if (!busy_is(t))
 			thread_policy_changed(t);
 		t->stale |= STALE_POLICY; /* matrace decides at the next call */
-		t->plain = NULL;
+		thread_plain(t, NULL);
 	}
 }
 

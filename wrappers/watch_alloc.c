@@ -7,8 +7,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "inject/loader.h"
 #include "src/record/watch.h"
 #include "wrappers/real.h"
+#include "wrappers/watch_alloc.h"
 
 /* ---- before the originals are known ---- */
 
@@ -87,6 +89,8 @@ static COLD void *malloc_slow(size_t size, struct site site)
 {
 	struct answer a;
 
+	if (watch_plain_alloc(size, site.ip))
+		return REAL(malloc)(size);
 	if (!ready() && REAL(malloc) == NULL)
 		return early_take(size, ALIGNMENT_MALLOC);
 	a = malloc_watched(size, site);
@@ -116,6 +120,8 @@ static COLD void *calloc_slow(size_t n, size_t size, struct site site)
 {
 	struct answer a;
 
+	if (watch_plain_alloc(n * size, site.ip))
+		return REAL(calloc)(n, size);
 	if (!ready() && REAL(calloc) == NULL)
 		return early_take(product(n, size), ALIGNMENT_MALLOC);
 	a = calloc_watched(n, size, site);
@@ -174,7 +180,9 @@ static COLD void free_slow(void *p, struct site site)
 		return;
 	if (!ready() && REAL(free) == NULL)
 		return; /* nobody knows how; it is the loader's */
-	if (watch_begin(&w, WATCHED_free, site, 0, 1)) {
+	if (watch_plain_free(site.ip)) {
+		REAL(free)(p);
+	} else if (watch_begin(&w, WATCHED_free, site, 0, 1)) {
 		REAL(free)(p);
 		watch_end(&w);
 	} else {
@@ -185,21 +193,21 @@ static COLD void free_slow(void *p, struct site site)
 
 EXPORT void *malloc(size_t size)
 {
-	if (likely(watch_plain_alloc(size, CALLER)))
+	if (likely(watch_direct_alloc(size)))
 		return REAL(malloc)(size);
 	return malloc_slow(size, SITE_HERE);
 }
 
 EXPORT void *calloc(size_t n, size_t size)
 {
-	if (likely(watch_plain_alloc(n * size, CALLER)))
+	if (likely(watch_direct_alloc(n * size)))
 		return REAL(calloc)(n, size);
 	return calloc_slow(n, size, SITE_HERE);
 }
 
 EXPORT void *realloc(void *p, size_t size)
 {
-	if (likely(size != 0 && !is_early(p)) && likely(watch_plain_alloc(size, CALLER)))
+	if (likely(size != 0) && likely(watch_direct_alloc(size)))
 		return REAL(realloc)(p, size);
 	return realloc_slow(WATCHED_realloc, p, 1, size, SITE_HERE);
 }
@@ -211,11 +219,10 @@ EXPORT void *reallocarray(void *p, size_t n, size_t size)
 
 EXPORT void free(void *p)
 {
-	if (likely(p != NULL && !is_early(p)) && likely(watch_plain_free(CALLER))) {
+	if (unlikely(!watch_direct_free(p)))
+		free_slow(p, SITE_HERE);
+	else
 		REAL(free)(p);
-		return;
-	}
-	free_slow(p, SITE_HERE);
 }
 
 EXPORT void *memalign(size_t alignment, size_t size)
@@ -282,4 +289,39 @@ EXPORT void *pvalloc(size_t size)
 	p = REAL(pvalloc)(size);
 	watch_end(&w);
 	return p;
+}
+
+/* ---- for the loader: its calls are not the program's ---- */
+
+static void *loader_malloc(size_t size)
+{
+	return REAL(malloc)(size);
+}
+
+static void *loader_calloc(size_t n, size_t size)
+{
+	return REAL(calloc)(n, size);
+}
+
+static void *loader_realloc(void *p, size_t size)
+{
+	return is_early(p) ? early_move(p, size) : REAL(realloc)(p, size);
+}
+
+static void loader_free(void *p)
+{
+	if (!is_early(p))
+		REAL(free)(p);
+}
+
+bool watch_alloc_apart(void)
+{
+	const struct loader_call calls[] = {
+		{ (void *)malloc, (void *)loader_malloc },
+		{ (void *)calloc, (void *)loader_calloc },
+		{ (void *)realloc, (void *)loader_realloc },
+		{ (void *)free, (void *)loader_free },
+	};
+
+	return loader_divert(calls, sizeof(calls) / sizeof(calls[0])) && early_used == 0;
 }

@@ -10,6 +10,7 @@
 #include "wrappers/keys.h"
 #include "wrappers/lowlock.h"
 #include "wrappers/real.h"
+#include "wrappers/watch_alloc.h"
 #include "wrappers/watch_new.h"
 
 static __attribute__((constructor)) void start(int argc, char **argv)
@@ -19,6 +20,7 @@ static __attribute__((constructor)) void start(int argc, char **argv)
 	real_need();
 	watch_setup();
 	watch_new_setup();
+	recorder.loader_apart = watch_alloc_apart();
 	recorder.watch_by_hand = 1u << WATCH_CLASS_alloc;
 	recorder_start(argc, argv);
 	if (recorder.state == RECORDER_ON) {

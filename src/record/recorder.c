@@ -405,11 +405,11 @@ static void coverage_write(bool end)
 	saved = errno;
 	entering = 1;
 	t->mode = MODE_OFF;
-	t->plain = NULL;
+	thread_plain(t, NULL);
 	__gcov_dump();
 	if (!end)
 		__gcov_reset();
-	t->plain = plain;
+	thread_plain(t, plain);
 	t->mode = mode;
 	entering = was;
 	errno = saved;

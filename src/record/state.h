@@ -201,8 +201,10 @@ struct thread {
 
 	/* matrace (watch.c) */
 	struct alloc_totals *plain; /* counts the calls of a thread that is not realtime; NULL: ask watch.c */
-	uint8_t watched;            /* enum realtime_by */
-	uint32_t regions;           /* MATRACE_RT_BEGINs that were not ended */
+	struct alloc_totals
+		*direct;      /* the same where no call needs a look at who calls, see thread_plain() */
+	uint8_t watched;      /* enum realtime_by */
+	uint32_t regions;     /* MATRACE_RT_BEGINs that were not ended */
 	uintptr_t watch_slot; /* where the return address of the outermost watched call stands; 0: none */
 	uint64_t faults;      /* page faults of the thread that do not count */
 	struct alloc_site *fault_site; /* counts the others; NULL: they are not counted */
@@ -324,6 +326,7 @@ struct recorder {
 	uint8_t events;       /* 1: events are recorded */
 	uint8_t phase;        /* the present one, as in struct cell (atomic), see phases.h */
 	uint8_t sole_permits; /* 1: semaphores were made with one permit */
+	uint8_t loader_apart; /* matrace, 1: the loader's calls of the allocator do not come to us */
 	uint32_t
 		mutex_unlike; /* 0: plain mutexes of the C library are taken and released here, see inlined.h */
 	uint8_t libc_locks;   /* enum libc_locks */
@@ -348,6 +351,13 @@ struct recorder {
 	} window;                          /* see window.h */
 };
 extern struct recorder recorder __attribute__((visibility("hidden")));
+
+/* matrace: where the calls of a thread are counted; NULL: it is to be asked. Any thread. */
+static inline void thread_plain(struct thread *t, struct alloc_totals *totals)
+{
+	__atomic_store_n(&t->plain, totals, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&t->direct, recorder.loader_apart ? totals : NULL, __ATOMIC_SEQ_CST);
+}
 
 #define REF_POINTER(ref) ((void *)(recorder.image.base + (uint64_t)(ref)*REF_UNIT))
 #define POINTER_REF(pointer) ((uint32_t)((uint64_t)((const char *)(pointer)-recorder.image.base) / REF_UNIT))

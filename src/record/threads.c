@@ -186,7 +186,7 @@ void threads_policy_stale(void)
 		if (t == NULL)
 			return; /* a cloned child before its first lock: the list was wiped */
 		__atomic_fetch_or(&t->stale, STALE_POLICY, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
+		thread_plain(t, NULL);
 	}
 }
 
@@ -230,7 +230,7 @@ static void begin(struct thread *t)
 	r->waiting_lock = 0;
 	if (!recorder.confined)
 		r->realtime = 0;
-	t->plain = NULL;
+	thread_plain(t, NULL);
 	t->watched = REALTIME_NOT;
 	t->watch_slot = t->regions = 0;
 	t->fault_site = NULL;
@@ -391,7 +391,7 @@ void threads_stop(void)
 		struct thread *t = thread_at(i);
 
 		__atomic_store_n(&t->mode, MODE_OFF, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&t->plain, NULL, __ATOMIC_SEQ_CST);
+		thread_plain(t, NULL);
 	}
 }
 

@@ -241,8 +241,7 @@ static void decide(struct thread *t)
 			     : by_name(t)      ? REALTIME_BY_NAME
 					       : REALTIME_NOT;
 		t->policy_looks = WATCHED_LOOKS;
-		__atomic_store_n(&t->plain, t->watched != REALTIME_NOT ? NULL : &t->rec->totals,
-				 __ATOMIC_SEQ_CST);
+		thread_plain(t, t->watched != REALTIME_NOT ? NULL : &t->rec->totals);
 	} while (__atomic_load_n(&t->stale, __ATOMIC_SEQ_CST)); /* changed meanwhile */
 	if (was == REALTIME_NOT && t->watched != REALTIME_NOT)
 		faults_begin(t);
@@ -297,7 +296,7 @@ bool watch_begin(struct watch *w, enum watched function, struct site site, uint6
 	struct thread *t = thread_self;
 	int saved = errno;
 
-	if (t->plain != NULL && (t->plain->allocations & PLAIN_LOOK) == PLAIN_LOOK && !busy_is(t))
+	if (t->plain != NULL && ((t->plain->allocations + 1) & PLAIN_LOOK) == 0 && !busy_is(t))
 		decide(t); /* somebody outside may have made it a realtime thread */
 	if (!watch_wanted((enum watch_class)classes[function])) {
 		t = thread_self;

@@ -58,18 +58,41 @@ static inline bool watch_from_loader(uintptr_t ip)
 	return ip - watch_loader.start < watch_loader.size;
 }
 
-/* ip: of the caller. False: watch_begin() is to be asked, which then counts. */
+/* p: where it is counted, or NULL. False: watch_begin() is to be asked, which then counts. */
+static inline __attribute__((always_inline)) bool watch_count_alloc(struct alloc_totals *p, uint64_t bytes)
+{
+	uint64_t allocations;
+
+	if (unlikely(p == NULL))
+		return false;
+	allocations = p->allocations + 1;
+	if (unlikely((allocations & PLAIN_LOOK) == 0)) /* now and then it has a look at the thread */
+		return false;
+	p->allocations = allocations;
+	p->bytes += bytes;
+	return true;
+}
+
+/* The shortest way, where it is open. False: take the next one. */
+static inline bool watch_direct_alloc(uint64_t bytes)
+{
+	return watch_count_alloc(thread_self->direct, bytes);
+}
+
+static inline bool watch_direct_free(const void *block)
+{
+	struct alloc_totals *p = thread_self->direct;
+
+	if (unlikely(p == NULL))
+		return false;
+	p->frees += block != NULL;
+	return true;
+}
+
+/* ip: of the caller. */
 static inline bool watch_plain_alloc(uint64_t bytes, uintptr_t ip)
 {
-	struct alloc_totals *p = thread_self->plain;
-
-	/* now and then watch_begin() has a look at the thread */
-	if (unlikely(p == NULL) || unlikely((p->allocations & PLAIN_LOOK) == PLAIN_LOOK) ||
-	    unlikely(watch_from_loader(ip)))
-		return false;
-	p->bytes += bytes;
-	p->allocations++;
-	return true;
+	return !watch_from_loader(ip) && watch_count_alloc(thread_self->plain, bytes);
 }
 
 static inline bool watch_plain_free(uintptr_t ip)

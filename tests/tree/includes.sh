@@ -14,7 +14,7 @@ allowed() {
 	src/record) echo "src/arch src/session src/unwind/capture.h src/unwind/probe.h" \
 		"wrappers/real.h" ;;
 	inject) echo "src/arch/arch.h src/record/raw.h wrappers/defined.h" ;;
-	wrappers) echo "inject/lowlock.h inject/marks.h inject/redirect.h" \
+	wrappers) echo "inject/loader.h inject/lowlock.h inject/marks.h inject/redirect.h" \
 		"src/arch/arch.h src/record src/session include" ;;
 	src/unwind) echo "src/arch src/record src/session" ;;
 	src/symbols) echo "" ;;
