@@ -46,16 +46,19 @@ void *__real_realloc(void *p, size_t size);
 void *__real_reallocarray(void *p, size_t n, size_t size);
 char *__real_strdup(const char *s);
 int __real_openat(int dir, const char *name, int flags, ...);
+int __real_openat64(int dir, const char *name, int flags, ...);
 DIR *__real_fdopendir(int fd);
-ssize_t __real_pread(int fd, void *buffer, size_t size, off_t at);
+ssize_t __real_pread64(int fd, void *buffer, size_t size, off64_t at);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t size);
 void *__wrap_reallocarray(void *p, size_t n, size_t size);
 char *__wrap_strdup(const char *s);
 int __wrap_openat(int dir, const char *name, int flags, ...);
+int __wrap_openat64(int dir, const char *name, int flags, ...);
 DIR *__wrap_fdopendir(int fd);
 ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t at);
+ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off64_t at);
 
 void *__wrap_malloc(size_t size)
 {
@@ -82,7 +85,7 @@ char *__wrap_strdup(const char *s)
 	return fails(ALLOCATION) ? NULL : __real_strdup(s);
 }
 
-int __wrap_openat(int dir, const char *name, int flags, ...)
+static bool opening_fails(const char *name)
 {
 	/* a report does without the calls in which holders slept, locks of several processes, kept moments
 	 * and packed names */
@@ -90,7 +93,18 @@ int __wrap_openat(int dir, const char *name, int flags, ...)
 		      strcmp(name, SESSION_NAMES) != 0 &&
 		      strncmp(name, SESSION_MOMENT_PREFIX, strlen(SESSION_MOMENT_PREFIX)) != 0;
 
-	return needed && fails(OPENING) ? -1 : __real_openat(dir, name, flags);
+	return needed && fails(OPENING);
+}
+
+int __wrap_openat(int dir, const char *name, int flags, ...)
+{
+	return opening_fails(name) ? -1 : __real_openat(dir, name, flags);
+}
+
+/* On machines of 32 bits the loader calls those with 64. */
+int __wrap_openat64(int dir, const char *name, int flags, ...)
+{
+	return opening_fails(name) ? -1 : __real_openat64(dir, name, flags);
 }
 
 DIR *__wrap_fdopendir(int fd)
@@ -98,19 +112,24 @@ DIR *__wrap_fdopendir(int fd)
 	return fails(DIRECTORY) ? NULL : __real_fdopendir(fd);
 }
 
-ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t at)
+ssize_t __wrap_pread64(int fd, void *buffer, size_t size, off64_t at)
 {
 	struct chunk *c = buffer;
 	ssize_t n;
 
 	if (fails(READING))
 		return error ? -1 : 0;
-	n = __real_pread(fd, buffer, size, at);
+	n = __real_pread64(fd, buffer, size, at);
 	/* a chunk's header is read twice; the first time the last item is not there yet */
 	if (armed == GROWING && size == sizeof(*c) && n == (ssize_t)size && c->magic == CHUNK_MAGIC &&
 	    c->type == CHUNK_CELLS && grown++ % 2 == 0)
 		c->used--;
 	return n;
+}
+
+ssize_t __wrap_pread(int fd, void *buffer, size_t size, off_t at)
+{
+	return __wrap_pread64(fd, buffer, size, at);
 }
 
 /* A session with something of everything, in two images. */
