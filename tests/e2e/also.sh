@@ -45,7 +45,7 @@ int main(void)
 	return 0;
 }
 END
-"${CC:-cc}" -O1 -g -pthread -o also also.c || exit 99
+${CC:-cc} -O1 -g -pthread -o also also.c || exit 99
 expect 0 "$mutrace" ./also
 said() {
 	sed -n "/^  Lock [0-9]*: $1, /,/^\$/p" err | tr '\n' ' ' | tr -s ' ' | grep -qE "$2" || fail "$1: $2"

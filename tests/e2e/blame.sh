@@ -122,7 +122,7 @@ int main(void)
 	return 0;
 }
 SOURCE
-"${CC:-cc}" -g -O1 -fno-optimize-sibling-calls -D_GNU_SOURCE -I"$top_srcdir" -o callers callers.c -lpthread ||
+${CC:-cc} -g -O1 -fno-optimize-sibling-calls -D_GNU_SOURCE -I"$top_srcdir" -o callers callers.c -lpthread ||
 	exit 99
 # If a holder loses its processor its place has most of the wait, and the others' is not worth a word.
 many_places() {

@@ -11,10 +11,10 @@ both() {
 	rm -rf old new
 	mkdir -p old new/src
 	# shellcheck disable=SC2086 # options
-	"${CC:-cc}" -O1 -pthread $1 -o old/app "$source" || exit 99
+	${CC:-cc} -O1 -pthread $1 -o old/app "$source" || exit 99
 	sed '1s/^/\n\n\n/' "$source" >new/src/builds.c
 	# shellcheck disable=SC2086
-	"${CC:-cc}" -O1 -pthread $1 -DUNRELATED -o new/app new/src/builds.c || exit 99
+	${CC:-cc} -O1 -pthread $1 -DUNRELATED -o new/app new/src/builds.c || exit 99
 	# a few runs of each: what depends on where the loader puts things would show
 	for run in 1 2 3; do
 		expect 0 "$mutrace" --json=old/$run.json -o old/session$run old/app

@@ -5,21 +5,19 @@
 . "$(dirname "$0")/lib.sh"
 
 need "${CC:-cc}"
-# what the make that runs us was told is not for the makes of the examples
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL TESTS TEST_LOGS TEST_SUITE_LOG check_PROGRAMS
 cp "$top_srcdir"/examples/ci/* . || exit 99
 mkdir bin
 ln -s "$(realpath "$mutrace")" bin/mutrace
 [ -n "${MUTRACE:-}" ] || ln -s "$(realpath "$top_builddir")/.libs" bin/.libs
 export PATH=$work/bin:$PATH
-"${CC:-cc}" -g -pthread -o worker worker.c || exit 99
+${CC:-cc} -g -pthread -o worker worker.c || exit 99
 expect 0 mutrace check --write-baseline=baseline.json --repeat=3 -- ./worker
 tried=
 
 # Twice as long a way through the lock as the baseline has: sed in the copy, so that the line numbers stay.
 regress() {
 	sed -i 's/i < 5000/i < 25000/; s/jobs == 10000/jobs == 50000/' worker.c
-	"${CC:-cc}" -g -pthread -o worker worker.c || exit 99
+	${CC:-cc} -g -pthread -o worker worker.c || exit 99
 }
 restore() {
 	cp "$top_srcdir/examples/ci/worker.c" .
@@ -27,7 +25,7 @@ restore() {
 
 # The workflow's own line, as the runner would give it to a shell
 sed -n '/mutrace check/,$p' contention.yml >step.sh
-"${CC:-cc}" -g -pthread -o worker worker.c
+${CC:-cc} -g -pthread -o worker worker.c
 expect 0 bash -e step.sh
 regress
 expect 1 bash -e step.sh
@@ -51,7 +49,7 @@ expect 0 mutrace check --write-baseline=base.json --repeat=3 -- ./unit_tests
 recipe gtest_filter
 
 if command -v cmake >/dev/null && command -v ctest >/dev/null; then
-	expect 0 cmake -S . -B build.cmake -DCMAKE_C_COMPILER="${CC:-cc}"
+	expect 0 env CC="${CC:-cc}" cmake -S . -B build.cmake
 	expect 0 cmake --build build.cmake
 	expect 0 ctest --test-dir build.cmake -L contention
 	grep -q '100% tests passed' out || fail "ctest"
@@ -122,7 +120,7 @@ if python3 -c 'import pytest' 2>/dev/null; then
 		def test_worker():
 		    assert subprocess.run(["./worker"]).returncode == 0
 	PY
-	"${CC:-cc}" -g -pthread -o worker worker.c || exit 99
+	${CC:-cc} -g -pthread -o worker worker.c || exit 99
 	recipe '-m pytest'
 	grep -q '1 passed' out || fail "pytest"
 	grep -q '^ *1 *jobs_lock' err || fail "the locks of what pytest starts"

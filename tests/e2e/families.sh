@@ -16,7 +16,7 @@ made() {
 
 glib() {
 	pkg-config --exists glib-2.0 2>"$work/compiler" &&
-		made "${CC:-cc}" -o glib "$workloads_of/glib.c" $(pkg-config --cflags --libs glib-2.0) ||
+		made ${CC:-cc} -o glib "$workloads_of/glib.c" $(pkg-config --cflags --libs glib-2.0) ||
 		return 0
 	waits=$(line_of tests/workloads/glib.c "WAITS HERE")
 	expect 0 "$mutrace" --json="$work/json" ./glib mutex
@@ -106,7 +106,7 @@ for i in range(200):
 t.join()
 print(hex(address))
 PY
-	futex=$(printf '#include <sys/syscall.h>\nSYS_futex\n' | "${CC:-cc}" -E -P -x c - | tail -n 1)
+	futex=$(printf '#include <sys/syscall.h>\nSYS_futex\n' | ${CC:-cc} -E -P -x c - | tail -n 1)
 	sed -i "s/FUTEX/$futex/" late.py
 	if [ -r /proc/self/syscall ] &&
 		python3 -c 'import ctypes; ctypes.CDLL("libgobject-2.0.so.0")' 2>"$work/err"; then
@@ -169,7 +169,7 @@ openmp() {
 
 # others NAME ARGUMENTS...: a program with the locks of a C++ library was made.
 others() {
-	made "${CXX:-c++}" -fPIC -std=c++17 "-D$1" -o others "$workloads_of/others.cc" "${@:2}"
+	made ${CXX:-c++} -fPIC -std=c++17 "-D$1" -o others "$workloads_of/others.cc" "${@:2}"
 }
 
 # the functions of a stack, without parameters

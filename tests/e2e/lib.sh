@@ -4,10 +4,9 @@
 # first thing that is not as it must be; its log then has the command's output.
 
 set -u
-export LC_ALL=C COLUMNS=400 # no paragraph is broken into lines
-unset LD_PRELOAD MUTRACE_SESSION NO_COLOR
 : "${top_srcdir:=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}"
 : "${top_builddir:=$PWD}"
+. "$top_srcdir/tests/environment.sh"
 mutrace=${MUTRACE:-$top_builddir/mutrace}
 workloads=$top_builddir/tests/workloads
 [ -x "$mutrace" ] || {
@@ -31,10 +30,10 @@ fail() {
 	[ -n "${MUTRACE_TESTS_GO_ON:-}" ] || exit 1 # make coverage: what comes then is executed, too
 }
 
-# need PROGRAM...: without it the test is skipped.
+# need PROGRAM...: without it the test is skipped. May have arguments, as CC.
 need() {
 	for program; do
-		command -v "$program" >/dev/null || {
+		command -v "${program%% *}" >/dev/null || {
 			echo "skipped: $program is not installed"
 			exit 77
 		}

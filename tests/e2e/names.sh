@@ -9,9 +9,9 @@ need "${CXX:-c++}" "${CC:-cc}"
 source=$top_srcdir/tests/workloads/alike.cc
 common="-g -O1 -fno-optimize-sibling-calls -I$top_srcdir -pthread"
 # shellcheck disable=SC2086 # options
-"${CXX:-c++}" $common -DLIBRARY -fPIC -shared -o libdeep.so "$source" || exit 99
+${CXX:-c++} $common -DLIBRARY -fPIC -shared -o libdeep.so "$source" || exit 99
 # shellcheck disable=SC2086,SC2016
-"${CXX:-c++}" $common -o alike "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
+${CXX:-c++} $common -o alike "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
 expect 0 "$mutrace" --json=json -o kept ./alike
 check_json json '[t.get("entry", "")[:6] for t in p["thread_list"] if t["tid"] != p["pid"]] == ["waiter"]'
 flat() { # each paragraph in one line
@@ -32,7 +32,7 @@ done
 	fail "two rows read alike"
 
 # Elements of arrays and members of structures; elements also where no debug information tells of them.
-"${CXX:-c++}" -O1 "-I$top_srcdir" -pthread -o plain "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
+${CXX:-c++} -O1 "-I$top_srcdir" -pthread -o plain "$source" -L. -ldeep -Wl,-rpath,'$ORIGIN' || exit 99
 expect 0 "$mutrace" --json=plain.json ./plain
 cat >size.c <<'C'
 #include <pthread.h>
@@ -42,7 +42,7 @@ int main(void)
 	return printf("%#zx %#zx\n", 4 * sizeof(pthread_mutex_t), sizeof(long)) < 0;
 }
 C
-"${CC:-cc}" -o size size.c || exit 99
+${CC:-cc} -o size size.c || exit 99
 read -r four_mutexes word < <(./size)
 check_json plain.json 'lock("row_locks[0]") and lock("row_locks[4]") and lock("cache+'"$word"'")' \
 	'lock("row_locks[4]")["identity"].endswith("row_locks+'"$four_mutexes"'")'
@@ -94,7 +94,7 @@ int main()
 	pthread_mutex_unlock(&e.mutex);
 }
 END
-if "${CXX:-c++}" -g -O1 -pthread -o vm vm.cc 2>err; then
+if ${CXX:-c++} -g -O1 -pthread -o vm vm.cc 2>err; then
 	expect 0 "$mutrace" --all --json=vm.json ./vm
 	grep -qE "^  Waiting for work.*: condition of a Java monitor or park\(\) " err || fail "Java"
 	grep -q "1 thread also waited .* in Java monitors and park()" err || fail "Java's waits"
@@ -171,7 +171,7 @@ int main()
 	return 0;
 }
 END
-if "${CXX:-c++}" -g -O1 -fno-optimize-sibling-calls -pthread -o wrapped wrapped.cc 2>err; then
+if ${CXX:-c++} -g -O1 -fno-optimize-sibling-calls -pthread -o wrapped wrapped.cc 2>err; then
 	expect 0 "$mutrace" --all --json=wrapped.json ./wrapped
 	grep -qE "^ +[0-9]+  mutex in Store::Store wrapped.cc:[0-9]+ " err || fail "a class that wraps a lock"
 	grep -qE "^ +[0-9]+  lock \(wrapped.cc\) " err || fail "which lock"
@@ -250,7 +250,7 @@ for columns in (80, 100, 140):
 PY
 
 # Code that a process makes while it runs has the names that it writes for perf, if the file is its own.
-"${CC:-cc}" -g -O1 -fno-optimize-sibling-calls -fno-omit-frame-pointer -pthread -o jit \
+${CC:-cc} -g -O1 -fno-optimize-sibling-calls -fno-omit-frame-pointer -pthread -o jit \
 	"$top_srcdir/tests/workloads/jit.c" || exit 99
 "$mutrace" -o made --json=json ./jit >out 2>err
 got=$?

@@ -11,7 +11,7 @@ source=$top_srcdir/tests/workloads/regress.c
 kinds=$workloads/regress-kinds
 mkdir base longer hot unsplit
 build() {
-	"${CC:-cc}" -g -O1 -pthread $2 -o "$1/regress" "$source" || exit 99
+	${CC:-cc} -g -O1 -pthread $2 -o "$1/regress" "$source" || exit 99
 }
 build base ""
 build longer -DLONGER

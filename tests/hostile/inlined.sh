@@ -20,8 +20,8 @@ done
 
 GLIBC_TUNABLES=glibc.elision.enable=1 expect 0 "$mutrace" --json=json "$program"
 
-command -v "${CC:-cc}" >/dev/null || exit 0
-"${CC:-cc}" -shared -fPIC -DSPY -o spy.so "$top_srcdir/tests/hostile/inlined.c" -ldl || exit 99
+command -v ${CC:-cc} >/dev/null || exit 0
+${CC:-cc} -shared -fPIC -DSPY -o spy.so "$top_srcdir/tests/hostile/inlined.c" -ldl || exit 99
 expect 0 env LD_PRELOAD="$work/spy.so" "$program"
 cp out plain
 for options in "" --sample-hold=4 --contended-only; do

@@ -15,7 +15,7 @@ export LC_ALL=C COLUMNS=400
 failed=0
 
 for program in curl xz ar tar readelf "${CC:=cc}"; do
-	command -v "$program" >/dev/null || {
+	command -v "${program%% *}" >/dev/null || {
 		echo "skipped: $program is not installed"
 		exit 77
 	}
@@ -36,7 +36,7 @@ run() {
 	local root=$1 loader libraries got load
 	loader=$(find "$root" -name 'ld-linux-x86-64.so.2' ! -type l | head -n 1)
 	libraries=$(dirname "$(find "$root" -name libc.so.6 | head -n 1)")
-	"$CC" -O1 -g -D_GNU_SOURCE "$top_srcdir/tests/workloads/libclocks.c" -o "$root/libclocks" -pthread \
+	$CC -O1 -g -D_GNU_SOURCE "$top_srcdir/tests/workloads/libclocks.c" -o "$root/libclocks" -pthread \
 		-Wl,--dynamic-linker="$loader" -Wl,-rpath="$libraries" || return 1
 	for load in arena stdio flock mixed deixm loader; do
 		"$top_builddir/mutrace" --json="$root/json" "$root/libclocks" $load >/dev/null 2>"$root/err"
