@@ -19,6 +19,7 @@
  *   arch_counter_steady()   true if it runs at one rate on all processors and through idle states
  *   arch_relax()            lets the processor rest for a moment, in a loop that looks at memory
  *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno stays
+ *   arch_syscall5()         the same with five; a stack can be walked through it. ARCH_SYSCALL5 1: a file has it
  *   ARCH_SYSCALL_BY_LIBC    1 if it goes through the C library
  *   ARCH_OLD_VERSION        symbol version of names that the C library keeps for old programs; undefined: none
  *   ARCH_COND_VERSION       symbol version of conditions with their present layout, or NULL for the only one
@@ -42,6 +43,13 @@
 #include "src/arch/aarch64.h"
 #else
 #include "src/arch/other.h"
+#endif
+
+#ifndef ARCH_SYSCALL5
+static inline long arch_syscall5(long number, long a, long b, long c, long d, long e)
+{
+	return arch_syscall(number, a, b, c, d, e, 0);
+}
 #endif
 
 #define ARCH_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)

@@ -25,6 +25,19 @@ static inline long arch_syscall(long number, long a, long b, long c, long d, lon
 	return r;
 }
 
+/* Leaves the stack pointer alone, by which a thread that sleeps here is walked (mutrace hang). */
+#define ARCH_SYSCALL5 1
+static inline long arch_syscall5(long number, long a, long b, long c, long d, long e)
+{
+	long r;
+
+	__asm__ volatile("int $0x80"
+			 : "=a"(r)
+			 : "0"(number), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e)
+			 : "memory");
+	return r;
+}
+
 #define ARCH_CALL_ON \
 	"pushl %ebp\n" \
 	".cfi_def_cfa_offset 8\n" \

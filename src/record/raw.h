@@ -155,7 +155,7 @@ static inline long raw_affinity(void *mask, size_t size)
 /* until: as the kernel has it, seconds and ns in two words; NULL for ever. */
 static inline int raw_futex(uint32_t *word, int what, uint32_t value, const long until[2])
 {
-	return (int)RAW_CALL(SYS_futex, word, what, value, until, NULL, 0);
+	return (int)arch_syscall5(SYS_futex, (long)word, what, (long)value, (long)until, 0);
 }
 
 /* True if a word can be written. Adds 0 to it in one step, so it may change meanwhile. Nobody waits for it. */
