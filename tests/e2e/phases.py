@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """mutrace.h: what is counted in each phase is exact, also after SIGKILL and in a child; named locks have
 their names in all outputs; marks are found in every kind of object, and do nothing where nobody profiles."""
+import csv
+import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -66,10 +69,30 @@ def phases_are_exact(kept, known):
     return parent, children, phases, total
 
 
+def outputs_agree(kept, text, known):
+    """Each output has the figures of each phase, and check judges by them."""
+    for name, (all_, contended, times) in known.items():
+        figures = f"{all_} acquisitions, {contended} contended"
+        assert re.search(rf"^ +{name}: .*{figures}$", text, re.M), (name, text)
+        alone = run(mutrace, "report", "--phase=" + name, kept)
+        assert re.search(rf"^mutrace: [12] locks?, {figures}", alone, re.M), (name, alone)
+        rows = list(csv.DictReader(io.StringIO(run(mutrace, "report", "--csv=-", "--phase=" + name, kept))))
+        sums = [sum(int(row[column]) for row in rows) for column in ("acquired", "contended", "waits")]
+        assert sums == [all_, contended, contended], (name, rows)
+        page = run(mutrace, "report", "--html=-", "--phase=" + name, kept)
+        of_page = rf'"name":"{name}","times":{times},[^}}]*"acquired":{all_},"contended":{contended}\b'
+        assert re.search(of_page, page), name
+        for limit, status in ((contended, 0), (contended - 1, 1)):
+            if limit >= 0:
+                run(mutrace, "check", "--phase=" + name, f"--limit=the table:contended={limit}", kept,
+                    status=status)
+
+
 def whole(d):
     kept = d + "/kept"
     text = run(mutrace, "-o", kept, program)
     parent, children, phases, total = phases_are_exact(kept, KNOWN)
+    outputs_agree(kept, text, KNOWN)
     locks = locks_of(parent)
     # a wait and the hold that it is for count where they began, with the two acquisitions
     assert phases["before"]["contended"] == 1 and phases["before"]["acquired"] == 2, phases["before"]
@@ -176,6 +199,8 @@ def attached(d):
     assert r.returncode == 0, r.stderr
     p, = report(d + "/attached")
     assert {x["name"] for x in p["phases"]} == {"odd", "even"}, p["phases"]
+    for x in p["phases"]:  # one acquisition in each; the first and the last are cut
+        assert abs(x["acquired"] - x["times"]) <= 2 and x["contended"] == 0, p["phases"]
     assert locks_of(p)["the table"]["acquired"] > 0, p["locks"]
 
 
