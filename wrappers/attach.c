@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "inject/redirect.h"
@@ -141,6 +142,7 @@ void *attach_instead(void *handle, const char *name)
 }
 
 static uint32_t busy;
+static int clock_mode; /* of the thread that makes the call: if it may read the processor's clock */
 
 /* Another command's call may come before the call of one that was killed is over. */
 static bool enter(void)
@@ -150,11 +152,17 @@ static bool enter(void)
 			return false;
 		raw_sleep((const long[2]){ 0, 1000000 });
 	}
+	clock_mode = PR_TSC_ENABLE;
+	RAW_CALL(SYS_prctl, PR_GET_TSC, &clock_mode, 0, 0, 0, 0);
+	if (clock_mode == PR_TSC_SIGSEGV)
+		RAW_CALL(SYS_prctl, PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0, 0);
 	return true;
 }
 
 static int leave(int result)
 {
+	if (clock_mode == PR_TSC_SIGSEGV)
+		RAW_CALL(SYS_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0, 0);
 	__atomic_store_n(&busy, 0, __ATOMIC_RELEASE);
 	return result;
 }
@@ -194,13 +202,19 @@ static int end(void)
 static int begin(const char *session, uintptr_t heap, uintptr_t heap_end)
 {
 	static bool resolved;
+	bool left;
 	int r;
 
 	if (!resolved)
 		real_resolve_late();
 	resolved = true;
-	if (!recorder_is_attached())
+	left = recorder_is_attached() && recorder_is_left();
+	if (left || !recorder_is_attached())
 		end();
+	if (left) /* all threads must have seen that before */
+		return -ERESTART;
+	if (clock_mode == PR_TSC_SIGSEGV)
+		return -EOPNOTSUPP;
 	r = recorder_attach(session, argument_count, arguments);
 	if (r < 0)
 		return r;

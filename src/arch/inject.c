@@ -275,3 +275,17 @@ bool arch_inject_repeat(struct thread_registers *t)
 }
 
 #endif
+
+#if !defined(__aarch64__)
+bool arch_inject_enters(const uint8_t code[8])
+{
+	(void)code;
+	return false;
+}
+
+bool arch_inject_enter(pid_t tid, struct thread_registers *t, const struct thread_registers *before)
+{
+	(void)tid, (void)t, (void)before;
+	return false;
+}
+#endif

@@ -55,6 +55,11 @@ bool arch_inject_keeps(pid_t tid, const uint8_t code[8]);
 /* A stopped thread makes the system call again that it is in, and no restart_syscall(), which its filter may forbid. Whether t was
  * changed; where not, the kernel does as it does. */
 bool arch_inject_repeat(struct thread_registers *t);
+/* True if the kernel decides only as a stopped thread goes on whether the system call that it is at becomes restart_syscall(). */
+bool arch_inject_enters(const uint8_t code[8]);
+/* A thread that has gone on so, and is stopped as it enters a call, makes the one that it was in before. Whether
+ * t, its registers, was changed. */
+bool arch_inject_enter(pid_t tid, struct thread_registers *t, const struct thread_registers *before);
 /* The set of registers of ptrace that has floating point and vectors. */
 extern const int arch_extended_set;
 /* The machine, as seccomp filters know it. */

@@ -171,6 +171,27 @@ bool arch_inject_repeat(struct thread_registers *t)
 	return false;
 }
 
+bool arch_inject_enters(const uint8_t code[8])
+{
+	return is_at(code);
+}
+
+#define SET_SYSTEM_CALL 0x404
+
+bool arch_inject_enter(pid_t tid, struct thread_registers *t, const struct thread_registers *before)
+{
+	struct user_regs_struct u = registers_of(t);
+	int number = (int)registers_of(before).regs[8];
+	struct iovec set = { &number, sizeof(number) };
+
+	if (u.regs[8] != SYS_restart_syscall ||
+	    ptrace(PTRACE_SETREGSET, tid, (void *)SET_SYSTEM_CALL, &set) != 0)
+		return false;
+	u.regs[8] = (uint64_t)number;
+	memcpy(&t->set, &u, sizeof(u));
+	return true;
+}
+
 /* The head of the sets of scalable vectors and matrices. */
 struct scalable_header {
 	uint32_t size, size_max;

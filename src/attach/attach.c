@@ -19,6 +19,7 @@
 #include "src/attach/confined.h"
 #include "src/attach/inside.h"
 #include "src/attach/refuse.h"
+#include "src/attach/settle.h"
 #include "src/inspect/process.h"
 
 #define PATIENCE_NS 5000000000u /* for a safe place */
@@ -106,7 +107,12 @@ int attach_look(pid_t pid, struct attach_target *ret, char error[ATTACH_ERROR_SI
 
 static int refused(struct call *c, int r)
 {
-	if (r == -EPERM)
+	char status[STATUS_MAX];
+
+	if (r == -EPERM && (status_read(c->t->pid, status) < 0 || strstr(status, "\nState:\tZ"))) {
+		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d has just ended", (int)c->t->pid);
+		r = -ESRCH;
+	} else if (r == -EPERM)
 		snprintf(
 			c->error, ATTACH_ERROR_SIZE,
 			"process %d may not be attached to: the system forbids it (kernel.yama.ptrace_scope, "
@@ -287,6 +293,8 @@ static int stopped(struct call *c, int memory)
 		if (r < 0 && c->error[0] == '\0')
 			refused(c, r);
 	}
+	if (r == 0 && c->library && inside_is_there(c))
+		r = settle_wait(c->t, c->error);
 	if (r == 0)
 		r = choose(c);
 	if (r == 0)
@@ -327,7 +335,7 @@ static int in_process(const struct attach_request *request, char error[ATTACH_ER
 	uint64_t until = now_ns() + PATIENCE_NS;
 	int r;
 
-	while ((r = try_once(request, error)) == -ESTALE && now_ns() < until)
+	while (((r = try_once(request, error)) == -ESTALE || r == -ERESTART) && now_ns() < until)
 		moment();
 	return r;
 }

@@ -22,6 +22,7 @@
 
 #define STATUS_BYTES 8192
 #define PATIENCE 1000 /* rounds of a millisecond */
+#define ALIKE 50      /* of which show no other filters: so the process makes threads all the time */
 
 /* A filter as a thread has it. */
 struct filter {
@@ -40,6 +41,7 @@ struct look {
 	struct filters allowed; /* that were found to allow all */
 	pid_t *done;            /* threads */
 	size_t n_done, cap_done;
+	bool news; /* a filter was met that was not known, or could not be read */
 };
 
 /* '0', '1' or '2', as in /proc/PID/status. */
@@ -127,6 +129,7 @@ static int judge(struct look *l, struct filters *f, pid_t tid)
 
 		if (is_known(&l->allowed, &f->all[i]))
 			continue;
+		l->news = true;
 		name = filter_forbids(f->all[i].code, f->all[i].n);
 		if (name) {
 			snprintf(l->error, ATTACH_ERROR_SIZE,
@@ -149,8 +152,10 @@ static int look_at(struct look *l, const struct target_thread *thread)
 	struct tracee tracee;
 	int r = tracee_stop(&tracee, thread);
 
-	if (r == -EAGAIN)
+	if (r == -EAGAIN) {
+		l->news = true;
 		return 1;
+	}
 	if (r < 0)
 		return r == -ESRCH ? 0 : r;
 	r = filters_read(&f, thread->tid);
@@ -202,10 +207,14 @@ static int round_of(struct look *l)
 int confined_look(struct target *t, char error[ATTACH_ERROR_SIZE])
 {
 	struct look l = { .t = t, .error = error };
-	int r = confined_mode(t->pid) == CONFINED_NOT ? 0 : 1;
+	int r = confined_mode(t->pid) == CONFINED_NOT ? 0 : 1, alike = 0;
 
 	for (int i = 0; r == 1 && i < PATIENCE; i++) {
+		l.news = false;
 		r = round_of(&l);
+		alike = l.news ? 0 : alike + 1;
+		if (r == 1 && alike == ALIKE) /* a thread has the filters of the one that made it */
+			r = 0;
 		if (r == 1 && i > 0)
 			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}

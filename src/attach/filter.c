@@ -211,7 +211,7 @@ const char *filter_forbids(const struct sock_filter *code, size_t n)
 
 bool filter_lets_go_on(const struct sock_filter *code, size_t n)
 {
-	const struct needed call = MAY(restart_syscall);
+	const struct needed call = MUST(restart_syscall);
 
 	return allows_call(code, n, &call);
 }

@@ -264,6 +264,11 @@ static int library_function(struct call *c, const char *name, uint64_t *ret)
 	return r;
 }
 
+bool inside_is_there(struct call *c)
+{
+	return !!names_module(c->t, file_of(c->library));
+}
+
 /* The answer of a function of ours. */
 static int answered(struct call *c, const char *tool, int result)
 {
@@ -277,6 +282,15 @@ static int answered(struct call *c, const char *tool, int result)
 	else if (result == -EBUSY)
 		snprintf(c->error, ATTACH_ERROR_SIZE,
 			 "process %d is in the middle of a fork, or of another command's attach; try again",
+			 (int)c->t->pid);
+	else if (result == -ERESTART)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d has just ended another recording; try again", (int)c->t->pid);
+	else if (result == -EOPNOTSUPP)
+		snprintf(c->error, ATTACH_ERROR_SIZE,
+			 "process %d forbids its threads to read the processor's clock (PR_SET_TSC), which "
+			 "the "
+			 "recorder does",
 			 (int)c->t->pid);
 	else if (result < 0)
 		snprintf(c->error, ATTACH_ERROR_SIZE, "process %d cannot record into %s: %s", (int)c->t->pid,

@@ -16,6 +16,8 @@ struct call {
 	char *error;
 };
 
+/* True if the library was loaded before. */
+bool inside_is_there(struct call *c);
 /* With a thread that tracee_begin() has made ready. Each 0, or -errno with error filled in. */
 int inside_attach(struct call *c);
 int inside_detach(struct call *c);

@@ -71,6 +71,16 @@ const char *process_stat_behind(const char *stat)
 	return end && end[1] == ' ' ? end + 2 : NULL;
 }
 
+/* The kernel gives the files of a process to root if the process forbids others to look at it. */
+static bool allows_others(pid_t pid)
+{
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
+	return stat(path, &st) == 0 && st.st_uid == geteuid();
+}
+
 static void ptrace_refusal(const char *status, pid_t pid, char *error)
 {
 	const char *uid = process_status_line(status, "\nUid:"),
@@ -78,14 +88,20 @@ static void ptrace_refusal(const char *status, pid_t pid, char *error)
 	char scope[16] = "0";
 
 	process_slurp("/proc/sys/kernel/yama/ptrace_scope", scope, sizeof(scope));
-	if (uid && geteuid() != 0 && (uid_t)strtoul(uid, NULL, 10) != geteuid())
+	if (scope[0] == '3')
+		snprintf(error, TARGET_ERROR_SIZE,
+			 "process %d may not be looked at: kernel.yama.ptrace_scope is 3, which forbids that "
+			 "to "
+			 "root, too, until the next boot",
+			 (int)pid);
+	else if (uid && geteuid() != 0 && (uid_t)strtoul(uid, NULL, 10) != geteuid())
 		snprintf(error, TARGET_ERROR_SIZE, "process %d belongs to another user; root may look at it",
 			 (int)pid);
-	else if (geteuid() != 0 && scope[0] != '0')
+	else if (geteuid() != 0 && scope[0] != '0' && allows_others(pid))
 		snprintf(error, TARGET_ERROR_SIZE,
-			 "this system lets nobody look at process %d (kernel.yama.ptrace_scope is %c); root "
-			 "may%s",
-			 (int)pid, scope[0], scope[0] == '3' ? " not either" : "");
+			 "process %d may not be looked at: kernel.yama.ptrace_scope is %c; root may, or its "
+			 "user after 'sysctl kernel.yama.ptrace_scope=0'",
+			 (int)pid, scope[0]);
 	else if (geteuid() != 0)
 		snprintf(error, TARGET_ERROR_SIZE,
 			 "process %d may not be looked at: it has gained privileges or forbids it; root may",

@@ -5,9 +5,9 @@
  * recorder's locks one after the other. Called by wrappers/attach.c.
  *
  * Between two attachments nothing is seen, so nothing of what was known holds any more: locks, stacks and threads are
- * learnt anew, into a new image. But a thread may wait in a wrapper all the time, or be in the middle of one. So
+ * learnt anew, into a new image. But a thread may wait in a wrapper all the time. So
  * blocks of threads stay, other memory is kept until the next time but one, and the new image is mapped where the old
- * one was. Each wait notes in which attachment it began, and is dropped if it ends in another.
+ * one was. The command sees to it that no thread is in the middle of anything else (src/attach/settle.h). Each wait notes in which attachment it began, and is dropped if it ends in another.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -25,6 +25,9 @@
 #include "src/record/waited.h"
 
 #define QUIET_MOMENTS 40
+#define SECTION_MOMENTS 400
+
+static const long moment[2] = { 0, 500000 };
 
 static bool before; /* this process was recorded before */
 
@@ -67,7 +70,6 @@ static bool stopped_itself(void)
 
 int recorder_detach(void)
 {
-	const long moment[2] = { 0, 500000 };
 	struct image_header *h = recorder.header;
 	int saved = errno;
 
@@ -85,7 +87,7 @@ int recorder_detach(void)
 	__atomic_store_n(&h->state, IMAGE_DETACHED, __ATOMIC_RELEASE);
 	__atomic_fetch_add(&recorder.attachment, 1, __ATOMIC_SEQ_CST);
 	/* A thread in the middle of a call still books into the image. */
-	for (int i = 0; i < QUIET_MOMENTS && threads_busy(); i++)
+	for (int i = 0; i < QUIET_MOMENTS && threads_engaged(ENGAGED_HOT); i++)
 		raw_sleep(moment);
 	errno = saved;
 	return 0;
@@ -98,10 +100,12 @@ int recorder_attach(const char *session, int argc, char **argv)
 
 	recorder_guard(true);
 	if (recorder_is_attached()) {
-		r = recorder_is_left() ? recorder_detach() : -EALREADY;
-		if (r < 0)
-			goto finish;
+		r = -EALREADY;
+		goto finish;
 	}
+	/* The command has seen all threads run since the last recording ended. One may be in a longer section yet. */
+	for (int i = 0; before && i < SECTION_MOMENTS && threads_engaged(ENGAGED_BUSY | ENGAGED_HOT); i++)
+		raw_sleep(moment);
 	if (recorder.attachment == 0)
 		recorder.attachment = 1;
 	r = image_attach_to(session);

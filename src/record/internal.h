@@ -186,8 +186,8 @@ void blocks_reset(void);
 /* A block for a thread that the calling one is about to create, or NULL. */
 struct thread *thread_prepare(void);
 struct thread *thread_attach(void);
-/* True if another thread is in the middle of a hot path. */
-bool threads_busy(void);
+/* True if another thread has one of these ENGAGED_*. */
+bool threads_engaged(uint8_t how);
 /* All blocks are of an earlier attachment from now on. */
 void threads_retire(uint32_t tid);
 void threads_reset(void);

@@ -189,10 +189,16 @@ static void child_inherit(struct thread *t)
 		image_lost(LOSS_HELD);
 }
 
+/* True if fork() has wiped this block since the recording began, or the last one in a process that is attached to. */
+static bool is_wiped(const struct thread *t)
+{
+	return t != &thread_none && t->attachment == 0 && !thread_outlived(t);
+}
+
 struct thread *recorder_enter(void)
 {
 	struct thread *t = thread_self;
-	int saved = errno;
+	int saved = errno, state;
 
 	if (likely(t->mode != MODE_OFF && !busy_is(t))) {
 		if (unlikely(t->stale)) {
@@ -208,20 +214,22 @@ struct thread *recorder_enter(void)
 			image_lost(LOSS_REENTRANT);   /* a signal handler interrupted us */
 		return NULL;
 	}
-	if (recorder.state == RECORDER_NEW || recorder.state == RECORDER_OFF || entering)
+	/* Read once, and after the mode: while this thread does not run, a recording may end and another begin. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	state = __atomic_load_n(&recorder.state, __ATOMIC_RELAXED);
+	if (state == RECORDER_NEW || state == RECORDER_OFF || entering)
 		return NULL;
 	if (recorder.window.ahead && !window_opens())
 		return NULL;
 	entering = 1;
-	if (recorder.state == RECORDER_ON && thread_outlived(t)) {
-		if (t->attachment == 0) /* wiped, in a child that was not recorded then */
-			thread_is_none();
-	} else if (t != &thread_none || recorder.state == RECORDER_CHILD) {
+	if (state == RECORDER_CHILD || is_wiped(t)) {
 		/* A child: the wiped block is still ours, or fork's handler has said so. A vfork child or a
 		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread
 		 * exists. */
 		thread_is_none();
 		child_start();
+	} else if (t->attachment == 0) { /* none, or wiped in a child that was not recorded then */
+		thread_is_none();
 	}
 	t = NULL;
 	if (recorder.state == RECORDER_ON) {

@@ -395,12 +395,12 @@ void threads_stop(void)
 	}
 }
 
-bool threads_busy(void)
+bool threads_engaged(uint8_t how)
 {
 	uint32_t n = thread_count();
 
 	for (uint32_t i = 0; i < n; i++)
-		if (__atomic_load_n(&thread_at(i)->engaged, __ATOMIC_SEQ_CST) & ENGAGED_HOT &&
+		if (__atomic_load_n(&thread_at(i)->engaged, __ATOMIC_SEQ_CST) & how &&
 		    thread_at(i) != thread_self)
 			return true;
 	return false;

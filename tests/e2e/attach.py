@@ -263,6 +263,11 @@ def test_stops():
         redirected.append(process["redirected"]["slots"])
     check(redirected[0] == redirected[1] > 0, redirected)
     check({l["name"]: l["acquired"] for l in process["locks"]}["mutex"] == 1, process["locks"])
+    attached = Attached(target)
+    target.ask("2")
+    check(attached.end()["processes"][0]["end"] == "detached", "it is not let go of")
+    refused(target.pid, "forbids its threads to read the processor's clock")
+    target.ask("2")
     target.end()
 
 

@@ -16,10 +16,14 @@ BUILD = os.path.abspath(os.environ.get("top_builddir") or os.getcwd())
 MUTRACE = os.path.abspath(os.environ.get("MUTRACE") or os.path.join(BUILD, "mutrace"))
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 ROOT = os.getuid() == 0 and shutil.which("setpriv")
-SLOW = [] if "executing" in sys.argv else ["executing"]  # make check-attach
+ASKED = "executing", "scopes"  # make check-attach, make check-vm
+LATER = []  # to be looked at when all else is done
 SPACES = ROOT and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
 
 SOURCE = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +32,7 @@ SOURCE = r"""
 #ifdef GO
 __asm__(".section .note.go.buildid,\"a\",@note\n.long 4,4,4\n.asciz \"Go\"\n.balign 4\n.long 0\n.previous");
 #endif
+int prctl(int, ...); /* without the kernel's headers, which may not be there for 32 bit */
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static void *works(void *unused)
 {
@@ -38,25 +43,37 @@ static void *works(void *unused)
 	}
 	return unused;
 }
-int main(int argc, char **argv)
+static int answers(struct dl_phdr_info *info, size_t size, void *data)
 {
-	pthread_t id;
 	char c;
-	if (argc > 2) { /* executes itself for ever */
-		usleep(atoi(argv[2]) * 1000);
-		execl("/proc/self/exe", argv[0], "on", argv[2], NULL);
-	}
-	pthread_create(&id, NULL, works, NULL);
-	if (argc > 1)
-		while (dup(0) >= 0)
-			;
 	puts("ready");
 	fflush(stdout);
 	while (read(0, &c, 1) == 1) {
 		puts("done");
 		fflush(stdout);
 	}
-	return 0;
+	return 1;
+}
+int main(int argc, char **argv)
+{
+	pthread_t id;
+	if (argc > 2 && strcmp(argv[1], "on") == 0) { /* executes itself for ever */
+		usleep(atoi(argv[2]) * 1000);
+		execl("/proc/self/exe", argv[0], "on", argv[2], NULL);
+	}
+	if (argc > 1 && strcmp(argv[1], "loader") == 0)
+		return dl_iterate_phdr(answers, NULL) != 1; /* which it holds meanwhile */
+	for (int i = 2; i < argc; i++)
+		dlopen(argv[i], RTLD_NOW);
+	pthread_create(&id, NULL, works, NULL);
+	if (argc > 1 && strcmp(argv[1], "open") == 0)
+		prctl(0x59616d61, -1L) /* PR_SET_PTRACER, all */;
+	else if (argc > 1 && strcmp(argv[1], "closed") == 0)
+		prctl(4, 0L) /* PR_SET_DUMPABLE */;
+	else if (argc > 1 && strcmp(argv[1], "full") == 0)
+		while (dup(0) >= 0)
+			;
+	return answers(NULL, 0, NULL) != 1;
 }
 """
 
@@ -125,6 +142,19 @@ def compiled(name, compiler, *flags):
     return path if r.returncode == 0 else skipped("%s: %s" % (name, r.stderr[:200]))
 
 
+def test_unsafe():
+    """Its only thread holds the loader's lock. That is known after seconds only: the end of main() looks."""
+    target = Target(PROGRAM, "loader")
+    command = subprocess.Popen([MUTRACE, "attach", str(target.pid)], stderr=subprocess.PIPE, text=True)
+
+    def ended():
+        with target:
+            said = command.communicate(timeout=120)[1]
+            check(command.returncode == 2 and said.count("\n") == 1, command.returncode, said)
+            check("no thread came to a place" in said, said)
+    LATER.append(ended)
+
+
 def test_programs():
     """Other C libraries, and none."""
     kinds = [("static", CC, ["-static"], "is statically linked"),
@@ -161,7 +191,8 @@ def test_confined():
     reads = all_users and state(os.getpid(), "Seccomp:") == "0" and (
         int(state(os.getpid(), "CapEff:"), 16) >> 21) & 1 == 1
     for name, where in (("openat", "thread"), ("mmap", "thread"), ("memfd_create", "thread"),
-                        ("getcwd", "thread"), ("munmap", "all"), ("restart_syscall", "all")):
+                        ("getcwd", "thread"), ("munmap", "all"), ("restart_syscall", "all"),
+                        ("restart_syscall", "sleeper")):
         with Target(program, name, where) as target:
             refused(target.pid, "confined by a seccomp filter", *["forbids %s()," % name][:reads])
     for name, where in (("nothing", "all"), ("a failing memfd_create", "thread"),
@@ -224,6 +255,31 @@ def test_limits():
         refused(target.pid, "the loader of process", "failed to map")
 
 
+def test_variables():
+    """No room is left for the variables of threads that a library brings."""
+    source = """static __thread char room[%d] __attribute__((tls_model("initial-exec")));
+char *at(void) { return room; }"""
+    files = []
+    for size, n in (1024, 4), (128, 8), (16, 8), (4, 4):
+        first = os.path.join(WORK, "room%d" % size)
+        subprocess.run([*CC, "-shared", "-fPIC", "-o", first, "-x", "c", "-"], input=source % size, text=True,
+                       check=True)
+        files += [shutil.copy(first, "%s.%d" % (first, i)) for i in range(n)]
+    with Target(PROGRAM, "loads", *files) as target:
+        refused(target.pid, "the loader of process", "static TLS block")
+
+
+def test_privileged():
+    """By its file's set-user-ID bit."""
+    if not ROOT or os.statvfs(WORK).f_flag & os.ST_NOSUID:
+        return skipped("set-user-ID programs")
+    program = shutil.copy(PROGRAM, os.path.join(WORK, "privileged"))
+    os.chmod(program, 0o4755)
+    with Target(*NOBODY, program) as target:
+        refused(target.pid, "has gained privileges when it was executed")
+        refused(target.pid, "gained privileges or forbids it; root may", before=NOBODY)
+
+
 def scope():
     try:
         with open("/proc/sys/kernel/yama/ptrace_scope") as f:
@@ -241,12 +297,41 @@ def test_users():
         refused(root.pid, "belongs to another user", before=NOBODY)
         refused(other.pid, "belongs to another user", before=NOBODY)
         refused(1, "process 1 ", before=NOBODY)
+        refused(root.pid, "CAP_SYS_PTRACE is missing", before=["setpriv", "--bounding-set=-sys_ptrace"])
         if scope() == "0":
             can(own.pid, before=NOBODY)
         else:
             refused(own.pid, "kernel.yama.ptrace_scope is " + scope(), "root may", before=NOBODY)
         can(other.pid)
         refused(own.pid, "cannot make a process", before=[*NOBODY, "prlimit", "--nproc=1"])
+
+
+def test_scopes():
+    """As yama allows. The last of its scopes remains until the next boot."""
+    path = "/proc/sys/kernel/yama/ptrace_scope"
+    check(ROOT and os.access(path, os.W_OK), "no yama here")
+    for n in "0123":
+        with open(path, "w") as f:
+            f.write(n)
+        says = "kernel.yama.ptrace_scope is " + n
+        with Target(*NOBODY, PROGRAM) as own, Target(*NOBODY, PROGRAM, "open") as known, Target(
+                *NOBODY, PROGRAM, "closed") as closed:
+            if n == "0":
+                can(own.pid, before=NOBODY)
+            elif n != "3":
+                refused(own.pid, says, "root may, or", "'sysctl kernel", before=NOBODY)
+                refused(closed.pid, "forbids it; root may", before=NOBODY)
+            if n in "01":
+                can(known.pid, before=NOBODY)
+            elif n == "2":
+                refused(known.pid, says, before=NOBODY)
+                can(own.pid, before=[*NOBODY, "--inh-caps=+sys_ptrace", "--ambient-caps=+sys_ptrace"])
+            for target in own, known, closed:
+                if n != "3":
+                    can(target.pid)
+                    continue
+                for before in [], NOBODY:
+                    refused(target.pid, says, "until the next boot", before=before)
 
 
 def in_namespace(script, *command):
@@ -332,12 +417,13 @@ def main():
         PROGRAM = compiled("program", CC)
         check(PROGRAM, "no compiler")
         for name, test in list(globals().items()):
-            if name.startswith("test_") and name[5:] in (sys.argv[1:] or [name[5:]]) and name[5:] not in SLOW:
+            if name.startswith("test_") and (name[5:] in sys.argv[1:] or (
+                    len(sys.argv) == 1 and name[5:] not in ASKED)):
                 start = time.time()
                 test()
                 print("%s: %.1f s" % (name, time.time() - start), flush=True)
-
-
+        for ended in LATER:
+            ended()
 
 
 main()

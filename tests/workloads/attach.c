@@ -16,8 +16,8 @@
  *   busy              a realtime thread sleeps, and the main thread computes; "none" as above
  *   sealed            what the loader has write-protected cannot be made writable; each line: an object is
  *                     loaded and unloaded; "none" where the system cannot do that
- *   stops             each line: forbids itself to read the processor's clock, and allows it again; "none"
- *                     as above
+ *   stops             each line: 1 or 2 forbids itself to read the processor's clock, and 1 allows it again;
+ *                     "none" as above
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -668,10 +668,10 @@ static int stops(void)
 	ready();
 	while (line(text, sizeof(text))) {
 		use_all(0);
-		if (text[0] != '0') {
+		if (text[0] != '0')
 			prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
+		if (text[0] == '1')
 			prctl(PR_SET_TSC, PR_TSC_ENABLE, 0, 0, 0);
-		}
 		puts("done");
 	}
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Has seccomp filters. The first argument says which, the second one where: "all" threads, or one "thread".
+ * Has seccomp filters. The first argument says which, the second one where: "all" threads, one "thread" that
+ * reads, or one "sleeper".
  * Then "ready" is printed, threads sleep and lock, and each line on stdin is answered with "done".
  */
 #include <errno.h>
@@ -58,7 +59,7 @@ static const struct {
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static const char *filter;
-static bool everywhere;
+static bool everywhere, sleeper;
 
 static void confine(void)
 {
@@ -82,7 +83,8 @@ static void *reads(void *pipe)
 	const int *ends = pipe;
 	char c;
 
-	confine();
+	if (!sleeper)
+		confine();
 	if (write(ends[1], "", 1) != 1)
 		_exit(99);
 	for (;;)
@@ -94,7 +96,7 @@ static void *locks(void *pipe)
 {
 	const int *ends = pipe;
 
-	if (everywhere)
+	if (everywhere || sleeper)
 		confine();
 	if (write(ends[1], "", 1) != 1)
 		_exit(99);
@@ -116,6 +118,7 @@ int main(int argc, char **argv)
 		return 99;
 	filter = argv[1];
 	everywhere = strcmp(argv[2], "all") == 0;
+	sleeper = strcmp(argv[2], "sleeper") == 0;
 	if (pthread_create(&id, NULL, reads, ends) || pthread_create(&id, NULL, locks, ends) ||
 	    read(ends[0], &c, 1) != 1 || read(ends[0], &c, 1) != 1)
 		return 99;
