@@ -33,7 +33,7 @@ static struct stripe stripes[STRIPES];
 static inline uint64_t address_hash(uint64_t address)
 {
 	/* Locks that lie side by side in memory stand side by side in the table: they are made and used
-	 * together. */
+	 * together. In groups of a cache line they were found by fewer steps, but a fifth slower. */
 	return (address >> 12) * 0x9e3779b97f4a7c15ull + ((address & 4095) >> 4 << 24);
 }
 
@@ -53,7 +53,7 @@ static uint32_t slot_hash(const void *slot)
 }
 
 /* Threads that look something up without the lock may still read old slots: these stay, without their memory. */
-static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 3, HASH_EMPTIED, slot_hash };
+static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 2, HASH_EMPTIED, slot_hash };
 
 static inline struct lock_slot *slot_at(const struct hash_slots *slots, uint32_t i)
 {
@@ -70,7 +70,8 @@ static inline void slot_write(struct lock_slot *slot, struct lock_slot value)
 	__atomic_store_n(&slot->both, value.both, __ATOMIC_RELAXED);
 }
 
-static struct lock_slot *slots_find(const struct hash_slots *slots, uint64_t address, uint64_t hash)
+/* The slot of an address, or the free one where it is missed; NULL: there is neither. */
+static inline struct lock_slot *slots_search(const struct hash_slots *slots, uint64_t address, uint64_t hash)
 {
 	uint32_t first = hash_in_stripe(hash);
 
@@ -78,12 +79,19 @@ static struct lock_slot *slots_find(const struct hash_slots *slots, uint64_t add
 		struct lock_slot *slot = slot_at(slots, first + i);
 		struct lock_slot value = slot_read(slot);
 
-		if (value.ref == 0)
-			break;
-		if (value.hash == first && lock_address(REF_POINTER(value.ref)) == address)
+		if (value.ref == 0 ||
+		    (value.hash == first && lock_address(REF_POINTER(value.ref)) == address))
 			return slot;
 	}
 	return NULL;
+}
+
+/* The slot of an address, NULL: it has none. */
+static inline struct lock_slot *slots_find(const struct hash_slots *slots, uint64_t address, uint64_t hash)
+{
+	struct lock_slot *slot = slots_search(slots, address, hash);
+
+	return slot != NULL && slot_read(slot).ref != 0 ? slot : NULL;
 }
 
 /* Takes an entry out. Entries that follow it without a gap move up where their hash allows it. */
@@ -125,24 +133,23 @@ uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_
 	struct lock_slot value = { .ref = ref, .hash = hash_in_stripe(hash) };
 	struct stripe *s = stripe_of(hash);
 	struct lock_slot *slot;
+	uint32_t had;
+	bool room;
 
 	if (!stripe_lock(s, t->tid)) {
 		image_lost(LOSS_INTERRUPTED);
 		return 0;
 	}
-	slot = slots_find(s->table.now, address, hash);
-	if (slot == NULL) {
-		if (hashtable_reserve(&s->table, &stripe_table, t->tid)) {
-			slot = hashtable_place(&s->table, &stripe_table, hash_in_stripe(hash));
-			slot_write(slot, value);
-		} else {
-			ref = 0;
-		}
-	} else if (slot_read(slot).ref == replaces) {
+	room = hashtable_reserve(&s->table, &stripe_table, t->tid);
+	slot = slots_search(s->table.now, address, hash);
+	had = slot != NULL ? slot_read(slot).ref : 0;
+	if (had == 0 && !room)
+		ref = 0;
+	else if (had == 0 || had == replaces)
 		slot_write(slot, value);
-	} else {
-		ref = slot_read(slot).ref;
-	}
+	else
+		ref = had;
+	s->table.count += had == 0 && room;
 	stripe_unlock(s, t->tid);
 	return ref;
 }

@@ -52,7 +52,7 @@ static struct call_slot *cache_far(const void *address, uintptr_t ip)
 	return cache_home((const void *)((uintptr_t)address ^ (uintptr_t)ip << 12), ~ip);
 }
 
-static struct call_slot *cache_free(struct call_slot *home)
+static inline struct call_slot *cache_free(struct call_slot *home)
 {
 	for (unsigned int i = 0; i < CACHE_WAYS; i++)
 		if (cache_way(home, i)->address == 0)
@@ -74,14 +74,32 @@ struct call_slot *cache_find_far(const void *address, uintptr_t ip, uint32_t mar
 	return NULL;
 }
 
+/* The slot among the four ways that a call has, or else the first that is free; NULL: all are others'. */
+static inline struct call_slot *cache_choose(struct call_slot *home, const void *address, uintptr_t ip,
+					     uint32_t mark)
+{
+	struct call_slot *free = NULL;
+
+	for (unsigned int i = 0; i < CACHE_WAYS; i++) {
+		struct call_slot *way = cache_way(home, i);
+
+		if (way->address == 0)
+			free = free ? free : way;
+		else if (cache_is(way, address, ip, mark))
+			return way;
+	}
+	return free;
+}
+
 void cache_put(struct thread *t, const void *address, uint32_t mark, const struct call_slot *what)
 {
-	struct call_slot *home = cache_home(address, what->ip), *s = cache_find(address, what->ip, mark);
+	struct call_slot *home = cache_home(address, what->ip),
+			 *s = cache_choose(home, address, what->ip, mark);
 
 	if (((uintptr_t)address & 3) != 0) /* no room for the mark */
 		return;
-	if (s == NULL)
-		s = cache_free(home);
+	if (s == NULL && t->far && mark != CACHE_LIFE)
+		s = cache_find_far(address, what->ip, mark);
 	/* A thread that uses more locks than its cache may have slots for does not look in two places for each. */
 	if (s == NULL && mark != CACHE_LIFE && t->folding == NULL &&
 	    (s = cache_free(cache_far(address, what->ip))) != NULL)

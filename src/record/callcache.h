@@ -110,5 +110,10 @@ void cache_reset(struct thread *t);
 void cache_put(struct thread *t, const void *address, uint32_t mark, const struct call_slot *what);
 /* Grows the cache when it fills up: a call that finds no slot takes the slow path each time. */
 void cache_grow(struct thread *t);
+/* True if so many slots made room for others that it should, though there are no cells for so many. */
+static inline bool cache_crowded(const struct thread *t)
+{
+	return t->evicted > t->cells.count && t->evicted > t->cache_mask / sizeof(struct call_slot) / 4;
+}
 
 #endif

@@ -191,7 +191,7 @@ struct use recorder_use(struct thread *t, const void *address, uint8_t kind, uin
 		if (unlikely(c->phase != phase_now())) /* it has just changed: the slot does not hold */
 			fresh.stamp -= EPOCH_STEP;
 		locks_claim(t, l, address);
-		if (unlikely(t->evicted > t->cells.count))
+		if (unlikely(cache_crowded(t)))
 			cache_grow(t);
 		cache_put(t, address, lock_needs_care(l) ? CACHE_SLOW : (uint32_t)side << 1, &fresh);
 	}

@@ -201,10 +201,17 @@ void locks_claim(struct thread *t, struct lock_rec *l, const void *address)
 	}
 }
 
+/* True if the cache has slots of calls that end locks. A thread with very many locks has no room for them:
+ * they would be gone before they are needed. */
+static inline bool cache_has_lives(const struct thread *t)
+{
+	return t->lives && t->folding == NULL;
+}
+
 /* The record of an address by the cache, alive or dead; 0 if the cache does not know it. */
 static inline uint32_t cache_recall(const struct thread *t, const void *address, uint8_t kind)
 {
-	const struct call_slot *s = t->lives ? cache_find(address, 0, CACHE_LIFE) : NULL;
+	const struct call_slot *s = cache_has_lives(t) ? cache_find(address, 0, CACHE_LIFE) : NULL;
 	const struct lock_rec *l;
 
 	if (s == NULL)
@@ -215,6 +222,8 @@ static inline uint32_t cache_recall(const struct thread *t, const void *address,
 
 static inline void cache_remember(struct thread *t, const void *address, uint32_t ref)
 {
+	if (t->folding != NULL)
+		return;
 	t->lives = 1;
 	cache_put(t, address, CACHE_LIFE, &(struct call_slot){ .lock = ref });
 }

@@ -261,10 +261,17 @@ uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new)
 bool modules_data(uintptr_t address)
 {
 #ifdef HAVE_DL_FIND_OBJECT
+	static uintptr_t outside; /* the last page that lies in no object: locks are made side by side */
 	struct dl_find_object found;
 
-	if (_dl_find_object != NULL)
-		return _dl_find_object((void *)address, &found) == 0;
+	if (_dl_find_object != NULL) {
+		if (address >> 12 == __atomic_load_n(&outside, __ATOMIC_RELAXED))
+			return false;
+		if (_dl_find_object((void *)address, &found) == 0)
+			return true;
+		__atomic_store_n(&outside, address >> 12, __ATOMIC_RELAXED);
+		return false;
+	}
 #endif
 	(void)address;
 	return true;
