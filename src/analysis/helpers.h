@@ -16,7 +16,8 @@ enum futex_role {
 	FUTEX_ROLE_UNKNOWN,
 	FUTEX_ROLE_LOCK,
 	FUTEX_ROLE_WORK,
-	FUTEX_ROLE_COUNTED /* the counts tell, but not the values: the word is not the program's own */
+	FUTEX_ROLE_COUNTED, /* a semaphore: who wakes tells whether it is a lock */
+	FUTEX_ROLE_TABLED   /* its values tell nothing: the word is not the program's own */
 };
 #define RUNTIMES_FRAMES 10u /* that are looked at */
 /* True: nothing further can change *role. function may be NULL. */

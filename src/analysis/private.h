@@ -234,6 +234,8 @@ int allocs_make(struct report_private *v, struct report *r, struct report_proces
 
 /* runtimes.c: what a futex is, by the names of the functions that wait for it */
 enum futex_role runtimes_role(struct report_private *v, uint32_t stack);
+/* True if a thread waits in functions that are called lock, for one that wakes in functions that are called unlock. */
+bool runtimes_locks(struct report_private *v, uint32_t waiter, uint32_t waker);
 /* Which of the futexes it is that one function may wait for: a lock, a condition that tells of events, or one by which a
  * lock is built, as GLib's g_once() is. */
 enum futex_part { FUTEX_PART_LOCK, FUTEX_PART_EVENTS, FUTEX_PART_ONCE };

@@ -4,7 +4,7 @@
  * not contention: it counts neither in the headline nor in a lock's share. Conditions are such
  * places, but for one that all know to be a lock. A semaphore is one unless the threads that wait for it are those that post it: then it is used
  * as a lock; or unless they wait in functions that are known to wait for locks. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
- * value: a queue's word changes each time. Nor is one a lock of which each instance was taken at most twice: it tells once that
+ * value: a queue's word changes each time. Or unless they wait in functions called lock, for those that are called unlock. Nor is one a lock of which each instance was taken at most twice: it tells once that
  * something has happened, like the lock that Python's Thread.join() waits for. Semaphores that one place made, some locks and some
  * not, are two rows. Runs in mutrace. Called by rows.c, and by report.c when the rows are counted.
  */
@@ -70,8 +70,8 @@ static void futexes_look(struct report_private *v, const struct report_process *
 	}
 }
 
-/* acquired: the acquisitions after which the thread woke others. */
-static bool futex_is_work(const struct report_row *row, const struct futexes *f)
+/* acquired: the acquisitions after which the thread woke others. called: most of the wait was in functions called lock. */
+static bool futex_is_work(const struct report_row *row, const struct futexes *f, bool called)
 {
 	const struct counters *c = &row->side[SIDE_EXCLUSIVE];
 
@@ -79,7 +79,9 @@ static bool futex_is_work(const struct report_row *row, const struct futexes *f)
 		return false;
 	if (f->role == FUTEX_ROLE_LOCK || f->role == FUTEX_ROLE_WORK)
 		return f->role == FUTEX_ROLE_WORK;
-	return (f->vary > 0 && f->role != FUTEX_ROLE_COUNTED) || c->acquired == 0 ||
+	if (called && f->role != FUTEX_ROLE_COUNTED)
+		return false;
+	return (f->vary > 0 && f->role != FUTEX_ROLE_TABLED) || c->acquired == 0 ||
 	       c->acquired < c->contended / 2;
 }
 
@@ -108,9 +110,16 @@ static void sems_taken(const struct model_process *p, const uint32_t *rows, uint
 	}
 }
 
-/* ret: for each row of semaphores, the time that threads waited in functions that wait for locks. */
-static void sems_look(struct report_private *v, const struct report_process *e, const struct row_map *map,
-		      uint64_t *ret)
+static bool waits_for_lock(struct report_private *v, uint8_t kind, const struct model_edge *edge)
+{
+	if (kind_has(kind, TRAIT_WORD))
+		return runtimes_locks(v, edge->wait_stack, edge->hold_stack);
+	return kind == KIND_SEM && runtimes_role(v, edge->wait_stack) == FUTEX_ROLE_LOCK;
+}
+
+/* ret: for each row of semaphores or futexes, the time that threads waited in functions that wait for locks. */
+static void edges_look(struct report_private *v, const struct report_process *e, const struct row_map *map,
+		       uint64_t *ret)
 {
 	for (size_t i = 0; i < e->n_processes; i++) {
 		const struct model_process *p = e->processes[i];
@@ -118,8 +127,7 @@ static void sems_look(struct report_private *v, const struct report_process *e, 
 		for (size_t k = 0; k < p->n_edges; k++) {
 			const struct model_edge *edge = &p->edges[k];
 
-			if (p->locks[edge->lock].kind == KIND_SEM &&
-			    runtimes_role(v, edge->wait_stack) == FUTEX_ROLE_LOCK)
+			if (waits_for_lock(v, p->locks[edge->lock].kind, edge))
 				ret[map->rows[i][edge->lock]] += edge->wait_total + edge->unfinished_total;
 		}
 	}
@@ -187,18 +195,18 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 		own[u.list[i].row] += own_posts(&u.list[i]);
 	if (r == 0) {
 		futexes_look(v, e, map, futexes);
-		sems_look(v, e, map, as_lock);
+		edges_look(v, e, map, as_lock);
 	}
 	for (size_t i = 0; i < map->n_all && r == 0; i++) {
 		struct report_row *row = &map->all[i];
 		struct counters *c = &row->side[SIDE_EXCLUSIVE];
 		bool others = row->kind == KIND_SEM && (c->posts != 0 || !taken[i]) &&
 			      sem_is_work(own[i], c->posts, c->acquired, row->instances);
-		bool known = others && as_lock[i] > c->cost_ns / 2;
+		bool called = as_lock[i] > c->cost_ns / 2, known = others && called;
 
 		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
 			    (others && !known) ||
-			    (kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i]));
+			    (kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i], called));
 		if (others) { /* who is to blame for it is not known */
 			c->blocked_ns = c->handoff_ns = 0;
 			c->unknown_ns = c->cost_ns;

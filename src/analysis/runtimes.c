@@ -35,10 +35,11 @@ static const struct {
 	{ "*once_cell::imp*", FUTEX_ROLE_LOCK, false },
 	{ "*parking_lot::condvar*", FUTEX_ROLE_WORK, false },
 	/* GCC's C++ library: a word from a table counts the wakes of all atomics that are no int */
-	{ "std::atomic_flag::wait*", FUTEX_ROLE_COUNTED, false },
-	{ "std::atomic<bool>::wait*", FUTEX_ROLE_COUNTED, false },
+	{ "std::atomic_flag::wait*", FUTEX_ROLE_TABLED, false },
+	{ "std::atomic<bool>::wait*", FUTEX_ROLE_TABLED, false },
 	{ "std::barrier<*", FUTEX_ROLE_WORK, false },
 	{ "std::latch::*", FUTEX_ROLE_WORK, false },
+	{ "__cxa_guard_acquire", FUTEX_ROLE_LOCK, false }, /* linked statically */
 	/* GLib */
 	{ "g_mutex_lock*", FUTEX_ROLE_LOCK, false },
 	{ "g_bit_lock*", FUTEX_ROLE_LOCK, false },
@@ -51,6 +52,7 @@ static const struct {
 	{ "tbb::detail::d1::mutex::lock*", FUTEX_ROLE_LOCK, false },
 	{ "tbb::detail::d1::rw_mutex::lock*", FUTEX_ROLE_LOCK, false },
 	{ "QReadWriteLock::*ock*", FUTEX_ROLE_LOCK, false },
+	{ "QSemaphore::*", FUTEX_ROLE_COUNTED, false },
 	/* abseil, which parks threads for both */
 	{ "absl::*Mutex::Lock*", FUTEX_ROLE_LOCK, false },
 	{ "absl::*Mutex::ReaderLock*", FUTEX_ROLE_LOCK, false },
@@ -110,6 +112,35 @@ enum futex_role runtimes_role(struct report_private *v, uint32_t stack)
 				return role;
 	}
 	return role;
+}
+
+#define NAMED_FRAMES 4u /* a lock's own functions call the kernel, or functions that do */
+
+/* True if one of the innermost functions of a stack has a word in its name, not as a part of "block" or "clock". */
+static bool stack_says(struct report_private *v, uint32_t stack, const char *word)
+{
+	uint32_t frames[FRAMES_MAX];
+	size_t n = stack == MODEL_NONE ? 0 : model_stack_frames(v->model, stack, frames);
+
+	for (size_t i = 0; i < n && i < NAMED_FRAMES; i++) {
+		const struct frame_names *names = symbols_frame(v, frames[i]);
+
+		for (size_t k = 0; names && k < names->n; k++) {
+			const char *name = names->frames[k].function,
+				   *at = name ? strcasestr(name, word) : NULL;
+
+			/* not in parameters */
+			if (at && (size_t)(at - name) < strcspn(name, "(<") &&
+			    (at == name || !strchr("bBcC", at[-1])))
+				return true;
+		}
+	}
+	return false;
+}
+
+bool runtimes_locks(struct report_private *v, uint32_t waiter, uint32_t waker)
+{
+	return stack_says(v, waker, "unlock") && stack_says(v, waiter, "lock");
 }
 
 enum futex_part runtimes_part(struct report_private *v, uint32_t stack)

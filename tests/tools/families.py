@@ -84,7 +84,8 @@ def make_programs():
             yield "./rust", [("mutex", ROUNDS, ANY), ("rwlock", ROUNDS, ANY), ("once", 1, ANY)]
     except FileNotFoundError:
         pass
-    yield os.path.join(MADE, "futexes"), [(what, ROUNDS, ANY) for what in "mutex bitset pi op new".split()]
+    futexes = "mutex bitset pi op new counted".split()
+    yield os.path.join(MADE, "futexes"), [(what, ROUNDS, ANY) for what in futexes]
     libc = [(what, ROUNDS, ANY) for what in "arena stdio loader mixed deixm".split()]
     yield os.path.join(MADE, "libclocks"), libc + [("flock", ROUNDS, both)]
 

@@ -82,6 +82,27 @@ static NOINLINE void pi_unlock(void)
 	__asm__ volatile("");
 }
 
+/* One that wakes only if somebody waits, as C++ atomics do. */
+static atomic_uint counted_word, counted_waiters;
+static __thread bool counted_waits;
+
+static NOINLINE void counted_lock(void)
+{
+	for (counted_waits = false; !take(&counted_word, 1); counted_waits = true) {
+		atomic_fetch_add(&counted_waiters, 1);
+		futex(&counted_word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
+		atomic_fetch_sub(&counted_waiters, 1);
+	}
+}
+
+static NOINLINE void counted_unlock(void)
+{
+	atomic_store(&counted_word, 0);
+	if (atomic_load(&counted_waiters))
+		futex(&counted_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+	__asm__ volatile("");
+}
+
 /* A thread waits for work, and another has it. */
 static NOINLINE void queue_take(void)
 {
@@ -224,6 +245,7 @@ static const struct load loads[] = {
 	{ "pi", pi_lock, pi_unlock, pi_lock, pi_unlock },
 	{ "op", op_lock, op_unlock, op_lock, op_unlock },
 	{ "new", new_lock, new_unlock, new_lock, new_unlock },
+	{ "counted", counted_lock, counted_unlock, counted_lock, counted_unlock },
 	{ "queue", queue_take, NULL, NULL, queue_put },
 	{ "missed", missed_take, NULL, NULL, missed_put },
 	{ "park", park, NULL, NULL, unpark },
@@ -274,26 +296,16 @@ static NOINLINE void *stuck(void *data)
 
 static atomic_long contended;
 
-static atomic_uint rare_word, rare_waiters;
-
-/* A lock that wakes only if somebody waits, as C++ atomics do. The four meet now and then. */
+/* A lock that wakes only if somebody waits. The four meet now and then. */
 static void *rare(void *data)
 {
 	unsigned int seed = (unsigned int)(intptr_t)data;
 
 	for (int i = 0; i < 200; i++) {
-		bool waits = false;
-
-		for (; !take(&rare_word, 1); waits = true) {
-			atomic_fetch_add(&rare_waiters, 1);
-			futex(&rare_word, FUTEX_WAIT_PRIVATE, 1, NULL, NULL, 0);
-			atomic_fetch_sub(&rare_waiters, 1);
-		}
-		atomic_fetch_add(&contended, waits);
+		counted_lock();
+		atomic_fetch_add(&contended, counted_waits);
 		sleep_us(100);
-		atomic_store(&rare_word, 0);
-		if (atomic_load(&rare_waiters))
-			futex(&rare_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+		counted_unlock();
 		sleep_us(200 + rand_r(&seed) % 1000);
 	}
 	return NULL;
