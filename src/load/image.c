@@ -12,6 +12,7 @@
 
 #include "src/base/pidns.h"
 #include "src/load/image.h"
+#include "src/session/directory.h"
 
 #define IMAGE_SIZE_MAX ((uint64_t)64 * 1024 * 1024 * 1024) /* larger is no recording but an attack */
 
@@ -167,6 +168,18 @@ static void end_seen(struct model_process *p, const struct image_header *h, cons
 	p->end = !known ? PROCESS_ENDED : p->signal ? PROCESS_KILLED : PROCESS_QUIT;
 }
 
+/*
+ * True of a process in a container beside ours, where it cannot be seen, as long as the mutrace that records it is there:
+ * that one notes ends.
+ */
+static bool recorded_beside(const struct image *im, const struct session_context *c)
+{
+	const struct image_header *h = &im->header;
+
+	return im->rate.same_boot && h->state == IMAGE_RUNNING && !pidns_seen(h->pid_namespace) &&
+	       c->have_file && !c->file.finished && directory_held_by_others(c->hold);
+}
+
 /* When and how it ended, known as well as it can be. */
 static void end_take(struct image *im, const struct session_context *c)
 {
@@ -182,13 +195,13 @@ static void end_take(struct image *im, const struct session_context *c)
 	} else if (h->observed_end_ticks) {
 		end_seen(p, h, c);
 		end = h->observed_end_ticks;
-	} else if (image_alive(h, im->rate.same_boot)) {
+	} else if (image_alive(h, im->rate.same_boot) || recorded_beside(im, c)) {
 		p->end = PROCESS_ALIVE;
 		p->taken_ns = ticks_time(&im->rate, im->taken);
 		end = ticks_now(h);
 	} else {
 		p->end = PROCESS_UNKNOWN;
-		/* from a container beside that of the program it cannot be seen whether it runs */
+		/* from a container beside that of the program it cannot be seen how it ended */
 		if (im->rate.same_boot &&
 		    (pidns_seen(h->pid_namespace) || (c->have_file && c->file.finished)))
 			end_seen(p, h, c);

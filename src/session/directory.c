@@ -183,6 +183,14 @@ bool directory_hold_alone(int session_file)
 	return flock(session_file, LOCK_EX | LOCK_NB) == 0;
 }
 
+bool directory_held_by_others(int session_file)
+{
+	bool alone = directory_hold_alone(session_file);
+
+	directory_hold(session_file); /* a lock that could not be made stronger is lost */
+	return !alone;
+}
+
 static bool remove_one(int dir, const char *name, void *data)
 {
 	(void)data;

@@ -42,6 +42,9 @@ void directory_clean(const char *place);
 void directory_hold(int session_file);
 /* The same, against other callers of it too. False: somebody else reads or reports this session. */
 bool directory_hold_alone(int session_file);
+/* True if another descriptor holds it too: that of the mutrace that records, or of somebody who reads it. The caller holds
+ * it before and after. */
+bool directory_held_by_others(int session_file);
 
 /* Removes the files of a session, and nothing else that the user may have put beside them. */
 void directory_remove_files(int session_dir);
