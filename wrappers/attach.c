@@ -43,6 +43,7 @@ enum {
 	FOR_barrier = CLASS(locks),
 	FOR_sem = CLASS(locks),
 	FOR_join = CLASS(threads),
+	FOR_nap = CLASS(sleep),
 	FOR_memory = CLASS(alloc),
 	FOR_c11 = CLASS(alloc), /* thrd_create() */
 	FOR_thread = CLASS(alloc),

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <threads.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "src/arch/arch.h"
 #ifdef MATRACE

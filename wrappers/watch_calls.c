@@ -58,6 +58,45 @@
 
 /* ---- whose originals libmutrace.so has as well ---- */
 
+EXPORT unsigned int sleep(unsigned int s)
+{
+	struct watch w;
+	bool begun;
+	unsigned int left;
+
+	real_need();
+	begun = !watch_plain() && watch_begin(&w, WATCHED_sleep, SITE_HERE, 0, 0);
+	left = REAL(sleep)(s);
+	if (begun)
+		watch_end(&w);
+	return left;
+}
+
+EXPORT int usleep(useconds_t us)
+{
+	WATCHED_CALL(usleep, REAL(usleep)(us));
+}
+
+EXPORT int nanosleep(const struct timespec *t, struct timespec *left)
+{
+	WATCHED_CALL(nanosleep, REAL(nanosleep)(t, left));
+}
+
+EXPORT int clock_nanosleep(clockid_t clock, int flags, const struct timespec *t, struct timespec *left)
+{
+	WATCHED_CALL(clock_nanosleep, REAL(clock_nanosleep)(clock, flags, t, left));
+}
+
+EXPORT int thrd_sleep(const struct timespec *t, struct timespec *left)
+{
+	WATCHED_CALL(thrd_sleep, REAL(thrd_sleep)(t, left));
+}
+
+EXPORT int sched_yield(void)
+{
+	WATCHED_CALL(sched_yield, REAL(sched_yield)());
+}
+
 EXPORT int pthread_join(pthread_t id, void **out)
 {
 	WATCHED_CALL(pthread_join, REAL(pthread_join)(id, out));

@@ -41,6 +41,9 @@ static int event_take(struct image *im, const struct image_chunk *c, const void 
 		m->within = e->within;
 	} else if (e->type == EVENT_EXIT || e->type == EVENT_START) {
 		m->span_ns = e->begin;
+	} else if (e->type == EVENT_NAP) {
+		m->span_ns = (uint64_t)e->other << EVENT_NAP_UNIT_LOG;
+		m->other = 0;
 	}
 	return 0;
 }
@@ -180,7 +183,10 @@ int events_resolve(struct image *im)
 			e->begin_ns = e->type == EVENT_EXIT || e->type == EVENT_START
 					      ? e->end_ns
 					      : ticks_time(&im->rate, e->begin_ns);
-			before = e->end_ns;
+			if (e->type == EVENT_NAP)
+				e->span_ns = ticks_span(&im->rate, e->span_ns);
+			else
+				before = e->end_ns;
 		}
 		r = stack_resolve(im, &e->stack);
 		if (r < 0)

@@ -81,6 +81,8 @@ struct thread_events {
 	struct event_sum sums[EVENT_SUMS];
 	struct event_count counts[EVENT_COUNTS]; /* of semaphores */
 	uint32_t n_counts;
+	struct event *nap; /* the last one, see naps.c; and its call site */
+	uintptr_t nap_ip;
 };
 
 /* See hashtable.h. */

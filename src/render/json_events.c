@@ -11,7 +11,7 @@ static const char *const type_names[EVENT_MAX] = {
 	[EVENT_SIGNAL] = "signals", [EVENT_POST] = "posts",     [EVENT_BARRIER] = "barriers",
 	[EVENT_JOIN] = "joins",     [EVENT_CREATE] = "creates", [EVENT_START] = "starts",
 	[EVENT_EXIT] = "exits",     [EVENT_PHASE] = "phases",   [EVENT_PART] = "parts",
-	[EVENT_TEAM] = "regions",
+	[EVENT_TEAM] = "regions",   [EVENT_NAP] = "naps",
 };
 
 void json_events(struct json_out *j, const struct report_process *e)

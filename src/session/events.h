@@ -21,8 +21,10 @@ struct event {
 			uint32_t holds, within; /* EVENT_SUM: how often; ref of the lock around it, 0 none */
 		};
 	};
-	uint32_t lock;  /* 0: none */
-	uint32_t other; /* ref of a thread_rec: who released, was joined, was created; 0 unknown */
+	uint32_t lock; /* 0: none */
+	uint32_t
+		other; /* ref of a thread_rec: who released, was joined, was created; 0 unknown. NAP: for how long it slept, in
+			   units of ticks */
 	uint32_t stack;
 	uint8_t type; /* enum event_type; readers pass by those that they do not know */
 	uint8_t side; /* enum lock_side */
@@ -47,15 +49,19 @@ enum event_type {
 	EVENT_PART = 12,  /* a thread's part in a parallel region; other: who made the region */
 	EVENT_TEAM =
 		13, /* a parallel region, by the thread that made it, until all others had done their parts */
+	EVENT_NAP =
+		14, /* the thread slept for a time of its choice, or gave the processor away, at one place, once or again and
+			   again: from the first such call to the end of the last. It stands where the first one ended. */
 	EVENT_MAX
 };
 
 /* event.flags. Of START, CREATE and JOIN: the lower half of the generation of the thread; of BARRIER: how many threads make a
  * round, 0 unknown; of PHASE: which item of CHUNK_PHASES, from 1; of PART and TEAM: the lower half of the
- * region's number. */
+ * region's number; of NAP: how many calls. */
 #define EVENT_TIMED_OUT 0x1u /* WAIT: it was given up */
 #define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */
 #define EVENT_BROADCAST 0x1u /* SIGNAL */
+#define EVENT_NAP_UNIT_LOG 8u
 
 /* A phase: the times of the process that it gave one name. 88 bytes. */
 struct phase_rec {

@@ -27,14 +27,6 @@ struct stream {
 	uint32_t order;
 };
 
-struct op *trace_op_add(struct trace *t)
-{
-	if (array_grow(&t->ops, t->n_ops, &t->cap_ops, sizeof(*t->ops)) < 0)
-		return NULL;
-	t->ops[t->n_ops] = (struct op){ .lock = MODEL_NONE, .stack = MODEL_NONE, .weight = 1 };
-	return &t->ops[t->n_ops++];
-}
-
 uint64_t trace_inside(const struct trace *t, uint64_t ns)
 {
 	return ns < t->from ? 0 : ns - t->from < t->length ? ns - t->from : t->length;
@@ -303,6 +295,8 @@ static int take(struct stream *s, size_t number)
 			s->sums = number;
 		return 0;
 	}
+	if (e->type == EVENT_NAP)
+		return s->strand ? trace_nap(s->t, (uint32_t)(s->strand - s->t->strands), e) : 0;
 	if (e->type == EVENT_START || !s->strand) {
 		bool began = e->type == EVENT_START;
 
@@ -429,9 +423,10 @@ static void find_main(struct trace *t)
 
 int trace_build(struct trace *t)
 {
-	static int (*const steps[])(struct trace *) = { link_strands,       trace_mark_tries, trace_permits,
-							trace_match,        trace_rounds,     trace_teams,
-							trace_count_permits };
+	static int (*const steps[])(struct trace *) = {
+		link_strands, trace_mark_tries,    trace_permits, trace_match, trace_rounds,     trace_built,
+		trace_teams,  trace_count_permits, trace_polls,   trace_pools, trace_signallers,
+	};
 	const struct model_process *p = t->process;
 	int r;
 

@@ -123,7 +123,12 @@ void trace_find_elastic(struct trace *t)
 static bool sleeps_to_end(const struct trace *t, const struct strand *s)
 {
 	const struct op *last = &t->ops[s->first + s->n - 1];
-	uint64_t slept = s->n > 1 && last->t0 > last[-1].t1 ? last->t0 - last[-1].t1 : 0;
+	const struct op *before = s->n > 1 ? last - 1 : last;
+	uint64_t slept;
+
+	while (before->type == OP_POLL || before->type == OP_POLLED) /* it slept again and again */
+		before--;
+	slept = last->t0 > before->t1 ? last->t0 - before->t1 : 0;
 
 	return s->ended && s->cpu < MAIN_CPU && slept > END_SLACK_NS * TOLD_SLEEPS &&
 	       (double)slept > WORKER_LIFE * (double)(s->end - s->begin);

@@ -160,6 +160,7 @@ static bool take_permit(struct sim *s, uint32_t actor, uint32_t lock)
 		return false;
 	}
 	l->readers++;
+	l->arrived = actor;
 	push(&s->actors[actor], lock);
 	return true;
 }
@@ -369,6 +370,7 @@ static bool operate(struct sim *s, uint32_t actor)
 			release(s, actor, o->lock);
 		return true;
 	case OP_WAIT: return wait_for(s, actor, o);
+	case OP_POLL: return !s->r->polled || wait_for(s, actor, o);
 	case OP_SIGNAL: signal_given(s, o); return true;
 	case OP_TAKE: return take_given(s, actor, o);
 	case OP_GIVE: give(s, o); return true;

@@ -63,6 +63,7 @@ void sim_wake(struct sim *s, uint32_t actor, enum act act)
 		usual += (uint64_t)((double)((lag < LAG_MOST ? lag : LAG_MOST) - usual) * s->r->sleep);
 	else if (lag != 0)
 		usual = lag;
+	s->actors[actor].blocked = false;
 	s->actors[actor].waking = true;
 	sim_later(s, actor, act, usual + s->r->late);
 }
@@ -100,6 +101,7 @@ static bool cpu_enter(struct sim *s, uint32_t actor, enum act act)
 	}
 	a->act = act;
 	queue_put(s, &s->ready, actor);
+	a->blocked = false;
 	return false;
 }
 
@@ -120,6 +122,29 @@ void sim_run(struct sim *s, uint32_t actor, uint64_t ns)
 	a->rest = (uint64_t)(run * (1 - share) * s->r->sleep);
 }
 
+/* A thread of a pool has come to the end of a job: the operation at which it goes on, with the pool's next one, or on its own way. */
+static uint32_t job_next(struct sim *s, uint32_t actor, uint32_t pos)
+{
+	const struct trace *t = s->t;
+	const struct strand *st = &t->strands[actor];
+	struct actor *a = &s->actors[actor];
+	uint32_t next = s->jobs[st->pool], home;
+
+	if (a->home == NOBODY) {
+		for (home = pos; home + 1 < a->end && t->ops[home].job != JOB_OWN;)
+			home++;
+		a->home = home;
+		a->jobs_until = trace_jobs_until(t, st, home);
+	}
+	if (next < t->pools[st->pool + 1] && t->jobs[next].at <= a->jobs_until) {
+		s->jobs[st->pool]++;
+		return t->jobs[next].op;
+	}
+	home = a->home;
+	a->home = NOBODY;
+	return home;
+}
+
 /* The present operation is done: to the next one. False: there is none. */
 static bool proceed(struct sim *s, uint32_t actor)
 {
@@ -127,7 +152,12 @@ static bool proceed(struct sim *s, uint32_t actor)
 	struct actor *a = &s->actors[actor];
 	const struct op *o = op_of(s, actor);
 
-	if (a->pos + 1 >= st->n) {
+	if (o->type == OP_POLL && s->r->polled) {
+		for (uint32_t number = o->arg; o->type != OP_POLLED || o->arg != number; o++)
+			a->pos++;
+		a->put_off = 0;
+	}
+	if (a->home == NOBODY && a->pos + 1 >= a->end) {
 		a->done = true;
 		if (s->r->throughput && s->t->n_workers > 0 ? st->worker : actor == s->t->main)
 			s->over = true;
@@ -142,6 +172,8 @@ static bool proceed(struct sim *s, uint32_t actor)
 		a->put_off = 0;
 	}
 	a->pos++;
+	if (s->r->pooled && o[1].job != JOB_NOT)
+		a->pos = job_next(s, actor, a->pos);
 	return true;
 }
 
@@ -218,6 +250,8 @@ static void act(struct sim *s, uint32_t actor)
 		what = ACT_CPU;
 		if (outcome == OUTCOME_RUNS)
 			continue;
+		if (outcome == OUTCOME_WAITS)
+			sim_look_for_circle(s, actor);
 		if (outcome == OUTCOME_WAITS || !proceed(s, actor)) {
 			cpu_leave(s, actor);
 			return;
@@ -246,9 +280,10 @@ static int sim_setup(struct sim *s)
 	s->locks = malloc((n_locks + 1) * sizeof(*s->locks));
 	s->signals = malloc((t->n_signals + 1) * sizeof(*s->signals));
 	s->signalled = calloc(t->n_signals + 1, sizeof(*s->signalled));
+	s->jobs = malloc((t->n_pools + 2) * sizeof(*s->jobs));
 	s->joiners = malloc((t->n_strands + 1) * sizeof(*s->joiners));
 	s->timers = malloc((t->n_strands + 1) * sizeof(*s->timers));
-	if (!s->actors || !s->locks || !s->signals || !s->signalled || !s->joiners || !s->timers)
+	if (!s->actors || !s->locks || !s->signals || !s->signalled || !s->joiners || !s->timers || !s->jobs)
 		return -ENOMEM;
 	s->ready = (struct queue){ NOBODY, NOBODY };
 	for (size_t i = 0; i < n_locks; i++)
@@ -258,8 +293,16 @@ static int sim_setup(struct sim *s)
 						 .readers = t->given[i] };
 	for (size_t i = 0; i < t->n_signals; i++)
 		s->signals[i] = s->ready;
-	for (size_t i = 0; i < t->n_strands; i++)
+	for (size_t i = 0; i < t->n_strands; i++) {
+		const struct strand *st = &t->strands[i];
+
 		s->joiners[i] = s->ready;
+		s->actors[i].pos = (uint32_t)st->first;
+		s->actors[i].end = (uint32_t)(st->first + st->n);
+		s->actors[i].home = NOBODY;
+	}
+	for (uint32_t i = 1; i <= t->n_pools; i++)
+		s->jobs[i] = t->pools[i];
 	/* a share has been pressed down where processors were scarce */
 	s->scarce = t->cores != 0 && t->n_strands > t->cores && trace_demand(t) > t->cores * SCARCE;
 	for (size_t i = 0; i < t->n_strands; i++)
@@ -277,7 +320,7 @@ int trace_replay(const struct trace *t, struct replay *r)
 
 	r->end = r->steps = 0;
 	r->work = 0;
-	while (e == 0 && !s.over && s.n_timers > 0 && r->steps <= r->steps_most) {
+	while (e == 0 && !s.over && r->steps <= r->steps_most && (s.n_timers > 0 || sim_unblock(&s))) {
 		struct timer next = timer_take(&s);
 
 		s.now = next.at;
@@ -290,6 +333,7 @@ int trace_replay(const struct trace *t, struct replay *r)
 	free(s.signals);
 	free(s.signalled);
 	free(s.joiners);
+	free(s.jobs);
 	free(s.timers);
 	return e;
 }

@@ -14,11 +14,14 @@ enum act { ACT_STEP, ACT_PROCEED, ACT_RETRY, ACT_CPU };
 
 /* A strand that is replayed. */
 struct actor {
-	uint32_t pos;          /* operation */
+	uint32_t pos, end;     /* operations: the present one; the strand's end */
+	uint32_t home;         /* while it does jobs of its pool: where its own way goes on; NOBODY */
+	uint64_t jobs_until;   /* of these */
 	uint32_t next, before; /* in whatever queue it is */
 	uint64_t queued;       /* since when */
 	enum act act;
 	bool on_cpu, started, done;
+	bool blocked;       /* it waits for another, not for time or a processor */
 	bool waking;        /* it is on its way to a lock whose release has woken it */
 	uint64_t cpu, rest; /* ns to run, and then to pass without a processor, until the next operation */
 	uint64_t slice;
@@ -38,7 +41,7 @@ struct queue {
 
 struct sim_lock {
 	uint32_t owner, readers;
-	uint32_t arrived; /* barrier */
+	uint32_t arrived; /* barrier; of a semaphore with one permit: who took it */
 	struct queue writers_queue, readers_queue;
 };
 
@@ -56,6 +59,7 @@ struct sim {
 	struct queue *signals; /* waits for each */
 	uint32_t *signalled;   /* how many have given it */
 	struct queue *joiners; /* by strand */
+	uint32_t *jobs;        /* by pool: the next one */
 	struct timer *timers;
 	size_t n_timers;
 	unsigned int busy; /* processors */
@@ -71,6 +75,7 @@ static inline void queue_put(struct sim *s, struct queue *q, uint32_t actor)
 	a->next = NOBODY;
 	a->before = q->first == NOBODY ? NOBODY : q->last;
 	a->queued = s->now;
+	a->blocked = true;
 	if (q->first == NOBODY)
 		q->first = actor;
 	else
@@ -88,6 +93,20 @@ static inline uint32_t queue_take(struct sim *s, struct queue *q)
 			s->actors[q->first].before = NOBODY;
 	}
 	return actor;
+}
+
+static inline void queue_remove(struct sim *s, struct queue *q, uint32_t actor)
+{
+	const struct actor *a = &s->actors[actor];
+
+	if (a->before != NOBODY)
+		s->actors[a->before].next = a->next;
+	else
+		q->first = a->next;
+	if (a->next != NOBODY)
+		s->actors[a->next].before = a->before;
+	else
+		q->last = a->before;
 }
 
 /* The actor and the one before it in the queue change places. */
@@ -112,7 +131,7 @@ static inline void queue_advance(struct sim *s, struct queue *q, uint32_t actor)
 
 static inline const struct op *op_of(const struct sim *s, uint32_t actor)
 {
-	return &s->t->ops[s->t->strands[actor].first + s->actors[actor].pos];
+	return &s->t->ops[s->actors[actor].pos];
 }
 
 static inline bool is_changed(const struct sim *s, uint32_t lock)
@@ -136,6 +155,11 @@ enum outcome { OUTCOME_DONE, OUTCOME_WAITS, OUTCOME_RUNS };
 enum outcome sim_operate(struct sim *s, uint32_t actor);
 /* A woken thread tries to get its lock again. The same. */
 enum outcome sim_retry(struct sim *s, uint32_t actor);
+/* The actor has begun to wait. If it is for something that waits for it, the run went another way: a wait that may be a mistake ends. */
+void sim_look_for_circle(struct sim *s, uint32_t actor);
+/* All that there is to do waits for something: of the waits that may be a mistake the one ends that ended first in the run. False: there
+ * is none. */
+bool sim_unblock(struct sim *s);
 /* sim.c: the actor has so much to run before anything else. */
 void sim_run(struct sim *s, uint32_t actor, uint64_t ns);
 

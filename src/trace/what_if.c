@@ -19,14 +19,16 @@
 #define FIT_MOST 0.2
 #define LATE_MOST 1000000 /* ns */
 
+/* Ways to replay a run that differ in what is not known, see struct replay. */
+enum way { WAY_FIRST, WAY_SECOND, WAY_POOLED, WAY_POLLED, WAYS };
+
 struct what_if {
 	struct trace t;
 	uint64_t steps_left;
 	double sleep;
-	double late;    /* both as in struct replay */
-	double base[2]; /* of the unchanged replay, see replay.second */
-	bool second;    /* there are two ways */
-	bool extra;     /* the second is there only if it comes to an end */
+	double late;       /* both as in struct replay */
+	double base[WAYS]; /* of the unchanged replay; 0: the way is not there */
+	bool second;       /* the second way must be there */
 };
 
 /* Operations, and the turns that threads take on the processors. */
@@ -38,14 +40,16 @@ static uint64_t steps_most(const struct trace *t)
 }
 
 /* A replay, and its measure: run time in ns, or acquisitions by ns. 0: it did not come to an end. */
-static int measure(struct what_if *w, const uint8_t *changed, enum trace_change change, bool second,
+static int measure(struct what_if *w, const uint8_t *changed, enum trace_change change, enum way way,
 		   bool throughput, double *ret)
 {
 	struct replay r = { .changed = changed,
 			    .change = change,
 			    .sleep = w->sleep,
 			    .late = (uint64_t)w->late,
-			    .second = second,
+			    .second = way == WAY_SECOND,
+			    .pooled = way == WAY_POOLED,
+			    .polled = way == WAY_POLLED,
 			    .throughput = throughput,
 			    .steps_most = steps_most(&w->t) };
 	int e = trace_replay(&w->t, &r);
@@ -67,7 +71,7 @@ static int fit_number(struct what_if *w, double *number, double high)
 		int r;
 
 		*number = (low + high) / 2;
-		r = measure(w, NULL, 0, false, false, &base);
+		r = measure(w, NULL, 0, WAY_FIRST, false, &base);
 		if (r < 0)
 			return r;
 		if (fabs(base - (double)w->t.length) < fabs(w->base[0] - (double)w->t.length)) {
@@ -114,25 +118,31 @@ static int check(struct what_if *w, struct trace_result *ret)
 {
 	bool server = ret->metric == TRACE_THROUGHPUT;
 	double truth = server ? recorded_rate(w) : (double)w->t.length;
-	int r = measure(w, NULL, 0, false, server, &w->base[0]);
+	int r = measure(w, NULL, 0, WAY_FIRST, server, &w->base[WAY_FIRST]);
 
 	if (r == 0 && !server)
 		r = fit(w);
 	for (size_t i = 0; i < w->t.n_strands; i++)
 		w->second = w->second || (w->t.strands[i].elastic && !server);
 	w->second = w->second || w->t.tries;
-	w->extra = !w->second && w->t.counted;
-	if (r == 0 && (w->second || w->extra))
-		r = measure(w, NULL, 0, true, server, &w->base[1]);
+	if (r == 0 && (w->second || w->t.counted))
+		r = measure(w, NULL, 0, WAY_SECOND, server, &w->base[WAY_SECOND]);
+	if (r == 0 && w->t.n_pools != 0 && !server)
+		r = measure(w, NULL, 0, WAY_POOLED, server, &w->base[WAY_POOLED]);
+	if (r == 0 && w->t.polls)
+		r = measure(w, NULL, 0, WAY_POLLED, server, &w->base[WAY_POLLED]);
 	if (r < 0)
 		return r;
-	if (w->base[0] <= 0 || truth <= 0 || (w->second && w->base[1] <= 0)) {
+	if (w->base[WAY_FIRST] <= 0 || truth <= 0 || (w->second && w->base[WAY_SECOND] <= 0)) {
 		ret->refused = "the replay of the unchanged run does not come to an end";
 		return 0;
 	}
-	ret->error = fabs(w->base[0] / truth - 1);
+	ret->error = fabs(w->base[WAY_FIRST] / truth - 1);
 	if (ret->error > ERROR_MOST)
 		ret->refused = "the replay of the unchanged run takes another time than the run";
+	for (enum way way = WAY_POOLED; way < WAYS; way++)
+		if (fabs(w->base[way] / truth - 1) > ERROR_MOST)
+			w->base[way] = 0;
 	return 0;
 }
 
@@ -150,19 +160,21 @@ static int one_change(struct what_if *w, const uint8_t *changed, enum trace_chan
 	bool server = result->metric == TRACE_THROUGHPUT;
 	double now;
 
-	for (int second = 0; second <= (w->second || (w->extra && w->base[1] > 0) ? 1 : 0); second++) {
-		int r = measure(w, changed, change, second, server, &now);
+	for (enum way way = WAY_FIRST; way < WAYS; way++) {
+		int r;
 
+		if (w->base[way] <= 0)
+			continue;
+		r = measure(w, changed, change, way, server, &now);
 		if (r < 0)
 			return r;
-		if (now <= 0 && second && w->extra)
-			return 0;
-		if (now <= 0) {
+		if (now > 0) {
+			range_add(&set->gain[change],
+				  server ? now / w->base[way] - 1 : 1 - now / w->base[way], way == WAY_FIRST);
+		} else if (way == WAY_FIRST || (way == WAY_SECOND && w->second)) {
 			set->known = false;
 			return 0;
 		}
-		range_add(&set->gain[change], server ? now / w->base[second] - 1 : 1 - now / w->base[second],
-			  second == 0);
 	}
 	return 0;
 }
@@ -173,10 +185,11 @@ static int one_set(struct what_if *w, const struct trace_result *result, struct 
 	int r = changed ? 0 : -ENOMEM;
 
 	set->known = true;
-	if (set->n_locks > 0 && w->t.permits[set->locks[0]])
-		set->contention_only = false;
-	for (size_t i = 0; r == 0 && i < set->n_locks; i++)
+	for (size_t i = 0; r == 0 && i < set->n_locks; i++) {
 		changed[set->locks[i]] = 1;
+		if (w->t.permits[set->locks[i]])
+			set->contention_only = false;
+	}
 	for (int change = 0; change < TRACE_CHANGES && r == 0 && set->known; change++) {
 		if (change != TRACE_NO_CONTENTION && set->contention_only)
 			set->gain[change] = set->gain[TRACE_NO_CONTENTION];
@@ -191,6 +204,7 @@ static int run(struct what_if *w, const struct trace_work *work, struct trace_se
 	       struct trace_result *ret)
 {
 	int r = trace_build(&w->t);
+	unsigned int ways = 0;
 
 	if (r < 0)
 		return r;
@@ -219,8 +233,10 @@ static int run(struct what_if *w, const struct trace_work *work, struct trace_se
 		trace_find_told(&w->t);
 	}
 	r = check(w, ret);
+	for (int way = 0; way < WAYS; way++)
+		ways += w->base[way] > 0;
 	for (size_t i = 0; i < n_sets && r == 0 && !ret->refused; i++) {
-		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * (w->second || w->extra ? 2 : 1);
+		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * ways;
 
 		if (i > 0 && cost > w->steps_left)
 			break;
@@ -248,6 +264,10 @@ int trace_what_if(const struct model_process *p, unsigned int cores, const struc
 	free(w.t.strands);
 	free(w.t.permits);
 	free(w.t.given);
+	free(w.t.signallers);
+	free(w.t.naps);
+	free(w.t.jobs);
+	free(w.t.pools);
 	free(w.t.busy);
 	return r;
 }

@@ -4,6 +4,7 @@
 there, also after SIGKILL, they stand in the order of time, and they keep to their budget."""
 import collections
 import glob
+import json
 import os
 import struct
 import subprocess
@@ -107,6 +108,30 @@ def short_lives(directory):
     assert holds >= 250, "the only hold since the last event is told as it was"
 
 
+PYTHON = """
+import threading, time
+lock = threading.Lock()
+def work():
+    for i in range(100):
+        with lock:
+            time.sleep(.0005)
+threads = [threading.Thread(target=work) for _ in range(3)]
+for t in threads:
+    t.start()
+for t in threads:
+    t.join()
+"""
+
+
+def python(path):
+    """The interpreter has a lock of its own, built of a condition, and its locks are semaphores."""
+    subprocess.run([mutrace, "--json=" + path, sys.executable, "-c", PYTHON], check=True, capture_output=True)
+    with open(path) as f:
+        process = json.load(f)["processes"][0]
+    assert process["events"]["naps"] > 0, "sleep is seen"
+    assert "come to an end" not in process["what_if"].get("refused", ""), process["what_if"]
+
+
 def main():
     with tempfile.TemporaryDirectory() as d:
         threads, before, _ = record(d + "/1")
@@ -137,6 +162,7 @@ def main():
         for options in (("--events=0",), ("--contended-only",), ("--sample-hold=10",)):
             threads, _, size = record(d + "/" + options[0], "many", options=options)
             assert threads == [] and size == 0, options
+        python(d + "/json")
         # A bound that allows nearly all of the run time says nothing.
         text = subprocess.run([mutrace, "--events=0", os.path.join(build, "tests/workloads/overlap"),
                                "12", "mutex", "1000"], capture_output=True, text=True).stderr

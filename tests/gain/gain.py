@@ -9,6 +9,7 @@ once, for a machine with many processors (1: one program after another).
 import concurrent.futures
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -231,6 +232,9 @@ def program_of(name, directory):
     if name not in EXTRA:
         return path
     source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    text = source + re.search(r"%s(\.\w+)", EXTRA[name])[1]
+    if os.path.exists(path) and os.path.getmtime(path) >= os.path.getmtime(text):
+        return path
     path = os.path.join(directory, name)
     subprocess.run(EXTRA[name] % (source, path), shell=True, check=False)
     return path if os.path.exists(path) else None

@@ -441,7 +441,7 @@ static struct {
 	pthread_mutex_t mutex;
 	atomic_flag taken; /* where the mutex is not */
 	int tasks[256], n;
-} decks_a[4];
+} * decks_a; /* four */
 static atomic_int undone;
 
 static void deck_enter(int i)
@@ -506,6 +506,7 @@ static void *halves(void *p)
 
 static void halves_run(void)
 {
+	decks_a = calloc(4, sizeof(*decks_a));
 	for (int i = 0; i < 4; i++)
 		pthread_mutex_init(&decks_a[i].mutex, NULL);
 	atomic_store(&undone, 1);
