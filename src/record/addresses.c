@@ -53,7 +53,7 @@ static uint32_t slot_hash(const void *slot)
 }
 
 /* Threads that look something up without the lock may still read old slots: these stay, without their memory. */
-static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 2, HASH_EMPTIED, slot_hash };
+static const struct hash_shape stripe_table = { sizeof(struct lock_slot), 16, 3, HASH_EMPTIED, slot_hash };
 
 static inline struct lock_slot *slot_at(const struct hash_slots *slots, uint32_t i)
 {
