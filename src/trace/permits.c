@@ -245,7 +245,8 @@ static int convert_all(struct trace *t)
 	struct holds h = { .t = t,
 			   .waits = malloc((t->n_ops + 1) * sizeof(*h.waits)),
 			   .posts = malloc((t->n_ops + 1) * sizeof(*h.posts)),
-			   .added = malloc((t->n_ops + 1) * sizeof(*h.added)) };
+			   .added = malloc((2 * t->n_ops + 1) *
+					   sizeof(*h.added)) }; /* two for what a sum tells */
 	int r = h.waits && h.posts && h.added ? 0 : -ENOMEM;
 
 	if (r == 0) {

@@ -306,13 +306,14 @@ int trace_nap(struct trace *t, uint32_t strand, const struct model_event *e)
 		return 0;
 	if (array_grow(&t->naps, t->n_naps, &t->cap_naps, sizeof(*t->naps)) < 0)
 		return -ENOMEM;
-	t->naps[t->n_naps++] = (struct nap){ .begin = trace_inside(t, e->begin_ns),
-					     .end = trace_inside(t, e->end_ns),
-					     .slept = e->span_ns,
-					     .thread = e->thread,
-					     .strand = strand,
-					     .stack = e->stack,
-					     .count = e->flags };
+	t->naps[t->n_naps++] =
+		(struct nap){ .begin = trace_inside(t, e->begin_ns),
+			      .end = trace_inside(t, e->end_ns > e->begin_ns ? e->end_ns : e->begin_ns),
+			      .slept = e->span_ns,
+			      .thread = e->thread,
+			      .strand = strand,
+			      .stack = e->stack,
+			      .count = e->flags };
 	return 0;
 }
 
