@@ -32,8 +32,11 @@ const char *text_program(char *out, const struct report_process *e)
 {
 	const char *started = e->first && e->first->arguments ? e->first->arguments[0] : NULL;
 
+	/* all of it: a title such as nginx's has paths in it */
+	if (started && strpbrk(started, " \t\n:"))
+		started = NULL;
 	started = path_name(started);
-	if (!started || !started[0] || started[0] == '-' || strpbrk(started, " \t\n:"))
+	if (!started || !started[0] || started[0] == '-')
 		started = path_name(e->program);
 	clean_text(out, 200, started);
 	if (!out[0])

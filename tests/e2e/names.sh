@@ -269,4 +269,9 @@ if [ $got = 0 ]; then
 elif [ $got != 77 ]; then
 	fail "exit status $got of a program that makes code"
 fi
+
+# A title that a program has given itself is no path, though paths may be in it.
+# shellcheck disable=SC2016 # the inner shell's
+expect 0 "$mutrace" bash -c 'exec -a "nginx: master process /etc/n.conf" ./alike'
+says 'mutrace: alike (PID'
 exit 0
