@@ -10,16 +10,18 @@
 #include "src/record/naps.h"
 #include "wrappers/real.h"
 
-/* A cancellation may end the call. Then it is not told. */
+/*
+ * A cancellation may end the call. Then it is not told. Neither is the first call of a process or a thread: sleep alone makes
+ * nobody recorded, as in a forked child or a handler that only sleeps.
+ */
 #define NAP(type, call) \
 	do { \
-		struct thread *t; \
+		struct thread *t = thread_self; \
 		uint64_t attachment, begin; \
 		type r; \
 \
 		real_need(); \
-		t = recorder_enter_quickly(); \
-		if (!t || !recorder.events) \
+		if (t->mode == MODE_OFF || busy_is(t) || !recorder.events) \
 			return call; \
 		attachment = recorder.attachment; \
 		begin = clock_now(); \

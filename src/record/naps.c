@@ -10,6 +10,12 @@
 
 #define TURNS 3u /* places where a thread naps by turns, which have one event each */
 
+/* A chunk that is filled again may have another event where the last nap was. */
+static bool has_room(const struct event *e)
+{
+	return e->type == EVENT_NAP && e->flags < UINT16_MAX && e->other < UINT32_MAX;
+}
+
 /* The event that tells of a place's naps since the last event of another kind. NULL: there is none, or it is full. */
 static struct event *find(const struct thread *t, uint32_t stack)
 {
@@ -17,7 +23,7 @@ static struct event *find(const struct thread *t, uint32_t stack)
 
 	for (struct event *e = t->events.next - 1; n > 0 && e->type == EVENT_NAP; e--, n--)
 		if (e->stack == stack)
-			return e->flags < UINT16_MAX ? e : NULL;
+			return has_room(e) ? e : NULL;
 	return NULL;
 }
 
@@ -32,10 +38,9 @@ static uint32_t slept(uint32_t before, uint64_t ticks)
 static void add(struct thread *t, uint64_t begin, uint64_t end, struct site site)
 {
 	struct thread_events *v = &t->events;
-	struct event *e =
-		v->used != 0 && v->nap == v->next - 1 && v->nap_ip == site.ip && v->nap->flags < UINT16_MAX
-			? v->nap
-			: NULL;
+	struct event *e = v->used != 0 && v->nap == v->next - 1 && v->nap_ip == site.ip && has_room(v->nap)
+				  ? v->nap
+				  : NULL;
 	uint32_t stack;
 
 	if (!e) { /* naps may be many, so this is not for each */
@@ -68,10 +73,10 @@ void nap_ended(struct thread *t, uint64_t begin, struct site site)
 	int saved = errno;
 	uint8_t busy;
 
-	if (!recorder.events || window_left(t))
-		return;
-	busy = busy_enter(t);
-	add(t, begin, clock_now(), site);
-	busy_leave(t, busy);
+	if (recorder.events && !window_left(t)) {
+		busy = busy_enter(t);
+		add(t, begin, clock_now(), site);
+		busy_leave(t, busy);
+	}
 	errno = saved;
 }

@@ -257,7 +257,7 @@ static int take_sums(struct stream *s, const struct model_event *e)
 	begin = begin > s->before ? begin : s->before;
 	if (s->n_sums == 0)
 		return 0;
-	if (e->type >= EVENT_PART)
+	if (e->type == EVENT_PART || e->type == EVENT_TEAM)
 		return sums_settle(s, begin, end);
 	if (e->type != EVENT_HOLD || e->lock == MODEL_NONE)
 		return sums_settle(s, s->before, begin);
@@ -295,8 +295,10 @@ static int take(struct stream *s, size_t number)
 			s->sums = number;
 		return 0;
 	}
-	if (e->type == EVENT_NAP)
-		return s->strand ? trace_nap(s->t, (uint32_t)(s->strand - s->t->strands), e) : 0;
+	if (e->type == EVENT_NAP) {
+		r = s->strand ? take_sums(s, e) : 1;
+		return r != 0 ? r : trace_nap(s->t, (uint32_t)(s->strand - s->t->strands), e);
+	}
 	if (e->type == EVENT_START || !s->strand) {
 		bool began = e->type == EVENT_START;
 
@@ -365,12 +367,14 @@ static void find_window(struct trace *t)
 
 	for (size_t i = 0; i < p->n_threads; i++) {
 		const struct model_thread *m = &p->threads[i];
+		const struct model_event *first = m->events_count != 0 ? &p->events[m->events_first] : NULL;
+		uint64_t known;
 
-		if (m->events_lost == 0 || m->events_count == 0)
+		if (m->events_lost == 0 || !first)
 			continue;
-		t->cut = true;
-		if (p->events[m->events_first].end_ns > t->from)
-			t->from = p->events[m->events_first].end_ns;
+		t->cut = true; /* the last of many naps that one event tells of may be much later */
+		known = first->type == EVENT_NAP ? first->begin_ns : first->end_ns;
+		t->from = known > t->from ? known : t->from;
 	}
 	t->length = p->runtime_ns > t->from ? p->runtime_ns - t->from : 0;
 	if (t->length > LENGTH_MOST)

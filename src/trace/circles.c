@@ -91,6 +91,7 @@ bool sim_unblock(struct sim *s)
 {
 	uint32_t first = NOBODY;
 
+	s->r->steps += s->t->n_strands / 16;
 	for (uint32_t i = 0; i < s->t->n_strands; i++)
 		if (may_end(s, i) && (first == NOBODY || op_of(s, i)->t1 < op_of(s, first)->t1))
 			first = i;

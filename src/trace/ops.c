@@ -72,9 +72,12 @@ static int addition_compare(const void *a, const void *b)
 
 int trace_insert(struct trace *t, struct addition *a, size_t n)
 {
-	struct op *ops = malloc((t->n_ops + n + 1) * sizeof(*ops));
+	struct op *ops;
 	size_t from = 0, to = 0;
 
+	if (n == 0)
+		return 0;
+	ops = malloc((t->n_ops + n + 1) * sizeof(*ops));
 	if (!ops)
 		return -ENOMEM;
 	qsort(a, n, sizeof(*a), addition_compare);

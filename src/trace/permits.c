@@ -10,8 +10,9 @@
 
 #include "src/trace/private.h"
 
-#define OPEN_MOST 16 /* semaphores of which a strand has a permit */
-#define OWN_PART 0.8 /* of the posts are by threads that wait for the semaphore, too */
+#define OPEN_MOST 16     /* semaphores of which a strand has a permit */
+#define LOOSE_MOST 4096u /* operations before a sum that are looked at */
+#define OWN_PART 0.8     /* of the posts are by threads that wait for the semaphore, too */
 
 /* The permits that a strand has, and since when. */
 struct taken {
@@ -195,7 +196,8 @@ static size_t convert_sums(struct holds *h, uint32_t strand, size_t k, struct ta
 	}
 	if (kept != (place == a->n ? 1 : -1) || place == OPEN_MOST)
 		return end;
-	while (from > s->first + 1 && (t->ops[from - 1].loose || is_sum(&t->ops[from - 1])))
+	while (from > s->first + 1 && k - from < LOOSE_MOST &&
+	       (t->ops[from - 1].loose || is_sum(&t->ops[from - 1])))
 		from--;
 	at = t->ops[from - 1].t1 + 1;
 	at = kept > 0 ? last_post(h, strand, lock, t->ops[k].t0, at) : at;

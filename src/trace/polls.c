@@ -172,6 +172,12 @@ static int find(struct polls *m)
 	int r = patterns ? 0 : -ENOMEM;
 
 	qsort(t->naps, t->n_naps, sizeof(*t->naps), nap_compare);
+	for (size_t i = 1; i < t->n_naps; i++) { /* those of a damaged session may overlap */
+		struct nap *a = &t->naps[i - 1];
+
+		if (a->thread == a[1].thread && a->stack == a[1].stack && a->end > a[1].begin)
+			a->end = a[1].begin;
+	}
 	for (size_t i = 0, next, n = 0; i < t->n_naps && r == 0 && n < PLACES_MOST; i = next, n++) {
 		for (next = i + 1; next < t->n_naps && t->naps[next].thread == t->naps[i].thread &&
 				   t->naps[next].stack == t->naps[i].stack;)
@@ -262,7 +268,7 @@ static bool is_balanced(const struct trace *t, uint32_t from, uint32_t to)
 	for (; from < to; from++)
 		if (t->ops[from].type == OP_LOCK)
 			open++;
-		else if (t->ops[from].type == OP_UNLOCK && open-- == 0)
+		else if (t->ops[from].type == OP_UNLOCK ? open-- == 0 : t->ops[from].type != OP_NOTHING)
 			return false;
 	return true;
 }
