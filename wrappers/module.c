@@ -47,6 +47,7 @@ EXPORT void *dlopen(const char *file, int flags)
 		recorder_unseen_library(file);
 	families_look();
 	families_changing();
+	modules_data_changing();
 	return REAL(dlopen)(file, flags);
 }
 
@@ -73,5 +74,6 @@ EXPORT void *dlmopen(Lmid_t namespace, const char *file, int flags)
 		recorder_unseen_library(file);
 	families_look();
 	families_changing();
+	modules_data_changing();
 	return REAL(dlmopen)(namespace, file, flags);
 }

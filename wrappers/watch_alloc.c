@@ -4,6 +4,7 @@
  * of line. Before the originals are known, and while the loader looks them up, blocks come from a little
  * memory of our own.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 
@@ -314,6 +315,15 @@ static void loader_free(void *p)
 		REAL(free)(p);
 }
 
+/* True if a function is of this library, not of a program that has an allocator of its own. */
+static bool is_ours(const void *function)
+{
+	Dl_info its, own;
+
+	return dladdr(function, &its) != 0 && dladdr(&early_used, &own) != 0 &&
+	       its.dli_fbase == own.dli_fbase;
+}
+
 bool watch_alloc_apart(void)
 {
 	const struct loader_call calls[] = {
@@ -323,5 +333,8 @@ bool watch_alloc_apart(void)
 		{ (void *)free, (void *)loader_free },
 	};
 
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (!is_ours(calls[i].function))
+			return false;
 	return loader_divert(calls, sizeof(calls) / sizeof(calls[0])) && early_used == 0;
 }

@@ -103,7 +103,8 @@ static void sems_taken(const struct model_process *p, const uint32_t *rows, uint
 		for (size_t k = 0; k < 2 && !p->threads[i].ended; k++) {
 			uint32_t lock = p->threads[i].waiting_permits[k].lock;
 
-			if (lock != MODEL_NONE && p->locks[lock].type == SEM_MADE_WITH_ONE &&
+			if (lock != MODEL_NONE && rows[lock] != MODEL_NONE &&
+			    p->locks[lock].kind == KIND_SEM && p->locks[lock].type == SEM_MADE_WITH_ONE &&
 			    !(p->locks[lock].flags & LOCK_PSHARED))
 				ret[rows[lock]] = 1;
 		}

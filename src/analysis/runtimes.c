@@ -116,7 +116,18 @@ enum futex_role runtimes_role(struct report_private *v, uint32_t stack)
 
 #define NAMED_FRAMES 4u /* a lock's own functions call the kernel, or functions that do */
 
-/* True if one of the innermost functions of a stack has a word in its name, not as a part of "block" or "clock". */
+/* True if a name has a word, not as a part of "block" or "clock", nor in its parameters. */
+static bool name_says(const char *name, const char *word)
+{
+	size_t end = strcspn(name, "(<");
+
+	for (const char *at = name; (at = strcasestr(at, word)) && (size_t)(at - name) < end; at++)
+		if (at == name || !strchr("bBcC", at[-1]))
+			return true;
+	return false;
+}
+
+/* True if one of the innermost functions of a stack has a word in its name. */
 static bool stack_says(struct report_private *v, uint32_t stack, const char *word)
 {
 	uint32_t frames[FRAMES_MAX];
@@ -126,12 +137,7 @@ static bool stack_says(struct report_private *v, uint32_t stack, const char *wor
 		const struct frame_names *names = symbols_frame(v, frames[i]);
 
 		for (size_t k = 0; names && k < names->n; k++) {
-			const char *name = names->frames[k].function,
-				   *at = name ? strcasestr(name, word) : NULL;
-
-			/* not in parameters */
-			if (at && (size_t)(at - name) < strcspn(name, "(<") &&
-			    (at == name || !strchr("bBcC", at[-1])))
+			if (names->frames[k].function && name_says(names->frames[k].function, word))
 				return true;
 		}
 	}

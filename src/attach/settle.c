@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "src/base/array.h"
@@ -17,7 +18,7 @@
 	1000000u     /* that a thread has run: what it was about to do takes less than a thousandth of that */
 #define MOMENTS 5000 /* of a millisecond */
 
-/* A thread that runs, or waits for a processor. */
+/* A thread that runs, waits for a processor, or is stopped. */
 struct runner {
 	pid_t tid;
 	uint64_t since; /* ns that it had run when it was seen first */
@@ -33,7 +34,7 @@ static bool runs(pid_t pid, pid_t tid, uint64_t *ret_ns)
 	if (process_slurp(path, text, sizeof(text)) <= 0)
 		return false;
 	state = process_stat_behind(text);
-	if (!state || (*state != 'R' && *state != 'D'))
+	if (!state || !strchr("RDTt", *state)) /* a stopped one stands anywhere */
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task/%d/schedstat", (int)pid, (int)tid);
 	return process_slurp(path, text, sizeof(text)) > 0 && sscanf(text, "%" SCNu64, ret_ns) == 1;

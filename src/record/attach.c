@@ -106,6 +106,10 @@ int recorder_attach(const char *session, int argc, char **argv)
 	/* The command has seen all threads run since the last recording ended. One may be in a longer section yet. */
 	for (int i = 0; before && i < SECTION_MOMENTS && threads_engaged(ENGAGED_BUSY | ENGAGED_HOT); i++)
 		raw_sleep(moment);
+	if (before && threads_engaged(ENGAGED_BUSY | ENGAGED_HOT)) {
+		r = -ERESTART; /* it may have no processor: later */
+		goto finish;
+	}
 	if (recorder.attachment == 0)
 		recorder.attachment = 1;
 	r = image_attach_to(session);

@@ -283,6 +283,7 @@ static void release_own(struct thread *t, const void *address, struct site site,
 
 		c->contended -= e->doubtful < c->contended ? e->doubtful : 0;
 		e->doubtful = 0;
+		e->looks = false; /* a wait goes on with the episode now in any case */
 	}
 }
 

@@ -258,10 +258,13 @@ uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new)
 	return m != NULL ? m->ref : 0;
 }
 
+#ifdef HAVE_DL_FIND_OBJECT
+static uintptr_t outside; /* the last page that lay in no object: locks are made side by side */
+#endif
+
 bool modules_data(uintptr_t address)
 {
 #ifdef HAVE_DL_FIND_OBJECT
-	static uintptr_t outside; /* the last page that lies in no object: locks are made side by side */
 	struct dl_find_object found;
 
 	if (_dl_find_object != NULL) {
@@ -275,6 +278,13 @@ bool modules_data(uintptr_t address)
 #endif
 	(void)address;
 	return true;
+}
+
+void modules_data_changing(void)
+{
+#ifdef HAVE_DL_FIND_OBJECT
+	__atomic_store_n(&outside, 0, __ATOMIC_RELAXED);
+#endif
 }
 
 bool modules_sweep(void)

@@ -15,6 +15,8 @@ void modules_scan(uint32_t tid);
 uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new);
 /* True if an address lies in a loaded object, or if that cannot be told. Any thread. */
 bool modules_data(uintptr_t address);
+/* An object may be mapped anywhere that is free. */
+void modules_data_changing(void);
 /* Marks those that are gone or replaced. True if any was. */
 bool modules_sweep(void);
 /* True if one was found to be gone meanwhile: a sweep is due. */

@@ -185,10 +185,10 @@ bool directory_hold_alone(int session_file)
 
 bool directory_held_by_others(int session_file)
 {
-	bool alone = directory_hold_alone(session_file);
+	bool others = !directory_hold_alone(session_file) && errno == EWOULDBLOCK;
 
 	directory_hold(session_file); /* a lock that could not be made stronger is lost */
-	return !alone;
+	return others;
 }
 
 static bool remove_one(int dir, const char *name, void *data)

@@ -128,7 +128,8 @@ def python(path):
     subprocess.run([mutrace, "--json=" + path, sys.executable, "-c", PYTHON], check=True, capture_output=True)
     with open(path) as f:
         process = json.load(f)["processes"][0]
-    assert process["events"]["naps"] > 0, "sleep is seen"
+    if sys.version_info >= (3, 11):  # which sleep by clock_nanosleep()
+        assert process["events"]["naps"] > 0, "sleep is seen"
     assert "come to an end" not in process["what_if"].get("refused", ""), process["what_if"]
 
 

@@ -12,7 +12,8 @@ for flags in "-O0" "-O2" "-O2 -DGROWN" "-O0 -DGROWN"; do
 	mkdir -p "d$flags"
 	$CXX -std=c++17 -g $flags -o "d$flags/shop" "$source" -lpthread || exit 99
 	for run in 1 2 3; do
-		expect 0 "$mutrace" --all --json="$work/$run$flags.json" "$work/d$flags/shop"
+		# a wait in malloc comes by chance
+		expect 0 "$mutrace" --no-libc-locks --all --json="$work/$run$flags.json" "$work/d$flags/shop"
 		[ "$(grep -cE "left_new identity.cc:[0-9]+ < other_caller " "$work/err")" = 2 ] ||
 			fail "rows of one name are not told apart"
 	done
