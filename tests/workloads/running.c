@@ -117,7 +117,7 @@ static __attribute__((noinline)) void hold(struct person *self)
 	want(self);
 	own = ++number * HOLDERS + (unsigned int)(self - persons);
 	atomic_store(&current, own);
-	/* reading a schedstat takes as long as a short hold: it lies between the clocks, as it does in the hold */
+	/* Reading a schedstat takes long for a short hold. It is between the clocks, as it is in the hold. */
 	a = look(self, false);
 	if (strcmp(what, "nap") == 0) {
 		sleep_us(us);
