@@ -11,29 +11,13 @@
 #include <sys/ptrace.h>
 #include <time.h>
 
-#include "src/attach/filter.h"
 #include "src/attach/tracee.h"
 #include "src/base/array.h"
-#include "src/inspect/process.h"
+#include "src/inspect/filter.h"
+#include "src/inspect/filters.h"
 
-#ifndef PTRACE_SECCOMP_GET_FILTER
-#define PTRACE_SECCOMP_GET_FILTER 0x420c
-#endif
-
-#define STATUS_BYTES 8192
 #define PATIENCE 1000 /* rounds of a millisecond */
 #define ALIKE 50      /* of which show no other filters: so the process makes threads all the time */
-
-/* A filter as a thread has it. */
-struct filter {
-	struct sock_filter *code;
-	size_t n;
-};
-
-struct filters {
-	struct filter *all;
-	size_t n, capacity;
-};
 
 struct look {
 	struct target *t;
@@ -44,18 +28,6 @@ struct look {
 	bool news; /* a filter was met that was not known, or could not be read */
 };
 
-/* '0', '1' or '2', as in /proc/PID/status. */
-static char mode_of(pid_t pid, pid_t tid)
-{
-	char path[64], status[STATUS_BYTES];
-	const char *at = NULL;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/status", (int)pid, (int)tid);
-	if (process_slurp(path, status, sizeof(status)) > 0)
-		at = process_status_line(status, "\nSeccomp:\t");
-	return at ? *at : CONFINED_NOT;
-}
-
 char confined_mode(pid_t pid)
 {
 	char path[64], mode = CONFINED_NOT;
@@ -65,7 +37,7 @@ char confined_mode(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	dir = opendir(path);
 	while (dir && mode != CONFINED_STRICT && (entry = readdir(dir))) {
-		char one = mode_of(pid, atoi(entry->d_name));
+		char one = filters_mode(pid, atoi(entry->d_name));
 
 		mode = one == CONFINED_NOT ? mode : one;
 	}
@@ -74,60 +46,13 @@ char confined_mode(pid_t pid)
 	return mode;
 }
 
-static void filters_free(struct filters *f)
-{
-	while (f->n > 0)
-		free(f->all[--f->n].code);
-	free(f->all);
-}
-
-/* One more, which is theirs from then on. */
-static int filters_add(struct filters *f, struct sock_filter *code, size_t n)
-{
-	if (array_grow(&f->all, f->n, &f->capacity, sizeof(*f->all)) < 0) {
-		free(code);
-		return -ENOMEM;
-	}
-	f->all[f->n++] = (struct filter){ code, n };
-	return 0;
-}
-
-/* Those of a thread that is stopped. */
-static int filters_read(struct filters *f, pid_t tid)
-{
-	for (;;) {
-		void *which = (void *)(uintptr_t)f->n;
-		struct sock_filter *code;
-		long n = ptrace(PTRACE_SECCOMP_GET_FILTER, tid, which, NULL);
-
-		if (n < 0 && errno == ENOENT && f->n > 0)
-			return 0;
-		code = n > 0 ? malloc((size_t)n * sizeof(*code)) : NULL;
-		if (!code || ptrace(PTRACE_SECCOMP_GET_FILTER, tid, which, code) != n) {
-			free(code);
-			return -EACCES;
-		}
-		if (filters_add(f, code, (size_t)n) < 0)
-			return -ENOMEM;
-	}
-}
-
-static bool is_known(const struct filters *f, const struct filter *one)
-{
-	for (size_t i = 0; i < f->n; i++)
-		if (f->all[i].n == one->n &&
-		    memcmp(f->all[i].code, one->code, one->n * sizeof(*one->code)) == 0)
-			return true;
-	return false;
-}
-
 /* All of them must allow a call. Those that allow all are kept. */
 static int judge(struct look *l, struct filters *f, pid_t tid)
 {
 	for (size_t i = 0; i < f->n; i++) {
 		const char *name;
 
-		if (is_known(&l->allowed, &f->all[i]))
+		if (filters_have(&l->allowed, &f->all[i]))
 			continue;
 		l->news = true;
 		name = filter_forbids(f->all[i].code, f->all[i].n);
@@ -159,9 +84,7 @@ static int look_at(struct look *l, const struct target_thread *thread)
 	if (r < 0)
 		return r == -ESRCH ? 0 : r;
 	r = filters_read(&f, thread->tid);
-	for (size_t i = 0; r == 0 && i < f.n; i++)
-		tracee.whole |= !filter_lets_go_on(f.all[i].code, f.all[i].n);
-	tracee.whole |= r < 0;
+	tracee.whole = r < 0 || !filters_let_go_on(&f);
 	tracee_release(&tracee);
 	if (r == 0)
 		r = judge(l, &f, thread->tid);
@@ -195,7 +118,7 @@ static int round_of(struct look *l)
 			continue;
 		result = 1;
 		r = thread->state == 'Z' || thread->state == 'X' ||
-				    mode_of(l->t->pid, thread->tid) == CONFINED_NOT
+				    filters_mode(l->t->pid, thread->tid) == CONFINED_NOT
 			    ? 0
 			    : look_at(l, thread);
 		if (r == 0 && (r = array_grow(&l->done, l->n_done, &l->cap_done, sizeof(*l->done))) == 0)

@@ -8,12 +8,10 @@
 #define MUTRACE_ATTACH_CONFINED_H
 
 #include "src/attach/attach.h"
+#include "src/inspect/filters.h"
 #include "src/inspect/target.h"
 
-/* As in /proc/PID/status. */
-enum { CONFINED_NOT = '0', CONFINED_STRICT = '1', CONFINED_FILTER = '2' };
-
-/* The hardest that a thread of the process is in. */
+/* The hardest that a thread of the process is in: as filters_mode(). */
 char confined_mode(pid_t pid);
 /* All filters of all threads must allow what is needed. 0, or -errno with error filled in; if error is left empty, it is of
  * tracee_stop(). */

@@ -8,10 +8,12 @@
 #include <elf.h>
 #include <errno.h>
 #include <link.h>
+#include <linux/kcmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "src/arch/inject.h"
@@ -136,6 +138,18 @@ static int refuse_traced(const struct target *t, int tracer, char *error)
 	return is_ours(tracer) ? -EINPROGRESS : -EBUSY;
 }
 
+/*
+ * True if its parent, in *ret, has the same memory: the child of vfork() until it executes something. What is put there would
+ * be the parent's.
+ */
+static bool shares_memory(pid_t pid, const char *status, pid_t *ret)
+{
+	const char *parent = process_status_line(status, "\nPPid:");
+
+	*ret = parent ? atoi(parent) : 0;
+	return *ret > 0 && syscall(SYS_kcmp, pid, *ret, KCMP_VM, 0, 0) == 0;
+}
+
 /* Filters are judged later, by root. */
 static int refuse_confined(const struct target *t, char *error)
 {
@@ -160,6 +174,7 @@ int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 	const char *tracer = process_status_line(status, "\nTracerPid:"),
 		   *features = process_status_line(status, "\nx86_Thread_features:"), *shadow;
 	int r = refuse_program(t, error);
+	pid_t parent;
 
 	if (r < 0)
 		return r;
@@ -171,6 +186,11 @@ int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 	else if (value(status, "\nState:") == 'T')
 		snprintf(error, ATTACH_ERROR_SIZE,
 			 "process %d is stopped; let it go on first, by SIGCONT or fg", (int)t->pid);
+	else if (shares_memory(t->pid, status, &parent))
+		snprintf(error, ATTACH_ERROR_SIZE,
+			 "process %d has the memory of process %d, which waits for it in vfork(); it is not "
+			 "attached to",
+			 (int)t->pid, (int)parent);
 	else if (shadow && shadow < strchr(features, '\n'))
 		snprintf(error, ATTACH_ERROR_SIZE,
 			 "process %d has a shadow stack, which allows no calls from outside", (int)t->pid);

@@ -131,6 +131,12 @@ bool safe_looks(const struct target_thread *thread)
 	case SYS_exit:
 	case SYS_exit_group:
 	case SYS_rt_sigreturn: return false;
+#ifdef SYS_io_uring_enter
+	case SYS_io_uring_enter: /* a stop makes one that submits something return before what it waits for */
+		if (thread->call.arguments[1] != 0)
+			return false;
+		break;
+#endif
 	default: break;
 	}
 	return thread->state == 'S' || thread->state == 'R';

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "src/inspect/process.h"
+#include "src/inspect/resume.h"
 
 #define STOP_MOMENTS 4000 /* until a thread that will not stop is let alone */
 #define BELOW 1152        /* what a function may use below its stack pointer, and some room */
@@ -62,29 +63,16 @@ static int registers_set(pid_t tid, const struct thread_registers *r)
 	return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &all) == 0 ? 0 : -errno;
 }
 
-/* The code around pc. */
-static void see_code(struct tracee *x)
-{
-	struct registers r;
-	long word;
-
-	arch_registers(&r, &x->registers);
-	errno = 0;
-	word = ptrace(PTRACE_PEEKTEXT, x->tid, (void *)(uintptr_t)(r.pc - 4), NULL);
-	if (errno == 0)
-		memcpy(x->around, &word, sizeof(word));
-}
-
 /* A call that would return EINTR is made again, where only the thread's system call tells how. */
 static void see_call(struct tracee *x, const struct target_thread *thread)
 {
 	struct thread_registers again = x->registers;
 
-	see_code(x);
+	resume_code(x->tid, &x->registers, x->around);
 	if (thread->asleep && arch_inject_again(&again, &thread->call, x->around) &&
 	    !stop_signal_comes(x->tid) && registers_set(x->tid, &again) == 0) {
 		x->registers = again;
-		see_code(x);
+		resume_code(x->tid, &again, x->around);
 	}
 }
 
@@ -119,37 +107,6 @@ int tracee_stop(struct tracee *x, const struct target_thread *thread)
 	return 0;
 }
 
-static void repeat_call(struct tracee *x)
-{
-	struct thread_registers repeat = x->registers;
-
-	if ((x->whole ? arch_inject_repeat(&repeat) : arch_repeat(&repeat)) && !stop_signal_comes(x->tid))
-		registers_set(x->tid, &repeat);
-}
-
-/*
- * The kernel alone may know how it has a call go on. Then the thread is met once more as it enters it, before filters
- * see that. Returns a signal that came before, or 0.
- */
-static uintptr_t enter_call(struct tracee *x)
-{
-	struct thread_registers entered;
-	struct timespec now;
-	int status;
-
-	if (!x->whole || !arch_inject_enters(x->around))
-		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	if (ptrace(PTRACE_SYSCALL, x->tid, NULL, NULL) != 0 ||
-	    await(x, &status, now.tv_sec + TRACEE_CALL_S) < 0)
-		return 0;
-	if (WSTOPSIG(status) != (SIGTRAP | 0x80))
-		return status >> 16 ? 0 : (uintptr_t)WSTOPSIG(status);
-	if (registers_get(x->tid, &entered) == 0 && arch_inject_enter(x->tid, &entered, &x->registers))
-		registers_set(x->tid, &entered);
-	return 0;
-}
-
 /* Registers last: before, it is restored from the frame if we die. The code last of all. */
 void tracee_release(struct tracee *x)
 {
@@ -164,9 +121,8 @@ void tracee_release(struct tracee *x)
 		if (pwrite(x->memory, x->before, sizeof(x->before), (off_t)x->code) < 0)
 			errno = 0; /* it is gone */
 	}
-	repeat_call(x);
 	x->code = 0;
-	ptrace(PTRACE_DETACH, x->tid, NULL, (void *)enter_call(x));
+	resume(x->tid, &x->registers, x->whole);
 }
 
 static uint64_t bit(uint32_t signal)

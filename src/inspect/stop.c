@@ -20,6 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/inspect/filters.h"
+#include "src/inspect/resume.h"
+
 #define PENDING_MAX 16
 #define STOP_WAIT_NS 50000000 /* a thread in an uninterruptible sleep is not waited for any longer */
 
@@ -101,7 +104,7 @@ bool stop_signal_comes(pid_t tid)
 	return false;
 }
 
-static void registers_take(const struct target *t, struct stop *s)
+static bool registers_take(const struct target *t, struct stop *s)
 {
 	struct iovec all = { &s->all, sizeof(s->all) }, local, remote;
 	const struct mapping *m;
@@ -109,7 +112,7 @@ static void registers_take(const struct target *t, struct stop *s)
 	ssize_t n;
 
 	if (ptrace(PTRACE_GETREGSET, s->tid, (void *)NT_PRSTATUS, &all) != 0)
-		return;
+		return false;
 	arch_registers(&r, &s->all);
 	s->base = r.sp - 128; /* what is below the stack pointer and yet in use */
 	m = target_mapping(t, r.sp);
@@ -120,13 +123,25 @@ static void registers_take(const struct target *t, struct stop *s)
 	n = process_vm_readv(s->tid, &local, 1, &remote, 1, 0);
 	s->size = n > 0 ? (uint32_t)n : 0;
 	s->done = true;
+	return true;
+}
+
+/* A seccomp filter may kill a thread that goes on with an interrupted call; or it is not shown to us. */
+static bool restart_is_forbidden(pid_t pid, pid_t tid)
+{
+	struct filters f = { .n = 0 };
+	bool forbidden;
+
+	if (filters_mode(pid, tid) == CONFINED_NOT)
+		return false;
+	forbidden = filters_read(&f, tid) < 0 || !filters_let_go_on(&f);
+	filters_free(&f);
+	return forbidden;
 }
 
 static void stop_one(const struct target *t, struct stop *s)
 {
-	struct thread_registers repeat;
-	struct iovec all = { &repeat, sizeof(repeat) };
-	int status = 0, signal = 0;
+	int status = 0;
 	uint64_t begin;
 
 	if (ptrace(PTRACE_SEIZE, s->tid, NULL, NULL) != 0)
@@ -134,15 +149,12 @@ static void stop_one(const struct target *t, struct stop *s)
 	if (ptrace(PTRACE_INTERRUPT, s->tid, NULL, NULL) != 0 || !await_stop(s->tid, &status))
 		return; /* our end lets it go */
 	begin = now_ns();
-	if (status >> 16 == PTRACE_EVENT_STOP) {
-		registers_take(t, s);
-		repeat = s->all;
-		if (s->done && arch_repeat(&repeat) && !stop_signal_comes(s->tid))
-			ptrace(PTRACE_SETREGSET, s->tid, (void *)NT_PRSTATUS, &all);
-	} else {
-		signal = WSTOPSIG(status); /* one that came just now: to be delivered */
-	}
-	ptrace(PTRACE_DETACH, s->tid, NULL, (void *)(uintptr_t)signal);
+	if (status >> 16 != PTRACE_EVENT_STOP) /* a signal came just now: to be delivered */
+		ptrace(PTRACE_DETACH, s->tid, NULL, (void *)(uintptr_t)WSTOPSIG(status));
+	else if (registers_take(t, s))
+		resume(s->tid, &s->all, restart_is_forbidden(t->pid, s->tid));
+	else
+		ptrace(PTRACE_DETACH, s->tid, NULL, NULL);
 	s->ns = (uint32_t)(now_ns() - begin);
 }
 

@@ -62,6 +62,7 @@ class Server:
         self.report = os.path.join(self.directory, "report.json")
         self.port = free_port()
         self.process = None
+        self.counted = None  # the process whose time is taken; None: all that was started
         self.requests = 0
 
     def prepare(self):
@@ -91,10 +92,11 @@ class Server:
         raise benchlib.BenchError("%s does not answer" % self.name)
 
     def slice(self, seconds):
-        before = cpu_ns(self.process.pid)
+        pid = self.counted or self.process.pid
+        before = cpu_ns(pid)
         per_second, requests = self.load(seconds)
         self.requests += requests
-        return {"per_second": per_second, "cpu_us": (cpu_ns(self.process.pid) - before) / 1000 / requests}
+        return {"per_second": per_second, "cpu_us": (cpu_ns(pid) - before) / 1000 / requests}
 
     def stop(self):
         """Ends the server; returns acquisitions and contentions per request, if it was profiled."""
@@ -165,12 +167,16 @@ class Redis(Server):
 class MariaDB(Server):
     name, needs = "mariadbd, sysbench oltp_read_write", ("mariadbd", "mariadb-install-db", "sysbench")
     script, threads = "oltp_read_write", 4
+    empty = None  # a data directory, made once
 
     def prepare(self):
         self.data = os.path.join(self.directory, "data")
         self.user = ["--user=root"] if os.getuid() == 0 else []
-        benchlib.run(["mariadb-install-db", "--no-defaults", "--datadir=" + self.data, "--skip-test-db",
-                      "--auth-root-authentication-method=normal"] + self.user)
+        if not MariaDB.empty:
+            MariaDB.empty = tempfile.TemporaryDirectory(prefix="mutrace-app.")
+            benchlib.run(["mariadb-install-db", "--no-defaults", "--datadir=" + MariaDB.empty.name,
+                          "--skip-test-db", "--auth-root-authentication-method=normal"] + self.user)
+        shutil.copytree(MariaDB.empty.name, self.data)
 
     def command(self):
         return ["mariadbd", "--no-defaults", "--datadir=" + self.data, "--port=%d" % self.port,
@@ -180,7 +186,7 @@ class MariaDB(Server):
     def sysbench(self, action, seconds):
         command = ["sysbench", self.script, "--mysql-socket=" + os.path.join(self.directory, "socket"),
                    "--mysql-user=root", "--mysql-db=bench", "--tables=4", "--table-size=10000",
-                   "--threads=%d" % self.threads, "--time=%g" % max(1, seconds), action]
+                   "--threads=%d" % self.threads, "--time=%d" % max(1, round(seconds)), action]
         return benchlib.run(command).stdout.decode()
 
     def fill(self):

@@ -315,6 +315,19 @@ def test_children():
     target.end()
 
 
+def test_vfork():
+    """A thread waits for the child of its vfork(), where nothing interrupts it, and which has its memory."""
+    target = Target("vfork", "20")
+    until(lambda: children(target.pid), "no child")
+    for _ in range(2):
+        attached = Attached(target)
+        target.ask()
+        check(acquired(attached.end())["mutex"] == LOCKS["mutex"], "counts")
+    for child in children(target.pid):
+        refused(child, "has the memory of process %d" % target.pid)
+    target.process.kill()
+
+
 def test_malloc():
     target = Target("malloc", "4")
     for _ in range(3):
@@ -351,8 +364,11 @@ def blocked(pid):
 
 
 def children(pid):
-    with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-        return [int(child) for child in f.read().split()]
+    found = []
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/children" % (pid, task)) as f:
+            found += [int(child) for child in f.read().split()]
+    return found
 
 
 def test_killed_anywhere():

@@ -2,6 +2,7 @@
 """Processes that cannot be attached to: one line that says why, exit status 2, and the process goes on. And
 some that seem so, but can. What is not installed, or takes root, is left out and said so.
 """
+import ctypes
 import os
 import re
 import resource
@@ -16,6 +17,7 @@ BUILD = os.path.abspath(os.environ.get("top_builddir") or os.getcwd())
 MUTRACE = os.path.abspath(os.environ.get("MUTRACE") or os.path.join(BUILD, "mutrace"))
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
 CAP_SYS_PTRACE = 1 << 19
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
 ROOT = os.getuid() == 0 and shutil.which("setpriv")
 ASKED = "executing", "scopes"  # make check-attach, make check-vm
 LATER = []  # to be looked at when all else is done
@@ -55,6 +57,12 @@ static int answers(struct dl_phdr_info *info, size_t size, void *data)
 	}
 	return 1;
 }
+static void *answers_apart(void *unused)
+{
+	usleep(10000);
+	answers(NULL, 0, NULL);
+	exit(0);
+}
 int main(int argc, char **argv)
 {
 	pthread_t id;
@@ -67,6 +75,10 @@ int main(int argc, char **argv)
 	for (int i = 2; i < argc; i++)
 		dlopen(argv[i], RTLD_NOW);
 	pthread_create(&id, NULL, works, NULL);
+	if (argc > 1 && strcmp(argv[1], "headless") == 0) { /* its main thread ends */
+		pthread_create(&id, NULL, answers_apart, NULL);
+		pthread_exit(NULL);
+	}
 	if (argc > 1 && strcmp(argv[1], "open") == 0)
 		prctl(0x59616d61, -1L) /* PR_SET_PTRACER, all */;
 	else if (argc > 1 && strcmp(argv[1], "closed") == 0)
@@ -214,6 +226,32 @@ def test_numbers():
     for text in "", "0", "1x", "x", "99999999999", "+1", "0x10":
         refused(text, "one process is wanted")
     refused("$$", "is this command itself", before=["sh", "-c", 'exec "$0" "$1" "$2" $$'])
+
+
+def test_headless():
+    with Target(PROGRAM, "headless") as target:
+        until(lambda: state(target.pid, "State:") == "Z", "its main thread goes on")
+        refused(target.pid, "the main thread of process %d has ended" % target.pid)
+
+
+def test_unsettled():
+    """One thread has had no processor since the last time; also where the system does not tell so exactly."""
+    if not SPACES:
+        return skipped("a system without schedstat")
+    libc = ctypes.CDLL(None)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+    with Target(PROGRAM) as target:
+        can(target.pid)
+        thread = max(map(int, os.listdir("/proc/%d/task" % target.pid)))
+        check(libc.ptrace(PTRACE_SEIZE, thread, None, None) == 0, "ptrace")
+        check(libc.ptrace(PTRACE_INTERRUPT, thread, None, None) == 0, "ptrace")
+        os.waitpid(thread, WALL)
+        without = ("for f in /proc/%d/schedstat /proc/%d/task/*/schedstat; do mount --bind /dev/null $f; "
+                   'done; exec "$@"') % (target.pid, target.pid)
+        refused(target.pid, "its thread %d has had no processor since" % thread,
+                before=["unshare", "-m", "sh", "-c", without, "-"])
+        libc.ptrace(PTRACE_DETACH, thread, None, None)
+        can(target.pid)
 
 
 def test_profiled():

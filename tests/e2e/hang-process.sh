@@ -237,6 +237,26 @@ look pointers "stuck-pointers .* waits for control .*" # again: they are as they
 [ "$(uname -m)" = i686 ] || ! grep -q '"stopped": 0' a.json || fail "frame pointers: nobody was stopped"
 finish
 
+# A filter that kills whoever goes on with a sleep that was interrupted.
+if [ "$(uname -m)" != i686 ]; then
+	mkfifo lines
+	"$workloads/filtered" restart_syscall sleeper <lines >said 2>/dev/null &
+	pid=$!
+	children="$children $pid"
+	exec 4>lines
+	until_true 20 grep -q ready said
+	stopped=0
+	for ((i = 0; i < 10; i++)); do
+		expect 0 "$mutrace" hang --json=a.json "$pid"
+		! grep -q '"stopped": 1' a.json || stopped=$((stopped + 1))
+	done
+	echo >&4
+	until_true 20 grep -q done said
+	[ $stopped -gt 0 ] || fail "a confined thread was not stopped"
+	exec 4>&-
+	wait "$pid" || fail "a confined program was harmed"
+fi
+
 # Core files: of gcore, and of the kernel if it leaves them here.
 core_check() {
 	expect 0 "$mutrace" hang --json=a.json "$1"

@@ -23,10 +23,11 @@ allowed() {
 	src/trace) echo "src/load/model.h src/session src/base" ;;
 	src/analysis) echo "src/arch/arch.h src/load src/session src/base src/symbols/symbolize.h" \
 		"src/trace/trace.h src/trace/path.h" ;;
-	src/inspect) echo "src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
+	src/inspect) echo "src/arch/inject.h src/arch/thread.h src/analysis/report.h src/analysis/helpers.h" \
 		"src/symbols/symbolize.h src/base" ;;
 	src/attach) echo "src/arch/inject.h src/arch/thread.h src/inspect/process.h src/inspect/target.h" \
-		"src/inspect/unwind.h src/base/array.h" ;;
+		"src/inspect/unwind.h src/inspect/filter.h src/inspect/filters.h src/inspect/resume.h" \
+		"src/base/array.h" ;;
 	src/render) echo "src/analysis src/inspect/inspect.h src/load src/session src/trace/timeline.h" \
 		"src/base" ;;
 	src/compare) echo "src/session/kinds.h src/load/model.h src/render/clean.h" \

@@ -8,6 +8,7 @@
  *   sleep [CALL] SECS threads sleep in system calls that fail with EINTR where they are disturbed
  *   malloc THREADS    threads that do nothing but allocate, until stdin ends
  *   fork              forks, with and without exec, and locks in the child, until stdin ends
+ *   vfork SECS        a thread sleeps, and nothing may interrupt it, until the child of its vfork() ends
  *   pointers          each line N: locks N times through pointers that dlsym() gave before, in a variable
  *                     and in the heap, and through one that it gives now
  *   realtime          each line N: a realtime thread and another one allocate and do other things that
@@ -487,6 +488,39 @@ static int fork_on(void)
 	return 0;
 }
 
+/* vfork */
+
+static int seconds;
+
+static void *vforks(void *unused)
+{
+	int status = 1;
+	pid_t child = vfork(); /* it shares our memory */
+
+	if (child == 0) {
+		syscall(SYS_nanosleep, &(struct timespec){ .tv_sec = seconds }, NULL);
+		_exit(0);
+	}
+	check(child > 0 && waitpid(child, &status, 0) == child && status == 0, "vfork");
+	return unused;
+}
+
+static int vfork_once(int n)
+{
+	pthread_t id;
+	char text[64];
+
+	seconds = n;
+	id = start(vforks, NULL);
+	ready();
+	while (line(text, sizeof(text))) {
+		use_all(0);
+		puts("done");
+	}
+	pthread_join(id, NULL);
+	return 0;
+}
+
 /* pointers */
 
 typedef int mutex_call(pthread_mutex_t *);
@@ -701,6 +735,8 @@ int main(int argc, char **argv)
 		return allocate((unsigned int)n);
 	if (strcmp(what, "fork") == 0)
 		return fork_on();
+	if (strcmp(what, "vfork") == 0)
+		return vfork_once(n);
 	if (strcmp(what, "pointers") == 0)
 		return pointers();
 	if (strcmp(what, "realtime") == 0)

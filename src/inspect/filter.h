@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * A seccomp filter, followed for the system calls that the recorder makes in a process, along all ways that arguments which are
- * not known here may lead. Reads nothing but the filter, and trusts nothing in it. Called by confined.c.
+ * not known here may lead. Reads nothing but the filter, and trusts nothing in it. Called by filters.c and src/attach/confined.c.
  */
-#ifndef MUTRACE_ATTACH_FILTER_H
-#define MUTRACE_ATTACH_FILTER_H
+#ifndef MUTRACE_INSPECT_FILTER_H
+#define MUTRACE_INSPECT_FILTER_H
 
 #include <linux/filter.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* See filter.h. Jumps of such a program lead forward only, so all ways end. */
-#include "src/attach/filter.h"
+#include "src/inspect/filter.h"
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
