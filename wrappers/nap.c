@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "src/record/clock.h"
 #include "src/record/naps.h"
 #include "wrappers/real.h"
 
@@ -17,16 +16,18 @@
 #define NAP(type, call) \
 	do { \
 		struct thread *t = thread_self; \
-		uint64_t attachment, begin; \
+		uint32_t attachment; \
+		uint64_t begin; \
 		type r; \
 \
-		real_need(); \
-		if (t->mode == MODE_OFF || busy_is(t) || !recorder.events) \
+		if (t->mode == MODE_OFF || !recorder.events || busy_is(t)) { \
+			real_need(); \
 			return call; \
+		} \
 		attachment = recorder.attachment; \
 		begin = clock_now(); \
 		r = call; \
-		if (attachment == recorder.attachment) \
+		if (likely(attachment == recorder.attachment)) \
 			nap_ended(t, begin, SITE_HERE); \
 		return r; \
 	} while (0)

@@ -81,8 +81,9 @@ struct thread_events {
 	struct event_sum sums[EVENT_SUMS];
 	struct event_count counts[EVENT_COUNTS]; /* of semaphores */
 	uint32_t n_counts;
-	struct event *nap; /* the last one, see naps.c; and its call site */
+	struct event *nap; /* the last one, see naps.h; and its call site, */
 	uintptr_t nap_ip;
+	uint64_t napped; /* and the ticks that it tells of */
 };
 
 /* See hashtable.h. */

@@ -8,7 +8,6 @@
  */
 #include <dlfcn.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -171,7 +170,7 @@ static void contend_holder(struct worker *w)
 		pthread_mutex_lock(m);
 		announce(&contend.taken, i);
 		while (!somebody_waits(m)) {
-			sched_yield();
+			plain_syscall(SYS_sched_yield);
 			contend.yields++;
 		}
 		pthread_mutex_unlock(m);
