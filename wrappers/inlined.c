@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* Finds out whether mutexes may be taken without a call, see inlined.h. Called by init.c; takes no lock of others. */
+/* Finds out whether mutexes and permits may be taken without a call, see inlined.h. Called by init.c; takes no lock of
+ * others. */
 #include "wrappers/inlined.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "wrappers/inlined_sem.h"
 #include "wrappers/real.h"
 
 #ifdef __GLIBC__
@@ -46,6 +48,38 @@ static bool same(int kind, bool try, enum side releases, bool waited, uint32_t t
 	       memcmp(&b, &fresh, sizeof(b)) == 0;
 }
 
+/* Takes permits from one semaphore by glibc and from another by us, gives them back, and compares all bytes. */
+static bool sems_same(unsigned int value)
+{
+	const uint64_t waiter = (uint64_t)1 << 32;
+	uint64_t word;
+	sem_t a, b;
+	bool fine;
+
+	memset(&a, 0, sizeof(a));
+	memset(&b, 0, sizeof(b));
+	if (REAL(sem_init)(&a, 0, value) != 0 || REAL(sem_init)(&b, 0, value) != 0)
+		return false;
+	fine = (REAL(sem_trywait)(&a) == 0) == inlined_sem_take(&b) && memcmp(&a, &b, sizeof(a)) == 0 &&
+	       (REAL(sem_post)(&a) == 0) == inlined_sem_give(&b) && memcmp(&a, &b, sizeof(a)) == 0;
+	memcpy(&word, &b, sizeof(word));
+	word += waiter; /* as if a thread waited */
+	memcpy(&b, &word, sizeof(word));
+	return fine && !inlined_sem_give(&b) && memcmp(&b, &word, sizeof(word)) == 0;
+}
+
+/* errno is as it was. */
+static bool sems_fine(void)
+{
+	int saved = errno;
+	bool fine = INLINED_SEMS && !recorder.valgrind && real_of_libc((void *)REAL(sem_trywait)) &&
+		    real_of_libc((void *)REAL(sem_post)) && sems_same(0) && sems_same(1) && sems_same(2) &&
+		    sems_same(SEM_VALUE_MAX);
+
+	errno = saved;
+	return fine;
+}
+
 void inlined_start(uint32_t tid)
 {
 	bool fine = !ARCH_SYSCALL_BY_LIBC && !recorder.valgrind &&
@@ -57,6 +91,7 @@ void inlined_start(uint32_t tid)
 		fine = same(i & 1 ? INLINED_PSHARED : 0, i & 2, i & 4 ? OURS : THEIRS, false, tid);
 	fine = fine && same(0, false, OURS, true, tid);
 	recorder.mutex_unlike = !fine;
+	recorder.sems_inlined = sems_fine();
 }
 #else
 void inlined_start(uint32_t tid)

@@ -14,6 +14,7 @@
 #include "src/record/permits.h"
 #include "wrappers/acquire.h"
 #include "wrappers/cancel.h"
+#include "wrappers/inlined_sem.h"
 #include "wrappers/real.h"
 #include "wrappers/request.h"
 
@@ -89,21 +90,36 @@ static inline bool remembered(const struct thread *t, const sem_t *s, uintptr_t 
 	       likely((stamp ^ __atomic_load_n(lock_epoch(s), __ATOMIC_RELAXED)) < EPOCH_STEP);
 }
 
+/* Takes a permit if there is one. errno is as it was. */
+static inline bool take(sem_t *s)
+{
+	int saved;
+
+	if (likely(recorder.sems_inlined))
+		return inlined_sem_take(s);
+	saved = errno;
+	if (REAL(sem_trywait)(s) == 0)
+		return true;
+	errno = saved;
+	return false;
+}
+
 EXPORT int sem_wait(sem_t *s)
 {
 	struct thread *t = thread_self;
 	struct use use;
-	int saved;
 
 	if (likely(remembered(t, s, SITE_HERE.ip, &use))) {
 		pthread_testcancel(); /* as in wait_at() */
-		saved = errno;
-		if (likely(REAL(sem_trywait)(s) == 0)) {
+		if (likely(take(s))) {
 			use_acquired(use, false);
 			permit_taken(t, use);
 			return 0;
 		}
-		errno = saved;
+	} else if (t->gate == GATE(MODE_CONTENDED) && likely(t->engaged == 0)) {
+		pthread_testcancel();
+		if (likely(take(s)))
+			return 0;
 	}
 	return wait_at(s, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
 }
@@ -171,8 +187,10 @@ EXPORT int sem_post(sem_t *s)
 	struct use use;
 
 	if (unlikely(!remembered(t, s, SITE_HERE.ip, &use)))
-		return post_at(s, SITE_HERE);
+		return t->gate == GATE(MODE_CONTENDED) ? REAL(sem_post)(s) : post_at(s, SITE_HERE);
 	posts(t, use, SITE_HERE);
+	if (likely(recorder.sems_inlined) && likely(inlined_sem_give(s)))
+		return 0;
 	return REAL(sem_post)(s);
 }
 
