@@ -217,8 +217,8 @@ FAMILY bool family_lock_hot(const struct lock_family *f, void *lock, struct site
 	struct call_slot *slot;
 	bool done, counted = true;
 
-	if (!hot_open_any(t))
-		return false;
+	if (unlikely(!hot_open(t, MODE_EXACT)) && !hot_open_any(t))
+		return t->gate == GATE(MODE_CONTENDED) && f->trylock(lock, SIDE_EXCLUSIVE) == 0;
 	hot_begin(t);
 	slot = hot_find(t, lock, site.ip, SIDE_EXCLUSIVE);
 	done = likely(slot != NULL) && likely(f->trylock(lock, SIDE_EXCLUSIVE) == 0);
@@ -236,8 +236,12 @@ FAMILY bool family_unlock_hot(const struct lock_family *f, void *lock)
 	struct held *h;
 	uint64_t now;
 
-	if (!hot_open(t, MODE_EXACT))
-		return false;
+	if (unlikely(!hot_open(t, MODE_EXACT))) {
+		if (t->gate != GATE(MODE_CONTENDED) || t->top >= t->held_first)
+			return false;
+		f->unlock(lock);
+		return true;
+	}
 	hot_begin(t);
 	h = hot_held(t, lock, HELD_COUNTED, 0);
 	if (likely(h != NULL)) {

@@ -56,17 +56,14 @@ static COLD int unlock_at(pthread_rwlock_t *rw, struct site site)
 	return family_unlock(&rwlocks, rw, site);
 }
 
-static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side,
-							    struct site site)
+static inline __attribute__((always_inline)) int lock_hot(struct thread *t, pthread_rwlock_t *rw,
+							  uint8_t side, struct site site, uint8_t mode)
 {
-	struct thread *t = thread_self;
 	struct call_slot *s;
 	struct use use;
 	bool counted;
 	int r;
 
-	if (!hot_open_any(t))
-		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 	hot_begin(t);
 	s = hot_find(t, rw, site.ip, side);
 	if (unlikely(s == NULL)) {
@@ -74,16 +71,36 @@ static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw
 		return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 	}
 	r = call_try(rw, side);
-	if (likely(r == 0)) {
-		counted = hot_count(t, s, rw, side);
+	if (unlikely(r != 0)) {
+		use = use_of(s);
 		hot_end(t);
-		if (unlikely(!counted))
-			hold_begin_late(t, rw, KIND_RWLOCK, side, site);
-		return 0;
+		return lock_wait(t, use, rw, side, r, site);
 	}
-	use = use_of(s);
+	counted = mode == MODE_EXACT ? hot_acquired(t, MODE_EXACT, s, rw, side) : hot_count(t, s, rw, side);
 	hot_end(t);
-	return lock_wait(t, use, rw, side, r, site);
+	if (unlikely(!counted))
+		hold_begin_late(t, rw, KIND_RWLOCK, side, site);
+	return 0;
+}
+
+static __attribute__((noinline)) int lock_other(struct thread *t, pthread_rwlock_t *rw, uint8_t side,
+						struct site site)
+{
+	if (hot_open_any(t))
+		return lock_hot(t, rw, side, site, MODE_EXACT_BY_CALL);
+	if (t->gate == GATE(MODE_CONTENDED) && likely(call_try(rw, side) == 0))
+		return 0;
+	return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
+}
+
+static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side,
+							    struct site site)
+{
+	struct thread *t = thread_self;
+
+	if (likely(hot_open(t, MODE_EXACT)))
+		return lock_hot(t, rw, side, site, MODE_EXACT);
+	return lock_other(t, rw, side, site);
 }
 
 EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *rw)
@@ -129,28 +146,44 @@ EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *rw)
 	return family_trylock(&rwlocks, rw, SIDE_EXCLUSIVE, SITE_HERE);
 }
 
-EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
+static inline __attribute__((always_inline)) int unlock_hot(struct thread *t, pthread_rwlock_t *rw,
+							    struct site site, uint8_t mode)
 {
-	struct thread *t = thread_self;
 	struct held *h;
 	uint64_t now;
 	int r;
 
-	if (!hot_open_any(t)) /* with sampling there is no such entry */
-		return unlock_at(rw, SITE_HERE);
 	hot_begin(t);
 	h = hot_held(t, rw, HELD_COUNTED, HELD_SHARED);
 	if (unlikely(h == NULL)) {
 		hot_end(t);
-		return unlock_at(rw, SITE_HERE);
+		return unlock_at(rw, site);
 	}
 	h->address = 0;
-	now = clock_now();
+	now = mode == MODE_EXACT ? ticks_counter() : clock_now();
 	r = REAL(pthread_rwlock_unlock)(rw);
 	hot_book_counted(t, h->cell, h->acquired, now - h->since);
 	hot_released(t, h);
 	hot_end(t);
 	return r;
+}
+
+static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_rwlock_t *rw, struct site site)
+{
+	if (hot_open_any(t)) /* with sampling there is no such entry */
+		return unlock_hot(t, rw, site, MODE_EXACT_BY_CALL);
+	if (t->mode == MODE_CONTENDED && likely(t->top < t->held_first))
+		return REAL(pthread_rwlock_unlock)(rw);
+	return unlock_at(rw, site);
+}
+
+EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
+{
+	struct thread *t = thread_self;
+
+	if (likely(hot_open(t, MODE_EXACT)))
+		return unlock_hot(t, rw, SITE_HERE, MODE_EXACT);
+	return unlock_other(t, rw, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_init(pthread_rwlock_t *rw, const pthread_rwlockattr_t *a)

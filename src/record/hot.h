@@ -122,6 +122,21 @@ static inline bool lock_waited(const struct lock_rec *l)
 /* The same for a lock that other threads may use. False: the slot does not hold any more. */
 bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address);
 
+/* The same, inline for a lock that is known to have several threads, as each rwlock is. */
+static inline bool hot_own_any(struct thread *t, struct call_slot *s, const void *address)
+{
+	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED);
+	struct lock_rec *l;
+
+	if (likely(s->stamp == (epoch | STAMP_ALONE)))
+		return true;
+	l = REF_POINTER(s->lock);
+	if (unlikely(s->stamp != (epoch | STAMP_SETTLED)) || unlikely(lock_waited(l)))
+		return hot_own_shared(t, s, address);
+	hot_own(t, l, REF_POINTER(s->cell), s->cell);
+	return true;
+}
+
 /*
  * Counts an acquisition of a lock whose cell is that of many locks, see folds.h. The cell counts at once: slots of
  * several locks lead to it, so none of them knows the count. False: the cell is full, the slow path finds another.
@@ -257,9 +272,7 @@ hot_acquired(struct thread *t, uint8_t mode, struct call_slot *s, const void *ad
 	struct use use;
 	struct held *h;
 
-	if (side == SIDE_EXCLUSIVE &&
-	    unlikely(s->stamp != (__atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED) | STAMP_ALONE)) &&
-	    unlikely(!hot_own_shared(t, s, address)))
+	if (side == SIDE_EXCLUSIVE && unlikely(!hot_own_any(t, s, address)))
 		return false;
 	memcpy(&use, &s->cell, sizeof(use));
 	if (side == SIDE_SHARED && (unlikely(lock_waited(REF_POINTER(use.lock))) ||
