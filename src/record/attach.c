@@ -121,6 +121,7 @@ int recorder_attach(const char *session, int argc, char **argv)
 			forget(tid);
 		else
 			running_start();
+		episodes_start();
 		stacks_start(tid);
 		before = true;
 		recorder.libc_locks = recorder.header->libc_locks = LIBC_LOCKS_ATTACHED;

@@ -10,6 +10,7 @@
 #include "src/record/events.h"
 #include "src/record/internal.h"
 #include "src/record/memory.h"
+#include "src/record/modules.h"
 #include "src/record/raw.h"
 #include "src/record/use.h"
 #include "src/record/waited.h"
@@ -27,6 +28,10 @@
 	(-8) /* after one that came before: so many wakes until the thread is noted as a holder again */
 /* A thread that was woken and did not get the lock waits again at once. Whoever comes later has had it. */
 #define GAP_NS 20000u
+
+/* Looks in a row at a word that found it changed, after which one in so many is made. */
+#define LOOKS_VAIN 32u
+#define LOOKS_FEW 8u
 
 uint32_t futex_waiting[1u << FUTEX_WAITING_LOG];
 
@@ -212,13 +217,62 @@ static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 	wait_book(t, &w->wait, false);
 }
 
-/* True if a thread that was woken finds what it waited for unchanged: somebody else was faster, and it will wait again. */
-static bool is_taken(const struct futex_word *word)
+/* The end of the heap that brk() makes, as the C library has it. */
+extern void *__curbrk __attribute__((weak));
+
+/* Before the heap's beginning, by so much at most, there is nothing that comes and goes: what the program's file has, and a gap. */
+#define HEAP_BEFORE (32u << 20)
+
+void episodes_start(void)
 {
+	uintptr_t end = &__curbrk != NULL ? (uintptr_t)__curbrk : 0;
+
+	recorder.heap = end > HEAP_BEFORE ? end - HEAP_BEFORE : 0;
+}
+
+bool episode_in_heap(const struct episode *e)
+{
+	return e->address + sizeof(uint32_t) <= (uintptr_t)__atomic_load_n(&__curbrk, __ATOMIC_RELAXED);
+}
+
+void episode_locate(struct episode *e)
+{
+	e->memory = MEMORY_OTHER;
+	if (e->address % sizeof(uint32_t) != 0)
+		return;
+	if (modules_has(e->address))
+		e->memory = MEMORY_DATA;
+	else if (&__curbrk != NULL && recorder.heap != 0 && e->address >= recorder.heap && episode_in_heap(e))
+		e->memory = MEMORY_HEAP;
+}
+
+/* True if a thread that was woken finds what it waited for unchanged: somebody else was faster, and it will wait again. */
+static bool is_taken(struct episode *e, const struct futex_word *word)
+{
+	if (e->memory == MEMORY_UNKNOWN)
+		episode_locate(e);
+	if (e->memory == MEMORY_DATA)
+		return word->compares &&
+		       __atomic_load_n((const uint32_t *)word->address, __ATOMIC_RELAXED) == word->expected;
 	/* The kernel compares, for the word may be gone, and moves nobody. */
 	return word->compares && !recorder.confined &&
 	       RAW_CALL(SYS_futex, word->address, FUTEX_CMP_REQUEUE_PRIVATE, 0, 0, word->address,
 			word->expected) >= 0;
+}
+
+/* The same, where it is worth a look: a thread that never finds it so is one that takes work. */
+static bool will_wait_again(struct episode *e, const struct futex_word *word)
+{
+	bool taken;
+
+	if (e->vain >= LOOKS_VAIN) {
+		if (++e->vain < LOOKS_VAIN + LOOKS_FEW)
+			return false;
+		e->vain = LOOKS_VAIN;
+	}
+	taken = is_taken(e, word);
+	e->vain = taken ? 0 : e->vain < LOOKS_VAIN ? e->vain + 1 : e->vain;
+	return taken;
 }
 
 void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
@@ -241,7 +295,7 @@ void episode_wait_end(struct thread *t, struct futex_wait *w, int error)
 	}
 	if (e == NULL)
 		return;
-	e->again = e->looks && error == 0 && is_taken(&w->word);
+	e->again = e->looks && error == 0 && will_wait_again(e, &w->word);
 	e->left = clock_now(); /* what was done here is not the program's delay */
 	e->counted = error != ETIMEDOUT || (w->goes_on && e->counted);
 }

@@ -30,7 +30,13 @@ struct episode {
 	bool again;       /* the thread will probably wait again: the word is as it was */
 	uint8_t doubtful; /* late waits that were taken for others, since the thread was not sure to wake */
 	uint8_t missed;   /* so many waits in a row found another value, and did not sleep */
+	uint8_t vain;     /* so many looks in a row found the word changed; from LOOKS_VAIN on few are made */
+	uint8_t memory;   /* enum word_memory */
 };
+
+/* The memory of a word. In the data of a loaded object, or in the heap that brk() makes, it can be read as long as somebody is
+ * about to wait there; in other mappings it may be gone, and only the kernel is asked for it. */
+enum word_memory { MEMORY_UNKNOWN, MEMORY_DATA, MEMORY_HEAP, MEMORY_OTHER };
 
 struct episodes {
 	struct episode list[EPISODES];
@@ -120,6 +126,18 @@ static inline struct episode *episode_missing(const struct thread *t, const void
 	return e;
 }
 
+/* Finds out where the word of an episode lies. */
+void episode_locate(struct episode *e);
+
+/* True if the thread may read the word of an episode that it is about to wait for. */
+bool episode_in_heap(const struct episode *e);
+static inline bool episode_reads(struct episode *e)
+{
+	if (unlikely(e->memory == MEMORY_UNKNOWN))
+		episode_locate(e);
+	return e->memory == MEMORY_DATA || (e->memory == MEMORY_HEAP && episode_in_heap(e));
+}
+
 /* It did not. */
 void episode_missed_first(struct thread *t, const void *address);
 static inline void episode_missed(struct thread *t, const struct episode *e, const void *address)
@@ -144,6 +162,8 @@ void episode_released(struct thread *t, const struct futex_release *r);
 
 /* The thread ends: what it waited for last is booked, without a hold. */
 void episodes_thread_ends(struct thread *t);
+/* At the start. */
+void episodes_start(void);
 /* In a forked child: nobody waits. */
 void episodes_reset(void);
 

@@ -280,6 +280,18 @@ bool modules_data(uintptr_t address)
 	return true;
 }
 
+bool modules_has(uintptr_t address)
+{
+#ifdef HAVE_DL_FIND_OBJECT
+	struct dl_find_object found;
+
+	return _dl_find_object != NULL && _dl_find_object((void *)address, &found) == 0;
+#else
+	(void)address;
+	return false;
+#endif
+}
+
 void modules_data_changing(void)
 {
 #ifdef HAVE_DL_FIND_OBJECT

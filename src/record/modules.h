@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-3.0-or-later */
-/* The loaded objects, kept without the loader's lock. All calls but modules_data() are made under the lock of
+/* The loaded objects, kept without the loader's lock. All calls but modules_data() and modules_has() are made under the lock of
  * stacks.c. */
 #ifndef MUTRACE_RECORD_MODULES_H
 #define MUTRACE_RECORD_MODULES_H
@@ -15,6 +15,8 @@ void modules_scan(uint32_t tid);
 uint32_t modules_find(uintptr_t ip, uint32_t tid, bool *ret_new);
 /* True if an address lies in a loaded object, or if that cannot be told. Any thread. */
 bool modules_data(uintptr_t address);
+/* True if an address certainly does. */
+bool modules_has(uintptr_t address);
 /* An object may be mapped anywhere that is free. */
 void modules_data_changing(void);
 /* Marks those that are gone or replaced. True if any was. */

@@ -113,6 +113,7 @@ void recorder_start(int argc, char **argv)
 	procinfo_arguments(recorder.header->arguments, sizeof(recorder.header->arguments), argc, argv);
 	stacks_start((uint32_t)gettid());
 	running_start();
+	episodes_start();
 	recorder.state = RECORDER_ON;
 	thread_attach();
 out:
@@ -223,9 +224,8 @@ struct thread *recorder_enter(void)
 		return NULL;
 	entering = 1;
 	if (state == RECORDER_CHILD || is_wiped(t)) {
-		/* A child: the wiped block is still ours, or fork's handler has said so. A vfork child or a
-		 * clone() that shares memory never gets here: nothing was wiped for it. Only one thread
-		 * exists. */
+		/* A child: the wiped block is still ours, or fork's handler has said so. No vfork child or
+		 * clone() that shares memory gets here: nothing was wiped for it. Only one thread exists. */
 		thread_is_none();
 		child_start();
 	} else if (t->attachment == 0) { /* none, or wiped in a child that was not recorded then */

@@ -336,6 +336,7 @@ struct recorder {
 	uint8_t libc_locks;   /* enum libc_locks */
 	uint8_t confined;     /* 1: the recorder makes no system calls any more, see confine.h */
 	uint32_t pid;
+	uintptr_t heap;     /* where memory that brk() has made may begin; 0 unknown */
 	uint32_t locks;     /* records of locks that were made (atomic) */
 	size_t cache_bytes; /* of all caches of calls (atomic) */
 	struct session_config config;
