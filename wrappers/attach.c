@@ -11,6 +11,7 @@
  */
 #include "wrappers/attach.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
@@ -128,18 +129,30 @@ static void prepare(void)
 	}
 }
 
+/* True if the program looks into a library that it has opened. So Free Pascal finds the C library's locks, and finds its own there. */
+static bool is_by_handle(const void *handle, const char *name)
+{
+#ifdef MATRACE
+	(void)handle;
+	(void)name;
+	return false;
+#else
+	return handle != RTLD_DEFAULT && is_counted(name);
+#endif
+}
+
 void *attach_instead(void *handle, const char *name)
 {
 	size_t i = 0;
 
-	if (!late || recorder.state != RECORDER_ON)
+	if (recorder.state != RECORDER_ON || !(late || is_by_handle(handle, name)))
 		return NULL;
-	while (i < FUNCTIONS && (!functions[i].ours || strcmp(functions[i].name, name) != 0))
+	while (i < FUNCTIONS && ((late && !functions[i].ours) || strcmp(functions[i].name, name) != 0))
 		i++;
 	/* what nobody defines has no original */
-	return i < FUNCTIONS && *functions[i].original && REAL(dlsym)(handle, name) == *functions[i].original
-		       ? functions[i].ours
-		       : NULL;
+	if (i == FUNCTIONS || !*functions[i].original || REAL(dlsym)(handle, name) != *functions[i].original)
+		return NULL;
+	return late ? functions[i].ours : defined_address_here(name);
 }
 
 static uint32_t busy;

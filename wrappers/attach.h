@@ -8,7 +8,8 @@
 /* In the constructor: true if the program has long begun. Then nothing is to be done before mutrace asks for it. */
 bool attach_late(int argc, char **argv);
 bool attach_is_late(void);
-/* Our function, where dlsym() would give one that is redirected now; else NULL. Not for RTLD_NEXT. */
+/* Our function, where dlsym() would give one that is redirected now, or the C library's where it is asked in that library
+ * alone; else NULL. Not for RTLD_NEXT. */
 void *attach_instead(void *handle, const char *name);
 
 #endif

@@ -53,7 +53,7 @@ EXPORT void *dlopen(const char *file, int flags)
 
 /*
  * A sanitizer asks before anything of the program is ready: no more is found out than is needed. In a process that was
- * attached to, nobody finds our functions by name.
+ * attached to, nobody finds our functions by name, nor does who looks in the C library alone.
  */
 EXPORT void *dlsym(void *handle, const char *name)
 {
