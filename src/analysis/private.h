@@ -218,6 +218,8 @@ int diagnose_neighbours(struct diagnoses *d);
 /* diagnose_order.c */
 int diagnose_orders(struct diagnoses *d);
 
+/* polled.c: places where threads poll. 0 or -ENOMEM. */
+int polled_make(struct report_private *v, struct report_process *e);
 /* longest.c: after filter_make() */
 int longest_make(struct report_private *v, struct report_process *e);
 

@@ -51,6 +51,7 @@ void report_free(struct report *r)
 		free(e->diagnoses);
 		free(e->phases);
 		free(e->longest);
+		free(e->polled);
 	}
 	free(r->processes);
 	free(r->suppressions);
@@ -299,6 +300,8 @@ static int entry_make(struct report_private *v, struct report *report, struct re
 		r = totals_make(e); /* of what the filter left */
 	if (r == 0)
 		r = longest_make(v, e);
+	if (r == 0)
+		r = polled_make(v, e);
 	if (r == 0)
 		r = allocs_make(v, report, e);
 	return r;

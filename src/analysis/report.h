@@ -303,6 +303,14 @@ struct report_path {
 	const struct report_stack *stacks[PATH_PARTS]; /* NULL unknown */
 };
 
+/* A place where threads look again and again whether something has happened, see polled.c. */
+struct report_polled {
+	const struct report_stack *stack;
+	uint64_t ns, calls, threads; /* ns: from each first look to the last one, together */
+	uint64_t slept_ns;           /* of which, in these calls */
+	uint32_t last;               /* private to polled.c: the last thread that was added */
+};
+
 struct report_process { /* one process image, or several of one program */
 	const struct model_process *first;
 	const struct model_process **processes;
@@ -342,6 +350,8 @@ struct report_process { /* one process image, or several of one program */
 	uint64_t unseen_by[ASIDE_MAX],
 		unexplained_ns; /* of which, as far as the command looked; and the rest */
 	size_t n_thread_list;
+	struct report_polled *polled; /* longest first */
+	size_t n_polled;
 	struct report_cycle *cycles,
 		*timed_cycles; /* deadlocks, and those that end when a wait is given up */
 	size_t n_cycles, n_timed_cycles;

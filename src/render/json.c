@@ -320,23 +320,6 @@ static void rows(struct json_out *j, const char *key, const struct report_row *l
 	json_close(j);
 }
 
-static void unseen_time(struct json_out *j, const struct report_process *e)
-{
-	static const char *const names[] = {
-#define X(id, name) name "_ns",
-		ASIDES(X)
-#undef X
-	};
-
-	json_emit(j, "unseen_ns", json_count(e->unseen_ns));
-	if (e->unexplained_ns == e->unseen_ns)
-		return;
-	json_open_object(j, "unseen_by");
-	for (size_t i = 0; i < ASIDE_MAX; i++)
-		json_emit(j, names[i], json_count(e->unseen_by[i]));
-	json_close(j);
-}
-
 void json_process_head(struct json_out *j, const struct report_process *e)
 {
 	process_head(j, e);
@@ -346,8 +329,7 @@ void json_process_head(struct json_out *j, const struct report_process *e)
 	}
 	phases(j, e);
 	thread_list(j, e);
-	if (e->unseen_known)
-		unseen_time(j, e);
+	json_unseen(j, e);
 	json_what_if(j, e);
 	json_path(j, e);
 	json_events(j, e);

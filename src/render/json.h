@@ -43,6 +43,9 @@ json_t *json_stack(struct json_out *j, const struct report_stack *s);
 void json_what_if(struct json_out *j, const struct report_process *e);
 void json_path(struct json_out *j, const struct report_process *e);
 
+/* json_unseen.c: where time went that no lock tells of */
+void json_unseen(struct json_out *j, const struct report_process *e);
+
 /* json_events.c */
 void json_events(struct json_out *j, const struct report_process *e);
 void json_longest(struct json_out *j, const struct report_process *e);

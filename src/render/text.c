@@ -35,6 +35,8 @@ bool text_above(const struct text_out *t, const struct report_process *e)
 					    : "no locks were seen.");
 		text_timed_circles(t, e);
 		text_unseen(t, e);
+		text_polled(t, e);
+		text_unseen_spin(t, e);
 		text_libc_unseen(t, e);
 		text_not_redirected(t, e);
 		text_losses(t, e);
@@ -44,6 +46,7 @@ bool text_above(const struct text_out *t, const struct report_process *e)
 	text_window(t, e);
 	text_counts(t, e);
 	text_unseen(t, e);
+	text_polled(t, e);
 	text_libc_unseen(t, e);
 	text_not_redirected(t, e);
 	text_inversions_head(t, e);

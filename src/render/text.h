@@ -93,6 +93,8 @@ void text_timed_circles(const struct text_out *t, const struct report_process *e
 void text_chosen_phases(const struct text_out *t, const struct report_process *e);
 void text_phases(const struct text_out *t, const struct report_process *e);
 void text_unseen(const struct text_out *t, const struct report_process *e);
+void text_polled(const struct text_out *t, const struct report_process *e);
+void text_unseen_spin(const struct text_out *t, const struct report_process *e);
 bool text_unseen_much(const struct report_process *e);
 void text_libc_unseen(const struct text_out *t, const struct report_process *e);
 void text_not_redirected(const struct text_out *t, const struct report_process *e);

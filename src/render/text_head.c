@@ -304,6 +304,47 @@ void text_unseen(const struct text_out *t, const struct report_process *e)
 	unexplained(t, e);
 }
 
+/* Threads that look again and again: what they wait for is no call. */
+void text_polled(const struct text_out *t, const struct report_process *e)
+{
+	char ns[NUMBER_SIZE], all[NUMBER_SIZE], share[NUMBER_SIZE], number[NUMBER_SIZE];
+	struct report_polled sum = { 0 };
+
+	for (size_t i = 0; i < e->n_polled; i++) {
+		sum.ns += e->polled[i].ns;
+		sum.slept_ns += e->polled[i].slept_ns;
+		sum.threads += e->polled[i].threads;
+	}
+	if (!much(e, sum.ns, 20))
+		return;
+	fprintf(t->f,
+		"%s: %s of %s thread time went into looking again and again for something that other threads "
+		"do, "
+		"with sleep or sched_yield() in between, %s at ",
+		text_tool(t), number_ns(ns, sum.ns), number_ns(all, e->thread_time_ns),
+		number_share(share, (double)e->polled[0].ns, (double)sum.ns));
+	if (t->o->debug_info)
+		text_frame(t, &e->polled[0].stack->frames[0]);
+	else
+		text_stack(t, e->polled[0].stack, "");
+	fprintf(t->f, " (%s thread%s): a lock that spins, or work; which is not seen.\n",
+		number_count(number, e->polled[0].threads), e->polled[0].threads == 1 ? "" : "s");
+}
+
+/* Several threads had processors, and nothing else is known of them. */
+void text_unseen_spin(const struct text_out *t, const struct report_process *e)
+{
+	uint64_t run = e->times.run_ns + e->times.queued_ns;
+	char ns[NUMBER_SIZE], all[NUMBER_SIZE];
+
+	if (e->threads > 1 && e->times_of_ns && much(e, run, 10))
+		text_line(t,
+			  "%s of %s thread time was spent on processors, or in waiting for one: loops that "
+			  "spin, without a system call, until another thread has done something, are part of "
+			  "that and are not seen.",
+			  number_ns(ns, run), number_ns(all, e->thread_time_ns));
+}
+
 /* Why the C library's own locks are missing. */
 void text_libc_unseen(const struct text_out *t, const struct report_process *e)
 {

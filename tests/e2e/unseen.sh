@@ -18,3 +18,74 @@ for how in deepbind namespace; do
 		fail "$how: $(cat err)"
 	check_json $how.json 'd["unseen_libraries"] == 1'
 done
+
+# A program that looks for functions in a library that it opens, as Free Pascal's do, gets those that are
+# recorded.
+cat >handle.c <<'END'
+#include <dlfcn.h>
+#include <pthread.h>
+
+static pthread_mutex_t accounts = PTHREAD_MUTEX_INITIALIZER;
+
+int main(void)
+{
+	void *library = dlopen("libc.so.6", RTLD_NOW);
+	int (*lock)(pthread_mutex_t *) = dlsym(library, "pthread_mutex_lock");
+	int (*unlock)(pthread_mutex_t *) = dlsym(library, "pthread_mutex_unlock");
+
+	for (int i = 0; i < 200; i++) {
+		lock(&accounts);
+		unlock(&accounts);
+	}
+	return dlsym(library, "dlsym") == 0 || dlsym(library, "pthread_mutex_lok") != 0;
+}
+END
+$CC -g -o handle handle.c -ldl -pthread || exit 99
+expect 0 ./handle
+expect 0 "$mutrace" --json=handle.json ./handle
+check_json handle.json 'lock("accounts")["acquired"] == 200' 'p["lost_events"] == 0'
+
+# A thread that waits for a variable to change, without a lock: what is seen of that is said.
+cat >looks.c <<'END'
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+static atomic_int ready;
+static int yields;
+
+static void *looker(void *unused)
+{
+	while (!atomic_load(&ready))
+		if (yields)
+			sched_yield();
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	pthread_t t;
+
+	yields = argc > 1 && strcmp(argv[1], "yields") == 0;
+	pthread_create(&t, NULL, looker, NULL);
+	sleep(1);
+	atomic_store(&ready, 1);
+	return pthread_join(t, NULL);
+}
+END
+$CC -g -o looks looks.c -pthread || exit 99
+for i in 1 2 3; do # a busy machine may let the thread hardly run
+	expect 0 "$mutrace" --json=yields.json ./looks yields
+	grep -q "went into looking again and again" err && break
+done
+says "went into looking again and again"
+says "looker looks.c:"
+check_json yields.json 'len(p["polled"]) == 1 and p["polled"][0]["threads"] == 1' \
+	'functions(p["polled"][0]["stack"])[0] == "looker" and p["polled"][0]["calls"] > 1000' \
+	'p["polled"][0]["ns"] > 0.3 * p["thread_time_ns"]'
+expect 0 "$mutrace" --json=spins.json ./looks spins
+says "no locks were seen"
+says "loops that spin, without a system call"
+check_json spins.json '"polled" not in p'

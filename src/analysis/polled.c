@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Threads that look again and again whether something has happened, and give the processor away or sleep for a moment in
+ * between: locks and queues that are waited for so have no call that is seen but these. Events of naps tell of
+ * them. Runs in mutrace. Called by report.c, for one entry of the report at a time.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "src/analysis/private.h"
+
+#define CALLS_LEAST 64 /* of a thread at a place */
+#define SLEPT_PART 0.5 /* of the time from the first to the last, or each comes at once after another: */
+#define AT_ONCE_NS 20000u
+#define LATE_NS 1000000u /* calls that are so far apart, on average, are no looks: something has a rate */
+
+/* The naps of a thread at a place. */
+struct place {
+	uint32_t thread, stack;
+	uint64_t ns, slept_ns, calls;
+};
+
+struct places {
+	struct table numbers; /* (thread, stack) */
+	struct place *list;
+	size_t n, capacity;
+};
+
+static int place_add(struct places *all, const struct model_event *v)
+{
+	uint32_t number = table_get(&all->numbers, v->thread, v->stack);
+	struct place *p;
+
+	if (number == TABLE_NONE) {
+		number = (uint32_t)all->n;
+		if (array_grow(&all->list, all->n, &all->capacity, sizeof(*all->list)) < 0 ||
+		    table_put(&all->numbers, v->thread, v->stack, number) < 0)
+			return -ENOMEM;
+		all->list[all->n++] = (struct place){ .thread = v->thread, .stack = v->stack };
+	}
+	p = &all->list[number];
+	p->ns += v->end_ns - v->begin_ns;
+	p->slept_ns += v->span_ns < v->end_ns - v->begin_ns ? v->span_ns : v->end_ns - v->begin_ns;
+	p->calls += v->flags;
+	return 0;
+}
+
+static bool is_polled(const struct place *p)
+{
+	return p->calls >= CALLS_LEAST && p->ns / p->calls < LATE_NS &&
+	       (p->ns / p->calls < AT_ONCE_NS || (double)p->slept_ns >= SLEPT_PART * (double)p->ns);
+}
+
+/* Adds it to those of the other threads that read the same. Places of one thread come one after another. */
+static int entry_add(struct report_process *e, size_t *capacity, const struct place *p,
+		     const struct report_stack *stack)
+{
+	size_t i = 0;
+
+	while (i < e->n_polled && e->polled[i].stack != stack)
+		i++;
+	if (i == e->n_polled) {
+		if (array_grow(&e->polled, e->n_polled, capacity, sizeof(*e->polled)) < 0)
+			return -ENOMEM;
+		e->polled[e->n_polled++] = (struct report_polled){ .stack = stack, .last = MODEL_NONE };
+	}
+	e->polled[i].threads += e->polled[i].last != p->thread;
+	e->polled[i].last = p->thread;
+	e->polled[i].ns += p->ns;
+	e->polled[i].slept_ns += p->slept_ns;
+	e->polled[i].calls += p->calls;
+	return 0;
+}
+
+static int process_add(struct report_private *v, struct report_process *e, const struct model_process *p,
+		       size_t *capacity)
+{
+	struct places all = { .n = 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < p->n_events && r == 0; i++) {
+		const struct model_event *event = &p->events[i];
+
+		if (event->type == EVENT_NAP && event->end_ns > event->begin_ns &&
+		    model_at_phase(p, event->begin_ns))
+			r = place_add(&all, event);
+	}
+	for (size_t i = 0; i < all.n && r == 0; i++) {
+		const struct report_stack *stack =
+			all.list[i].stack == MODEL_NONE ? NULL : symbols_stack(v, all.list[i].stack);
+
+		if (stack && stack->n && is_polled(&all.list[i]))
+			r = entry_add(e, capacity, &all.list[i], stack);
+	}
+	table_free(&all.numbers);
+	free(all.list);
+	return r;
+}
+
+static int longest_first(const void *a, const void *b)
+{
+	const struct report_polled *x = a, *y = b;
+
+	return x->ns > y->ns ? -1 : x->ns < y->ns;
+}
+
+int polled_make(struct report_private *v, struct report_process *e)
+{
+	size_t capacity = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < e->n_processes && r == 0; i++)
+		r = process_add(v, e, e->processes[i], &capacity);
+	if (e->n_polled)
+		qsort(e->polled, e->n_polled, sizeof(*e->polled), longest_first);
+	return r;
+}
