@@ -238,6 +238,9 @@ int allocs_make(struct report_private *v, struct report *r, struct report_proces
 enum futex_role runtimes_role(struct report_private *v, uint32_t stack);
 /* True if a thread waits in functions that are called lock, for one that wakes in functions that are called unlock. */
 bool runtimes_locks(struct report_private *v, uint32_t waiter, uint32_t waker);
+/* True if a stack is in a function that is called as those are that take a lock, or give it back. */
+bool runtimes_takes(struct report_private *v, uint32_t stack);
+bool runtimes_gives(struct report_private *v, uint32_t stack);
 /* Which of the futexes it is that one function may wait for: a lock, a condition that tells of events, or one by which a
  * lock is built, as GLib's g_once() is. */
 enum futex_part { FUTEX_PART_LOCK, FUTEX_PART_EVENTS, FUTEX_PART_ONCE };

@@ -2,7 +2,8 @@
 /*
  * Which rows are locks, and which are places where threads wait for work. Waiting for work is idleness,
  * not contention: it counts neither in the headline nor in a lock's share. Conditions are such
- * places, but for one that all know to be a lock. A semaphore is one unless the threads that wait for it are those that post it: then it is used
+ * places, but for one that all know to be a lock, and those for which threads wait in functions called lock and that are
+ * signalled in functions called unlock: a lock is built by them, as Boost's are. A semaphore is one unless the threads that wait for it are those that post it: then it is used
  * as a lock; or unless they wait in functions that are known to wait for locks. So is a futex, unless those who waited for it wake others afterwards, and all expect the same
  * value: a queue's word changes each time. Or unless they wait in functions called lock, for those that are called unlock. Nor is one a lock of which each instance was taken at most twice: it tells once that
  * something has happened, like the lock that Python's Thread.join() waits for. Semaphores that one place made, some locks and some
@@ -115,6 +116,8 @@ static bool waits_for_lock(struct report_private *v, uint8_t kind, const struct 
 {
 	if (kind_has(kind, TRAIT_WORD))
 		return runtimes_locks(v, edge->wait_stack, edge->hold_stack);
+	if (kind_has(kind, TRAIT_SIGNALS))
+		return runtimes_takes(v, edge->wait_stack);
 	return kind == KIND_SEM && runtimes_role(v, edge->wait_stack) == FUTEX_ROLE_LOCK;
 }
 
@@ -137,6 +140,32 @@ static void edges_look(struct report_private *v, const struct report_process *e,
 static uint64_t own_posts(const struct use *u)
 {
 	return u->posts < u->acquired ? u->posts : u->acquired;
+}
+
+/* Signals of a condition, and those of functions that give back a lock. */
+struct signals {
+	uint64_t all, given;
+};
+
+static void signals_look(struct report_private *v, const struct model_process *p, const uint32_t *rows,
+			 struct signals *ret)
+{
+	for (size_t i = 0; i < p->n_cells; i++) {
+		const struct model_cell *c = &p->cells[i];
+		uint64_t n = c->acquired + c->broadcasts;
+
+		if (n == 0 || !kind_has(p->locks[c->lock].kind, TRAIT_SIGNALS))
+			continue;
+		ret[rows[c->lock]].all += n;
+		ret[rows[c->lock]].given += runtimes_gives(v, c->stack) ? n : 0;
+	}
+}
+
+/* called: most of the wait was in functions called lock. */
+static bool condition_is_work(const struct report_row *row, const struct signals *s, bool called)
+{
+	return !known_contention(row) &&
+	       !(called && s->all > 0 && (double)s->given >= LOCK_SHARE * (double)s->all);
 }
 
 int roles_instances(struct report_private *v, const struct model_process *p, uint8_t *ret)
@@ -181,7 +210,8 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	uint64_t *as_lock = calloc(map->n_all + 1, sizeof(*as_lock));
 	uint8_t *taken = calloc(map->n_all + 1, 1);
 	struct futexes *futexes = calloc(map->n_all + 1, sizeof(*futexes));
-	int r = own && as_lock && taken && futexes ? 0 : -ENOMEM;
+	struct signals *signals = calloc(map->n_all + 1, sizeof(*signals));
+	int r = own && as_lock && taken && futexes && signals ? 0 : -ENOMEM;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++) {
 		const struct model_process *p = e->processes[i];
@@ -189,8 +219,10 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 		for (size_t k = 0; k < p->n_cells && r == 0; k++)
 			if (p->locks[p->cells[k].lock].kind == KIND_SEM)
 				r = use_add(&u, map->rows[i][p->cells[k].lock], i, &p->cells[k]);
-		if (r == 0)
+		if (r == 0) {
 			sems_taken(p, map->rows[i], taken);
+			signals_look(v, p, map->rows[i], signals);
+		}
 	}
 	for (size_t i = 0; i < u.n && r == 0; i++)
 		own[u.list[i].row] += own_posts(&u.list[i]);
@@ -205,9 +237,10 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 			      sem_is_work(own[i], c->posts, c->acquired, row->instances);
 		bool called = as_lock[i] > c->cost_ns / 2, known = others && called;
 
-		row->work = (kind_has(row->kind, TRAIT_SIGNALS) && !known_contention(row)) ||
-			    (others && !known) ||
-			    (kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i], called));
+		row->work =
+			(kind_has(row->kind, TRAIT_SIGNALS) && condition_is_work(row, &signals[i], called)) ||
+			(others && !known) ||
+			(kind_has(row->kind, TRAIT_WORD) && futex_is_work(row, &futexes[i], called));
 		if (others) { /* who is to blame for it is not known */
 			c->blocked_ns = c->handoff_ns = 0;
 			c->unknown_ns = c->cost_ns;
@@ -226,5 +259,6 @@ int roles_make(struct report_private *v, struct report_process *e, struct row_ma
 	free(as_lock);
 	free(taken);
 	free(futexes);
+	free(signals);
 	return r;
 }

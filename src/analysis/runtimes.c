@@ -116,13 +116,14 @@ enum futex_role runtimes_role(struct report_private *v, uint32_t stack)
 
 #define NAMED_FRAMES 4u /* a lock's own functions call the kernel, or functions that do */
 
-/* True if a name has a word, not as a part of "block" or "clock", nor in its parameters. */
+/* True if a name has a word, not as a part of "block", "clock" or "locked", nor in its parameters. */
 static bool name_says(const char *name, const char *word)
 {
 	size_t end = strcspn(name, "(<");
 
 	for (const char *at = name; (at = strcasestr(at, word)) && (size_t)(at - name) < end; at++)
-		if (at == name || !strchr("bBcC", at[-1]))
+		if ((at == name || !strchr("bBcC", at[-1])) &&
+		    strncasecmp(at + strlen(word), "ed", strlen("ed")) != 0)
 			return true;
 	return false;
 }
@@ -147,6 +148,17 @@ static bool stack_says(struct report_private *v, uint32_t stack, const char *wor
 bool runtimes_locks(struct report_private *v, uint32_t waiter, uint32_t waker)
 {
 	return stack_says(v, waker, "unlock") && stack_says(v, waiter, "lock");
+}
+
+bool runtimes_takes(struct report_private *v, uint32_t stack)
+{
+	return stack_says(v, stack, "lock") || stack_says(v, stack, "enter");
+}
+
+bool runtimes_gives(struct report_private *v, uint32_t stack)
+{
+	return stack_says(v, stack, "unlock") || stack_says(v, stack, "exit") ||
+	       stack_says(v, stack, "leave");
 }
 
 enum futex_part runtimes_part(struct report_private *v, uint32_t stack)

@@ -234,9 +234,13 @@ void diff_text(FILE *out, const struct diff *d, bool all, unsigned int width)
 	fputs("mutrace diff: ", out);
 	diff_summary(out, d);
 	fputs(".\nmutrace diff: ", out);
-	one_total(out, d, FIGURE_ACQUIRED, "acquired");
-	one_total(out, d, FIGURE_CONTENDED_SHARE, ", contended");
-	one_total(out, d, FIGURE_WAIT_SHARE, ", waited of the thread time");
+	/* of locks built on futexes no acquisitions are known */
+	if (d->base->total.value[FIGURE_ACQUIRED] > 0 || d->now->total.value[FIGURE_ACQUIRED] > 0) {
+		one_total(out, d, FIGURE_ACQUIRED, "acquired");
+		one_total(out, d, FIGURE_CONTENDED_SHARE, ", contended");
+		fputs(", ", out);
+	}
+	one_total(out, d, FIGURE_WAIT_SHARE, "waited of the thread time");
 	fputs(".\n", out);
 	if (d->n > (all ? 0 : d->count[CHANGE_SAME]))
 		table_print(out, d, all, (int)width);

@@ -165,10 +165,17 @@ static struct waited waited_for(const struct report_process *e, bool (*sort)(con
 	return sum;
 }
 
+/* A condition that is a lock by the names of functions. */
+static bool builds_lock(const struct report_row *row)
+{
+	return row->kind == KIND_COND && !row->work && !report_row_gil(row);
+}
+
 /* Locks that are in no row of the table, or in several; and waits that may be what they do not look like. */
 static void apart_say(const struct text_out *t, const struct report_process *e)
 {
-	struct waited gil = waited_for(e, report_row_gil), java = waited_for(e, report_row_java);
+	struct waited gil = waited_for(e, report_row_gil), java = waited_for(e, report_row_java),
+		      built = waited_for(e, builds_lock);
 	char wait[NUMBER_SIZE], share[NUMBER_SIZE], threads[NUMBER_SIZE];
 	const struct report_row *most = NULL;
 	uint64_t parked = 0;
@@ -178,6 +185,14 @@ static void apart_say(const struct text_out *t, const struct report_process *e)
 			  number_share(share, (double)gil.ns, (double)e->total.cost_ns),
 			  number_count(threads, gil.threads), gil.threads == 1 ? "" : "s",
 			  number_ns(wait, gil.ns));
+	if (built.ns && built.ns >= e->total.cost_ns / 100)
+		text_line(t,
+			  "conditions by which locks are built, as the names of functions tell, account for "
+			  "%s of the "
+			  "wait: %s thread%s waited %s for them.",
+			  number_share(share, (double)built.ns, (double)e->total.cost_ns),
+			  number_count(threads, built.threads), built.threads == 1 ? "" : "s",
+			  number_ns(wait, built.ns));
 	if (java.ns && java.ns >= e->total.cost_ns / 10)
 		text_line(t,
 			  "%s thread%s also waited %s in Java monitors and park(). mutrace cannot tell for "

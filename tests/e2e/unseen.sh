@@ -89,3 +89,88 @@ expect 0 "$mutrace" --json=spins.json ./looks spins
 says "no locks were seen"
 says "loops that spin, without a system call"
 check_json spins.json '"polled" not in p'
+
+# A lock that is built by a mutex and a condition is no place where threads wait for work; a queue is one.
+cat >built.c <<'END'
+#include <pthread.h>
+#include <string.h>
+#include <unistd.h>
+
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int taken, tasks;
+
+__attribute__((noinline)) static void rates_lock(void)
+{
+	pthread_mutex_lock(&guard);
+	while (taken)
+		pthread_cond_wait(&changed, &guard);
+	taken = 1;
+	pthread_mutex_unlock(&guard);
+}
+
+__attribute__((noinline)) static void rates_unlock(void)
+{
+	pthread_mutex_lock(&guard);
+	taken = 0;
+	pthread_cond_signal(&changed);
+	pthread_mutex_unlock(&guard);
+}
+
+__attribute__((noinline)) static void pop_unlocked(void)
+{
+	while (!tasks)
+		pthread_cond_wait(&changed, &guard);
+	tasks--;
+}
+
+__attribute__((noinline)) static void push_unlocked(void)
+{
+	tasks++;
+	pthread_cond_signal(&changed);
+}
+
+static void *user(void *unused)
+{
+	for (int i = 0; i < 20; i++) {
+		rates_lock();
+		usleep(5000);
+		rates_unlock();
+		usleep(100);
+	}
+	return unused;
+}
+
+static void *taker(void *unused)
+{
+	pthread_mutex_lock(&guard);
+	for (int i = 0; i < 20; i++)
+		pop_unlocked();
+	pthread_mutex_unlock(&guard);
+	return unused;
+}
+
+int main(int argc, char **argv)
+{
+	int queue = argc > 1 && strcmp(argv[1], "queue") == 0;
+	pthread_t t;
+
+	pthread_create(&t, NULL, queue ? taker : user, NULL);
+	for (int i = 0; queue && i < 20; i++) {
+		usleep(5000);
+		pthread_mutex_lock(&guard);
+		push_unlocked();
+		pthread_mutex_unlock(&guard);
+	}
+	if (!queue)
+		user(NULL);
+	return pthread_join(t, NULL);
+}
+END
+$CC -g -O1 -fno-optimize-sibling-calls -o built built.c -pthread || exit 99
+expect 0 "$mutrace" --json=built.json ./built lock
+says "conditions by which locks are built, as the names of functions tell, account for"
+check_json built.json 'p["headline"]["share"] > 0.1' 'p["conditions"][0]["name"] == "changed"'
+expect 0 "$mutrace" --json=queue.json ./built queue
+says "Waiting for work (no contention): changed"
+! grep -q "conditions by which locks are built" err || fail "a queue is taken for a lock"
