@@ -354,14 +354,11 @@ static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts
 	return true;
 }
 
-/* How a hold went that was switched out, or may have been. False: not known. */
-static bool judge(struct thread *t, struct hold_rec *h, const struct running *r, struct parts *ret)
+/* How a hold went that was looked at, and was switched out or may have been. False: not known. */
+static bool parts_looked(struct thread *t, struct hold_rec *h, const struct running *r, struct parts *ret)
 {
 	struct look now;
 
-	h->switched++;
-	if (r->first.ticks == 0)
-		return r->armed && parts_guess(t, h, ret);
 	if (!look_take(t->tid, false, &now))
 		return false;
 	t->looked = now;
@@ -378,17 +375,23 @@ static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell,
 	int saved = errno;
 	uint8_t busy = busy_enter(t);
 	struct hold_rec *h = known_make(t, cell);
+	bool looked = r->first.ticks != 0;
 
 	busy_leave(t, busy);
-	if (h != NULL && (ran || judge(t, h, r, p))) {
+	if (h != NULL && !ran)
+		h->switched++;
+	if (h != NULL && (ran || (looked ? parts_looked(t, h, r, p) : r->armed && parts_guess(t, h, p)))) {
 		if (!r->armed)
 			times *= r->weight;
 		h->watched += p->whole * times;
 		h->preempted += p->preempted * times;
 		h->slept += p->slept * times;
 		h->unsplit += p->unsplit * times;
-		h->ran += p->whole - p->preempted - p->slept - p->unsplit;
-		h->ran_count++;
+		/* Whole holds, and none that was guessed: the first few would decide for long what is usual. */
+		if (r->armed && (ran || looked)) {
+			h->ran += p->whole - p->preempted - p->slept;
+			h->ran_count++;
+		}
 	}
 	errno = saved;
 }

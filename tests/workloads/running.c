@@ -50,13 +50,14 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static struct look look(const struct person *p, bool first)
+/* Of a person. The clocks are read last, or first. */
+static struct look look(const struct person *p, bool last)
 {
 	struct look l = { 0 };
 	char text[64] = "";
 
 	for (int i = 0; i < 2; i++) {
-		if ((i == 0) != first) {
+		if ((i == 0) != last) {
 			l.wall = clock_ns(CLOCK_MONOTONIC);
 			l.cpu = clock_ns((clockid_t)(~(unsigned int)p->tid << 3 | 6));
 		} else if (pread(p->stat, text, sizeof(text) - 1, 0) <= 0 ||
@@ -116,7 +117,8 @@ static __attribute__((noinline)) void hold(struct person *self)
 	want(self);
 	own = ++number * HOLDERS + (unsigned int)(self - persons);
 	atomic_store(&current, own);
-	a = look(self, true);
+	/* Reading a schedstat takes long for a short hold. It is between the clocks, as it is in the hold. */
+	a = look(self, false);
 	if (strcmp(what, "nap") == 0) {
 		sleep_us(us);
 	} else if (strcmp(what, "both") == 0) {
@@ -128,7 +130,7 @@ static __attribute__((noinline)) void hold(struct person *self)
 	} else {
 		burn(us);
 	}
-	b = look(self, false);
+	b = look(self, true);
 	for (const struct person *p = persons; p < persons + HOLDERS; p++)
 		if (atomic_load(&p->waiting))
 			add(p->hold == own ? &p->arrived : &a, &b);
