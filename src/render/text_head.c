@@ -189,9 +189,8 @@ static void apart_say(const struct text_out *t, const struct report_process *e)
 		text_line(t,
 			  "conditions by which locks are built, as the names of functions tell, account for "
 			  "%s of the "
-			  "wait: %s thread%s waited %s for them.",
+			  "wait: %s.",
 			  number_share(share, (double)built.ns, (double)e->total.cost_ns),
-			  number_count(threads, built.threads), built.threads == 1 ? "" : "s",
 			  number_ns(wait, built.ns));
 	if (java.ns && java.ns >= e->total.cost_ns / 10)
 		text_line(t,
@@ -352,6 +351,8 @@ void text_unseen_spin(const struct text_out *t, const struct report_process *e)
 	uint64_t run = e->times.run_ns + e->times.queued_ns;
 	char ns[NUMBER_SIZE], all[NUMBER_SIZE];
 
+	if (run > e->thread_time_ns) /* of threads that ended before they were known */
+		run = e->thread_time_ns;
 	if (e->threads > 1 && e->times_of_ns && much(e, run, 10))
 		text_line(t,
 			  "%s of %s thread time was spent on processors, or in waiting for one: loops that "
