@@ -181,18 +181,10 @@ static const char *name_kept(struct report_private *v, const char *name)
 static const struct model_event *hold_of(const struct model_process *p, const struct model_event *wait)
 {
 	const struct model_thread *t = wait->other != MODEL_NONE ? &p->threads[wait->other] : NULL;
-	uint32_t low = 0, high = t ? t->events_count : 0;
+	uint32_t n = t ? model_events_by(p, t, wait->end_ns) : 0;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (p->events[t->events_first + middle].end_ns <= wait->end_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (uint32_t i = 0; i < low && i < EVENTS_LOOKED; i++) {
-		const struct model_event *v = &p->events[t->events_first + low - 1 - i];
+	for (uint32_t i = 0; i < n && i < EVENTS_LOOKED; i++) {
+		const struct model_event *v = &p->events[t->events_first + n - 1 - i];
 
 		if (v->end_ns <= wait->begin_ns)
 			return NULL;

@@ -147,21 +147,19 @@ static struct model_edge *edge_add(struct cut *c, const struct model_event *e)
 	return fresh;
 }
 
+static bool begins_before(const void *hold, const void *wait)
+{
+	const struct model_event *h = *(const struct model_event *const *)hold, *e = wait;
+
+	return h->lock < e->lock || (h->lock == e->lock && h->begin_ns < e->end_ns);
+}
+
 /* An edge for each hold that the wait was for, the last one first, and how long they lasted meanwhile. */
 static int blame(struct cut *c, const struct model_event *e, uint64_t *ret)
 {
 	uint64_t begin = shift(c, e->begin_ns), end = shift(c, e->end_ns);
-	size_t low = 0, high = c->n_holds;
+	size_t low = array_before(c->holds, c->n_holds, sizeof(*c->holds), begins_before, e);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct model_event *h = c->holds[middle];
-
-		if (h->lock < e->lock || (h->lock == e->lock && h->begin_ns < e->end_ns))
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (size_t k = 0; k < HOLDS_LOOKED && low-- > 0 && c->holds[low]->lock == e->lock; k++) {
 		const struct model_event *h = c->holds[low];
 		uint64_t from = shift(c, h->begin_ns), to = shift(c, h->end_ns);

@@ -21,3 +21,19 @@ int array_grow(void *array, size_t count, size_t *capacity, size_t item_size)
 	*capacity = new;
 	return 0;
 }
+
+size_t array_before(const void *items, size_t n, size_t item_size,
+		    bool (*before)(const void *item, const void *key), const void *key)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (before((const char *)items + middle * item_size, key))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/array.h"
 #include "src/load/tables.h"
 
 int model_new(struct model **ret)
@@ -205,19 +206,16 @@ int model_stack_replace(struct model *m, uint32_t stack, uint32_t frame, uint32_
 	return 0;
 }
 
+static bool starts_by(const void *mapping, const void *address)
+{
+	return ((const struct model_mapping *)mapping)->start <= *(const uint64_t *)address;
+}
+
 const struct model_mapping *model_mapping_at(const struct model_process *p, uint64_t address)
 {
 	const struct model_mapping *unloaded = NULL;
-	size_t low = 0, high = p->n_mappings;
+	size_t low = array_before(p->mappings, p->n_mappings, sizeof(*p->mappings), starts_by, &address);
 
-	while (low < high) { /* first that starts above the address */
-		size_t middle = low + (high - low) / 2;
-
-		if (p->mappings[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	while (low > 0 && p->mappings[low - 1].reach > address) {
 		const struct model_mapping *map = &p->mappings[--low];
 
@@ -229,4 +227,15 @@ const struct model_mapping *model_mapping_at(const struct model_process *p, uint
 			unloaded = map;
 	}
 	return unloaded;
+}
+
+static bool ended_by(const void *event, const void *ns)
+{
+	return ((const struct model_event *)event)->end_ns <= *(const uint64_t *)ns;
+}
+
+uint32_t model_events_by(const struct model_process *p, const struct model_thread *t, uint64_t ns)
+{
+	return (uint32_t)array_before(p->events + t->events_first, t->events_count, sizeof(*p->events),
+				      ended_by, &ns);
 }

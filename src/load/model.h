@@ -388,4 +388,7 @@ int model_stack_replace(struct model *m, uint32_t stack, uint32_t frame, uint32_
 /* The mapping that an address lies in, NULL if none. */
 const struct model_mapping *model_mapping_at(const struct model_process *p, uint64_t address);
 
+/* How many of a thread's events had ended by a time. */
+uint32_t model_events_by(const struct model_process *p, const struct model_thread *t, uint64_t ns);
+
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "src/base/array.h"
 #include "src/base/match.h"
 #include "src/base/whole.h"
 #include "src/load/image.h"
@@ -107,20 +108,17 @@ void phases_resolve(struct model_process *p)
 		check(p, &p->edges[i].phase);
 }
 
+static bool ended_by(const void *span, const void *ns)
+{
+	return ((const struct model_span *)span)->end_ns <= *(const uint64_t *)ns;
+}
+
 /* The time of the chosen phases before a moment. */
 static uint64_t before(const struct model_process *p, uint64_t ns)
 {
-	size_t low = 0, high = p->n_spans;
+	size_t low = array_before(p->spans, p->n_spans, sizeof(*p->spans), ended_by, &ns);
 	uint64_t chosen, known;
 
-	while (low < high) { /* the first span that ends later */
-		size_t middle = (low + high) / 2;
-
-		if (p->spans[middle].end_ns <= ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	chosen = low ? p->spans[low - 1].chosen_ns : 0;
 	known = low ? p->spans[low - 1].known_ns : 0;
 	if (low < p->n_spans && p->spans[low].begin_ns < ns) {

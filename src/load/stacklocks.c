@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/array.h"
 #include "src/load/image.h"
 
 struct by_lock { /* cells of such locks, those of a lock together */
@@ -95,20 +96,17 @@ static int lock_split(struct image *im, const struct by_lock *own, size_t n, boo
 	return 0;
 }
 
+static bool is_less(const void *own, const void *lock)
+{
+	return ((const struct by_lock *)own)->lock < *(const uint32_t *)lock;
+}
+
 /* The lock that a thread's call at a site is about now. */
 static uint32_t moved(const struct model_process *p, const struct by_lock *own, size_t n, uint32_t lock,
 		      uint32_t thread, uint32_t site)
 {
-	size_t low = 0, high = n;
+	size_t low = array_before(own, n, sizeof(*own), is_less, &lock);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (own[middle].lock < lock)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (; low < n && own[low].lock == lock; low++) {
 		const struct model_cell *c = &p->cells[own[low].cell];
 

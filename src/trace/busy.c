@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "src/base/array.h"
 #include "src/trace/private.h"
 
 #define LOOKED_AT 64 /* holds of others that a place is looked for between */
@@ -52,20 +53,17 @@ int trace_busy(struct trace *t)
 	return 0;
 }
 
+static bool is_before(const void *hold, const void *key)
+{
+	return busy_compare(hold, key) < 0;
+}
+
 /* The first hold of the lock that begins at or after a time, or the one before it. */
 static size_t first_after(const struct trace *t, uint32_t lock, uint64_t at)
 {
-	size_t low = 0, high = t->n_busy;
+	const struct busy key = { .lock = lock, .begin = at };
+	size_t low = array_before(t->busy, t->n_busy, sizeof(*t->busy), is_before, &key);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		const struct busy *b = &t->busy[middle];
-
-		if (b->lock < lock || (b->lock == lock && b->begin < at))
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	return low > 0 && t->busy[low - 1].lock == lock ? low - 1 : low;
 }
 

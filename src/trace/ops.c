@@ -16,19 +16,17 @@ struct op *trace_op_add(struct trace *t)
 	return &t->ops[t->n_ops++];
 }
 
+static bool begins_before(const void *op, const void *at)
+{
+	return ((const struct op *)op)->t0 < *(const uint64_t *)at;
+}
+
 uint32_t trace_at_time(const struct trace *t, const struct strand *s, uint64_t at)
 {
-	size_t low = s->first + 1, high = s->first + s->n - 1;
+	size_t first = s->first + 1;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (t->ops[middle].t0 < at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return (uint32_t)low;
+	return (uint32_t)(first + array_before(t->ops + first, s->n > 1 ? s->n - 2 : 0, sizeof(*t->ops),
+					       begins_before, &at));
 }
 
 uint32_t trace_outside(const struct trace *t, uint32_t k, uint32_t end)

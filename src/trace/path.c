@@ -47,17 +47,9 @@ static int part_add(struct walk *w, const struct model_event *hold, uint64_t ns,
 /* The last event of a thread that ended by then; MODEL_NONE: none. */
 static uint32_t last_by(const struct model_process *p, const struct model_thread *t, uint64_t at)
 {
-	uint32_t low = 0, high = t->events_count;
+	uint32_t n = model_events_by(p, t, at);
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (p->events[t->events_first + middle].end_ns <= at)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low == 0 ? MODEL_NONE : t->events_first + low - 1;
+	return n == 0 ? MODEL_NONE : t->events_first + n - 1;
 }
 
 /* The innermost of the holds that go on at a time, and until when it is; *until is the next time at which that changes. */

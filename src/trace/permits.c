@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/array.h"
 #include "src/trace/private.h"
 
 #define OPEN_MOST 16     /* semaphores of which a strand has a permit */
@@ -122,21 +123,17 @@ static void collect(struct holds *h)
 	qsort(h->posts, h->n_posts, sizeof(*h->posts), use_compare);
 }
 
+static bool is_before(const void *use, const void *key)
+{
+	return use_compare(use, key) < 0;
+}
+
 /* The first use of a lock at a time or after it; n: none. */
 static size_t use_after(const struct use *uses, size_t n, uint32_t lock, uint64_t at)
 {
 	const struct use key = { .lock = lock, .at = at };
-	size_t low = 0, high = n;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (use_compare(&uses[middle], &key) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return array_before(uses, n, sizeof(*uses), is_before, &key);
 }
 
 /* When another strand last gave a permit back before a time; `least` if that was earlier. */

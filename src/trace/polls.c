@@ -241,19 +241,16 @@ static int collect(struct polls *m)
 	return 0;
 }
 
+static bool was_before(const void *done, const void *at)
+{
+	return ((const struct done *)done)->at < *(const uint64_t *)at;
+}
+
 /* The last operation of another strand before the episode's end. */
 static uint32_t cause_of(const struct polls *m, const struct episode *e)
 {
-	size_t low = 0, high = m->n_done;
+	size_t low = array_before(m->done, m->n_done, sizeof(*m->done), was_before, &e->end);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (m->done[middle].at < e->end)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	for (unsigned int i = 0; i < LOOKED_AT && low > 0 && m->done[low - 1].at > e->begin; i++)
 		if (m->done[--low].strand != e->strand)
 			return m->done[low].op;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/array.h"
 #include "src/trace/private.h"
 
 #define DEEP 32 /* regions within each other */
@@ -101,21 +102,18 @@ static void collect(struct teams *m)
 	qsort(m->regions, m->n, sizeof(*m->regions), region_compare);
 }
 
+static bool is_not_after(const void *region, const void *key)
+{
+	return region_compare(region, key) <= 0;
+}
+
 /* The region of that name that went on at a time; NULL: it is not known. */
 static struct region *region_at(const struct teams *m, const struct op *o, uint64_t at)
 {
 	const struct region key = { .thread = o->weight, .number = o->arg, .begin = at };
-	size_t low = 0, high = m->n;
+	size_t low = array_before(m->regions, m->n, sizeof(*m->regions), is_not_after, &key);
 	struct region *r;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (region_compare(&m->regions[middle], &key) <= 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
 	r = low > 0 ? &m->regions[low - 1] : NULL;
 	return r && r->thread == key.thread && r->number == key.number && at <= r->end ? r : NULL;
 }
