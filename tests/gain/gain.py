@@ -55,13 +55,27 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("cxx", "cache", "A"), ("cxx", "futures", "A"), ("cxx", "async", "A"),
         ("omp", "omp-critical", "A"), ("omp", "omp-loops", "A"),
         ("omp", "omp-barriers", "A"), ("omp", "omp-teams", "A"),
-        ("glib", "glib-queues", "A"), ("glib", "glib-pool", "A"))
+        ("glib", "glib-queues", "A"), ("glib", "glib-pool", "A"),
+        ("shapes", "statistics", "AB"), ("shapes", "flood", "A"), ("shapes", "forked", "A"),
+        ("shapes", "resized", "A"), ("shapes", "device", "A"), ("shapes", "gated", "AB"),
+        ("shapes", "fetched", "A"), ("shapes", "attempts", "A"), ("shapes", "connected", "A"),
+        ("shapes", "divided", "A"), ("shapes", "ticking", "A"), ("shapes", "transaction", "AB"),
+        ("shapes", "logs", "A"), ("shapes", "detached", "A"), ("shapes", "arena", "A"),
+        ("shapes", "computed", "A"), ("shapes", "counted", "A"), ("shapes", "beside", "A"),
+        ("shapes", "joined", "A"),
+        ("gil.py", "py-sleeps", "A"), ("gil.py", "py-computes", "A"), ("gil.py", "py-queue", "A"),
+        ("served", "long", "A"), ("served", "short", "A"), ("served", "thinking", "A"),
+        ("served", "scarce", "A"), ("served", "two", "AB"), ("served", "seldom", "A"),
+        ("served", "each", "A"), ("served", "each-many", "A"), ("served", "queued", "A"),
+        ("served", "queued-thinking", "A"), ("served", "queued-few", "A"), ("served", "inside", "A"),
+        ("served", "asked", "A"), ("served", "asked-thinking", "A"), ("served", "computing", "A"),
+        ("served", "computing-short", "A"))
 # compiled by this script, if that is possible
 EXTRA = {"cxx": "${CXX:-c++} -O2 -g -pthread %s.cc -o %s", "omp": "${CC:-cc} -O2 -g -fopenmp %s.c -o %s",
          "glib": "${CC:-cc} -O2 -g -pthread %s.c -o %s $(pkg-config --cflags --libs glib-2.0)"}
 OTHERS = ("barrier", "plain.mutex", "round_mutex", "r.filled", "r.emptied", "q.filled", "q.emptied",
           "results_mutex", "result", "written", "batons")
-SERVERS = ("server", "serve")
+SERVERS = ("server", "serve", *(case for name, case, *_ in MANY if name == "served"))
 # threads wait for each other in ways that are not seen: an estimate must be right, if there is one
 UNSEEN = ("piped", "master", "halves")
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time; of a lock
@@ -72,7 +86,8 @@ UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"), ("commit", "no_hol
 PATHS = {"offpath": ("a", 0, .01), "convoy": ("a", .8, 1), "sequence": ("a", .7, 1), "pool": ("a", .6, .95)}
 # what is scarce is processors: the threads that are busy at once
 LOADS = {"cpu": 4, "brief": 2, "crowd": 2, "serial": 4, "spinning": 2, "hashing": 2, "many": 2,
-         "lopsided": 2, "both": 2}
+         "lopsided": 2, "both": 2, "arena": 2, "computed": 2, "counted": 2, "beside": 2, "joined": 2,
+         "py-computes": 2, "computing": 2, "computing-short": 2}
 PROCESSORS = {"crowd": 2}  # of this machine the program may use
 CHANGES = (("no_contention", "split"), ("no_hold", "0"), ("half_hold", "0.5"))
 
@@ -142,7 +157,7 @@ def estimates(program, case, directory, options):
     call(case, mutrace, "--json=" + path, *options, program, case)
     with open(path) as f:
         process = json.load(f)["processes"][0]
-    what_if = process["what_if"]
+    what_if = process.get("what_if", {"metric": None, "method": "replay", "locks": []})
     names = {lock["id"]: lock["name"] for lock in process["locks"]}
     found = {}
     for lock in what_if["locks"]:
@@ -180,7 +195,7 @@ def judge(program, case, locks, directory, options, say):
         say("that is not the critical path")
         counts[1] += 1
     wanted = "throughput" if case in SERVERS else "run_time"
-    if what_if["metric"] != wanted and case not in UNSEEN:
+    if what_if["metric"] not in (wanted, None) and case not in UNSEEN:
         say(f"{case}: the metric is {what_if['metric']}")
         counts[1] += 1
     if what_if["method"] != "replay" or "refused" in what_if:
@@ -229,9 +244,11 @@ class Threads:
 def program_of(name, directory):
     """None: it cannot be made here."""
     path = os.path.join(build, "tests/gain", name)
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
+    if name.endswith(".py"):
+        return source
     if name not in EXTRA:
         return path
-    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
     text = source + re.search(r"%s(\.\w+)", EXTRA[name])[1]
     if os.path.exists(path) and os.path.getmtime(path) >= os.path.getmtime(text):
         return path

@@ -81,7 +81,7 @@ def memcached(*before):
     port = 20000 + random.randrange(20000)
     user = ["-u", "nobody"] if os.getuid() == 0 else []
     server = subprocess.Popen([*before, "memcached", *user, "-l", "127.0.0.1", "-p", str(port), "-t", "4"],
-                              stderr=subprocess.DEVNULL, preexec_fn=lambda: gain.ahead(None))
+                              stderr=subprocess.DEVNULL, preexec_fn=lambda: gain.ahead("cpu"))
     wrong = []
     clients = [threading.Thread(target=client, args=(port, n, wrong)) for n in range(8)]
     begin = time.monotonic()
@@ -103,7 +103,7 @@ def run(name, *before):
     command = ["./sqlite", name[7:]] if name.startswith("sqlite-") else TOOLS[name].split()
     begin = time.monotonic()
     subprocess.run([*before, *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   preexec_fn=lambda: gain.ahead(None))
+                   preexec_fn=lambda: gain.ahead("cpu"))
     return time.monotonic() - begin
 
 
