@@ -13,6 +13,8 @@
 #define WAIT_LEAST 0.005     /* of the run, that a row must have cost together to be looked at, or */
 #define HOLDS_SEEN_LEAST 0.7 /* of the time in which threads wait, that holds must be known of */
 #define HOLD_LEAST 0.05      /* for which it must have been held, if anybody waited for it at all */
+#define ATTEMPTS_LEAST 0.2   /* failed attempts for each acquisition, that there must be where nobody waits */
+#define FED_LEAST 0.01  /* of the run, that threads together must sleep where work may come from outside */
 #define PIPES_MOST 0.06 /* of the run, that threads together may wait for others in a way that is not seen */
 
 /* The rows that are looked at, and their locks. */
@@ -23,12 +25,19 @@ struct candidates {
 	size_t n;
 };
 
+/* Threads try again and again to take the lock. */
+static bool by_attempts(const struct report_row *row)
+{
+	return row->side[SIDE_EXCLUSIVE].all[COUNTER_trylock_failed] >
+	       row->side[SIDE_EXCLUSIVE].all[COUNTER_acquired] * ATTEMPTS_LEAST;
+}
+
 /* How much a row promises; 0: too little. Few waits do not mean that shorter holds would gain little. */
 static uint64_t promise(const struct report_process *e, const struct report_row *row)
 {
 	uint64_t wait = row_wait(row), held = row->side[SIDE_EXCLUSIVE].hold.total_ns;
 
-	if (row->work || wait == 0 ||
+	if (row->work || (wait == 0 && !by_attempts(row)) ||
 	    ((double)wait < WAIT_LEAST * (double)e->runtime_ns &&
 	     (double)held < HOLD_LEAST * (double)e->runtime_ns))
 		return 0;
@@ -183,6 +192,8 @@ static bool holds_unseen(const struct model_process *p, const struct report_row 
 	const struct model_event **found;
 	bool unseen;
 
+	if (row_wait(row) == 0) /* attempts are no events */
+		return true;
 	if (!kind_has(row->kind, TRAIT_WAITS_ONLY) && row->kind != KIND_FLOCKFILE)
 		return false;
 	found = malloc((p->n_events + 1) * sizeof(*found));
@@ -202,6 +213,13 @@ static void refuse_pipes(struct report_process *e, struct candidates *c)
 	e->what_if.refused = "threads wait for each other at pipes or eventfds, which is not seen";
 	for (size_t i = 0; i < c->n; i++)
 		c->sets[i].known = false;
+}
+
+/* Threads sleep where requests may come from. */
+static bool is_fed(const struct report_process *e)
+{
+	return 1000 * (double)(e->first->aside_us[ASIDE_READY] + e->first->aside_us[ASIDE_OTHER]) >
+	       FED_LEAST * (double)e->first->runtime_ns;
 }
 
 int gains_make(struct report_private *v, struct report_process *e, const struct row_map *map)
@@ -224,6 +242,7 @@ int gains_make(struct report_private *v, struct report_process *e, const struct 
 	if (r == 0 && e->what_if.refused && e->what_if.metric == TRACE_RUN_TIME)
 		r = bounds_make(e, c.sets, c.n);
 	e->what_if_made = r == 0;
+	e->what_if_fed = e->what_if.metric == TRACE_THROUGHPUT && is_fed(e);
 	if (r == 0 && e->what_if.metric == TRACE_RUN_TIME)
 		r = path_make(v, e, map);
 	for (size_t i = 0; i < c.n && r == 0; i++) {

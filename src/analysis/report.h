@@ -330,7 +330,8 @@ struct report_process { /* one process image, or several of one program */
 	uint64_t damaged, overhead_ns;
 	struct report_row *locks, *conditions; /* in order of rank */
 	size_t n_locks, n_conditions;
-	bool what_if_made;  /* the following is known */
+	bool what_if_made; /* the following is known */
+	bool what_if_fed; /* work comes from outside, perhaps: gains of throughput are those if it comes as fast */
 	bool what_if_bound; /* gains are bounds by counters: nothing is gained, or so much at most */
 	const char *work; /* name of the lock whose acquisitions were taken for work done; NULL: none were */
 	struct report_path path;

@@ -95,7 +95,8 @@ static const struct report_row *hidden(const struct report_process *e)
 {
 	for (size_t i = 0; i < e->n_locks; i++)
 		if (e->locks[i].gain_hidden &&
-		    (double)e->locks[i].side[0].cost_ns >= HIDDEN_LEAST * (double)e->runtime_ns)
+		    (e->locks[i].side[0].cost_ns == 0 ||
+		     (double)e->locks[i].side[0].cost_ns >= HIDDEN_LEAST * (double)e->runtime_ns))
 			return &e->locks[i];
 	return NULL;
 }
@@ -148,9 +149,9 @@ static void say_fix(const struct text_out *t, const struct report_process *e, co
 	if (other)
 		snprintf(more, sizeof(more), " Lock %u, with most of the wait, would not.", other->rank);
 	if (e->what_if.metric == TRACE_THROUGHPUT)
-		text_line(t, "fixing lock %u would help: %s about %s of throughput%s%s%s.%s", fix->rank, how,
-			  gain_text(number, e, r), half, e->work ? ", counted by acquisitions of " : "",
-			  e->work ? e->work : "", more);
+		text_line(t, "fixing lock %u would help: %s about %s of throughput%s%s%s%s.%s", fix->rank,
+			  how, gain_text(number, e, r), half, e->what_if_fed ? ", if work comes as fast" : "",
+			  e->work ? ", counted by acquisitions of " : "", e->work ? e->work : "", more);
 	else if (r.high - r.low > RANGE_LEAST)
 		text_line(t, "fixing lock %u may help: %s %s less run time%s.%s", fix->rank, how,
 			  gain_text(number, e, r), half, more);
@@ -192,11 +193,10 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 	} else if (fix) {
 		say_fix(t, e, fix, change);
 	} else if (hidden(e)) {
-		text_line(t,
-			  "what fixing lock %u would gain is not known: of most of its holds only the ends "
-			  "were "
-			  "seen.",
-			  hidden(e)->rank);
+		text_line(t, "what fixing lock %u would gain is not known: %s.", hidden(e)->rank,
+			  hidden(e)->side[0].cost_ns == 0
+				  ? "threads try again and again to take it, which is not seen as a wait"
+				  : "of most of its holds only the ends were seen");
 	} else {
 		text_line(t, "fixing %s would make it much faster.",
 			  filter_empty(&t->o->report->filter) ? "no single lock" : "none of these locks");

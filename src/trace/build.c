@@ -429,7 +429,7 @@ int trace_build(struct trace *t)
 {
 	static int (*const steps[])(struct trace *) = {
 		link_strands, trace_mark_tries,    trace_permits, trace_match, trace_rounds,     trace_built,
-		trace_teams,  trace_count_permits, trace_polls,   trace_pools, trace_signallers,
+		trace_teams,  trace_count_permits, trace_polls,   trace_pools, trace_signallers, trace_timers,
 	};
 	const struct model_process *p = t->process;
 	int r;

@@ -22,7 +22,7 @@ int trace_signallers(struct trace *t)
 		const struct strand *s = &t->strands[i];
 
 		for (size_t k = s->first; k < s->first + s->n; k++)
-			if (t->ops[k].type == OP_SIGNAL)
+			if (t->ops[k].type == OP_SIGNAL || t->ops[k].type == OP_GIVE)
 				t->signallers[t->ops[k].arg] = (uint32_t)i;
 	}
 	return 0;

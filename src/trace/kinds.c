@@ -17,6 +17,9 @@
 #define WORKER_LIFE 0.5      /* of the window, or of a life */
 #define MAIN_SLEEPS 0.6      /* of the window, in one go */
 #define MAIN_CPU 0.1
+#define SOURCE_RUNS \
+	0.5 /* of the time in which such a thread is not seen to wait, for which it runs, or sleeps by choice */
+#define FED_PART 0.05 /* of the lives of workers, that they wait for work from outside */
 
 /* Acquisitions by attempts, of which others failed: the program goes another way if the lock is taken. */
 int trace_mark_tries(struct trace *t)
@@ -245,6 +248,42 @@ bool trace_find_work(struct trace *t)
 	if (found)
 		mark_work(t);
 	return found;
+}
+
+/* A thread that sleeps most of the time, and not by choice: it waits for what comes from outside. naps: of the strand, ns. */
+static bool is_source(const struct strand *s, uint64_t naps)
+{
+	double ran = s->cpu * (double)s->runs + (double)naps;
+
+	return (double)s->runs > WORKER_LIFE * (double)(s->end - s->begin) &&
+	       ran < SOURCE_RUNS * (double)s->runs;
+}
+
+bool trace_is_fed(const struct trace *t)
+{
+	uint64_t *naps = calloc(t->n_strands + 1, sizeof(*naps));
+	double lives = 0, waits = 0;
+
+	for (size_t i = 0; naps && i < t->n_naps; i++)
+		naps[t->naps[i].strand] += t->naps[i].slept;
+	for (size_t i = 0; naps && i < t->n_strands; i++) {
+		const struct strand *s = &t->strands[i];
+
+		if (!s->worker)
+			continue;
+		lives += (double)(s->end - s->begin);
+		for (size_t k = s->first; k < s->first + s->n; k++) {
+			const struct op *o = &t->ops[k];
+			uint32_t by = (o->type == OP_WAIT || o->type == OP_TAKE) && o->arg != 0
+					      ? t->signallers[o->arg - 1]
+					      : MODEL_NONE;
+
+			if (by != MODEL_NONE && is_source(&t->strands[by], naps[by]))
+				waits += (double)(o->t1 - o->t0);
+		}
+	}
+	free(naps);
+	return waits > FED_PART * lives;
 }
 
 static bool is_work(const struct op *o, const struct trace_work *work)

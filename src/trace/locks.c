@@ -294,6 +294,7 @@ static void create(struct sim *s, const struct op *o)
 	if (o->arg == MODEL_NONE || s->actors[o->arg].started)
 		return;
 	s->actors[o->arg].started = true;
+	s->actors[o->arg].shift = (int64_t)(s->now + s->t->strands[o->arg].lag - s->t->strands[o->arg].begin);
 	sim_later(s, o->arg, ACT_STEP, s->t->strands[o->arg].lag);
 }
 

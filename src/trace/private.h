@@ -56,6 +56,7 @@ struct op {
 	bool tries;                /* LOCK: it goes another way if the lock is taken */
 	bool timed_out;            /* PAUSE: a wait that was given up, or had not ended */
 	bool all;                  /* SIGNAL: to all who wait */
+	bool timed;                /* LOCK: by a timer, at its time or later */
 };
 
 struct strand {
@@ -189,6 +190,8 @@ void trace_team_waits(struct trace *t, const struct strand *s);
 int trace_teams(struct trace *t);
 /* circles.c: who gives which signal. */
 int trace_signallers(struct trace *t);
+/* timers.c: which threads act at fixed times. */
+int trace_timers(struct trace *t);
 /* polls.c: adds a nap of a strand. Then: which strands poll, and what they wait for. */
 int trace_nap(struct trace *t, uint32_t strand, const struct model_event *e);
 int trace_polls(struct trace *t);
@@ -202,6 +205,8 @@ void trace_find_elastic(struct trace *t);
 void trace_find_told(struct trace *t);
 bool trace_is_server(const struct trace *t);
 bool trace_find_work(struct trace *t);
+/* Workers wait for work that others take from outside, at whatever rate it comes. */
+bool trace_is_fed(const struct trace *t);
 /* The same as the user says it. False: there is none. */
 bool trace_take_work(struct trace *t, const struct trace_work *work);
 
@@ -215,6 +220,8 @@ struct replay {
 	bool second; /* nobody waits for elastic strands; attempts that would fail do not wait; permits go where they went, and as soon as may be */
 	bool polled; /* who polls sees what it looks for as soon as it is there */
 	bool pooled; /* jobs go to the thread of a pool that comes first */
+	uint32_t
+		luck; /* running times differ a little from those of the run, in one way for each number; 0: they do not */
 	bool throughput; /* ends as soon as a worker has done all its work */
 	uint64_t steps_most;
 	/* results */

@@ -11,6 +11,7 @@
 #define SLICE_NS 3000000u    /* for which a thread has a processor while others wait for one */
 #define OFTEN 4              /* who runs for less than this part of the time needs less of a processor */
 #define LAG_MOST 1000000000u /* ns from a release until its waiter runs */
+#define LUCK 0.03            /* of a running time, that it may differ */
 #define SCARCE 0.5           /* of the processors: if threads need less together, they find one */
 
 static bool timer_before(const struct timer *a, const struct timer *b)
@@ -113,10 +114,20 @@ static double factor(const struct sim *s, const struct actor *a)
 	return s->r->change == TRACE_NO_HOLD ? 0 : s->r->change == TRACE_HALF_HOLD ? 0.5 : 1;
 }
 
+static double luck(struct sim *s)
+{
+	if (s->random == 0)
+		return 1;
+	s->random ^= s->random << 13;
+	s->random ^= s->random >> 7;
+	s->random ^= s->random << 17;
+	return 1 + LUCK * ((double)(s->random >> 11) / (double)(UINT64_C(1) << 52) - 1);
+}
+
 void sim_run(struct sim *s, uint32_t actor, uint64_t ns)
 {
 	struct actor *a = &s->actors[actor];
-	double share = s->t->strands[actor].cpu, run = (double)ns * factor(s, a);
+	double share = s->t->strands[actor].cpu, run = (double)ns * factor(s, a) * luck(s);
 
 	a->cpu = (uint64_t)(run * share);
 	a->rest = (uint64_t)(run * (1 - share) * s->r->sleep);
@@ -145,6 +156,14 @@ static uint32_t job_next(struct sim *s, uint32_t actor, uint32_t pos)
 	return home;
 }
 
+/* The thread runs, and then sleeps until a time, which may have passed. */
+static void until(const struct sim *s, struct actor *a, uint64_t at)
+{
+	int64_t due = (int64_t)(at + (uint64_t)a->shift - (s->now + a->cpu));
+
+	a->rest = due > 0 ? (uint64_t)due : 0;
+}
+
 /* The present operation is done: to the next one. False: there is none. */
 static bool proceed(struct sim *s, uint32_t actor)
 {
@@ -170,6 +189,8 @@ static bool proceed(struct sim *s, uint32_t actor)
 	if (!s->r->second || (o[1].type != OP_TAKE && o[1].type != OP_GIVE) || !o[1].loose) {
 		sim_run(s, actor, a->put_off);
 		a->put_off = 0;
+		if (o[1].timed)
+			until(s, a, o[1].t0);
 	}
 	a->pos++;
 	if (s->r->pooled && o[1].job != JOB_NOT)
@@ -315,7 +336,7 @@ static int sim_setup(struct sim *s)
 
 int trace_replay(const struct trace *t, struct replay *r)
 {
-	struct sim s = { .t = t, .r = r };
+	struct sim s = { .t = t, .r = r, .random = r->luck * UINT64_C(0x9e3779b97f4a7c15) };
 	int e = sim_setup(&s);
 
 	r->end = r->steps = 0;

@@ -31,6 +31,7 @@ struct actor {
 	uint32_t owed_within; /* the lock before whose release it comes, MODEL_NONE: it was in none */
 	uint8_t owed_side;
 	bool paying;
+	int64_t shift; /* ns by which it began later than in the run */
 	uint32_t depth;
 	uint32_t held[HELD_MOST];
 };
@@ -65,6 +66,7 @@ struct sim {
 	unsigned int busy; /* processors */
 	bool scarce;       /* there may be fewer processors than threads that run */
 	struct queue ready;
+	uint64_t random; /* 0: running times are those of the run */
 	bool over;
 };
 

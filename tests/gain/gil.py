@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Python program whose lock can really be changed, for gain.py: gil.py CASE [A=CHANGE]. The lock of threading
-is A; the interpreter's own lock is no lock that a program can change.
+"""A Python program whose lock can really be changed, for gain.py: gil.py CASE [A=CHANGE]. The lock of
+threading is A; the interpreter's own lock is no lock that a program can change.
 """
 import queue
 import sys

@@ -2,9 +2,10 @@
 /*
  * Servers whose locks can really be changed, see gain.c:
  *     served CASE [LOCK=CHANGE]...
- * Eight workers serve as long as the main thread sleeps; clients, in a process of their own or beside them, send a request, wait for the
- * reply, and think. Prints how many requests were served.
+ * Eight workers serve as long as the main thread sleeps; clients, in a process of their own or beside them,
+ * send a request, wait for the reply, and think. Prints how many requests were served.
  */
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -176,6 +177,19 @@ static void *queued_worker(void *p)
 	return p;
 }
 
+/* As servers have one: further clients could come. */
+static void *accepts(void *p)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX }; /* bound to a name that the kernel chooses */
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	bind(fd, (struct sockaddr *)&name, sizeof(sa_family_t));
+	listen(fd, 5);
+	for (struct pollfd x = { fd, POLLIN, 0 };;)
+		poll(&x, 1, -1);
+	return p;
+}
+
 static void watch(int epoll, int client, uint32_t flags, int how)
 {
 	struct epoll_event e = { .events = EPOLLIN | flags, .data.u32 = (uint32_t)client };
@@ -234,7 +248,8 @@ static void start(int n, void *(*f)(void *))
 		pthread_create(&t, NULL, f, (void *)i);
 }
 
-/* Clients in a process that is not profiled: it begins before any lock is used, and has the sockets as 100, 101, ... */
+/* Clients in a process that is not profiled: it begins before any lock is used, and has the sockets as 100
+ * and so on. */
 static void clients_exec(const char *name)
 {
 	char program[4096];
@@ -283,6 +298,8 @@ static void server_run(void)
 	start(WORKERS, workers[self->way]);
 	if (self->way == QUEUED)
 		start(1, reads);
+	if (!inside)
+		start(1, accepts);
 	if (inside)
 		start(self->clients, client);
 	rest(LENGTH_MS);

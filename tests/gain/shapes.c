@@ -71,7 +71,7 @@ static __attribute__((noinline)) void burn_in(struct lock *l, double ms)
 	leave(l);
 }
 
-/* Three stages with bounded queues; the first and the last keep statistics under A, the middle one needs B. */
+/* Three stages with bounded queues; the first and the last keep statistics under A, the other needs B. */
 static void *statistics(void *p)
 {
 	long i = (long)p;
@@ -176,7 +176,7 @@ static void *device(void *p)
 	return NULL;
 }
 
-/* The main thread prepares rounds with A, for which others already wait; they are let in by a broadcast, and use B. */
+/* The main thread prepares rounds with A, for which others wait; a broadcast lets them in, and they use B. */
 static struct queue other_gate = QUEUE(0);
 
 static void *gated(void *p)
@@ -326,7 +326,7 @@ static void *transaction(void *p)
 	return NULL;
 }
 
-/* Whoever logs only appends; a thread writes what is there, with the list's lock. */
+/* Five log by appending; a thread writes what is there, with the list's lock. */
 static struct queue other_log = QUEUE(1000000);
 
 static void *logs(void *p)
@@ -460,15 +460,24 @@ static void *joined(void *p)
 int main(int argc, char **argv)
 {
 	static const struct a_case cases[] = {
-		{ "statistics", statistics, 7, NULL }, { "flood", flood, 4, NULL },
-		{ "forked", NULL, 0, forked_run },     { "resized", NULL, 0, resized_run },
-		{ "device", device, 5, NULL },	       { "gated", NULL, 0, gated_run },
-		{ "fetched", fetched, 5, NULL },       { "attempts", attempts, 5, NULL },
-		{ "connected", NULL, 0, connected_run }, { "divided", NULL, 0, divided_run },
-		{ "ticking", ticking, 4, NULL },       { "transaction", transaction, 5, NULL },
-		{ "logs", logs, 6, NULL },	       { "detached", NULL, 0, brief_run },
-		{ "arena", arena, 2, NULL },	       { "computed", computed, 2, NULL },
-		{ "counted", counted, 2, NULL },       { "beside", beside, 4, NULL },
+		{ "statistics", statistics, 7, NULL },
+		{ "flood", flood, 4, NULL },
+		{ "forked", NULL, 0, forked_run },
+		{ "resized", NULL, 0, resized_run },
+		{ "device", device, 5, NULL },
+		{ "gated", NULL, 0, gated_run },
+		{ "fetched", fetched, 5, NULL },
+		{ "attempts", attempts, 5, NULL },
+		{ "connected", NULL, 0, connected_run },
+		{ "divided", NULL, 0, divided_run },
+		{ "ticking", ticking, 4, NULL },
+		{ "transaction", transaction, 5, NULL },
+		{ "logs", logs, 6, NULL },
+		{ "detached", NULL, 0, brief_run },
+		{ "arena", arena, 2, NULL },
+		{ "computed", computed, 2, NULL },
+		{ "counted", counted, 2, NULL },
+		{ "beside", beside, 4, NULL },
 		{ "joined", joined, 2, NULL },
 	};
 

@@ -96,6 +96,7 @@ function fix_words(gain, change) {
 			...(half === gain ? [] : [lock_words(P.by_id.get(half.lock)), ' ']),
 			'with holds half as long ' + gain_text(half.half_hold, w)
 		);
+	if (w.if_work_comes) words.push(', if work comes as fast');
 	words.push('.');
 	if (other && other.no_contention[1] < WORTH_SAYING && other.half_hold[1] < WORTH_SAYING)
 		words.push(' ', lock_words(first), ', with most of the wait, would not.');
