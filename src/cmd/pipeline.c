@@ -218,6 +218,12 @@ static int digest_file(FILE *f, const char *path, const struct digest_source *s,
 		snprintf(error, MODEL_ERROR_SIZE, "%s: line %d is not JSON: %s", path, why.line, why.text);
 		return -EBADMSG;
 	}
+	if (s->options->phases && !baseline_is(document)) {
+		json_decref(document);
+		snprintf(error, MODEL_ERROR_SIZE,
+			 "%s: --phase takes sessions, since a report has the sums of all phases", path);
+		return -EINVAL;
+	}
 	return digest_document(document, path, s, ret, error);
 }
 
@@ -229,11 +235,6 @@ int pipeline_digest(const char *path, const struct digest_source *s, struct dige
 
 	if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
 		return digest_session(path, s, ret, error);
-	if (s->options->phases) {
-		snprintf(error, MODEL_ERROR_SIZE,
-			 "%s: --phase takes sessions, since a report has the sums of all phases", path);
-		return -EINVAL;
-	}
 	f = fopen(path, "re");
 	if (!f) {
 		r = -errno;

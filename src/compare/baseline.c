@@ -163,6 +163,11 @@ static void figures_read(const json_t *object, unsigned int of_kind, struct figu
 	}
 }
 
+bool baseline_is(const json_t *document)
+{
+	return json_object_get(document, "mutrace-baseline") != NULL;
+}
+
 int baseline_read(struct digest *d, const json_t *document, const char *name, struct selection *s,
 		  char *error)
 {

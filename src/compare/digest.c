@@ -437,8 +437,8 @@ int digest_from_json(const json_t *document, const char *name, struct selection 
 
 	if (d) {
 		d->runs = 1;
-		r = json_object_get(document, "mutrace-baseline") ? baseline_read(d, document, name, s, error)
-								  : report_take(d, document, name, s, error);
+		r = baseline_is(document) ? baseline_read(d, document, name, s, error)
+					  : report_take(d, document, name, s, error);
 	}
 	if (r == -ENOMEM)
 		snprintf(error, MODEL_ERROR_SIZE, "%s: out of memory", name);

@@ -77,6 +77,8 @@ const struct digest_lock *digest_counterpart(const struct digest *d, const struc
 /* Writes d as a baseline: JSON, sorted, rounded, one figure a line, so that its diff can be read; by way of a
  * temporary file, so that an old baseline is either kept or replaced. As digest_from_json(). */
 int baseline_write(const struct digest *d, const char *path, char *error);
+/* True of a document that baseline_write() wrote, or says so. */
+bool baseline_is(const json_t *document);
 
 /* For the files of this folder. */
 /* Writes a value and gives it back; NULL: there was no memory for it. 0 or -errno. */

@@ -126,6 +126,16 @@ def whole(d):
     run(mutrace, "check", "--phase=drain", "--limit=*:contended=0", kept)
     run(mutrace, "check", "--phase=serve", "--limit=*:contended=0", kept, status=1)
     assert "no phase" in run(mutrace, "check", "--phase=nonesuch", "--limit=*:contended=0", kept, status=2)
+    base, document, limits = d + "/base.json", d + "/report.json", d + "/limits.yaml"
+    with open(limits, "w") as f:
+        f.write('rules:\n  - lock: "*"\n    acquired: {factor: 1, slack: 0}\n')
+    run(mutrace, "check", "--phase=drain", "--write-baseline=" + base, kept)
+    against = "--limits=" + limits, "--baseline=" + base
+    run(mutrace, "check", "--phase=drain", *against, kept)
+    assert "the table: acquired is 500" in run(mutrace, "check", "--phase=serve", *against, kept, status=1)
+    run(mutrace, "report", "--json=" + document, kept)
+    said = run(mutrace, "check", "--phase=drain", "--baseline=" + document, kept, status=2)
+    assert "takes sessions" in said, said
     assert "no phase" in run(mutrace, "report", "--phase=nonesuch", kept)
 
 
