@@ -13,9 +13,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef PR_SET_PTRACER
+#define PR_SET_PTRACER 0x59616d61
+#endif
+
+/* Other processes of the user may look at the program where yama would let none but its parents. */
+static inline __attribute__((constructor)) void may_be_traced(void)
+{
+	prctl(PR_SET_PTRACER, -1L, 0L, 0L, 0L);
+}
 
 static inline uint64_t now_ns(void)
 {

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <mutex>
 #include <shared_mutex>
+#include <sys/prctl.h>
 #include <thread>
 #include <unistd.h>
 
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
 	std::thread a, b;
 	auto is = [&](const char *name) { return argc == 2 && strcmp(argv[1], name) == 0; };
 
+	prctl(PR_SET_PTRACER, -1L, 0L, 0L, 0L); // yama's scope 1 lets the test look
 	if (is("pair")) {
 		a = std::thread([] { transfer(mine, yours); });
 		b = std::thread([] { transfer(yours, mine); });
