@@ -8,6 +8,25 @@ PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${PATH:+:$PATH}
 LC_ALL=C COLUMNS=400 # no paragraph is broken into lines
 export PATH LC_ALL COLUMNS
 umask 022
+# A closed descriptor would be the next file that is opened.
+{ : <&0; } 2>/dev/null || exec </dev/null
+[ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 1024 ] || ulimit -S -n 1024 2>/dev/null || :
+# Files are made, and programs run, in a directory that can have them.
+usable() {
+	case $1 in
+	/*) ;;
+	*) return 1 ;;
+	esac
+	probe=$(mktemp "$1/mutrace.XXXXXX" 2>/dev/null) || return 1
+	{ printf '#!/bin/sh\nexit\n' && head -c 1000000 /dev/zero | tr '\0' '\n'; } >"$probe" 2>/dev/null &&
+		chmod +x "$probe" && "$probe" 2>/dev/null
+	set -- "$probe" $?
+	rm -f "$1"
+	return "$2"
+}
+[ -z "${TMPDIR+set}" ] || usable "$TMPDIR" || unset TMPDIR
+[ -n "${TMPDIR+set}" ] || usable /tmp || ! usable /var/tmp || export TMPDIR=/var/tmp
+[ -w "${HOME:-/nonexistent}" ] || export HOME="${TMPDIR:-/tmp}"
 # how reports look and where sessions are
 unset MUTRACE_OPTIONS MUTRACE_SESSION NO_COLOR TERM LANGUAGE DEBUGINFOD_URLS DEBUGINFOD_CACHE_PATH \
 	XDG_CACHE_HOME GITHUB_WORKSPACE
