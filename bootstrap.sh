@@ -5,6 +5,7 @@
 #   ./bootstrap.sh         configure and build
 #   ./bootstrap.sh demo    then profile the demo: a bank whose customers wait
 #   ./bootstrap.sh check   then run the tests
+#   ./bootstrap.sh packages   installs what the tests need, and nothing else
 #
 # On Debian and Ubuntu, packages that are missing are installed first (as root or with sudo); elsewhere
 # configure names them. Options for configure: MUTRACE_CONFIGURE="--prefix=$HOME/.local".
@@ -26,12 +27,12 @@ optional_packages=
 task=${1:-build}
 case $task in
 build | demo) packages=$build_packages ;;
-check)
+check | packages)
 	packages="$build_packages $check_packages"
 	optional_packages="clang-format-14 dwz python3-pytest"
 	;;
 *)
-	sed -n 's/^# \{0,1\}//; 2,9p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 2,10p' "$0" >&2
 	exit 2
 	;;
 esac
@@ -135,6 +136,7 @@ quietly() {
 if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
 	install_packages
 fi
+[ "$task" != packages ] || exit 0
 for tool in autoreconf libtoolize pkg-config; do
 	command -v $tool >/dev/null || {
 		echo "bootstrap.sh: $tool is missing. Fedora: dnf install" \

@@ -5,13 +5,14 @@
 #   chroot.sh SUITE ARCHITECTURE COMMAND...      as in: chroot.sh trixie amd64 .ci/run
 #
 # The Debian is made once for each suite and architecture, below $MUTRACE_CHROOTS
-# (/var/cache/mutrace-chroots), and copied for each run. The tree is /root/mutrace in it. What the command
-# leaves in /root/out is copied to $OUT; it finds a copy of $IN as /root/in. It needs root, debootstrap, git
-# and unshare. Nothing stays mounted: the mounts are those of a namespace. Its /dev is its own, so nothing
-# that is installed there changes the host's devices, and no session of the host is seen.
+# (/var/cache/mutrace-chroots), and copied for each run; the copy is $KEEP, if that is set, and stays for the
+# next. The tree is $TREE (/root/mutrace) in it. What the command leaves in /root/out is copied to $OUT; it
+# finds a copy of $IN as /root/in. It needs root, debootstrap, git and unshare. Nothing stays mounted: the
+# mounts are those of a namespace. Its /dev is its own, so nothing that is installed there changes the host's
+# devices, and no session of the host is seen.
 set -eu
 [ $# -ge 3 ] || {
-	sed -n 's/^# \{0,1\}//; 3,11p' "$0" >&2
+	sed -n 's/^# \{0,1\}//; 3,12p' "$0" >&2
 	exit 2
 }
 suite=$1 architecture=$2
@@ -49,7 +50,7 @@ make_debian() {
 copy=
 handler=
 finish() {
-	[ -z "$copy" ] || rm -rf --one-file-system "$copy"
+	[ -z "$copy" ] || [ -n "${KEEP:-}" ] || rm -rf --one-file-system "$copy"
 	[ -z "$handler" ] || echo -1 >"/proc/sys/fs/binfmt_misc/$handler"
 }
 trap finish EXIT
@@ -86,11 +87,28 @@ esac
 make_debian "$suite" "$architecture"
 base=$made
 
-copy=$(mktemp -d "$chroots/run.XXXXXX")
-cp -a "$base/." "$copy"
-mkdir -p "$copy/root/mutrace" "$copy/root/out"
+copy=${KEEP:-$(mktemp -d "$chroots/run.XXXXXX")}
+tree=${TREE:-/root/mutrace}
+if [ ! -e "$copy/root/out" ]; then
+	[ -z "${KEEP:-}" ] || rm -rf --one-file-system "$copy"
+	mkdir -p "$copy"
+	cp -a "$base/." "$copy"
+	mkdir "$copy/root/out" # at last: so the copy is whole
+fi
+mkdir -p "$copy/$tree"
+# A file that has not changed keeps its time, so that no more is built again than must be.
 [ -z "${IN:-}" ] || cp -a "$IN" "$copy/root/in"
-git -C "$top" archive HEAD | tar -x -C "$copy/root/mutrace"
+rm -rf "$copy/root/new"
+mkdir "$copy/root/new"
+git -C "$top" archive HEAD | tar -x -C "$copy/root/new"
+(
+	cd "$copy/root/new"
+	find . -type f | while read -r file; do
+		cmp -s "$file" "$copy/$tree/$file" ||
+			install -D -m "$(stat -c %a "$file")" "$file" "$copy/$tree/$file"
+	done
+)
+rm -rf "$copy/root/new"
 cp -L /etc/resolv.conf "$copy/etc/resolv.conf" 2>/dev/null || true
 
 personality=
@@ -100,8 +118,8 @@ status=0
 # shellcheck disable=SC2016,SC2086 # the inner shell's; nothing or a command
 $personality unshare --mount --propagation private --pid --fork --kill-child sh -c '
 	set -e
-	root=$1
-	shift
+	root=$1 tree=$2
+	shift 2
 	mount -t proc proc "$root/proc"
 	mount --rbind /sys "$root/sys"
 	mount -t tmpfs -o mode=755 tmpfs "$root/dev"
@@ -125,7 +143,7 @@ $personality unshare --mount --propagation private --pid --fork --kill-child sh 
 	ln -s fd/1 stdout
 	ln -s fd/2 stderr
 	exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C CI="${CI:-}" \
-		sh -c "cd /root/mutrace && exec \"\$@\"" sh "$@"
-' sh "$copy" "$@" || status=$?
+		sh -c "cd $tree && exec \"\$@\"" sh "$@"
+' sh "$copy" "$tree" "$@" || status=$?
 [ -z "${OUT:-}" ] || cp -a "$copy/root/out/." "$OUT"
 exit $status
