@@ -130,7 +130,10 @@ def python(path):
         process = json.load(f)["processes"][0]
     if sys.version_info >= (3, 11):  # which sleep by clock_nanosleep()
         assert process["events"]["naps"] > 0, "sleep is seen"
-    assert "come to an end" not in process["what_if"].get("refused", ""), process["what_if"]
+    what_if = process.get("what_if", {})
+    if sys.version_info < (3, 13):  # from which on its locks are its own, and there may be none to fix
+        assert what_if, process
+    assert "come to an end" not in what_if.get("refused", ""), what_if
 
 
 def main():
