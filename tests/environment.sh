@@ -11,9 +11,11 @@ umask 022
 # A closed descriptor would be the next file that is opened.
 { : <&0; } 2>/dev/null || exec </dev/null
 [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 1024 ] || ulimit -S -n 1024 2>/dev/null || :
-# Files are made, and programs run, in a directory that can have them.
+# Files are made, and programs run, in a directory that can have them. Neither libtool's nor LD_PRELOAD's
+# paths have blanks, nor the latter colons.
 usable() {
 	case $1 in
+	*[[:space:]:]*) return 1 ;;
 	/*) ;;
 	*) return 1 ;;
 	esac
