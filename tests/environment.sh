@@ -9,7 +9,7 @@ LC_ALL=C COLUMNS=400 # no paragraph is broken into lines
 export PATH LC_ALL COLUMNS
 umask 022
 # A closed descriptor would be the next file that is opened.
-{ : <&0; } 2>/dev/null || exec </dev/null
+(exec 9<&0) 2>/dev/null || exec </dev/null
 [ "$(ulimit -n)" = unlimited ] || [ "$(ulimit -n)" -ge 1024 ] || ulimit -S -n 1024 2>/dev/null || :
 # Files are made, and programs run, in a directory that can have them. Neither libtool's nor LD_PRELOAD's
 # paths have blanks, nor the latter colons.

@@ -25,7 +25,7 @@ struct candidates {
 	size_t n;
 };
 
-/* Threads try again and again to take the lock. */
+/* Attempts to take the lock fail, and threads do something else: they may try again. */
 static bool by_attempts(const struct report_row *row)
 {
 	return row->side[SIDE_EXCLUSIVE].all[COUNTER_trylock_failed] >

@@ -51,29 +51,40 @@ static bool is_polled(const struct place *p)
 	       (p->ns / p->calls < AT_ONCE_NS || (double)p->slept_ns >= SLEPT_PART * (double)p->ns);
 }
 
-/* Adds it to those of the other threads that read the same. Places of one thread come one after another. */
-static int entry_add(struct report_process *e, size_t *capacity, const struct place *p,
+/* The report's places of an entry, while they are made. */
+struct maker {
+	struct report_private *v;
+	struct report_process *e;
+	size_t capacity;
+	struct table numbers; /* of e->polled, by stack */
+};
+
+/* Adds it to those of the other threads that read the same. A process's places of one thread come one after another. */
+static int entry_add(struct maker *m, const struct model_process *process, const struct place *p,
 		     const struct report_stack *stack)
 {
-	size_t i = 0;
+	uint32_t number = table_get(&m->numbers, p->stack, 0);
+	struct report_process *e = m->e;
+	struct report_polled *x;
 
-	while (i < e->n_polled && e->polled[i].stack != stack)
-		i++;
-	if (i == e->n_polled) {
-		if (array_grow(&e->polled, e->n_polled, capacity, sizeof(*e->polled)) < 0)
+	if (number == TABLE_NONE) {
+		number = (uint32_t)e->n_polled;
+		if (array_grow(&e->polled, e->n_polled, &m->capacity, sizeof(*e->polled)) < 0 ||
+		    table_put(&m->numbers, p->stack, 0, number) < 0)
 			return -ENOMEM;
-		e->polled[e->n_polled++] = (struct report_polled){ .stack = stack, .last = MODEL_NONE };
+		e->polled[e->n_polled++] = (struct report_polled){ .stack = stack };
 	}
-	e->polled[i].threads += e->polled[i].last != p->thread;
-	e->polled[i].last = p->thread;
-	e->polled[i].ns += p->ns;
-	e->polled[i].slept_ns += p->slept_ns;
-	e->polled[i].calls += p->calls;
+	x = &e->polled[number];
+	x->threads += x->last_of != process || x->last != p->thread;
+	x->last_of = process;
+	x->last = p->thread;
+	x->ns += p->ns;
+	x->slept_ns += p->slept_ns;
+	x->calls += p->calls;
 	return 0;
 }
 
-static int process_add(struct report_private *v, struct report_process *e, const struct model_process *p,
-		       size_t *capacity)
+static int process_add(struct maker *m, const struct model_process *p)
 {
 	struct places all = { .n = 0 };
 	int r = 0;
@@ -87,10 +98,10 @@ static int process_add(struct report_private *v, struct report_process *e, const
 	}
 	for (size_t i = 0; i < all.n && r == 0; i++) {
 		const struct report_stack *stack =
-			all.list[i].stack == MODEL_NONE ? NULL : symbols_stack(v, all.list[i].stack);
+			all.list[i].stack == MODEL_NONE ? NULL : symbols_stack(m->v, all.list[i].stack);
 
 		if (stack && stack->n && is_polled(&all.list[i]))
-			r = entry_add(e, capacity, &all.list[i], stack);
+			r = entry_add(m, p, &all.list[i], stack);
 	}
 	table_free(&all.numbers);
 	free(all.list);
@@ -106,12 +117,13 @@ static int longest_first(const void *a, const void *b)
 
 int polled_make(struct report_private *v, struct report_process *e)
 {
-	size_t capacity = 0;
+	struct maker m = { .v = v, .e = e };
 	int r = 0;
 
 	for (size_t i = 0; i < e->n_processes && r == 0; i++)
-		r = process_add(v, e, e->processes[i], &capacity);
+		r = process_add(&m, e->processes[i]);
 	if (e->n_polled)
 		qsort(e->polled, e->n_polled, sizeof(*e->polled), longest_first);
+	table_free(&m.numbers);
 	return r;
 }

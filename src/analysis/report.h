@@ -308,7 +308,9 @@ struct report_polled {
 	const struct report_stack *stack;
 	uint64_t ns, calls, threads; /* ns: from each first look to the last one, together */
 	uint64_t slept_ns;           /* of which, in these calls */
-	uint32_t last;               /* private to polled.c: the last thread that was added */
+	/* private to polled.c: the last thread that was added, and its process */
+	uint32_t last;
+	const struct model_process *last_of;
 };
 
 struct report_process { /* one process image, or several of one program */

@@ -63,7 +63,7 @@ static struct top_row *row_of(struct top_rows *t, const struct refresh *r, const
 			.row = row,
 			.lock = lock,
 			.image = l->image,
-			.work = kind_has(l->kind, TRAIT_SIGNALS) || (row && row->work),
+			.work = row ? row->work : kind_has(l->kind, TRAIT_SIGNALS),
 		};
 	}
 	t->row_of[lock] = number + 1;

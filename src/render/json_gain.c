@@ -64,7 +64,7 @@ void json_what_if(struct json_out *j, const struct report_process *e)
 	json_emit(j, "metric", json_text(w->metric == TRACE_THROUGHPUT ? "throughput" : "run_time"));
 	if (e->work)
 		json_emit(j, "work", json_text(e->work));
-	if (e->what_if_fed)
+	if (e->what_if_fed && !w->refused)
 		json_emit(j, "if_work_comes", json_true());
 	json_emit(j, "method", json_text(e->what_if_bound ? "bound" : "replay"));
 	if (w->error >= 0)

@@ -367,6 +367,7 @@ json_t *json_condition(struct json_out *j, const struct report_row *row)
 
 	row_head(j, o, row);
 	row_state(j, o, row);
+	json_set(j, o, "role", json_text(row->work ? "work" : "lock"));
 	if (row->other)
 		json_set(j, o, "mutex", json_text(row->other));
 	for (unsigned int i = 0; i < COUNTERS; i++)

@@ -194,9 +194,9 @@ void text_gain_head(const struct text_out *t, const struct report_process *e)
 		say_fix(t, e, fix, change);
 	} else if (hidden(e)) {
 		text_line(t, "what fixing lock %u would gain is not known: %s.", hidden(e)->rank,
-			  hidden(e)->side[0].cost_ns == 0
-				  ? "threads try again and again to take it, which is not seen as a wait"
-				  : "of most of its holds only the ends were seen");
+			  hidden(e)->side[0].cost_ns == 0 ? "attempts to take it fail, and what threads do "
+							    "instead is not seen as a wait"
+							  : "of most of its holds only the ends were seen");
 	} else {
 		text_line(t, "fixing %s would make it much faster.",
 			  filter_empty(&t->o->report->filter) ? "no single lock" : "none of these locks");

@@ -51,7 +51,7 @@ static size_t find(const struct trace *t, const struct strand *s, struct beginni
 /* How many periods: 0 if it is not about a whole number. */
 static double whole(double ns, double period)
 {
-	double times = (double)(uint64_t)(ns / period + 0.5), off = ns - times * period;
+	double times = ns > 0 ? (double)(uint64_t)(ns / period + 0.5) : 0, off = ns - times * period;
 	double most = period * OFF_PART > OFF_LEAST ? period * OFF_PART : OFF_LEAST;
 
 	return off <= most && -off <= most ? times : 0;
@@ -81,13 +81,26 @@ static double period_of(const struct beginning *x, size_t n, double *numbers)
 	return period > 0 && (double)regular >= REGULAR_PART * (double)(n - 1) ? period : 0;
 }
 
-/* True if the thread's sleep made up for what it did. Where all it does always takes as long, it acts as regularly without a timer. */
+/* For how long most sleeps differ, but for whole periods. from: a part of a period, at which that begins to be counted. */
+static double spread(const struct beginning *x, size_t n, double period, double from, double *numbers)
+{
+	for (size_t i = 0; i < n; i++) {
+		double slept = x[i].slept + from * period;
+
+		numbers[i] = slept - period * (double)(uint64_t)(slept / period);
+	}
+	qsort(numbers, n, sizeof(*numbers), number_compare);
+	return numbers[n - 1 - n / 10] - numbers[n / 10];
+}
+
+/*
+ * True if the thread's sleep made up for what it did. Where all it does always takes as long, it acts as regularly without a timer:
+ * then it sleeps about as long each time, which may be about a period, so two beginnings are tried.
+ */
 static bool sleeps_unevenly(const struct beginning *x, size_t n, double period, double *numbers)
 {
-	for (size_t i = 0; i < n; i++)
-		numbers[i] = x[i].slept - period * (double)(uint64_t)(x[i].slept / period);
-	qsort(numbers, n, sizeof(*numbers), number_compare);
-	return numbers[n - 1 - n / 10] - numbers[n / 10] > UNEVEN_PART * period;
+	return spread(x, n, period, 0, numbers) > UNEVEN_PART * period &&
+	       spread(x, n, period, 0.5, numbers) > UNEVEN_PART * period;
 }
 
 int trace_timers(struct trace *t)

@@ -27,6 +27,7 @@ enum way { WAY_FIRST, WAY_SECOND, WAY_POOLED, WAY_POLLED, WAYS };
 struct what_if {
 	struct trace t;
 	uint64_t steps_left;
+	uint64_t steps; /* of an unchanged replay */
 	double sleep;
 	double late;        /* both as in struct replay */
 	double base[WAYS];  /* of the unchanged replay; 0: the way is not there */
@@ -60,6 +61,8 @@ static int measure(struct what_if *w, const uint8_t *changed, enum trace_change 
 	int e = trace_replay(&w->t, &r);
 
 	w->steps_left -= r.steps < w->steps_left ? r.steps : w->steps_left;
+	if (!changed && w->luck == 0 && r.steps > w->steps)
+		w->steps = r.steps;
 	if (!throughput)
 		*ret = (double)r.end;
 	else
@@ -151,6 +154,12 @@ static int check(struct what_if *w, struct trace_result *ret)
 	return 0;
 }
 
+/* Replays of a change. Their steps are bounded, those of busy threads as well as operations. */
+static uint32_t how_many(const struct what_if *w)
+{
+	return w->t.n_ops > LUCKY_OPS || w->steps > LUCKY_OPS * STEPS_OF_OP ? 1 : LUCKS;
+}
+
 /*
  * The mean of replays whose running times differ a little. Where threads come to locks in step, one replay may be lucky: a thread is
  * always there just before another, as never for long in truth. Long runs have luck of all kinds in them.
@@ -158,7 +167,7 @@ static int check(struct what_if *w, struct trace_result *ret)
 static int measure_usual(struct what_if *w, const uint8_t *changed, enum trace_change change, enum way way,
 			 bool throughput, double *ret)
 {
-	uint32_t lucks = w->t.n_ops > LUCKY_OPS ? 1 : LUCKS;
+	uint32_t lucks = how_many(w);
 	double sum = 0, one;
 	int r = 0;
 
@@ -268,8 +277,7 @@ static int run(struct what_if *w, const struct trace_work *work, struct trace_se
 	for (int way = 0; way < WAYS; way++)
 		ways += w->base[way] > 0;
 	for (size_t i = 0; i < n_sets && r == 0 && !ret->refused; i++) {
-		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * ways *
-				(w->t.n_ops > LUCKY_OPS ? 1 : LUCKS);
+		uint64_t cost = (uint64_t)w->t.n_ops * 2 * TRACE_CHANGES * ways * how_many(w);
 
 		if (i > 0 && cost > w->steps_left)
 			break;

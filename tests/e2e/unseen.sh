@@ -170,7 +170,9 @@ END
 $CC -g -O1 -fno-optimize-sibling-calls -o built built.c -pthread || exit 99
 expect 0 "$mutrace" --json=built.json ./built lock
 says "conditions by which locks are built, as the names of functions tell, account for"
-check_json built.json 'p["headline"]["share"] > 0.1' 'p["conditions"][0]["name"] == "changed"'
+check_json built.json 'p["headline"]["share"] > 0.1' \
+	'p["conditions"][0]["name"] == "changed" and p["conditions"][0]["role"] == "lock"'
 expect 0 "$mutrace" --json=queue.json ./built queue
 says "Waiting for work (no contention): changed"
+check_json queue.json 'p["conditions"][0]["role"] == "work"'
 ! grep -q "conditions by which locks are built" err || fail "a queue is taken for a lock"

@@ -81,7 +81,9 @@ LIMITED = ("thinking", "queued-thinking")
 # work comes from outside, how fast is not known
 REFUSED = ("queued-few",)
 # threads wait for each other in ways that are not seen: an estimate must be right, if there is one
-UNSEEN = ("piped", "master", "halves", "attempts")
+UNSEEN = ("piped", "master", "halves")
+# threads do not wait for the lock, but try again: its gain is said to be not known, or it is refused
+UNKNOWN = ("attempts",)
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time; of a lock
 # that nobody waits for only the code in it is slow
 UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"), ("commit", "no_hold"),
@@ -199,12 +201,15 @@ def judge(program, case, locks, directory, options, say):
         say("that is not the critical path")
         counts[1] += 1
     wanted = "throughput" if case in SERVERS else "run_time"
-    if what_if["metric"] not in (wanted, None) and case not in UNSEEN:
+    if what_if["metric"] not in (wanted, None if case.startswith("py-") else wanted) and case not in UNSEEN:
         say(f"{case}: the metric is {what_if['metric']}")
         counts[1] += 1
     if what_if["method"] != "replay" or "refused" in what_if:
         say(f"{case}: refused: {what_if.get('refused')}, off by {what_if.get('replay_error')}")
-        counts[0 if case in (*UNSEEN, *REFUSED) else 2] += 1
+        if case in REFUSED:  # that it is refused says nothing of how busy the machine is
+            counts[1] += "from outside" not in what_if.get("refused", "")
+        else:
+            counts[0 if case in (*UNSEEN, *UNKNOWN) else 2] += 1
         return counts
     if case in REFUSED:
         say(f"{case}: not refused")
@@ -215,8 +220,8 @@ def judge(program, case, locks, directory, options, say):
     if wanted == "run_time":
         counts[1] += check_bounds(program, case, directory, known, say)
     for (lock, change), (true, spread) in known.items():
-        if lock not in found and case in UNSEEN:
-            continue  # it is said that its gain is not known
+        if lock not in found and case in UNKNOWN:
+            continue
         if lock not in found:
             low = high = 0.0  # it cost too little to be looked at
         else:

@@ -216,7 +216,7 @@ function work_rows() {
 				'th',
 				{ scope: 'row' },
 				el('span.m', {}, lock_name(lock)),
-				el('span.tag', {}, lock.kind || 'condition')
+				el('span.tag', {}, lock.kind || (lock.role === 'lock' ? 'contention' : 'condition'))
 			),
 			el('td', {}, count(waits)),
 			el('td', {}, time(ns)),
@@ -237,7 +237,12 @@ function work_rows() {
 
 function work_view() {
 	return [
-		el('p.facts', {}, 'Waits for work: no contention, threads have nothing to do.'),
+		el(
+			'p.facts',
+			{},
+			'Waits for work: no contention, threads have nothing to do. ' +
+				'Conditions by which locks are built are marked: waits for them are contention.'
+		),
 		el(
 			'table',
 			{ 'aria-label': 'Waits for work' },
