@@ -42,8 +42,10 @@ static int wait_at(sem_t *s, const struct request *q, struct site site)
 	if (t->mode == MODE_CONTENDED && REAL(sem_trywait)(s) == 0)
 		return 0;
 	x.use = recorder_use(t, s, KIND_SEM, SIDE_EXCLUSIVE, site);
-	if (x.use.cell == 0)
+	if (x.use.cell == 0) {
+		errno = saved;
 		return call_wait(s, q);
+	}
 	if (t->mode != MODE_CONTENDED && REAL(sem_trywait)(s) == 0) {
 		use_acquired(x.use, false);
 		permit_taken(t, x.use);

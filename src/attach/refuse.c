@@ -188,7 +188,7 @@ int refuse(struct target *t, const char *status, char error[ATTACH_ERROR_SIZE])
 			 "process %d is stopped; let it go on first, by SIGCONT or fg", (int)t->pid);
 	else if (shares_memory(t->pid, status, &parent))
 		snprintf(error, ATTACH_ERROR_SIZE,
-			 "process %d has the memory of process %d, which waits for it in vfork(); it is not "
+			 "process %d has the memory of process %d, as the child of vfork() has; it is not "
 			 "attached to",
 			 (int)t->pid, (int)parent);
 	else if (shadow && shadow < strchr(features, '\n'))

@@ -191,10 +191,11 @@ static int process_refuse(struct target *t, char *status, size_t size, char *err
 		return -ESRCH;
 	}
 	if (state == 'Z' && !strstr(status, "\nThreads:\t1\n")) {
-		snprintf(error, TARGET_ERROR_SIZE,
-			 "the main thread of process %d has ended, by pthread_exit(); the system shows the "
-			 "memory of such a process to nobody",
-			 (int)t->pid);
+		snprintf(
+			error, TARGET_ERROR_SIZE,
+			"the main thread of process %d has ended, as by pthread_exit(); the system shows the "
+			"memory of such a process to nobody",
+			(int)t->pid);
 		return -ENOTSUP;
 	}
 	return 0;

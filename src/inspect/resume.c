@@ -87,7 +87,7 @@ void resume(pid_t tid, const struct thread_registers *t, bool whole)
 	struct iovec all = { &repeat, sizeof(repeat) };
 	int signal = 0;
 
-	if ((whole ? arch_inject_repeat(&repeat) : arch_repeat(&repeat)) && !stop_signal_comes(tid))
+	if (((whole && arch_inject_repeat(&repeat)) || arch_repeat(&repeat)) && !stop_signal_comes(tid))
 		ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &all);
 	if (!whole || !enter_call(tid, t, &signal))
 		ptrace(PTRACE_DETACH, tid, NULL, (void *)(uintptr_t)signal);

@@ -220,7 +220,7 @@ static void got(struct thread *t, struct futex_wait *w, struct episode *e)
 /* The end of the heap that brk() makes, as the C library has it. */
 extern void *__curbrk __attribute__((weak));
 
-/* Before the heap's beginning, by so much at most, there is nothing that comes and goes: what the program's file has, and a gap. */
+/* Before the heap's beginning, by so much at most, there is hardly anything that comes and goes: what the program's file has, and a gap. */
 #define HEAP_BEFORE (32u << 20)
 
 void episodes_start(void)
@@ -251,7 +251,7 @@ static bool is_taken(struct episode *e, const struct futex_word *word)
 {
 	if (e->memory == MEMORY_UNKNOWN)
 		episode_locate(e);
-	if (e->memory == MEMORY_DATA)
+	if (e->memory == MEMORY_DATA && modules_has(e->address)) /* the object may be gone meanwhile */
 		return word->compares &&
 		       __atomic_load_n((const uint32_t *)word->address, __ATOMIC_RELAXED) == word->expected;
 	/* The kernel compares, for the word may be gone, and moves nobody. */

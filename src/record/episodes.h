@@ -34,8 +34,8 @@ struct episode {
 	uint8_t memory;   /* enum word_memory */
 };
 
-/* The memory of a word. In the data of a loaded object, or in the heap that brk() makes, it can be read as long as somebody is
- * about to wait there; in other mappings it may be gone, and only the kernel is asked for it. */
+/* The memory of a word. In the data of a loaded object, or in the heap that brk() makes, it can be read where somebody is
+ * about to wait, and in the data of an object that is still loaded afterwards, too; in other mappings it may be gone, and only the kernel is asked for it. */
 enum word_memory { MEMORY_UNKNOWN, MEMORY_DATA, MEMORY_HEAP, MEMORY_OTHER };
 
 struct episodes {

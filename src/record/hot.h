@@ -122,7 +122,7 @@ static inline bool lock_waited(const struct lock_rec *l)
 /* The same for a lock that other threads may use. False: the slot does not hold any more. */
 bool hot_own_shared(struct thread *t, struct call_slot *s, const void *address);
 
-/* The same, inline for a lock that is known to have several threads, as each rwlock is. */
+/* The same, for any lock. Inline also where it is known to have several threads, as each rwlock is. */
 static inline bool hot_own_any(struct thread *t, struct call_slot *s, const void *address)
 {
 	uint32_t epoch = __atomic_load_n(lock_epoch(address), __ATOMIC_RELAXED);

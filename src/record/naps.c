@@ -27,9 +27,9 @@ static void add(struct thread *t, uint64_t begin, uint64_t end, struct site site
 	uint32_t stack = stacks_capture(t, site);
 	struct event *e = find(t, stack);
 
-	v->nap_ip = site.ip;
-	v->nap = e;
 	if (e) {
+		v->nap_ip = site.ip;
+		v->nap = e;
 		v->napped = (uint64_t)e->other << EVENT_NAP_UNIT_LOG;
 		nap_add(v, begin, end);
 		return;
@@ -38,6 +38,7 @@ static void add(struct thread *t, uint64_t begin, uint64_t end, struct site site
 	if (!e)
 		return;
 	*e = (struct event){ .begin = begin, .stack = stack, .type = EVENT_NAP };
+	v->nap_ip = site.ip;
 	v->nap = e;
 	v->napped = 0;
 	nap_add(v, begin, end);

@@ -37,14 +37,15 @@ static inline void nap_add(struct thread_events *v, uint64_t begin, uint64_t end
 static inline void nap_ended(struct thread *t, uint64_t begin, struct site site)
 {
 	uint64_t end = clock_now();
-	uint8_t busy;
+	uint8_t busy = busy_enter(t);
 
+	/* a handler may have napped, too, before "busy" was set */
 	if (likely(t->events.nap == t->events.next - 1) && likely(t->events.nap_ip == site.ip) &&
-	    likely(t->stale == 0) && likely(nap_has_room(t->events.nap))) {
-		busy = busy_enter(t);
+	    likely(t->stale == 0) && likely(t->mode != MODE_OFF) && likely(nap_has_room(t->events.nap))) {
 		nap_add(&t->events, begin, end);
 		busy_leave(t, busy);
 	} else {
+		busy_leave(t, busy);
 		nap_ended_other(t, begin, end, site);
 	}
 }
