@@ -96,6 +96,9 @@ if (cd "$top_srcdir" && gcc -fsanitize=thread -g -O1 -w -D_GNU_SOURCE -I. -Isrc 
 			'sum(l["contended"] for l in p["locks"]) > 0'
 	done
 	echo "ThreadSanitizer: clean"
+elif echo 'int main(void) { return 0; }' | gcc -fsanitize=thread -x c - -o empty 2>/dev/null; then
+	cat log
+	fail "ThreadSanitizer: the recorder does not link as a part of a program"
 else
 	echo "no ThreadSanitizer"
 fi
