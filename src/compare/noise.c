@@ -44,6 +44,12 @@ static double contended_most(const struct noise_facts *l, double by_loss, double
 	return by_time > by_loss ? by_time : by_loss;
 }
 
+/* As many as is to be expected: one that waited for a sleeping holder was not made by a lost processor. */
+static double contended_likely(const struct noise_facts *l, double by_loss, double explained)
+{
+	return l->wait_total > 0 ? least(by_loss, l->waits * explained / l->wait_total) : by_loss;
+}
+
 void noise_add(struct noise *n, const struct noise_facts *l, const struct processors *p)
 {
 	double queued = p->queued_ns, all = p->run_ns + queued, others = positive(l->threads - 1);
@@ -65,13 +71,15 @@ void noise_add(struct noise *n, const struct noise_facts *l, const struct proces
 		double woken =
 			least(queued, most && l->waits * slice > l->handoff ? l->waits * slice : l->handoff);
 		double waited = others * lost > l->preempted ? others * lost : l->preempted;
+		double explained =
+			least(positive(l->wait_total - (most ? l->slept_seen : l->slept)), waited + woken);
+		double by_loss = CONVOY * others * lost / slice;
 
 		n->hold_lost[most] += lost;
 		n->losses[most] += lost / slice;
-		n->wait_lost[most] +=
-			least(positive(l->wait_total - (most ? l->slept_seen : l->slept)), waited + woken);
-		n->contended[most] += most ? contended_most(l, CONVOY * others * lost / slice, waited)
-					   : CONVOY * others * lost / slice;
+		n->wait_lost[most] += explained;
+		n->contended[most] +=
+			most ? contended_most(l, by_loss, waited) : contended_likely(l, by_loss, explained);
 	}
 	if (slice > n->longest)
 		n->longest = slice;

@@ -19,7 +19,12 @@ for what in session report.json; do
 		fail "the finding"
 	expect 0 "$mutrace" check --limits=luck.yaml --baseline=base.json $what
 done
-expect 1 "$mutrace" check --limit='contended-share=10%' -- "$truth"
+for try in 1 2 3 4 5 6 7; do # again where the machine was too noisy to judge
+	"$mutrace" check --noisy-status=7 --limit='contended-share=10%' -- "$truth" >out 2>err
+	status=$?
+	[ $status = 7 ] && [ $try -lt 7 ] || break
+done
+[ $status = 1 ] || fail "status $status of a run that is over its limit"
 grep -q 'FAILED guilty_lock: contended-share is 50 %, limit 10 %; hold_lock truth.c:' err ||
 	fail "the finding of a run"
 grep -q '^waited_ns' out || fail "the program's own output"
@@ -210,6 +215,8 @@ made noisy.json 100 60 100 400 # more losses than there were of the length that 
 noise 0 'too noisy to judge m: contended-share is 40 %'
 made noisy.json 500 60 2000 10 480 # who waits for a processor waits for no holder
 noise 0 'in order, 1 lock'
+made noisy.json 100 900 2000 400 0 80 clock_nanosleep # nor is it known how many waited for the holder that slept
+noise 0 'too noisy to judge m: contended-share is 40 %'
 made noisy.json 600 60 3000 50 0 160 clock_nanosleep # all else takes longer, so that it is less of the whole
 noise 1 'FAILED m: wait-share is 15 %'
 made noisy.json 600 60 3000 50 0 160 futex_wait # those that the holder waits for may have lost their processors
