@@ -331,8 +331,6 @@ static struct queue other_log = QUEUE(1000000);
 
 static void *logs(void *p)
 {
-	int lines = 0;
-
 	for (int k = 0; (long)p > 0 && k < 60; k++) {
 		rest(4);
 		in_lock(&a, .8);
@@ -340,10 +338,8 @@ static void *logs(void *p)
 	}
 	if ((long)p > 0 && atomic_fetch_add(&running, 1) == 4)
 		finish(&other_log);
-	while ((long)p == 0 && get(&other_log)) {
-		lines++;
+	while ((long)p == 0 && get(&other_log))
 		in_lock(&a, 1.2);
-	}
 	return NULL;
 }
 
