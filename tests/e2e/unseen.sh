@@ -54,7 +54,18 @@ cat >looks.c <<'END'
 #include <unistd.h>
 
 static atomic_int ready;
-static int yields;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int yields, sleeps;
+
+static void *sleeper(void *unused)
+{
+	for (int i = 0; i < 300; i++) {
+		pthread_mutex_lock(&lock);
+		usleep(100);
+		pthread_mutex_unlock(&lock);
+	}
+	return unused;
+}
 
 static void *looker(void *unused)
 {
@@ -69,7 +80,10 @@ int main(int argc, char **argv)
 	pthread_t t;
 
 	yields = argc > 1 && strcmp(argv[1], "yields") == 0;
-	pthread_create(&t, NULL, looker, NULL);
+	sleeps = argc > 1 && strcmp(argv[1], "sleeps") == 0;
+	pthread_create(&t, NULL, sleeps ? sleeper : looker, NULL);
+	if (sleeps)
+		sleeper(NULL);
 	sleep(1);
 	atomic_store(&ready, 1);
 	return pthread_join(t, NULL);
@@ -89,6 +103,8 @@ expect 0 "$mutrace" --json=spins.json ./looks spins
 says "no locks were seen"
 says "loops that spin, without a system call"
 check_json spins.json '"polled" not in p'
+expect 0 "$mutrace" --json=sleeps.json ./looks sleeps # with a lock: whoever waits for that knows why
+check_json sleeps.json '"polled" not in p'
 
 # A lock that is built by a mutex and a condition is no place where threads wait for work; a queue is one.
 cat >built.c <<'END'
