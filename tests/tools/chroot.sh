@@ -109,6 +109,14 @@ git -C "$top" archive HEAD | tar -x -C "$copy/root/new"
 	done
 )
 rm -rf "$copy/root/new"
+# A file that an earlier call put there goes when the tree has it no longer.
+git -C "$top" ls-tree -r --name-only HEAD | sort >"$copy/root/files.new"
+if [ -e "$copy/root/files" ]; then
+	comm -23 "$copy/root/files" "$copy/root/files.new" | while read -r file; do
+		rm -f "$copy/$tree/$file"
+	done
+fi
+mv "$copy/root/files.new" "$copy/root/files"
 cp -L /etc/resolv.conf "$copy/etc/resolv.conf" 2>/dev/null || true
 
 personality=
