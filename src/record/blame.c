@@ -110,7 +110,8 @@ static void find_inversion(const struct thread *t, struct wait *w)
 		return;
 	mine = priority_of(t->rec);
 	if (recorder.config.track_rt && r->end_ticks == 0)
-		theirs = thread_priority_now(r->tid); /* somebody else may have changed it */
+		/* somebody else may have changed it */
+		theirs = thread_priority_now(__atomic_load_n(&r->tid, __ATOMIC_RELAXED));
 	if (theirs < 0)
 		theirs = priority_of(r);
 	if (theirs < mine) {

@@ -63,8 +63,8 @@ static void write_slot(struct long_wait *to, const struct thread *t, const struc
 
 	memcpy(new.waiter_name, t->rec->name, sizeof(new.waiter_name));
 	if (holder) {
-		new.holder_generation = holder->generation;
-		new.holder_tid = holder->tid;
+		new.holder_generation = __atomic_load_n(&holder->generation, __ATOMIC_RELAXED);
+		new.holder_tid = __atomic_load_n(&holder->tid, __ATOMIC_RELAXED);
 		memcpy(new.holder_name, holder->name, sizeof(new.holder_name));
 	}
 	new.sum = long_wait_sum(&new);

@@ -80,11 +80,23 @@ static bool kernel_clears(void)
 
 void running_prepare(void)
 {
-	if (likely(prepared) || recorder.confined || __atomic_exchange_n(&prepared, 1, __ATOMIC_RELAXED))
+	if (likely(__atomic_load_n(&prepared, __ATOMIC_RELAXED)) || recorder.confined ||
+	    __atomic_exchange_n(&prepared, 1, __ATOMIC_RELAXED))
 		return;
 	if (area_known && kernel_clears())
-		works = true;
+		__atomic_store_n(&works, true, __ATOMIC_RELAXED);
 	__atomic_store_n(&long_ticks, LOOK_SHARE * look_cost(thread_self->tid), __ATOMIC_RELAXED);
+}
+
+/* While one thread prepares it, others go on: without the pointer, and with 0. */
+static bool pointer_works(void)
+{
+	return __atomic_load_n(&works, __ATOMIC_RELAXED);
+}
+
+static uint64_t long_hold(void)
+{
+	return __atomic_load_n(&long_ticks, __ATOMIC_RELAXED);
 }
 
 /* Counts it if the thread was switched out since, and sets the pointer again if nobody else uses it. True: it
@@ -119,7 +131,7 @@ static bool usually_long(const struct cell *c)
 	const struct lock_rec *l = REF_POINTER(c->lock);
 
 	return acquired > YOUNG && kind_has(l->kind, TRAIT_HOLDS) &&
-	       __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED) >= acquired * long_ticks;
+	       __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED) >= acquired * long_hold();
 }
 
 /* a / b, rounded up to a power of two, CHANCE_LEAST at most. Neither is 0. */
@@ -145,11 +157,11 @@ static bool one_in(struct thread *t, uint32_t n)
 static uint32_t own_weight(struct thread *t, const struct cell *c)
 {
 	uint64_t acquired = __atomic_load_n(&c->acquired, __ATOMIC_RELAXED);
-	uint64_t held = __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED), wanted = acquired * long_ticks;
+	uint64_t held = __atomic_load_n(&c->hold_total, __ATOMIC_RELAXED), wanted = acquired * long_hold();
 	const struct lock_rec *l = REF_POINTER(c->lock);
 	uint32_t chance = CHANCE_UNKNOWN;
 
-	if (long_ticks == 0)
+	if (long_hold() == 0)
 		return 0;
 	if (acquired > YOUNG && held >= acquired && kind_has(l->kind, TRAIT_HOLDS))
 		chance = power_of_two(wanted, held);
@@ -165,15 +177,15 @@ uint32_t running_other_weight(struct thread *t, uint32_t cell, uint64_t lasted, 
 			      struct look_pace *p)
 {
 	const struct cell *c = REF_POINTER(cell);
-	uint64_t cost = PERIOD_LOOKS * (WAITER_SHARE / LOOK_SHARE) * long_ticks, usual;
+	uint64_t cost = PERIOD_LOOKS * (WAITER_SHARE / LOOK_SHARE) * long_hold(), usual;
 
-	if (long_ticks == 0)
+	if (long_hold() == 0)
 		return 0;
 	if (usually_long(c))
 		return 1;
-	if (lasted > long_ticks / UNUSUAL) {
+	if (lasted > long_hold() / UNUSUAL) {
 		usual = usual_hold(c);
-		if (usual != 0 && lasted > UNUSUAL * usual + long_ticks / UNUSUAL)
+		if (usual != 0 && lasted > UNUSUAL * usual + long_hold() / UNUSUAL)
 			return 1;
 	}
 	for (; p->chance_log != 0 && now - p->since > 2 * cost; p->since += 2 * cost, p->looks = 0)
@@ -237,9 +249,9 @@ static bool often_switched(const struct hold_rec *h)
 /* True if without a look nothing could be said of a hold that is switched out. */
 static bool look_needed(const struct thread *t, uint32_t cell)
 {
-	const struct hold_rec *h = works ? known_find(t, cell) : NULL;
+	const struct hold_rec *h = pointer_works() ? known_find(t, cell) : NULL;
 
-	return works && (!h || h->ran_count == 0 || t->looked.ticks == 0);
+	return pointer_works() && (!h || h->ran_count == 0 || t->looked.ticks == 0);
 }
 
 /* Out of line: it is rare, and each hold comes by. */
@@ -261,7 +273,7 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 	ret->weight = look_needed(t, cell) ? 1 : own_weight(t, REF_POINTER(cell));
 	if (unlikely(ret->weight != 0))
 		begin_look(t, ret);
-	if (works && arm(t)) {
+	if (pointer_works() && arm(t)) {
 		ret->armed = true;
 		ret->switches = t->switches;
 	}
@@ -270,10 +282,11 @@ void running_begin(struct thread *t, uint32_t cell, uint64_t now, struct running
 bool running_look_at(uint32_t holder, uint32_t weight, struct running *ret)
 {
 	int saved = errno;
+	const struct thread_rec *r = REF_POINTER(holder);
 	bool done;
 
 	*ret = (struct running){ .weight = weight };
-	done = look_take(((struct thread_rec *)REF_POINTER(holder))->tid, true, &ret->first);
+	done = look_take(__atomic_load_n(&r->tid, __ATOMIC_RELAXED), true, &ret->first);
 	ret->since = ret->first.ticks;
 	errno = saved;
 	return done;
@@ -314,7 +327,7 @@ static void note_looked(struct hold_rec *h, const struct parts *p)
 	uint64_t preempted = h->looked_preempted + (p->preempted >> LOOKED_UNIT_LOG),
 		 slept = h->looked_slept + (p->slept >> LOOKED_UNIT_LOG);
 
-	if (p->preempted + p->slept >= long_ticks)
+	if (p->preempted + p->slept >= long_hold())
 		return;
 	while ((preempted | slept) >> 32 != 0) {
 		preempted /= 2;
@@ -338,7 +351,7 @@ static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts
 
 	if (h->ran_count == 0)
 		return false;
-	if (often_switched(h) && off < long_ticks) {
+	if (often_switched(h) && off < long_hold()) {
 		p->unsplit = off;
 		return true;
 	}

@@ -225,7 +225,7 @@ static void begin(struct thread *t)
 	r->past_ticks += r->end_ticks ? r->end_ticks - r->start_ticks : 0;
 	r->end_ticks = 0;
 	r->start_ticks = clock_now();
-	r->tid = t->tid;
+	__atomic_store_n(&r->tid, t->tid, __ATOMIC_RELAXED);
 	r->self = (uint64_t)pthread_self();
 	r->waiting_lock = 0;
 	if (!recorder.confined)
@@ -237,7 +237,7 @@ static void begin(struct thread *t)
 	t->looked.ticks = 0;
 	t->cpu_before = 0;
 	t->woken_by = 0;
-	r->generation++;
+	__atomic_store_n(&r->generation, r->generation + 1, __ATOMIC_RELAXED);
 	procinfo_thread_name(t->tid, r->name);
 	thread_policy_changed(t);
 	__atomic_fetch_add(&recorder.header->threads_started, 1, __ATOMIC_RELAXED);
