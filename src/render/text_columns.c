@@ -74,8 +74,11 @@ static void cell_share(char *out, const struct line *l, unsigned int counter)
 	(void)counter;
 	char number[NUMBER_SIZE];
 
+	/* waits for work are no part of the whole */
 	snprintf(out, CELL_SIZE, "%s",
-		 number_share(number, (double)counters(l)->cost_ns, (double)l->process->total.cost_ns));
+		 l->row->work ? "-"
+			      : number_share(number, (double)counters(l)->cost_ns,
+					     (double)l->process->total.cost_ns));
 }
 
 static void cell_wait_average(char *out, const struct line *l, unsigned int counter)

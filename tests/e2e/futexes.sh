@@ -30,10 +30,12 @@ done
 
 # Waits for work, and who gave it.
 for load in queue park cond vector requeue inherit; do
-	"$mutrace" --json="$work/json" "$workloads/futexes" $load >"$work/out" 2>"$work/err"
+	"$mutrace" --all --json="$work/json" "$workloads/futexes" $load >"$work/out" 2>"$work/err"
 	got=$?
 	[ $got = 77 ] && continue # an older kernel
 	[ $got = 0 ] || fail "$load: exit status $got"
+	grep -qE "${load}_word +futex +[0-9.]+ [mu]?s +- " "$work/err" ||
+		fail "$load: a share of the wait for locks"
 	check_json "$work/json" \
 		'p["lost_events"] == 0 and p["headline"]["lock_wait_ns"] == 0' \
 		"lock('${load}_word')['role'] == 'work' and lock('${load}_word')['waits'] == 200" \
