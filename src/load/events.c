@@ -9,18 +9,14 @@
 
 #include "src/load/image.h"
 
-static int event_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+static struct model_event *event_add(struct image *im, const struct image_chunk *c, const struct event *e)
 {
 	struct model_process *p = im->process;
-	const struct event *e = item;
 	struct model_event *m;
 
-	(void)number;
-	if (e->type == 0 || e->type >= EVENT_MAX)
-		return 0;
 	if (array_grow(&p->events, p->n_events, &im->cap_events, sizeof(*p->events)) < 0 ||
 	    array_grow(&im->event_chunks, p->n_events, &im->cap_event_chunks, sizeof(*im->event_chunks)) < 0)
-		return -ENOMEM;
+		return NULL;
 	im->event_chunks[p->n_events] = (uint32_t)(c - im->chunks);
 	m = &p->events[p->n_events++];
 	*m = (struct model_event){
@@ -35,6 +31,45 @@ static int event_take(struct image *im, const struct image_chunk *c, const void 
 		.end_ns = e->end,
 		.within = MODEL_NONE,
 	};
+	return m;
+}
+
+/* A wait and the hold after it, each by itself. */
+static int event_part(struct image *im, const struct image_chunk *c, const struct event *e)
+{
+	struct model_event *wait = event_add(im, c, e), *hold;
+	uint64_t end = e->begin + e->waited;
+
+	if (!wait)
+		return -ENOMEM;
+	wait->type = EVENT_WAIT;
+	wait->end_ns = end;
+	if (e->held_after == 0 || e->flags & EVENT_TIMED_OUT)
+		return 0;
+	hold = event_add(im, c, e);
+	if (!hold)
+		return -ENOMEM;
+	hold->type = EVENT_HOLD;
+	hold->flags = EVENT_WAITED;
+	hold->other = 0;
+	hold->begin_ns = end;
+	hold->end_ns = end + e->held_after;
+	return 0;
+}
+
+static int event_take(struct image *im, const struct image_chunk *c, const void *item, uint32_t number)
+{
+	const struct event copy = *(const struct event *)item, *e = &copy; /* it may be written to just now */
+	struct model_event *m;
+
+	(void)number;
+	if (e->type == 0 || e->type >= EVENT_MAX)
+		return 0;
+	if (e->type == EVENT_TAKE)
+		return event_part(im, c, e);
+	m = event_add(im, c, e);
+	if (!m)
+		return -ENOMEM;
 	if (e->type == EVENT_SUM) {
 		m->span_ns = e->held;
 		m->holds = e->holds;

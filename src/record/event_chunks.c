@@ -83,6 +83,7 @@ bool event_chunks_more(struct thread *t)
 	struct chunk *had = t->events.chunk, *c = NULL;
 	uint32_t bytes = had ? CHUNK_LATER : CHUNK_FIRST;
 
+	t->events.taken = NULL;
 	if (!pilock_lock(&full.word, t->tid))
 		return false;
 	if (within_budget(bytes) || (!had && full.oldest == 0 && can_grow())) {

@@ -23,7 +23,46 @@ static inline struct event *event_place(struct thread *t)
 static inline void event_publish(struct thread *t)
 {
 	__atomic_store_n(&t->events.chunk->used, ++t->events.used, __ATOMIC_RELEASE);
+	t->events.taken = NULL;
 	__builtin_prefetch(t->events.next + 1, 1);
+}
+
+/* The time that an event took counts. */
+static inline void event_passed(struct thread *t, uint64_t begin, uint64_t end)
+{
+	uint64_t from = begin > t->events.end ? begin : t->events.end;
+
+	if (end > from)
+		t->events.inside += end - from;
+	t->events.end = end;
+}
+
+/* Writes an event. begin, end: when it was. */
+static inline __attribute__((always_inline)) void event_write(struct thread *t, const struct event *e,
+							      uint64_t begin, uint64_t end)
+{
+	struct event *at = event_place(t);
+
+	if (!at)
+		return;
+	/* As they were written just now: a wider load would wait until all stores before it are done. */
+	at->begin = e->begin;
+	signal_fence();
+	at->end = e->end;
+	signal_fence();
+	at->lock = e->lock;
+	signal_fence();
+	at->other = e->other;
+	signal_fence();
+	at->stack = e->stack;
+	signal_fence();
+	at->type = e->type;
+	signal_fence();
+	at->side = e->side;
+	signal_fence();
+	at->flags = e->flags;
+	event_publish(t);
+	event_passed(t, begin, end);
 }
 
 /* In a forked child: nothing was recorded. */

@@ -4,11 +4,8 @@
 #include "src/record/clock.h"
 #include "src/record/event_chunks.h"
 #include "src/record/event_counts.h"
+#include "src/record/event_sums.h"
 #include "src/record/internal.h"
-
-/* Holds of less than this part of the time between two events wait for the next sum. Not those of a lock for
- * which the thread has waited: it may wait at each of them when another lock is fixed. */
-#define SUM_LEAST_OTHER 16
 
 void events_want(struct held *h)
 {
@@ -21,72 +18,6 @@ static inline void mark_held(struct thread *t)
 {
 	for (struct held *h = t->top; h >= t->held_first && !(h->flags & HELD_EVENT); h--)
 		events_want(h);
-}
-
-/* The sums of a cell; NULL: it has none yet. */
-static struct event_sum *sum_find(struct thread *t, uint32_t cell)
-{
-	for (uint32_t i = 0; i < t->events.n_sums; i++)
-		if (t->events.sums[i].cell == cell)
-			return &t->events.sums[i];
-	return NULL;
-}
-
-/* The lock that is held innermost, but for one that is about to be acquired or was just released. */
-static uint32_t innermost(const struct thread *t, uint32_t but)
-{
-	for (const struct held *h = t->top; h >= t->held_first; h--)
-		if (h->address != 0 && h->lock != but)
-			return h->lock;
-	return 0;
-}
-
-/* From now on the holds of a cell are summed. Those that came before count to the first sum, unless the table
- * has been full: then they may be counted already. */
-static struct event_sum *sum_add(struct thread *t, uint32_t cell, uint32_t within)
-{
-	const struct cell *c = REF_POINTER(cell);
-	struct thread_events *e = &t->events;
-	struct event_sum *s = &e->sums[e->n_sums < EVENT_SUMS ? e->n_sums++ : e->turn++ % EVENT_SUMS];
-
-	*s = (struct event_sum){ .cell = cell, .within = within, .until = e->end - e->inside };
-	if (e->turn != 0) {
-		s->acquired = (uint32_t)c->acquired;
-		s->held = c->hold_total;
-	}
-	return s;
-}
-
-/* The sums of a cell begin, and those of the thread's other cells of the lock, too: contention at one call site makes
- * the holds of all of them matter. Out of line, for the sake of sum_use(). */
-static __attribute__((noinline)) struct event_sum *sums_begin(struct thread *t, uint32_t cell)
-{
-	struct event_sum *s;
-	const struct cell *c = REF_POINTER(cell);
-	uint32_t lock = c->lock, ref;
-
-	for (uint32_t i = lock_hash(lock); (ref = hash_ref(t->cells.now, i)) != 0; i++) {
-		if (ref == cell || ((const struct cell *)REF_POINTER(ref))->lock != lock)
-			continue;
-		s = sum_find(t, ref);
-		s = s ? s : sum_add(t, ref, 0);
-		s->contended = true;
-	}
-	s = sum_find(t, cell);
-	s = s ? s : sum_add(t, cell, innermost(t, lock));
-	s->contended = true;
-	return s;
-}
-
-/* The sums of a cell. NULL: it is that of many locks, whose holds matter to nobody who waits for one of them. */
-static inline struct event_sum *sum_use(struct thread *t, uint32_t cell)
-{
-	struct event_sum *s;
-
-	if (((const struct cell *)REF_POINTER(cell))->flags & CELL_FOLD)
-		return NULL;
-	s = sum_find(t, cell);
-	return s && s->contended ? s : sums_begin(t, cell);
 }
 
 static bool is_scratch(uint32_t lock) /* of the calibration */
@@ -104,157 +35,7 @@ void events_cell_made(struct thread *t, uint32_t cell)
 	event_count_begin(t, cell);
 	if (!kind_has(((const struct lock_rec *)REF_POINTER(lock))->kind, TRAIT_HOLDS))
 		return;
-	if (t->events.n_sums < EVENT_SUMS) {
-		sum_add(t, cell, innermost(t, lock));
-		return;
-	}
-	for (uint32_t i = 0; i < t->events.n_sums; i++) {
-		bool contended = t->events.sums[i].contended;
-
-		if (((const struct cell *)REF_POINTER(t->events.sums[i].cell))->lock == lock) {
-			sum_add(t, cell, innermost(t, lock))->contended = contended;
-			return;
-		}
-	}
-}
-
-/* True if a cell does not have an acquisition yet, see struct held. */
-static bool behind(const struct cell *c, uint32_t acquired)
-{
-	return (int32_t)(acquired - (uint32_t)c->acquired) > 0;
-}
-
-/* True if the holds of a sum were within another lock, or within one that was. */
-static bool is_around(const struct thread *t, const struct event_sum *s, uint32_t lock)
-{
-	uint32_t within = s->within;
-
-	for (uint32_t i = 0; i < t->events.n_sums && within != 0 && within != lock; i++)
-		if (((const struct cell *)REF_POINTER(t->events.sums[i].cell))->lock == within)
-			within = t->events.sums[i].within;
-	return within != 0 && within == lock;
-}
-
-static inline __attribute__((always_inline)) void write(struct thread *t, const struct event *e)
-{
-	bool moment = e->type == EVENT_EXIT || e->type == EVENT_START || e->type >= EVENT_PART;
-	uint64_t begin = moment ? e->end : e->begin;
-	uint64_t from = begin > t->events.end ? begin : t->events.end;
-	struct event *at = event_place(t);
-
-	if (!at)
-		return;
-	/* As they were written just now: a wider load would wait until all stores before it are done. */
-	at->begin = e->begin;
-	signal_fence();
-	at->end = e->end;
-	signal_fence();
-	at->lock = e->lock;
-	signal_fence();
-	at->other = e->other;
-	signal_fence();
-	at->stack = e->stack;
-	signal_fence();
-	at->type = e->type;
-	signal_fence();
-	at->side = e->side;
-	signal_fence();
-	at->flags = e->flags;
-	event_publish(t);
-	if (e->end > from)
-		t->events.inside += e->end - from;
-	t->events.end = e->end;
-}
-
-/* When a cell's only hold since the last event began: the entry that it had among the held ones may be as it was. 0: unknown. */
-static uint64_t since_when(const struct thread *t, uint32_t cell, uint64_t ticks, uint64_t now)
-{
-	const struct held *h = t->top + 1;
-
-	return h <= t->held_last && h->cell == cell && !(h->flags & (HELD_UNTIMED | HELD_SCALED)) &&
-			       h->since >= t->events.end && h->since + ticks <= now
-		       ? h->since
-		       : 0;
-}
-
-/* A sum of one hold that sums_write() tells last, as what it is. */
-struct single {
-	const struct event_sum *sum;
-	uint64_t ticks, since; /* since: 0 it is no more */
-};
-
-/* The only hold since the last event, of which it is known when it was, is an event like others. */
-static void single_write(struct thread *t, const struct single *s)
-{
-	const struct cell *c = REF_POINTER(s->sum->cell);
-
-	write(t, &(struct event){ .begin = s->since,
-				  .end = s->since + s->ticks,
-				  .lock = c->lock,
-				  .stack = c->stack,
-				  .type = EVENT_HOLD,
-				  .side = c->side });
-}
-
-/* Tells of holds since the last event. Readers spread them over the time since then: so those of a longer time
- * wait until as much has passed before an event. Nothing is told before the end of the last event. But all holds
- * within the lock of which a hold just ended, 0 none, are told now: readers put them into it. */
-static __attribute__((noinline)) void sums_write_changed(struct thread *t, uint64_t now, uint32_t around)
-{
-	uint64_t pending = t->rec->pending, since = now - t->events.end, between = now - t->events.inside;
-	struct single one = { .since = 0 };
-	bool first = true;
-
-	for (uint32_t i = 0; i < t->events.n_sums; i++) {
-		struct event_sum *s = &t->events.sums[i];
-		const struct cell *c = REF_POINTER(s->cell);
-		bool late = pending >> 32 == s->cell; /* its last hold is not booked yet */
-		uint64_t held = c->hold_total + (late ? (uint32_t)pending : 0);
-		uint32_t acquired = (uint32_t)c->acquired + (late && behind(c, t->rec->pending_acquired));
-		int64_t ticks = (int64_t)(held - s->held);
-		int32_t holds = (int32_t)(acquired - s->acquired);
-
-		if ((now <= t->events.end || since < (between - s->until) / 2) &&
-		    (ticks <= 0 || !is_around(t, s, around)))
-			continue;
-		s->until = between;
-		if (ticks <= 0 || (!s->contended && (uint64_t)ticks < since / SUM_LEAST_OTHER))
-			continue;
-		s->held = held;
-		s->acquired = acquired;
-		if (one.since != 0)
-			event_sum_write(t, one.sum->cell, one.sum->within, 1, one.ticks);
-		one = (struct single){ s, (uint64_t)ticks, 0 };
-		if (first && holds == 1 && around == 0)
-			one.since = since_when(t, s->cell, (uint64_t)ticks, now);
-		if (one.since == 0)
-			event_sum_write(t, s->cell, s->within, holds > 0 ? (uint32_t)holds : 1,
-					(uint64_t)ticks);
-		first = false;
-	}
-	if (one.since != 0)
-		single_write(t, &one);
-}
-
-/* The same. Where threads only wait for a lock and hold it, all holds are events, and there is nothing to tell. */
-static inline void sums_write(struct thread *t, uint64_t now, uint32_t around)
-{
-	uint32_t pending = (uint32_t)(t->rec->pending >> 32), n = t->events.n_sums;
-	uint64_t since = now - t->events.end, between = now - t->events.inside;
-	bool later;
-
-	if (t->events.n_counts != 0)
-		event_counts_write(t);
-	later = now > t->events.end;
-	for (struct event_sum *s = t->events.sums; s < t->events.sums + n; s++) {
-		if (((const struct cell *)REF_POINTER(s->cell))->hold_total != s->held ||
-		    s->cell == pending) { /* those before are as they would be then */
-			sums_write_changed(t, now, around);
-			return;
-		}
-		if (later && since >= (between - s->until) / 2)
-			s->until = between;
-	}
+	event_sums_cell(t, cell);
 }
 
 void events_before_wait(struct thread *t, struct use use, uint64_t now)
@@ -264,34 +45,68 @@ void events_before_wait(struct thread *t, struct use use, uint64_t now)
 	if (!recorder.events || is_scratch(use.lock))
 		return;
 	busy = busy_enter(t);
-	if (use.cell != 0 && kind_has(use_lock(use)->kind, TRAIT_HOLDS))
-		sum_use(t, use.cell);
-	sums_write(t, now, 0);
+	if (!event_sums_quiet(t, use.cell, now, now > t->events.end)) {
+		if (use.cell != 0 && kind_has(use_lock(use)->kind, TRAIT_HOLDS))
+			event_sum_use(t, use.cell);
+		event_sums_write(t, now, 0);
+	}
 	busy_leave(t, busy);
+}
+
+/* A wait for a condition, a semaphore or a barrier, or a long one. */
+static __attribute__((noinline)) void wait_write(struct thread *t, const struct wait *w)
+{
+	const struct lock_rec *l = REF_POINTER(w->lock);
+	bool barrier = l->kind == KIND_BARRIER || l->kind == KIND_OMP_BARRIER;
+
+	if (l->kind == KIND_SEM)
+		event_count_known(t, w->cell, 1, 0);
+	event_write(t,
+		    &(struct event){
+			    .begin = w->start,
+			    .end = w->start + w->ticks,
+			    .lock = w->lock,
+			    .other = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED),
+			    .stack = w->facts.wait_stack,
+			    .type = barrier ? EVENT_BARRIER : EVENT_WAIT,
+			    .side = w->side,
+			    .flags = barrier && l->other <= UINT16_MAX ? (uint16_t)l->other : 0,
+		    },
+		    w->start, w->start + w->ticks);
+}
+
+/* A wait for a lock: the hold that follows is told with it, if all goes well. */
+static inline void take_write(struct thread *t, const struct wait *w, const struct lock_rec *l)
+{
+	event_write(t,
+		    &(struct event){
+			    .begin = w->start,
+			    .waited = (uint32_t)w->ticks,
+			    .held_after = 0,
+			    .lock = w->lock,
+			    .other = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED),
+			    .stack = w->facts.wait_stack,
+			    .type = EVENT_TAKE,
+			    .side = w->side,
+		    },
+		    w->start, w->start + w->ticks);
+	if (likely(t->events.chunk != NULL))
+		t->events.taken = t->events.next - 1;
 }
 
 void events_waited(struct thread *t, const struct wait *w)
 {
 	const struct lock_rec *l = REF_POINTER(w->lock);
-	bool barrier = l->kind == KIND_BARRIER || l->kind == KIND_OMP_BARRIER;
 	uint8_t busy;
 
 	if (!recorder.events || is_scratch(w->lock))
 		return;
 	busy = busy_enter(t);
 	mark_held(t);
-	if (l->kind == KIND_SEM)
-		event_count_known(t, w->cell, 1, 0);
-	write(t, &(struct event){
-			 .begin = w->start,
-			 .end = w->start + w->ticks,
-			 .lock = w->lock,
-			 .other = __atomic_load_n(&l->last_owner, __ATOMIC_RELAXED),
-			 .stack = w->facts.wait_stack,
-			 .type = barrier ? EVENT_BARRIER : EVENT_WAIT,
-			 .side = w->side,
-			 .flags = barrier && l->other <= UINT16_MAX ? (uint16_t)l->other : 0,
-		 });
+	if (likely(kind_has(l->kind, TRAIT_HOLDS)) && likely(w->ticks >> 32 == 0))
+		take_write(t, w, l);
+	else
+		wait_write(t, w);
 	busy_leave(t, busy);
 }
 
@@ -304,7 +119,8 @@ static struct event *find_wait(struct thread *t, const struct wait *w)
 	for (uint32_t i = n; i > 0 && i + 2 > n; i--) {
 		struct event *e = (struct event *)(c + 1) + (i - 1);
 
-		if (e->type == EVENT_WAIT && e->lock == w->lock && e->begin == w->start)
+		if ((e->type == EVENT_WAIT || e->type == EVENT_TAKE) && e->lock == w->lock &&
+		    e->begin == w->start)
 			return e;
 	}
 	return NULL;
@@ -324,36 +140,67 @@ void events_wait_parted(struct thread *t, const struct wait *w, const struct wai
 {
 	struct event *e = find_wait(t, w);
 
-	if (e)
+	if (e && e->type == EVENT_WAIT)
 		e->end = w->start + w->ticks;
 	events_waited(t, rest);
 }
 
+/* A hold that is all that happened since the wait for it is told with the wait. False: that is not so. */
+static inline bool take_end(struct thread *t, const struct held *h, uint64_t now)
+{
+	struct event *e = t->events.taken;
+	uint64_t ticks = now - h->since;
+
+	if (!e || e->lock != h->lock || e->begin + e->waited != h->since || (ticks - 1) >> 32 != 0 ||
+	    e->stack != ((const struct cell *)REF_POINTER(h->cell))->stack)
+		return false;
+	e->held_after = (uint32_t)ticks;
+	t->events.taken = NULL;
+	t->events.inside += ticks;
+	t->events.end = now;
+	return true;
+}
+
+static __attribute__((noinline)) void hold_write(struct thread *t, const struct held *h, uint64_t now)
+{
+	struct event_sum *s = event_sum_use(t, h->cell);
+
+	if (s)
+		s->acquired++; /* it is counted already, and will be booked when this is done */
+	event_sums_write(t, h->since, h->lock);
+	if (s)
+		s->held += now - h->since;
+	mark_held(t);
+	if (take_end(t, h, now))
+		return;
+	event_write(t,
+		    &(struct event){
+			    .begin = h->since,
+			    .end = now,
+			    .lock = h->lock,
+			    .stack = ((const struct cell *)REF_POINTER(h->cell))->stack,
+			    .type = EVENT_HOLD,
+			    .side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
+			    .flags = h->flags & HELD_WAITED ? EVENT_WAITED : 0,
+		    },
+		    h->since, now);
+}
+
 void events_hold_ended(struct thread *t, const struct held *h, uint64_t now)
 {
-	const struct cell *c = REF_POINTER(h->cell);
 	struct event_sum *s;
 	uint8_t busy;
 
 	if (now == 0) /* it was not timed */
 		return;
 	busy = busy_enter(t);
-	s = sum_use(t, h->cell);
-	if (s)
-		s->acquired++; /* it is counted already, and will be booked when this is done */
-	sums_write(t, h->since, h->lock);
-	if (s)
+	s = t->events.taken ? event_sums_quiet(t, h->cell, h->since, false) : NULL;
+	if (s && take_end(t, h, now)) {
+		s->acquired++;
 		s->held += now - h->since;
-	mark_held(t);
-	write(t, &(struct event){
-			 .begin = h->since,
-			 .end = now,
-			 .lock = h->lock,
-			 .stack = c->stack,
-			 .type = EVENT_HOLD,
-			 .side = h->flags & HELD_SHARED ? SIDE_SHARED : SIDE_EXCLUSIVE,
-			 .flags = h->flags & HELD_WAITED ? EVENT_WAITED : 0,
-		 });
+	} else {
+		hold_write(t, h, now);
+	}
 	busy_leave(t, busy);
 }
 
@@ -367,9 +214,12 @@ static void moment(struct thread *t, struct event *e)
 	busy = busy_enter(t);
 	if (e->end == 0)
 		e->begin = e->end = clock_now();
-	sums_write(t, e->end, 0);
+	event_sums_write(t, e->end, 0);
 	mark_held(t);
-	write(t, e);
+	event_write(t, e,
+		    e->type == EVENT_EXIT || e->type == EVENT_START || e->type >= EVENT_PART ? e->end
+											     : e->begin,
+		    e->end);
 	busy_leave(t, busy);
 }
 

@@ -78,6 +78,7 @@ struct thread_events {
 	uint64_t short_hold; /* ticks */
 	uint64_t end;        /* of the last event, ticks */
 	uint64_t inside;     /* ticks that passed inside of events */
+	struct event *taken; /* the last event, if it is of a wait for a lock that is held since; else NULL */
 	struct event_sum sums[EVENT_SUMS];
 	struct event_count counts[EVENT_COUNTS]; /* of semaphores */
 	uint32_t n_counts;

@@ -37,7 +37,7 @@ void json_events(struct json_out *j, const struct report_process *e)
 		json_emit(j, "window_ns",
 			  json_count(e->first->runtime_ns > t.from_ns ? e->first->runtime_ns - t.from_ns
 								      : 0));
-	for (int i = 1; i < EVENT_MAX; i++)
+	for (int i = 1; i < EVENT_MAX && type_names[i]; i++) /* those of models */
 		json_emit(j, type_names[i], json_count(counts[i]));
 	json_close(j);
 }

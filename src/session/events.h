@@ -20,6 +20,10 @@ struct event {
 		struct {
 			uint32_t holds, within; /* EVENT_SUM: how often; ref of the lock around it, 0 none */
 		};
+		struct {
+			/* EVENT_TAKE: ticks of the wait, and then of the hold; 0: it goes on, or is told otherwise */
+			uint32_t waited, held_after;
+		};
 	};
 	uint32_t lock; /* 0: none */
 	uint32_t
@@ -52,13 +56,14 @@ enum event_type {
 	EVENT_NAP =
 		14, /* the thread slept for a time of its choice, or gave the processor away, at one place, once or again and
 			   again: from the first such call to the end of the last. It stands where the first one ended. */
+	EVENT_TAKE = 15, /* a WAIT for a lock and the HOLD that it began, in which nothing else happened */
 	EVENT_MAX
 };
 
 /* event.flags. Of START, CREATE and JOIN: the lower half of the generation of the thread; of BARRIER: how many threads make a
  * round, 0 unknown; of PHASE: which item of CHUNK_PHASES, from 1; of PART and TEAM: the lower half of the
  * region's number; of NAP: how many calls. */
-#define EVENT_TIMED_OUT 0x1u /* WAIT: it was given up */
+#define EVENT_TIMED_OUT 0x1u /* WAIT, TAKE: it was given up */
 #define EVENT_WAITED 0x1u    /* HOLD: it began with a wait */
 #define EVENT_BROADCAST 0x1u /* SIGNAL */
 #define EVENT_NAP_UNIT_LOG 8u

@@ -18,7 +18,20 @@ program = os.path.join(build, "tests/workloads/events")
 ALIGN, CHUNK_EVENTS, MAGIC = 4096, 9, 0x6B6E6863
 CHUNK, EVENT = struct.Struct("=IIQQIIIIQ16x"), struct.Struct("=QQIIIBBH")
 WAIT, HOLD, SUM, SIGNAL, POST, BARRIER, JOIN, CREATE, START, EXIT, PHASE = range(1, 12)
+TAKE = 15
 Event = collections.namedtuple("Event", "begin end lock other stack type side flags")
+
+
+def parts_of(event):
+    """A wait and the hold after it, which stand as one; others as they are."""
+    if event.type != TAKE:
+        return [event]
+    waited, held = event.end & 0xffffffff, event.end >> 32
+    begun = event.begin + waited
+    parts = [event._replace(end=begun, type=WAIT)]
+    if held:
+        parts.append(event._replace(begin=begun, end=begun + held, other=0, type=HOLD, flags=1))
+    return parts
 
 
 def record(directory, *command, options=(), status=0, program=program):
@@ -44,7 +57,7 @@ def record(directory, *command, options=(), status=0, program=program):
         parts.sort()
         for (first, events), (later, _) in zip(parts, parts[1:]):
             assert later >= first + len(events), "numbers of events overlap"
-        threads.append([e for _, events in parts for e in events])
+        threads.append([e for _, events in parts for stored in events for e in parts_of(stored)])
         before.append(parts[0][0])
     return threads, before, size
 

@@ -417,6 +417,12 @@ static struct event *happened(struct image_maker *m, uint32_t thread, enum event
 	return e;
 }
 
+static void took(struct event *e)
+{
+	e->waited = 2000000;
+	e->held_after = 5000000;
+}
+
 /* A run that can be replayed, with all that can happen in one. */
 static struct image_maker *replay_make(void)
 {
@@ -436,8 +442,6 @@ static struct image_maker *replay_make(void)
 		e = happened(m, thread[0], EVENT_CREATE, (uint64_t)i, (uint64_t)i, 0);
 		e->other = thread[i];
 		e->flags = 1;
-	}
-	for (int i = 1; i < 3; i++) {
 		e = happened(m, thread[i], EVENT_SUM, 0, 0, lock[KIND_RWLOCK]);
 		e->held = 20000000;
 		e->holds = 7;
@@ -460,6 +464,7 @@ static struct image_maker *replay_make(void)
 	happened(m, thread[2], EVENT_HOLD, 710, 800, lock[KIND_RWLOCK])->side = SIDE_SHARED;
 	happened(m, thread[1], EVENT_WAIT, 720, 801, lock[KIND_RWLOCK]);
 	happened(m, thread[1], EVENT_HOLD, 801, 810, lock[KIND_RWLOCK])->flags = EVENT_WAITED;
+	took(happened(m, thread[2], EVENT_TAKE, 811, 0, lock[KIND_MUTEX]));
 	for (int i = 1; i < 3; i++) { /* a parallel region of thread 0, and what a semaphore did meanwhile */
 		e = happened(m, thread[i], EVENT_SUM, 0, 0, lock[KIND_SEM]);
 		e->held = (uint64_t)i;

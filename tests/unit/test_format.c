@@ -286,14 +286,50 @@ static void test_events(void **state)
 	check_events(load(im));
 }
 
+/* A wait and its hold in one event are two, unless the hold goes on or there was none. */
+static void test_takes(void **state)
+{
+	struct image_maker *im = image_maker_new(4);
+	uint32_t lock = image_maker_lock(im, KIND_MUTEX, 0x1000, NULL);
+	uint32_t thread = image_maker_thread(im, 101, NULL);
+	struct model_event *v;
+	struct event *e;
+	struct model *m;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		e = image_maker_event(im, thread, EVENT_TAKE);
+		e->begin = 1100000000 + 1000 * i;
+		e->waited = 100;
+		e->held_after = i == 1 ? 0 : 200;
+		e->lock = lock;
+		e->other = thread;
+		e->side = SIDE_SHARED;
+		e->flags = i == 2 ? EVENT_TIMED_OUT : 0;
+	}
+	m = load(im);
+	assert_int_equal(m->processes[0].n_events, 4);
+	v = m->processes[0].events;
+	for (uint32_t i = 0; i < 4; i++) {
+		bool hold = i == 1;
+
+		assert_int_equal(v[i].type, hold ? EVENT_HOLD : EVENT_WAIT);
+		assert_int_equal(v[i].begin_ns, 100000000 + 1000 * (i > 1 ? i - 1 : 0) + (hold ? 100 : 0));
+		assert_int_equal(v[i].end_ns, v[i].begin_ns + (hold ? 200 : 100));
+		assert_int_equal(v[i].flags, hold ? EVENT_WAITED : i == 3 ? EVENT_TIMED_OUT : 0);
+		assert_int_equal(v[i].other, hold ? MODEL_NONE : 0);
+		assert_int_equal(v[i].side, SIDE_SHARED);
+		assert_int_equal(v[i].lock, 0);
+	}
+	model_free(m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown_chunks),
-		cmocka_unit_test(test_bad_chunks),
-		cmocka_unit_test(test_overlapping_chunks),
-		cmocka_unit_test(test_record_sizes),
-		cmocka_unit_test(test_phases),
+		cmocka_unit_test(test_takes),        cmocka_unit_test(test_unknown_chunks),
+		cmocka_unit_test(test_bad_chunks),   cmocka_unit_test(test_overlapping_chunks),
+		cmocka_unit_test(test_record_sizes), cmocka_unit_test(test_phases),
 		cmocka_unit_test(test_events),
 	};
 
