@@ -114,20 +114,23 @@ static double factor(const struct sim *s, const struct actor *a)
 	return s->r->change == TRACE_NO_HOLD ? 0 : s->r->change == TRACE_HALF_HOLD ? 0.5 : 1;
 }
 
-static double luck(struct sim *s)
+/* The same for an operation, whatever else is another way: what two replays have in common differs in neither. */
+static double luck(const struct sim *s, uint32_t op)
 {
+	uint64_t x = s->random + (op + UINT64_C(1)) * UINT64_C(0x9e3779b97f4a7c15);
+
 	if (s->random == 0)
 		return 1;
-	s->random ^= s->random << 13;
-	s->random ^= s->random >> 7;
-	s->random ^= s->random << 17;
-	return 1 + LUCK * ((double)(s->random >> 11) / (double)(UINT64_C(1) << 52) - 1);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	x ^= x >> 31;
+	return 1 + LUCK * ((double)(x >> 11) / (double)(UINT64_C(1) << 52) - 1);
 }
 
 void sim_run(struct sim *s, uint32_t actor, uint64_t ns)
 {
 	struct actor *a = &s->actors[actor];
-	double share = s->t->strands[actor].cpu, run = (double)ns * factor(s, a) * luck(s);
+	double share = s->t->strands[actor].cpu, run = (double)ns * factor(s, a) * luck(s, a->pos);
 
 	a->cpu = (uint64_t)(run * share);
 	a->rest = (uint64_t)(run * (1 - share) * s->r->sleep);
@@ -336,7 +339,7 @@ static int sim_setup(struct sim *s)
 
 int trace_replay(const struct trace *t, struct replay *r)
 {
-	struct sim s = { .t = t, .r = r, .random = r->luck * UINT64_C(0x9e3779b97f4a7c15) };
+	struct sim s = { .t = t, .r = r, .random = r->luck * UINT64_C(0xd1342543de82ef95) };
 	int e = sim_setup(&s);
 
 	r->end = r->steps = 0;
