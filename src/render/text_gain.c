@@ -19,7 +19,7 @@ static int percent(double part)
 	return x > -1e6 && x < 1e6 ? (int)x : x < 0 ? -1000000 : 1000000;
 }
 
-/* "20 %", "0 to 20 %", "at most 20 %", "+30 %" */
+/* "20 %", "0..20 %", "<= 20 %", "+30 %", "<= +30 %" if work comes as fast */
 static const char *gain_text(char *out, const struct report_process *e, struct trace_range r)
 {
 	int low = percent(r.low), high = percent(r.high);
@@ -27,6 +27,8 @@ static const char *gain_text(char *out, const struct report_process *e, struct t
 
 	if (e->what_if_bound)
 		snprintf(out, NUMBER_SIZE, "<= %d %%", high);
+	else if (e->what_if_fed && high > 0)
+		snprintf(out, NUMBER_SIZE, "<= +%d %%", high);
 	else if (r.high - r.low > RANGE_LEAST)
 		snprintf(out, NUMBER_SIZE, "%s%d..%d %%", sign, low, high);
 	else
@@ -149,8 +151,9 @@ static void say_fix(const struct text_out *t, const struct report_process *e, co
 	if (other)
 		snprintf(more, sizeof(more), " Lock %u, with most of the wait, would not.", other->rank);
 	if (e->what_if.metric == TRACE_THROUGHPUT)
-		text_line(t, "fixing lock %u would help: %s about %s of throughput%s%s%s%s.%s", fix->rank,
-			  how, gain_text(number, e, r), half, e->what_if_fed ? ", if work comes as fast" : "",
+		text_line(t, "fixing lock %u %s help: %s %s%s of throughput%s%s%s%s.%s", fix->rank,
+			  e->what_if_fed ? "may" : "would", how, e->what_if_fed ? "" : "about ",
+			  gain_text(number, e, r), half, e->what_if_fed ? ", if work comes as fast" : "",
 			  e->work ? ", counted by acquisitions of " : "", e->work ? e->work : "", more);
 	else if (r.high - r.low > RANGE_LEAST)
 		text_line(t, "fixing lock %u may help: %s %s less run time%s.%s", fix->rank, how,

@@ -79,7 +79,7 @@ function fix_words(gain, change) {
 	const words = [
 		'Fixing ',
 		lock_words(lock),
-		w.method === 'bound' || range[1] - range[0] > 0.05 ? ' may help: ' : ' would help: ',
+		w.method === 'bound' || w.if_work_comes || range[1] - range[0] > 0.05 ? ' may help: ' : ' would help: ',
 		how + ' ',
 		el('u', {}, gain_text(range, w).replace('\u2264', 'at most') + what),
 	];

@@ -67,6 +67,7 @@ function gain_text(range, what_if) {
 		sign = what_if.metric === 'throughput' && high > 0 ? '+' : '';
 
 	if (what_if.method === 'bound') return '\u2264\u00a0' + whole(high) + '\u00a0%';
+	if (what_if.if_work_comes && high > 0) return '\u2264\u00a0+' + whole(high) + '\u00a0%';
 	if (high - low > 0.05) return sign + whole(low) + '..' + whole(high) + '\u00a0%';
 	return sign + whole((low + high) / 2) + '\u00a0%';
 }
