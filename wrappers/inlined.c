@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wrappers/inlined_more.h"
 #include "wrappers/inlined_sem.h"
 #include "wrappers/real.h"
 
@@ -80,6 +81,116 @@ static bool sems_fine(void)
 	return fine;
 }
 
+/* Takes and gives back a spin lock by glibc, which says what the word is, and then by us. */
+static bool spins_same(void)
+{
+	pthread_spinlock_t s;
+	int free;
+
+	if (REAL(pthread_spin_init)(&s, PTHREAD_PROCESS_PRIVATE) != 0)
+		return false;
+	free = s;
+	if (REAL(pthread_spin_trylock)(&s) != 0 || s == free)
+		return false;
+	recorder.spin_free = free;
+	recorder.spin_taken = s;
+	recorder.spins_inlined = true;
+	return REAL(pthread_spin_unlock)(&s) == 0 && s == free && inlined_spin_take(&s) &&
+	       s == recorder.spin_taken && !inlined_spin_take(&s) &&
+	       REAL(pthread_spin_trylock)(&s) == EBUSY && s == recorder.spin_taken && inlined_spin_give(&s) &&
+	       s == free && REAL(pthread_spin_lock)(&s) == 0 && s == recorder.spin_taken &&
+	       REAL(pthread_spin_unlock)(&s) == 0 && s == free;
+}
+
+static void spins_start(void)
+{
+	bool fine = !recorder.valgrind && real_of_libc((void *)REAL(pthread_spin_lock)) &&
+		    real_of_libc((void *)REAL(pthread_spin_trylock)) &&
+		    real_of_libc((void *)REAL(pthread_spin_unlock)) && spins_same();
+
+	recorder.spins_inlined = fine;
+}
+
+/* Two rwlocks that went through the same, one by glibc and one by us, in all bytes. */
+static bool twins(const pthread_rwlock_t *a, const pthread_rwlock_t *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* Readers come and go. */
+static bool reads_same(pthread_rwlock_t *a, pthread_rwlock_t *b)
+{
+	return REAL(pthread_rwlock_rdlock)(a) == 0 && inlined_read_take(b) && twins(a, b) &&
+	       REAL(pthread_rwlock_tryrdlock)(a) == 0 && inlined_read_take(b) && twins(a, b) &&
+	       REAL(pthread_rwlock_trywrlock)(a) == EBUSY && REAL(pthread_rwlock_trywrlock)(b) == EBUSY &&
+	       REAL(pthread_rwlock_unlock)(a) == 0 && inlined_read_give(b) && twins(a, b) &&
+	       inlined_read_give(a) && REAL(pthread_rwlock_unlock)(b) == 0 && twins(a, b) &&
+	       !inlined_read_give(a);
+}
+
+/* A writer comes and goes, twice: afterwards it is the writers' turn. And each gives back what the other has taken. */
+static bool writes_same(pthread_rwlock_t *a, pthread_rwlock_t *b, uint32_t tid)
+{
+	for (int i = 0; i < 2; i++)
+		if ((i == 0 ? REAL(pthread_rwlock_wrlock)(a) : REAL(pthread_rwlock_trywrlock)(a)) != 0 ||
+		    !inlined_write_take(b, tid) || !twins(a, b) || inlined_write_take(b, tid) ||
+		    inlined_read_take(b) || REAL(pthread_rwlock_tryrdlock)(b) != EBUSY ||
+		    inlined_read_give(b) || inlined_write_give(a) != INLINED_GIVEN ||
+		    REAL(pthread_rwlock_unlock)(b) != 0 || !twins(a, b))
+			return false;
+	return true;
+}
+
+/* A writer goes, as if a writer or readers waited whom nobody finds. */
+static bool ends_same(pthread_rwlock_t *a, pthread_rwlock_t *b, bool writer, bool readers)
+{
+	pthread_rwlock_t *both[2] = { a, b };
+
+	for (int i = 0; i < 2; i++) {
+		if (REAL(pthread_rwlock_wrlock)(both[i]) != 0)
+			return false;
+		if (writer)
+			both[i]->__data.__writers_futex |= INLINED_RW_USED;
+		if (readers)
+			both[i]->__data.__readers += INLINED_RW_READER;
+		if (readers)
+			both[i]->__data.__wrphase_futex |= INLINED_RW_USED;
+	}
+	if (inlined_write_give(b) != INLINED_REFUSED || REAL(pthread_rwlock_unlock)(a) != 0)
+		return false;
+	b->__data.__cur_writer = 0; /* as inlined_write_give() does before the end */
+	if ((__atomic_exchange_n(&b->__data.__writers_futex, 0, __ATOMIC_RELAXED) & INLINED_RW_USED) !=
+	    (writer ? INLINED_RW_USED : 0))
+		return false;
+	inlined_write_end(b, writer);
+	if (!twins(a, b))
+		return false;
+	return !readers || (REAL(pthread_rwlock_unlock)(a) == 0 && inlined_read_give(b) && twins(a, b));
+}
+
+static bool rwlocks_same(uint32_t tid)
+{
+	pthread_rwlock_t a = PTHREAD_RWLOCK_INITIALIZER, b = PTHREAD_RWLOCK_INITIALIZER;
+
+	recorder.rwlocks_inlined = true;
+	return reads_same(&a, &b) && writes_same(&a, &b, tid) && REAL(pthread_rwlock_rdlock)(&a) == 0 &&
+	       !inlined_read_take(&b) && REAL(pthread_rwlock_rdlock)(&b) == 0 &&
+	       REAL(pthread_rwlock_unlock)(&a) == 0 && inlined_read_give(&b) && reads_same(&a, &b) &&
+	       ends_same(&a, &b, true, false) && ends_same(&a, &b, false, true) &&
+	       ends_same(&a, &b, true, true) && reads_same(&a, &b);
+}
+
+static void rwlocks_start(uint32_t tid)
+{
+	bool fine = !recorder.valgrind && real_of_libc((void *)REAL(pthread_rwlock_rdlock)) &&
+		    real_of_libc((void *)REAL(pthread_rwlock_wrlock)) &&
+		    real_of_libc((void *)REAL(pthread_rwlock_tryrdlock)) &&
+		    real_of_libc((void *)REAL(pthread_rwlock_trywrlock)) &&
+		    real_of_libc((void *)REAL(pthread_rwlock_unlock)) && rwlocks_same(tid);
+
+	recorder.rwlocks_inlined = fine;
+}
+
 void inlined_start(uint32_t tid)
 {
 	bool fine = !ARCH_SYSCALL_BY_LIBC && !recorder.valgrind &&
@@ -92,6 +203,8 @@ void inlined_start(uint32_t tid)
 	fine = fine && same(0, false, OURS, true, tid);
 	recorder.mutex_unlike = !fine;
 	recorder.sems_inlined = sems_fine();
+	spins_start();
+	rwlocks_start(tid);
 }
 #else
 void inlined_start(uint32_t tid)

@@ -6,6 +6,8 @@
 #include <errno.h>
 
 #include "wrappers/family.h"
+#include "wrappers/inlined_more.h"
+#include "wrappers/inplace.h"
 
 static int call_lock(void *rw, uint8_t side, const struct request *q)
 {
@@ -93,24 +95,85 @@ static __attribute__((noinline)) int lock_other(struct thread *t, pthread_rwlock
 	return lock_at(rw, side, &(struct request){ .call = CALL_PLAIN }, site);
 }
 
-static inline __attribute__((always_inline)) int lock_plain(pthread_rwlock_t *rw, uint8_t side,
-							    struct site site)
+static __attribute__((noinline)) int read_left(struct thread *t, void *rw, struct site site)
 {
-	struct thread *t = thread_self;
-
-	if (likely(hot_open(t, MODE_EXACT)))
-		return lock_hot(t, rw, side, site, MODE_EXACT);
-	return lock_other(t, rw, side, site);
+	return hot_open(t, MODE_EXACT) ? lock_hot(t, rw, SIDE_SHARED, site, MODE_EXACT)
+				       : lock_other(t, rw, SIDE_SHARED, site);
 }
+
+static __attribute__((noinline)) int write_left(struct thread *t, void *rw, struct site site)
+{
+	return hot_open(t, MODE_EXACT) ? lock_hot(t, rw, SIDE_EXCLUSIVE, site, MODE_EXACT)
+				       : lock_other(t, rw, SIDE_EXCLUSIVE, site);
+}
+
+INPLACE bool read_take(void *rw, uint32_t tid)
+{
+	(void)tid;
+	return inlined_read_take(rw);
+}
+
+INPLACE inplace_rest_of *read_give(void *rw)
+{
+	return likely(inlined_read_give(rw)) ? NULL : call_unlock;
+}
+
+INPLACE bool write_take(void *rw, uint32_t tid)
+{
+	return inlined_write_take(rw, tid);
+}
+
+static int write_wake(void *rw)
+{
+	inlined_write_end(rw, true);
+	return 0;
+}
+
+static int write_end(void *rw)
+{
+	inlined_write_end(rw, false);
+	return 0;
+}
+
+INPLACE inplace_rest_of *write_give(void *rw)
+{
+	switch (inlined_write_give(rw)) {
+	case INLINED_GIVEN: return NULL;
+	case INLINED_REFUSED: return call_unlock;
+	case INLINED_WAKE: return write_wake;
+	default: return write_end;
+	}
+}
+
+static const struct inplace reading = {
+	.kind = KIND_RWLOCK, .side = SIDE_SHARED, .take = read_take, .give = read_give, .lock_left = read_left
+};
+static const struct inplace writing = { .kind = KIND_RWLOCK,
+					.side = SIDE_EXCLUSIVE,
+					.take = write_take,
+					.give = write_give,
+					.lock_left = write_left };
 
 EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *rw)
 {
-	return lock_plain(rw, SIDE_SHARED, SITE_HERE);
+	struct thread *t = thread_self;
+
+	if (hot_open(t, MODE_EXACT))
+		return inplace_lock(&reading, t, rw, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return inplace_lock(&reading, t, rw, MODE_SAMPLED);
+	return read_left(t, rw, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *rw)
 {
-	return lock_plain(rw, SIDE_EXCLUSIVE, SITE_HERE);
+	struct thread *t = thread_self;
+
+	if (hot_open(t, MODE_EXACT))
+		return inplace_lock(&writing, t, rw, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return inplace_lock(&writing, t, rw, MODE_SAMPLED);
+	return write_left(t, rw, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_timedrdlock(pthread_rwlock_t *rw, const struct timespec *until)
@@ -177,12 +240,33 @@ static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_rwlo
 	return unlock_at(rw, site);
 }
 
+static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_rwlock_t *rw, struct site site)
+{
+	hot_end(t);
+	return hot_open(t, MODE_EXACT) ? unlock_hot(t, rw, site, MODE_EXACT) : unlock_other(t, rw, site);
+}
+
+static inline __attribute__((always_inline)) int unlock(struct thread *t, pthread_rwlock_t *rw, uint8_t mode)
+{
+	struct held *h;
+
+	hot_begin(t);
+	h = t->top;
+	if (inplace_held(h, rw, SIDE_SHARED, mode))
+		return inplace_unlock(&reading, t, h, rw, mode);
+	if (inplace_held(h, rw, SIDE_EXCLUSIVE, mode))
+		return inplace_unlock(&writing, t, h, rw, mode);
+	return unlock_left(t, rw, SITE_HERE);
+}
+
 EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 {
 	struct thread *t = thread_self;
 
-	if (likely(hot_open(t, MODE_EXACT)))
-		return unlock_hot(t, rw, SITE_HERE, MODE_EXACT);
+	if (hot_open(t, MODE_EXACT))
+		return unlock(t, rw, MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return unlock(t, rw, MODE_SAMPLED);
 	return unlock_other(t, rw, SITE_HERE);
 }
 

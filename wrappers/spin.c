@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "wrappers/family.h"
+#include "wrappers/inlined_more.h"
+#include "wrappers/inplace.h"
 
 /* The parameters are volatile; what they point to is only an address to us. */
 #define ADDRESS(s) ((void *)(uintptr_t)(s))
@@ -44,9 +46,45 @@ static COLD int lock_at(pthread_spinlock_t *s, struct site site)
 	return family_lock(&spins, ADDRESS(s), SIDE_EXCLUSIVE, &(struct request){ .call = CALL_PLAIN }, site);
 }
 
+static __attribute__((noinline)) int lock_left(struct thread *t, void *s, struct site site)
+{
+	(void)t;
+	return family_lock_hot(&spins, s, site) ? 0 : lock_at(s, site);
+}
+
+static __attribute__((noinline)) int unlock_left(void *s, struct site site)
+{
+	return family_unlock_hot(&spins, s) ? 0 : family_unlock(&spins, s, site);
+}
+
+INPLACE bool take(void *s, uint32_t tid)
+{
+	(void)tid;
+	return inlined_spin_take(s);
+}
+
+INPLACE inplace_rest_of *give(void *s)
+{
+	return likely(inlined_spin_give(s)) ? NULL : call_unlock;
+}
+
+static const struct inplace inplace = {
+	.kind = KIND_SPIN,
+	.side = SIDE_EXCLUSIVE,
+	.take = take,
+	.give = give,
+	.lock_left = lock_left,
+};
+
 EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 {
-	return family_lock_hot(&spins, ADDRESS(s), SITE_HERE) ? 0 : lock_at(s, SITE_HERE);
+	struct thread *t = thread_self;
+
+	if (hot_open(t, MODE_EXACT))
+		return inplace_lock(&inplace, t, ADDRESS(s), MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return inplace_lock(&inplace, t, ADDRESS(s), MODE_SAMPLED);
+	return lock_left(t, ADDRESS(s), SITE_HERE);
 }
 
 EXPORT int pthread_spin_trylock(pthread_spinlock_t *s)
@@ -54,9 +92,33 @@ EXPORT int pthread_spin_trylock(pthread_spinlock_t *s)
 	return family_trylock(&spins, ADDRESS(s), SIDE_EXCLUSIVE, SITE_HERE);
 }
 
+/* In the middle of the hot path. */
+static __attribute__((noinline)) int unlock_not(struct thread *t, void *s, struct site site)
+{
+	hot_end(t);
+	return unlock_left(s, site);
+}
+
+static inline __attribute__((always_inline)) int unlock(struct thread *t, void *s, uint8_t mode)
+{
+	struct held *h;
+
+	hot_begin(t);
+	h = t->top;
+	if (unlikely(!inplace_held(h, s, SIDE_EXCLUSIVE, mode)))
+		return unlock_not(t, s, SITE_HERE);
+	return inplace_unlock(&inplace, t, h, s, mode);
+}
+
 EXPORT int pthread_spin_unlock(pthread_spinlock_t *s)
 {
-	return family_unlock_hot(&spins, ADDRESS(s)) ? 0 : family_unlock(&spins, ADDRESS(s), SITE_HERE);
+	struct thread *t = thread_self;
+
+	if (hot_open(t, MODE_EXACT))
+		return unlock(t, ADDRESS(s), MODE_EXACT);
+	if (hot_open(t, MODE_SAMPLED))
+		return unlock(t, ADDRESS(s), MODE_SAMPLED);
+	return unlock_left(ADDRESS(s), SITE_HERE);
 }
 
 EXPORT int pthread_spin_init(pthread_spinlock_t *s, int pshared)

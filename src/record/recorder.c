@@ -371,7 +371,7 @@ bool recorder_confine(void)
 		return false;
 	}
 	if (!threads_find_tid()) /* the C library writes ids into its mutexes */
-		recorder.mutex_unlike = 1;
+		recorder.mutex_unlike = 1, recorder.rwlocks_inlined = 0;
 	image_reserve(CONFINED_IMAGE, t->tid);
 	memory_reserve(CONFINED_MEMORY);
 	clock_sync();

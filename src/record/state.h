@@ -331,7 +331,10 @@ struct recorder {
 	uint8_t phase;        /* the present one, as in struct cell (atomic), see phases.h */
 	uint8_t sole_permits; /* 1: semaphores were made with one permit */
 	uint8_t sems_inlined; /* 1: permits are taken and given back here, see inlined_sem.h */
-	uint8_t loader_apart; /* matrace, 1: the loader's calls of the allocator do not come to us */
+	uint8_t spins_inlined,
+		rwlocks_inlined;   /* 1: the same of spin locks and rwlocks, see inlined_more.h */
+	int spin_free, spin_taken; /* the word of a spin lock */
+	uint8_t loader_apart;      /* matrace, 1: the loader's calls of the allocator do not come to us */
 	uint32_t
 		mutex_unlike; /* 0: plain mutexes of the C library are taken and released here, see inlined.h */
 	uint8_t libc_locks;   /* enum libc_locks */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Mutexes as the C library leaves them, byte by byte: locked and not, waited for, in threads, forked children
- * and beside functions that are not ours. Prints how many calls of pthread_mutex_unlock() it made.
+ * Mutexes, rwlocks and spin locks as the C library leaves them, byte by byte: locked and not, waited for, in
+ * threads, forked children and beside functions that are not ours. Prints how many calls of
+ * pthread_mutex_unlock() it made.
  *
  *	inlined         as a program
  *	inlined.so      built with -DSPY -shared: a library that stands between us and the C library, and
@@ -13,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,6 +166,128 @@ static void contend(int shared, int other)
 	munmap(m, 4096);
 }
 
+/* The words of a rwlock that change. */
+static int rw_is(const pthread_rwlock_t *rw, unsigned int readers, unsigned int phase, unsigned int futex,
+		 int writer)
+{
+	return rw->__data.__readers == readers && rw->__data.__writers == 0 &&
+	       rw->__data.__wrphase_futex == phase && rw->__data.__writers_futex == futex &&
+	       rw->__data.__cur_writer == writer;
+}
+
+static void rwlock(int preferred, int shared)
+{
+	pthread_rwlockattr_t a;
+	pthread_rwlock_t rw;
+	unsigned int phase = 0; /* 1: a writer was the last */
+
+	pthread_rwlockattr_init(&a);
+	pthread_rwlockattr_setkind_np(&a, preferred);
+	pthread_rwlockattr_setpshared(&a, shared);
+	pthread_rwlock_init(&rw, &a);
+	for (int i = 0; i < ROUNDS; i++) {
+		check(rw_is(&rw, phase, phase, 0, 0), "a free rwlock");
+		if (i % 8 < 4) {
+			check(pthread_rwlock_rdlock(&rw) == 0 && rw_is(&rw, 8, 0, 0, 0), "read-locked");
+			check(pthread_rwlock_trywrlock(&rw) == EBUSY, "try to write");
+			check(pthread_rwlock_rdlock(&rw) == 0 && rw_is(&rw, 16, 0, 0, 0),
+			      "read-locked twice");
+			check(pthread_rwlock_unlock(&rw) == 0 && rw_is(&rw, 8, 0, 0, 0),
+			      "read-locked once more");
+			check(pthread_rwlock_unlock(&rw) == 0, "read-unlock");
+			phase = 0;
+		} else {
+			check(pthread_rwlock_wrlock(&rw) == 0 && rw_is(&rw, 3, 1, 1, gettid()),
+			      "write-locked");
+			check(pthread_rwlock_tryrdlock(&rw) == EBUSY, "try to read");
+			check(pthread_rwlock_trywrlock(&rw) == EBUSY, "try to write as a second");
+			check(pthread_rwlock_unlock(&rw) == 0, "write-unlock");
+			phase = 1;
+		}
+	}
+	check(pthread_rwlock_destroy(&rw) == 0, "destroy");
+}
+
+static void spinlock(void)
+{
+	pthread_spinlock_t s, free;
+
+	pthread_spin_init(&s, 0);
+	free = s;
+	for (int i = 0; i < ROUNDS; i++) {
+		check(pthread_spin_lock(&s) == 0 && s != free, "spin lock");
+		check(pthread_spin_trylock(&s) == EBUSY, "spin try");
+		check(pthread_spin_unlock(&s) == 0 && s == free, "spin unlock");
+	}
+}
+
+/* Threads that read and write: a wake-up that is lost makes one wait for ever. */
+static pthread_rwlock_t raced_locks[3];
+static pthread_spinlock_t raced_spin;
+static int readers[3], writers[3];
+static long spun;
+
+static void *race(void *seed)
+{
+	unsigned int x = (unsigned int)(size_t)seed * 2654435761u | 1;
+
+	for (int i = 0; i < 4 * ROUNDS; i++) {
+		unsigned int k;
+
+		x ^= x << 13, x ^= x >> 17, x ^= x << 5;
+		k = x % 3;
+		if (x >> 8 & 3) {
+			check(pthread_rwlock_rdlock(&raced_locks[k]) == 0, "read");
+			__atomic_fetch_add(&readers[k], 1, __ATOMIC_SEQ_CST);
+			check(__atomic_load_n(&writers[k], __ATOMIC_SEQ_CST) == 0, "read beside a writer");
+		} else {
+			check(pthread_rwlock_wrlock(&raced_locks[k]) == 0, "write");
+			check(__atomic_fetch_add(&writers[k], 1, __ATOMIC_SEQ_CST) == 0, "two writers");
+			check(__atomic_load_n(&readers[k], __ATOMIC_SEQ_CST) == 0, "write beside a reader");
+		}
+		if ((x >> 10 & 15) == 0)
+			sched_yield();
+		__atomic_fetch_sub(x >> 8 & 3 ? &readers[k] : &writers[k], 1, __ATOMIC_SEQ_CST);
+		check(pthread_rwlock_unlock(&raced_locks[k]) == 0, "unlock");
+		pthread_spin_lock(&raced_spin);
+		spun++;
+		pthread_spin_unlock(&raced_spin);
+	}
+	return NULL;
+}
+
+static void race_all(void)
+{
+	static const int preferred[3] = { PTHREAD_RWLOCK_PREFER_READER_NP, PTHREAD_RWLOCK_PREFER_WRITER_NP,
+					  PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP };
+	pthread_rwlockattr_t a;
+	pthread_t t[4];
+
+	for (int i = 0; i < 3; i++) {
+		pthread_rwlockattr_init(&a);
+		pthread_rwlockattr_setkind_np(&a, preferred[i]);
+		pthread_rwlock_init(&raced_locks[i], &a);
+	}
+	pthread_spin_init(&raced_spin, 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, race, (void *)(i + 1));
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	check(spun == 16 * ROUNDS, "spun");
+	for (int i = 0; i < 3; i++)
+		check(raced_locks[i].__data.__readers <= 1, "free after all");
+}
+
+static void rwlocks(void)
+{
+	for (int shared = 0; shared < 2; shared++) {
+		rwlock(PTHREAD_RWLOCK_PREFER_READER_NP, shared);
+		rwlock(PTHREAD_RWLOCK_PREFER_WRITER_NP, shared);
+		rwlock(PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP, shared);
+	}
+	spinlock();
+}
+
 int main(void)
 {
 	static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
@@ -172,6 +296,8 @@ int main(void)
 
 	kinds(NULL);
 	in_thread();
+	rwlocks();
+	race_all();
 	contend(PTHREAD_PROCESS_PRIVATE, 0);
 	contend(PTHREAD_PROCESS_SHARED, 0);
 	contend(PTHREAD_PROCESS_SHARED, 1);
@@ -180,6 +306,7 @@ int main(void)
 		unlock(&held, &fresh); /* the child's owner is another number, which nobody looks at */
 		kinds(NULL);
 		in_thread();
+		rwlocks();
 		_exit(0);
 	}
 	unlock(&held, &fresh);

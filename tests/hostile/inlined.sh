@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Mutexes that we take without a call are as the C library leaves them; a library that stands between us and
+# Locks that we take without a call are as the C library leaves them; a library that stands between us and
 # the C library sees every call; and where locks are elided, or the mutex is of another kind, it is the C
 # library's business.
 . "${top_srcdir:=$(cd "$(dirname "$0")/../.." && pwd)}/tests/e2e/lib.sh"

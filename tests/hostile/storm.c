@@ -38,6 +38,7 @@ static pthread_mutex_t deep_lock, tried_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t hand_locks[4] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER,
 					 PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
 static pthread_spinlock_t own_spin;
+static pthread_rwlock_t own_rwlock = PTHREAD_RWLOCK_INITIALIZER, read_rwlock = PTHREAD_RWLOCK_INITIALIZER;
 static int full_of_kinds;
 static long mains, handlers, both_taken, both_failed, posts, rwlocks, held, traps, kinds, struck;
 static __thread long strike; /* full: the trap that is to strike; it counts down */
@@ -135,7 +136,7 @@ static void lock_main(void)
 	pthread_mutex_unlock(&both_lock);
 }
 
-/* Kinds of calls with hot paths of their own: recursive, tried, hand over hand, spin locks. */
+/* Kinds of calls with hot paths of their own: recursive, tried, hand over hand, spin locks, rwlocks. */
 static void lock_kinds(void)
 {
 	kinds++;
@@ -153,6 +154,12 @@ static void lock_kinds(void)
 	pthread_mutex_unlock(&hand_locks[3]);
 	pthread_spin_lock(&own_spin);
 	pthread_spin_unlock(&own_spin);
+	pthread_rwlock_rdlock(&own_rwlock);
+	pthread_rwlock_unlock(&own_rwlock);
+	pthread_rwlock_wrlock(&own_rwlock);
+	pthread_rwlock_unlock(&own_rwlock);
+	pthread_rwlock_rdlock(&read_rwlock);
+	pthread_rwlock_unlock(&read_rwlock);
 }
 
 static void others(void)

@@ -20,6 +20,8 @@ run() {
 check_kinds() {
 	check_json json "lock('deep_lock')['acquired'] == 3 * $kinds" \
 		"lock('tried_lock')['acquired'] == $kinds and lock('own_spin')['acquired'] == $kinds" \
+		"lock('own_rwlock')['acquired'] == lock('own_rwlock')['read']['acquired'] == $kinds" \
+		"lock('read_rwlock')['acquired'] + lock('read_rwlock')['read']['acquired'] == $kinds" \
 		"sum(l['acquired'] for l in p['locks'] if l['name'].startswith('hand_locks')) == 4 * $kinds"
 }
 
