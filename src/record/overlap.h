@@ -28,7 +28,9 @@ struct overlap_holder {
 	uint32_t thread, cell;  /* refs; never 0 */
 	uint64_t since;         /* on the lock's clock */
 	uint32_t account;       /* OVERLAP_ACCOUNTS: that of all others */
-	struct running running; /* the owner's business */
+	struct running running; /* the owner's business, as is what follows */
+	uint32_t joined;        /* those of the lock when the watch over the hold began */
+	uint64_t joined_at;
 };
 
 struct overlap_account {
@@ -41,6 +43,8 @@ struct overlap {              /* what each wait touches comes first */
 	struct signal *signals;
 	uint32_t lock; /* ref */
 	uint32_t waiters;
+	uint32_t joined;    /* how many waits began, and when, added up; both may wrap */
+	uint64_t joined_at; /* ticks */
 	uint32_t n_holders, n_accounts;
 	uint32_t free;       /* permits of a semaphore that were given back and not taken yet */
 	uint32_t crowd;      /* holders for which there was no place */
@@ -106,6 +110,21 @@ static inline struct overlap_holder *overlap_holder(struct overlap *o, uint32_t 
 		if (o->holder[i].thread == thread && o->holder[i].cell == cell)
 			return &o->holder[i];
 	return NULL;
+}
+/* The watch over a hold begins. */
+static inline void overlap_watch(const struct overlap *o, struct overlap_holder *h,
+				 const struct running *running)
+{
+	h->running = *running;
+	h->joined = o->joined;
+	h->joined_at = o->joined_at;
+}
+/* The ticks from then on until those came who have come since, together. */
+static inline uint64_t overlap_late(const struct overlap *o, const struct overlap_holder *h)
+{
+	uint64_t late = o->joined_at - h->joined_at - (uint64_t)(o->joined - h->joined) * h->running.since;
+
+	return (int64_t)late > 0 ? late : 0;
 }
 /* A semaphore has so many free permits: while there are some, nobody keeps others waiting. */
 void overlap_permits(struct overlap *o, uint32_t free, uint64_t now);

@@ -381,9 +381,9 @@ static bool parts_looked(struct thread *t, struct hold_rec *h, const struct runn
 	return true;
 }
 
-/* A hold that did not run all the time for sure, or the first of its cell. */
+/* A hold that did not run all the time for sure, or the first of its cell. waited: ticks, by all who waited for it. */
 static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell, const struct running *r,
-						bool ran, uint64_t times, struct parts *p)
+						bool ran, uint64_t waited, struct parts *p)
 {
 	int saved = errno;
 	uint8_t busy = busy_enter(t);
@@ -395,11 +395,11 @@ static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell,
 		h->switched++;
 	if (h != NULL && (ran || (looked ? parts_looked(t, h, r, p) : r->armed && parts_guess(t, h, p)))) {
 		if (!r->armed)
-			times *= r->weight;
-		h->watched += p->whole * times;
-		h->preempted += p->preempted * times;
-		h->slept += p->slept * times;
-		h->unsplit += p->unsplit * times;
+			waited *= r->weight;
+		h->watched += waited;
+		h->preempted += share(waited, p->preempted, p->whole);
+		h->slept += share(waited, p->slept, p->whole);
+		h->unsplit += share(waited, p->unsplit, p->whole);
 		/* Whole holds, and none that was guessed: the first few would decide for long what is usual. */
 		if (r->armed && (ran || looked)) {
 			h->ran += p->whole - p->preempted - p->slept;
@@ -411,23 +411,24 @@ static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell,
 
 void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now)
 {
-	uint64_t times = waiters != 0 ? waiters : 1;
 	struct parts p = { .whole = now > r->since ? now - r->since : 0 };
+	uint64_t waited = (waiters != 0 ? waiters : 1) * p.whole;
 	struct hold_rec *h;
 	uint8_t busy;
 	bool ran;
 
 	if (!running_known(r))
 		return;
+	waited -= r->late < waited ? r->late : waited;
 	ran = r->armed && arm(t) && t->switches == r->switches;
 	busy = busy_enter(t);
 	h = ran ? known_find(t, cell) : NULL;
 	busy_leave(t, busy);
 	if (unlikely(h == NULL)) {
-		end_other(t, cell, r, ran, times, &p);
+		end_other(t, cell, r, ran, waited, &p);
 		return;
 	}
-	h->watched += p.whole * times;
+	h->watched += waited;
 	h->ran += p.whole;
 	h->ran_count++;
 }

@@ -35,12 +35,13 @@ struct running {
 	uint32_t weight;   /* of the look: it stands for so many holds */
 	uint32_t switches; /* armed: the thread's count then */
 	bool armed;        /* the kernel tells whether it is switched out */
+	uint64_t late;     /* at its end: ticks of it before those came who came meanwhile, together */
 };
 
 /* Nobody knows how a hold goes: the rest of *r says nothing. */
 static inline void running_none(struct running *r)
 {
-	r->first.ticks = 0;
+	r->first.ticks = r->late = 0;
 	r->armed = false;
 }
 
@@ -62,7 +63,7 @@ uint32_t running_other_weight(struct thread *t, uint32_t cell, uint64_t lasted, 
 			      struct look_pace *pace);
 /* Takes it. False: that cannot be done. */
 bool running_look_at(uint32_t holder, uint32_t weight, struct running *ret);
-/* The calling thread's hold ends. waiters: how many wait for it. May make system calls, and touches the
+/* The calling thread's hold ends. waiters: how many wait for it; of those who came late only their part counts. May make system calls, and touches the
  * image. */
 void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now);
 

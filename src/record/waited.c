@@ -140,6 +140,8 @@ static inline __attribute__((always_inline)) struct overlap *join(struct thread 
 		show_holder(o, w);
 	}
 	o->waiters += n;
+	o->joined += n;
+	o->joined_at += n * w->start;
 	return o;
 }
 
@@ -204,7 +206,7 @@ static __attribute__((noinline)) void look(struct thread *t, const struct wait *
 		o = books_of(b, w->lock);
 		h = o != NULL ? overlap_holder(o, w->facts.holder, w->holder_cell) : NULL;
 		if (unwatched(h))
-			h->running = running;
+			overlap_watch(o, h, &running);
 		pilock_unlock(&b->word, t->tid);
 	}
 	busy_leave(t, busy);
@@ -345,7 +347,7 @@ void waited_acquired(struct thread *t, struct use use, uint8_t side, uint64_t no
 		o = books_of(b, use.lock);
 		h = o != NULL ? overlap_acquired(o, t->ref, use.cell, side == SIDE_EXCLUSIVE, now) : NULL;
 		if (h != NULL && running != NULL)
-			h->running = *running;
+			overlap_watch(o, h, running);
 		else if (h != NULL)
 			h->running.since = now;
 		pilock_unlock(&b->word, t->tid);
@@ -367,10 +369,11 @@ uint32_t waited_released(struct thread *t, uint32_t lock, uint32_t thread, uint3
 		h = o != NULL ? overlap_holder(o, thread, cell) : NULL;
 		if (h != NULL) {
 			waiters = o->waiters;
-			if (running_known(&h->running))
+			running_none(ret);
+			if (running_known(&h->running)) {
 				*ret = h->running;
-			else
-				running_none(ret);
+				ret->late = overlap_late(o, h);
+			}
 		}
 		if (o != NULL)
 			overlap_let_go(o, h, now);

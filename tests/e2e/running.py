@@ -16,8 +16,8 @@ program = os.path.join(build, "tests/workloads/running")
 source = os.path.join(os.environ.get("top_srcdir", "."), "tests/workloads/running.c")
 
 
-# Of a hundred that a share may be off. A thread that comes late in a hold is taken to wait for all of it:
-# a load that computes first and then sleeps ("both") is off by up to 9.
+# Of a hundred that a share may be off. Of a thread that comes late in a hold, what it waits for is taken to
+# have the parts of the whole: a load that computes first and then sleeps ("both") is off by up to 9.
 POINTS = 12
 
 # microseconds, with and without the area; without it preemptions of short holds are found by chance only
