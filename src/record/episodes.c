@@ -24,6 +24,9 @@
 #define SURE 48
 #define SURE_MOST 120
 #define SURE_LESS 60 /* by a late wait */
+/* One late wait in so many that were counted is a delay: while the thread goes on, and when it ends. */
+#define LATE_FEW 32u
+#define LATE_FEW_ENDED 12u
 #define UNSURE \
 	(-8) /* after one that came before: so many wakes until the thread is noted as a holder again */
 /* A thread that was woken and did not get the lock waits again at once. Whoever comes later has had it. */
@@ -312,6 +315,21 @@ void episode_missed_first(struct thread *t, const void *address)
 	e->left = clock_now();
 }
 
+/* Settles doubts: where late waits are so few, or the thread is sure to wake by now, it was delayed before, too. */
+static void settle(struct episode *e, uint32_t few)
+{
+	struct cell *c = use_cell(e->use);
+	bool delays = e->doubtful != 0 && e->doubtful * few <= c->contended;
+
+	if (!e->looks || (e->wakes < SURE && !delays))
+		return;
+	c->contended -= e->doubtful < c->contended ? e->doubtful : 0;
+	e->doubtful = 0;
+	e->looks = false;
+	if (e->wakes < 0)
+		e->wakes = 1;
+}
+
 /* This thread lets go of what it got by waiting. */
 static void release_own(struct thread *t, const void *address, struct site site, struct futex_release *r)
 {
@@ -332,13 +350,7 @@ static void release_own(struct thread *t, const void *address, struct site site,
 		return;
 	e->left = 0;
 	e->wakes += e->wakes < SURE_MOST;
-	if (e->wakes == SURE) { /* the thread was delayed before, too */
-		struct cell *c = use_cell(e->use);
-
-		c->contended -= e->doubtful < c->contended ? e->doubtful : 0;
-		e->doubtful = 0;
-		e->looks = false; /* a wait goes on with the episode now in any case */
-	}
+	settle(e, LATE_FEW);
 }
 
 /* Others wait for what this thread lets go of: it is their holder. */
@@ -402,8 +414,10 @@ void episodes_thread_ends(struct thread *t)
 	struct held closed;
 
 	for (uint32_t i = 0; t->episodes != NULL && i < EPISODES; i++) {
-		const struct episode *e = &t->episodes->list[i];
+		struct episode *e = &t->episodes->list[i];
 
+		if (e->address != 0)
+			settle(e, LATE_FEW_ENDED);
 		if (e->address != 0 && e->left != 0 && hold_drop(t, (const void *)e->address, &closed))
 			hold_book(t, &closed, closed.since);
 	}

@@ -313,7 +313,7 @@ static void *rare(void *data)
 
 static void *storm(void *data)
 {
-	for (int i = 0; i < 4000; i++) {
+	for (int i = 0; i < 12000; i++) {
 		bool waits = false; /* only of those that call the kernel can anybody know */
 
 		if (!take(&storm_word, 1))
