@@ -191,10 +191,10 @@ static bool put_off(struct sim *s, uint32_t actor)
 {
 	const struct op *o = op_of(s, actor);
 	struct actor *a = &s->actors[actor];
-	bool inner = o->loose == LOOSE_INNER;
+	bool inner = o->loose == LOOSE_INNER && a->depth != 0; /* the lock around it may be free */
 
 	if (o->loose == LOOSE_NOT || o[1].type != OP_UNLOCK || o[1].lock != o->lock || a->owed != 0 ||
-	    inner != (a->depth != 0))
+	    (!inner && a->depth != 0))
 		return false;
 	a->owed = o[1].t0 - o->t1;
 	a->owed_lock = o->lock;

@@ -94,12 +94,12 @@ static void trace_end(struct trace *t)
 		free(parts[i]);
 }
 
-/* The end of a replay, in ms. */
-static double replayed(const struct trace *t, uint32_t luck, bool no_hold)
+/* The end of a replay, in ms; first: with lock 0 changed. */
+static double replay_changed(const struct trace *t, uint32_t luck, bool first, enum trace_change change)
 {
 	const uint8_t changed[3] = { 1, 0, 0 };
-	struct replay r = { .changed = no_hold ? changed : NULL,
-			    .change = TRACE_NO_HOLD,
+	struct replay r = { .changed = first ? changed : NULL,
+			    .change = change,
 			    .sleep = 1,
 			    .luck = luck,
 			    .steps_most = 1000000 };
@@ -107,6 +107,11 @@ static double replayed(const struct trace *t, uint32_t luck, bool no_hold)
 	assert_int_equal(trace_replay(t, &r), 0);
 	assert_true(r.end > 0);
 	return (double)r.end / (double)MS;
+}
+
+static double replayed(const struct trace *t, uint32_t luck, bool no_hold)
+{
+	return replay_changed(t, luck, no_hold, TRACE_NO_HOLD);
 }
 
 /* Holds of `held` ms, of which each second one is longer, and sleep after each: until the next `period`
@@ -192,6 +197,36 @@ static void test_luck(void **state)
 	}
 }
 
+/* Two threads have lock 0 by turns, and within it lock 2 for 8 of 10 ms, of which only sums tell. Without
+ * lock 0 they wait for lock 2: it is never held twice. */
+static void test_inner(void **state)
+{
+	struct world *w = world_new(400);
+	struct trace *t;
+
+	(void)state;
+	for (uint64_t thread = 0; thread < 2; thread++) {
+		thread_begins(w, 0);
+		for (uint64_t at = 10 * thread; at < 400; at += 20) {
+			struct model_event *e;
+			bool waits = at != 0;
+
+			if (waits)
+				happened(w, EVENT_WAIT, (at - 9) * MS, at * MS, 0);
+			e = happened(w, EVENT_SUM, at * MS, at * MS, 2);
+			e->span_ns = 8 * MS;
+			e->holds = 1;
+			e->within = 0;
+			happened(w, EVENT_HOLD, at * MS, (at + 10) * MS, 0)->flags = waits ? EVENT_WAITED : 0;
+		}
+	}
+	t = trace_new(w);
+	assert_true(replay_changed(t, 0, false, 0) == 400);
+	assert_true(replay_changed(t, 0, true, TRACE_NO_CONTENTION) >= 2 * 20 * 8);
+	trace_end(t);
+	free(w);
+}
+
 /* A server: the main thread sleeps. Another one gives work by a condition every 10 ms, and used the
  * processor and slept by choice for so long; a worker waits for it for so many ms of the 10, and has the
  * lock for 1 ms. */
@@ -240,10 +275,8 @@ static void test_fed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_timed),
-		cmocka_unit_test(test_not_timed),
-		cmocka_unit_test(test_luck),
-		cmocka_unit_test(test_fed),
+		cmocka_unit_test(test_timed), cmocka_unit_test(test_not_timed), cmocka_unit_test(test_luck),
+		cmocka_unit_test(test_inner), cmocka_unit_test(test_fed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
