@@ -63,6 +63,9 @@ MANY = (("gain", "offpath", "AB"), ("gain", "convoy", "A"), ("gain", "nested", "
         ("shapes", "logs", "A"), ("shapes", "detached", "A"), ("shapes", "arena", "A"),
         ("shapes", "computed", "A"), ("shapes", "counted", "A"), ("shapes", "beside", "A"),
         ("shapes", "joined", "A"),
+        ("newer", "filter", "A"), ("newer", "catalog", "A"), ("newer", "ledger", "AB"),
+        ("newer", "desk", "A"), ("newer", "steps", "A"), ("newer", "crew", "A"), ("newer", "striped", "A"),
+        ("newer", "quota", "A"), ("newer", "backoff", "A"), ("newer", "collected", "A"),
         ("gil.py", "py-sleeps", "A"), ("gil.py", "py-computes", "A"), ("gil.py", "py-queue", "A"),
         ("served", "long", "A"), ("served", "short", "A"), ("served", "thinking", "A"),
         ("served", "scarce", "A"), ("served", "two", "AB"), ("served", "seldom", "A"),
@@ -83,7 +86,7 @@ REFUSED = ("queued-few",)
 # threads wait for each other in ways that are not seen: an estimate must be right, if there is one
 UNSEEN = ("piped", "master", "halves")
 # threads do not wait for the lock, but try again: its gain is said to be not known, or it is refused
-UNKNOWN = ("attempts",)
+UNKNOWN = ("attempts", "backoff")
 # the mutex of a queue with conditions cannot be taken away; a disk does not know of half the time; of a lock
 # that nobody waits for only the code in it is slow
 UNFIT = (("bounded", "no_contention"), ("disk", "half_hold"), ("commit", "no_hold"),
