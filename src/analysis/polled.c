@@ -13,6 +13,19 @@
 #define SLEPT_PART 0.5 /* of the time from the first to the last, or each comes at once after another: */
 #define AT_ONCE_NS 20000u
 #define LATE_NS 1000000u /* calls that are so far apart, on average, are no looks: something has a rate */
+#define TAKEN 4u         /* times as many acquisitions as calls: it does work, and sleeps before the next */
+
+/* The acquisitions of each thread. NULL: no memory. */
+static uint64_t *acquired_make(const struct model_process *p)
+{
+	uint64_t *acquired = calloc(p->n_threads + 1, sizeof(*acquired));
+
+	for (size_t i = 0; acquired && i < p->n_cells; i++)
+		if (p->cells[i].thread < p->n_threads &&
+		    kind_has(p->locks[p->cells[i].lock].kind, TRAIT_HOLDS))
+			acquired[p->cells[i].thread] += p->cells[i].acquired;
+	return acquired;
+}
 
 /* The naps of a thread at a place. */
 struct place {
@@ -45,9 +58,9 @@ static int place_add(struct places *all, const struct model_event *v)
 	return 0;
 }
 
-static bool is_polled(const struct place *p)
+static bool is_polled(const struct place *p, uint64_t acquired)
 {
-	return p->calls >= CALLS_LEAST && p->ns / p->calls < LATE_NS &&
+	return p->calls >= CALLS_LEAST && p->ns / p->calls < LATE_NS && acquired / TAKEN < p->calls &&
 	       (p->ns / p->calls < AT_ONCE_NS || (double)p->slept_ns >= SLEPT_PART * (double)p->ns);
 }
 
@@ -90,7 +103,8 @@ static int process_add(struct maker *m, const struct model_process *p)
 	struct places all = { .n = 0 };
 	uint64_t held_from = UINT64_MAX; /* where a hold began that ends later than the event */
 	uint32_t thread = MODEL_NONE;
-	int r = 0;
+	uint64_t *acquired = acquired_make(p);
+	int r = acquired ? 0 : -ENOMEM;
 
 	for (size_t i = p->n_events; i-- > 0 && r == 0;) {
 		const struct model_event *event = &p->events[i];
@@ -108,11 +122,12 @@ static int process_add(struct maker *m, const struct model_process *p)
 		const struct report_stack *stack =
 			all.list[i].stack == MODEL_NONE ? NULL : symbols_stack(m->v, all.list[i].stack);
 
-		if (stack && stack->n && is_polled(&all.list[i]))
+		if (stack && stack->n && is_polled(&all.list[i], acquired[all.list[i].thread]))
 			r = entry_add(m, p, &all.list[i], stack);
 	}
 	table_free(&all.numbers);
 	free(all.list);
+	free(acquired);
 	return r;
 }
 

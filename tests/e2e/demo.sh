@@ -14,3 +14,4 @@ check_json json 'p["locks"][0]["name"] == "accounts_lock"' \
 	'p["locks"][0]["holders"][0]["blocked_ns"] > 0.5 * p["locks"][0]["wait_ns"]["total"]' \
 	'functions(max(p["locks"][0]["waiters"], key=lambda w: w["wait_ns"])["stack"])[0] in ("transfer", "balance")'
 grep -q 'because .*audit' err || fail "the text does not name audit"
+check_json json '"polled" not in p' # the clerks rest between customers, and look for nothing
