@@ -411,14 +411,16 @@ static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell,
 
 void running_end(struct thread *t, uint32_t cell, const struct running *r, uint32_t waiters, uint64_t now)
 {
-	struct parts p = { .whole = now > r->since ? now - r->since : 0 };
-	uint64_t waited = (waiters != 0 ? waiters : 1) * p.whole;
+	struct parts p = { 0 };
 	struct hold_rec *h;
+	uint64_t waited;
 	uint8_t busy;
 	bool ran;
 
-	if (!running_known(r))
+	if (!running_known(r)) /* r->since says nothing, too */
 		return;
+	p.whole = now > r->since ? now - r->since : 0;
+	waited = (waiters != 0 ? waiters : 1) * p.whole;
 	waited -= r->late < waited ? r->late : waited;
 	ran = r->armed && arm(t) && t->switches == r->switches;
 	busy = busy_enter(t);
