@@ -97,25 +97,18 @@ static int entry_add(struct maker *m, const struct model_process *process, const
 	return 0;
 }
 
-/* A thread that sleeps with a lock keeps others waiting, and the lock's report tells that. A hold's event comes after those within it. */
+/* A thread that sleeps with a lock keeps others waiting, and the lock's report tells that. */
 static int process_add(struct maker *m, const struct model_process *p)
 {
 	struct places all = { .n = 0 };
-	uint64_t held_from = UINT64_MAX; /* where a hold began that ends later than the event */
-	uint32_t thread = MODEL_NONE;
 	uint64_t *acquired = acquired_make(p);
 	int r = acquired ? 0 : -ENOMEM;
 
-	for (size_t i = p->n_events; i-- > 0 && r == 0;) {
+	for (size_t i = 0; i < p->n_events && r == 0; i++) {
 		const struct model_event *event = &p->events[i];
 
-		if (event->thread != thread)
-			held_from = UINT64_MAX;
-		thread = event->thread;
-		if (event->type == EVENT_HOLD && event->begin_ns < held_from)
-			held_from = event->begin_ns;
-		if (event->type == EVENT_NAP && event->end_ns > event->begin_ns &&
-		    event->begin_ns < held_from && model_at_phase(p, event->begin_ns))
+		if (event->type == EVENT_NAP && event->side == 0 && event->end_ns > event->begin_ns &&
+		    model_at_phase(p, event->begin_ns))
 			r = place_add(&all, event);
 	}
 	for (size_t i = 0; i < all.n && r == 0; i++) {

@@ -10,13 +10,14 @@
 
 #define TURNS 3u /* places where a thread naps by turns, which have one event each */
 
-/* The event that tells of a place's naps since the last event of another kind. NULL: there is none, or it is full. */
+/* The event that tells of a place's naps since the last event of another kind, all with a lock or all without. NULL: there is
+ * none, or it is full. */
 static struct event *find(const struct thread *t, uint32_t stack)
 {
 	uint32_t n = t->events.used < TURNS ? t->events.used : TURNS;
 
 	for (struct event *e = t->events.next - 1; n > 0 && e->type == EVENT_NAP; e--, n--)
-		if (e->stack == stack)
+		if (e->stack == stack && e->side == nap_side(t))
 			return nap_has_room(e) ? e : NULL;
 	return NULL;
 }
@@ -37,7 +38,7 @@ static void add(struct thread *t, uint64_t begin, uint64_t end, struct site site
 	e = event_place(t);
 	if (!e)
 		return;
-	*e = (struct event){ .begin = begin, .stack = stack, .type = EVENT_NAP };
+	*e = (struct event){ .begin = begin, .stack = stack, .type = EVENT_NAP, .side = nap_side(t) };
 	v->nap_ip = site.ip;
 	v->nap = e;
 	v->napped = 0;

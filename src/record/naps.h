@@ -19,6 +19,12 @@ static inline bool nap_has_room(const struct event *e)
 	return e->type == EVENT_NAP && e->flags < UINT16_MAX;
 }
 
+/* struct event.side: 1 if the thread has a lock. */
+static inline uint8_t nap_side(const struct thread *t)
+{
+	return t->top >= t->held_first;
+}
+
 /* The event tells of one more nap. With "busy" set. */
 static inline void nap_add(struct thread_events *v, uint64_t begin, uint64_t end)
 {
@@ -41,7 +47,8 @@ static inline void nap_ended(struct thread *t, uint64_t begin, struct site site)
 
 	/* a handler may have napped, too, before "busy" was set */
 	if (likely(t->events.nap == t->events.next - 1) && likely(t->events.nap_ip == site.ip) &&
-	    likely(t->stale == 0) && likely(t->mode != MODE_OFF) && likely(nap_has_room(t->events.nap))) {
+	    likely(t->stale == 0) && likely(t->mode != MODE_OFF) && likely(nap_has_room(t->events.nap)) &&
+	    likely(t->events.nap->side == nap_side(t))) {
 		nap_add(&t->events, begin, end);
 		busy_leave(t, busy);
 	} else {

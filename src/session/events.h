@@ -31,7 +31,7 @@ struct event {
 			   units of ticks */
 	uint32_t stack;
 	uint8_t type; /* enum event_type; readers pass by those that they do not know */
-	uint8_t side; /* enum lock_side */
+	uint8_t side; /* enum lock_side; of NAP: 1 if the thread had a lock, else 0 */
 	uint16_t flags;
 };
 

@@ -54,17 +54,17 @@ cat >looks.c <<'END'
 #include <unistd.h>
 
 static atomic_int ready;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int yields, sleeps;
+static pthread_mutex_t locks[2] = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER };
+static int yields, sleeps, alone;
 
-static void *sleeper(void *unused)
+static void *sleeper(void *lock)
 {
 	for (int i = 0; i < 300; i++) {
-		pthread_mutex_lock(&lock);
+		pthread_mutex_lock(lock);
 		usleep(100);
-		pthread_mutex_unlock(&lock);
+		pthread_mutex_unlock(lock);
 	}
-	return unused;
+	return NULL;
 }
 
 static void *looker(void *unused)
@@ -81,10 +81,12 @@ int main(int argc, char **argv)
 
 	yields = argc > 1 && strcmp(argv[1], "yields") == 0;
 	sleeps = argc > 1 && strcmp(argv[1], "sleeps") == 0;
-	pthread_create(&t, NULL, sleeps ? sleeper : looker, NULL);
-	if (sleeps)
-		sleeper(NULL);
-	sleep(1);
+	alone = argc > 1 && strcmp(argv[1], "alone") == 0;
+	pthread_create(&t, NULL, sleeps || alone ? sleeper : looker, &locks[0]);
+	if (sleeps || alone)
+		sleeper(&locks[alone]);
+	else
+		sleep(1);
 	atomic_store(&ready, 1);
 	return pthread_join(t, NULL);
 }
@@ -105,6 +107,8 @@ says "loops that spin, without a system call"
 check_json spins.json '"polled" not in p'
 expect 0 "$mutrace" --json=sleeps.json ./looks sleeps # with a lock: whoever waits for that knows why
 check_json sleeps.json '"polled" not in p'
+expect 0 "$mutrace" --json=alone.json ./looks alone # nobody waits for theirs
+check_json alone.json '"polled" not in p'
 
 # A lock that is built by a mutex and a condition is no place where threads wait for work; a queue is one.
 cat >built.c <<'END'
