@@ -113,7 +113,7 @@ int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site sit
 
 /* Moves the top entry of the held stack down by one. Its count is absolute, so it may be there twice for a moment. A
  * handler may have moved the stack meanwhile, with a half of this: then it is done again. */
-static void close_second(struct thread *t)
+static inline void close_second(struct thread *t)
 {
 	struct held *top, *low;
 
@@ -133,20 +133,40 @@ static void close_second(struct thread *t)
 	hot_released(t, top);
 }
 
+/* The ways off the hot path of the next function, for the registers that calls save: the C library has to release it, or
+ * there is no hold pending. */
+static COLD int second_called(struct thread *t, struct held *low, pthread_mutex_t *m, uint64_t ticks)
+{
+	int r = REAL(pthread_mutex_unlock)(m);
+
+	hot_book_counted(t, low->cell, low->acquired, ticks);
+	close_second(t);
+	hot_end(t);
+	return r;
+}
+
+static COLD int second_booked(struct thread *t, struct held *low, uint64_t ticks)
+{
+	hot_book_far(t, low->cell, low->acquired, ticks);
+	close_second(t);
+	hot_end(t);
+	return 0;
+}
+
 int mutex_unlock_second(struct thread *t, pthread_mutex_t *m)
 {
 	struct held *low;
 	uint64_t ticks;
-	int r = 0;
 
 	hot_begin(t);
 	low = t->top - 1;
 	low->address = 0;
 	ticks = ticks_counter() - low->since;
 	if (!inlined_plain(m) || unlikely(!inlined_unlock(m, t->tid)))
-		r = REAL(pthread_mutex_unlock)(m);
-	hot_book_counted(t, low->cell, low->acquired, ticks);
+		return second_called(t, low, m, ticks);
+	if (unlikely(!hot_book_pending(t, low->cell, low->acquired, ticks)))
+		return second_booked(t, low, ticks);
 	close_second(t);
 	hot_end(t);
-	return r;
+	return 0;
 }

@@ -106,24 +106,48 @@ static inline bool take(sem_t *s)
 	return false;
 }
 
-EXPORT int sem_wait(sem_t *s)
+static __attribute__((noinline)) int wait_left(struct thread *t, sem_t *s, struct site site)
 {
-	struct thread *t = thread_self;
 	struct use use;
 
-	if (likely(remembered(t, s, SITE_HERE.ip, &use))) {
-		pthread_testcancel(); /* as in wait_at() */
+	if (likely(remembered(t, s, site.ip, &use))) {
 		if (likely(take(s))) {
 			use_acquired(use, false);
 			permit_taken(t, use);
 			return 0;
 		}
 	} else if (t->gate == GATE(MODE_CONTENDED) && likely(t->engaged == 0)) {
-		pthread_testcancel();
 		if (likely(take(s)))
 			return 0;
 	}
-	return wait_at(s, &(struct request){ .call = CALL_PLAIN }, SITE_HERE);
+	return wait_at(s, &(struct request){ .call = CALL_PLAIN }, site);
+}
+
+static COLD int taken_told(struct thread *t, struct use use, uint32_t count)
+{
+	permit_taken_told(t, use, count);
+	return 0;
+}
+
+/* As sem_post(), it calls nothing but as its last step, so that it saves no registers. */
+EXPORT int sem_wait(sem_t *s)
+{
+	const struct permit *p;
+	struct thread *t;
+	struct use use;
+
+	pthread_testcancel(); /* as the original does before it looks at the semaphore */
+	t = thread_self;
+	if (unlikely(!remembered(t, s, SITE_HERE.ip, &use)) || unlikely(!recorder.sems_inlined) ||
+	    unlikely(!inlined_sem_take(s)))
+		return wait_left(t, s, SITE_HERE);
+	use_acquired(use, false);
+	if (permits_count(t, use_lock(use))) {
+		p = permit_add(t, use);
+		if (unlikely(permits_told(use_lock(use))))
+			return taken_told(t, use, p->count);
+	}
+	return 0;
 }
 
 EXPORT int sem_timedwait(sem_t *s, const struct timespec *until)
@@ -183,17 +207,42 @@ static COLD int post_at(sem_t *s, struct site site)
 	return REAL(sem_post)(s);
 }
 
-EXPORT int sem_post(sem_t *s)
+static __attribute__((noinline)) int post_left(struct thread *t, sem_t *s, struct site site)
 {
-	struct thread *t = thread_self;
 	struct use use;
 
-	if (unlikely(!remembered(t, s, SITE_HERE.ip, &use)))
-		return t->gate == GATE(MODE_CONTENDED) ? REAL(sem_post)(s) : post_at(s, SITE_HERE);
-	posts(t, use, SITE_HERE);
+	if (unlikely(!remembered(t, s, site.ip, &use)))
+		return t->gate == GATE(MODE_CONTENDED) ? REAL(sem_post)(s) : post_at(s, site);
+	posts(t, use, site);
 	if (likely(recorder.sems_inlined) && likely(inlined_sem_give(s)))
 		return 0;
 	return REAL(sem_post)(s);
+}
+
+static COLD int posted_told(struct thread *t, sem_t *s, struct use use, const struct permit *p,
+			    struct site site)
+{
+	if (permits_count(t, use_lock(use)))
+		permit_posted_told(t, use.lock, p && p->count == 0 ? p->cell : 0, site);
+	if (lock_waited(use_lock(use)))
+		events_done(t, EVENT_POST, use, 0);
+	return likely(inlined_sem_give(s)) ? 0 : REAL(sem_post)(s);
+}
+
+EXPORT int sem_post(sem_t *s)
+{
+	const struct permit *p = NULL;
+	struct thread *t = thread_self;
+	struct use use;
+
+	if (unlikely(!remembered(t, s, SITE_HERE.ip, &use)) || unlikely(!recorder.sems_inlined))
+		return post_left(t, s, SITE_HERE);
+	use_posted(use);
+	if (permits_count(t, use_lock(use)))
+		p = permit_remove(t, use.lock);
+	if (unlikely(permits_told(use_lock(use))))
+		return posted_told(t, s, use, p, SITE_HERE);
+	return likely(inlined_sem_give(s)) ? 0 : REAL(sem_post)(s);
 }
 
 EXPORT int sem_init(sem_t *s, int pshared, unsigned int value)

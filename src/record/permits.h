@@ -51,24 +51,53 @@ static inline void permits_note(struct thread *t)
 		permits_note_sole(t);
 }
 
-/* The calling thread got a permit. */
-static inline void permit_taken(struct thread *t, struct use use)
+/* True if each permit that is taken or given back is told: others wait, or may do so in other processes. */
+static inline bool permits_told(const struct lock_rec *l)
+{
+	return lock_waited(l) || l->flags & LOCK_PSHARED;
+}
+
+/* Notes a permit that the calling thread got. */
+static inline struct permit *permit_add(struct thread *t, struct use use)
 {
 	const struct lock_rec *l = use_lock(use);
 	struct permit *p = permit_place(t, use.lock);
 
-	if (!permits_count(t, l))
-		return;
 	if (p->count == 0 || p->lock != use.lock || p->instance != (uint32_t)l->instances) {
-		p->count = 0;
+		if (p->count != 0)
+			p->count = 0;
 		signal_fence(); /* other threads look, too */
 		p->lock = use.lock;
+		signal_fence(); /* or compilers join two in a vector register, which is slower */
 		p->cell = use.cell;
+		signal_fence();
 		p->instance = (uint32_t)l->instances;
 		signal_fence();
 	}
 	p->count++;
-	if (unlikely(lock_waited(l) || l->flags & LOCK_PSHARED))
+	return p;
+}
+
+/* Notes one that goes back. NULL: the thread had none. */
+static inline struct permit *permit_remove(struct thread *t, uint32_t lock)
+{
+	struct permit *p = permit_of(t, lock);
+
+	if (p)
+		p->count--;
+	return p;
+}
+
+/* The calling thread got a permit. */
+static inline void permit_taken(struct thread *t, struct use use)
+{
+	const struct lock_rec *l = use_lock(use);
+	const struct permit *p;
+
+	if (!permits_count(t, l))
+		return;
+	p = permit_add(t, use);
+	if (unlikely(permits_told(l)))
 		permit_taken_told(t, use, p->count);
 }
 
@@ -76,15 +105,13 @@ static inline void permit_taken(struct thread *t, struct use use)
 static inline void permit_posted(struct thread *t, uint32_t lock, struct site site)
 {
 	const struct lock_rec *l = REF_POINTER(lock);
-	struct permit *p;
-	bool last;
+	const struct permit *p;
 
 	if (!permits_count(t, l))
 		return;
-	p = permit_of(t, lock);
-	last = p && --p->count == 0;
-	if (unlikely(lock_waited(l) || l->flags & LOCK_PSHARED))
-		permit_posted_told(t, lock, last ? p->cell : 0, site);
+	p = permit_remove(t, lock);
+	if (unlikely(permits_told(l)))
+		permit_posted_told(t, lock, p && p->count == 0 ? p->cell : 0, site);
 }
 
 #endif
