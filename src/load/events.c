@@ -114,54 +114,68 @@ int events_read(struct image *im)
 	return 0;
 }
 
-struct order {
-	uint32_t thread, event;
-	uint64_t stream; /* of the chunk; within it the file's order is the thread's */
+/* The events of one chunk: in the file they stand together, in the order of the thread's time. */
+struct run {
+	uint32_t thread;
+	uint64_t stream; /* of the chunk */
+	size_t first, n;
 };
 
-static int order_compare(const void *a, const void *b)
+static int run_compare(const void *a, const void *b)
 {
-	const struct order *x = a, *y = b;
+	const struct run *x = a, *y = b;
 
 	if (x->thread != y->thread)
 		return x->thread < y->thread ? -1 : 1;
 	if (x->stream != y->stream)
 		return x->stream < y->stream ? -1 : 1;
-	return x->event < y->event ? -1 : x->event > y->event;
+	return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Returns how many there are; those of no thread are left out. */
+static size_t runs_find(struct image *im, struct run *runs)
+{
+	struct model_process *p = im->process;
+	size_t n = 0;
+
+	for (size_t i = 0, next; i < p->n_events; i = next) {
+		uint32_t thread = chunks_number(im, CHUNK_THREAD, p->events[i].thread);
+
+		for (next = i + 1; next < p->n_events && im->event_chunks[next] == im->event_chunks[i];)
+			next++;
+		if (thread == MODEL_NONE)
+			p->damaged += next - i;
+		else
+			runs[n++] =
+				(struct run){ thread, im->chunks[im->event_chunks[i]].stream, i, next - i };
+	}
+	return n;
 }
 
 /* Sorts them by thread and, within one, by their order; those of no thread fall out. 0 or -errno. */
 static int events_sort(struct image *im)
 {
 	struct model_process *p = im->process;
-	struct order *order = malloc((p->n_events + 1) * sizeof(*order));
+	struct run *runs = malloc((im->n_chunks + 1) * sizeof(*runs));
 	struct model_event *sorted = malloc((p->n_events + 1) * sizeof(*sorted));
-	size_t i, n = 0;
+	size_t n, all = 0;
 
-	if (!order || !sorted) {
-		free(order);
+	if (!runs || !sorted) {
+		free(runs);
 		free(sorted);
 		return -ENOMEM;
 	}
-	for (i = 0; i < p->n_events; i++) {
-		p->events[i].thread = chunks_number(im, CHUNK_THREAD, p->events[i].thread);
-		if (p->events[i].thread == MODEL_NONE) {
-			p->damaged++;
-			continue;
+	n = runs_find(im, runs);
+	qsort(runs, n, sizeof(*runs), run_compare);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < runs[i].n; k++, all++) {
+			sorted[all] = p->events[runs[i].first + k];
+			sorted[all].thread = runs[i].thread;
 		}
-		order[n++] = (struct order){
-			.thread = p->events[i].thread,
-			.event = (uint32_t)i,
-			.stream = im->chunks[im->event_chunks[i]].stream,
-		};
-	}
-	qsort(order, n, sizeof(*order), order_compare);
-	for (i = 0; i < n; i++)
-		sorted[i] = p->events[order[i].event];
-	free(order);
+	free(runs);
 	free(p->events);
 	p->events = sorted;
-	p->n_events = n;
+	p->n_events = all;
 	return 0;
 }
 
