@@ -17,9 +17,11 @@
 #define FITS 6
 #define FIT_FROM 0.02 /* of the run that an unchanged replay is off */
 #define FIT_MOST 0.2
-#define LATE_MOST 1000000 /* ns */
-#define LUCKS 3           /* replays of a change ... */
-#define LUCKY_OPS 30000u  /* ... of a run with no more operations; of longer ones one */
+#define FIT_GOOD 0.002
+#define LATE_FIRST 20000 /* ns */
+#define LATE_MOST 1000000
+#define LUCKS 3          /* replays of a change ... */
+#define LUCKY_OPS 30000u /* ... of a run with no more operations; of longer ones one */
 
 /* Ways to replay a run that differ in what is not known, see struct replay. */
 enum way { WAY_FIRST, WAY_SECOND, WAY_POOLED, WAY_POLLED, WAYS };
@@ -70,26 +72,46 @@ static int measure(struct what_if *w, const uint8_t *changed, enum trace_change 
 	return e;
 }
 
-/* Sets a number, between 0 and `high`, so that the replay takes as long as the run. The larger the longer it takes, almost. */
-static int fit_number(struct what_if *w, double *number, double high)
+/* How much longer than the run an unchanged replay takes, of the run. */
+static double too_long(const struct what_if *w, double base)
 {
-	double low = 0, base, best = *number;
+	return base / (double)w->t.length - 1;
+}
 
-	for (int i = 0; i < FITS; i++) {
-		int r;
+/*
+ * Sets a number, at most `high`, so that the replay takes as long as the run; first it tries `next`. The larger the longer it takes,
+ * almost; so each try is where the line through two others meets the run's length: the nearest ones on both sides of it, if there are.
+ */
+static int fit_number(struct what_if *w, double *number, double next, double high)
+{
+	double x[2] = { *number, 0 }, off[2] = { too_long(w, w->base[WAY_FIRST]), 0 }, best = *number;
 
-		*number = (low + high) / 2;
+	for (int i = 0; i < FITS && fabs(too_long(w, w->base[WAY_FIRST])) > FIT_GOOD; i++) {
+		double base;
+		int r, drop;
+
+		*number = next;
 		r = measure(w, NULL, 0, WAY_FIRST, false, &base);
 		if (r < 0)
 			return r;
-		if (fabs(base - (double)w->t.length) < fabs(w->base[0] - (double)w->t.length)) {
-			w->base[0] = base;
-			best = *number;
+		if (base <= 0) /* it came to no end */
+			break;
+		if (fabs(too_long(w, base)) < fabs(too_long(w, w->base[WAY_FIRST]))) {
+			w->base[WAY_FIRST] = base;
+			best = next;
 		}
-		if (base > (double)w->t.length)
-			high = *number;
+		if (i == 0)
+			drop = 1;
+		else if ((off[0] < 0) != (off[1] < 0))
+			drop = (off[1] < 0) == (too_long(w, base) < 0);
 		else
-			low = *number;
+			drop = fabs(off[1]) > fabs(off[0]);
+		x[drop] = next;
+		off[drop] = too_long(w, base);
+		if (off[1] == off[0])
+			break;
+		next = x[1] - off[1] * (x[1] - x[0]) / (off[1] - off[0]);
+		next = fmin(fmax(next, 0), high);
 	}
 	*number = best;
 	return 0;
@@ -103,13 +125,13 @@ static int fit_number(struct what_if *w, double *number, double high)
  */
 static int fit(struct what_if *w)
 {
-	double off = w->base[0] / (double)w->t.length;
+	double off = too_long(w, w->base[WAY_FIRST]);
 
 	if (w->t.cores == 0 || trace_demand(&w->t) < w->t.cores * 0.5)
 		return 0;
-	if (off > 1 + FIT_FROM)
-		return fit_number(w, &w->sleep, 1);
-	return off < 1 - FIT_FROM && off > 1 - FIT_MOST ? fit_number(w, &w->late, LATE_MOST) : 0;
+	if (off > FIT_FROM)
+		return fit_number(w, &w->sleep, 0.5, 1);
+	return off < -FIT_FROM && off > -FIT_MOST ? fit_number(w, &w->late, LATE_FIRST, LATE_MOST) : 0;
 }
 
 static double recorded_rate(const struct what_if *w)
@@ -171,6 +193,10 @@ static int measure_usual(struct what_if *w, const uint8_t *changed, enum trace_c
 	double sum = 0, one;
 	int r = 0;
 
+	if (!changed && lucks == 1) {
+		*ret = w->base[way];
+		return 0;
+	}
 	for (w->luck = lucks > 1; r == 0 && sum >= 0 && w->luck < lucks + (lucks > 1); w->luck++) {
 		r = measure(w, changed, change, way, throughput, &one);
 		sum = one > 0 ? sum + one : -1;
