@@ -52,6 +52,8 @@ static inline long arch_syscall5(long number, long a, long b, long c, long d, lo
 }
 #endif
 
+/* A word has 64 bits, and they are stored at once. */
+#define ARCH_WIDE (UINTPTR_MAX > UINT32_MAX)
 #define ARCH_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
 #endif

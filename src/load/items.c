@@ -91,7 +91,7 @@ static int pending_count_take(struct image *im, uint32_t thread)
 	struct thread_rec t;
 
 	if (file_read(im->fd, &t, sizeof(t), im->thread_offsets[thread]) != (int64_t)sizeof(t) ||
-	    t.pending == 0)
+	    t.pending >> 32 == 0)
 		return 0;
 	return count_take(im, (uint32_t)(t.pending >> 32), t.pending_acquired);
 }
@@ -121,7 +121,7 @@ static void pending_take(struct image *im, uint32_t thread)
 			 ticks = (uint32_t)t.pending;
 		bool same;
 
-		if (t.pending == 0 || number == MODEL_NONE || number >= im->process->n_cells)
+		if (ref == 0 || number == MODEL_NONE || number >= im->process->n_cells)
 			return;
 		if (file_read(im->fd, &c, sizeof(c), (uint64_t)ref * REF_UNIT) != (int64_t)sizeof(c) ||
 		    file_read(im->fd, &after, sizeof(after), im->thread_offsets[thread]) !=

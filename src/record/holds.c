@@ -97,27 +97,26 @@ void hot_acquired_moved(struct thread *t, struct use use, const void *address, u
 /* Adds the hold that is pending to its cell. */
 static void book_pending(struct thread_rec *r)
 {
-	struct cell *c = REF_POINTER(r->pending >> 32);
+	struct cell *c = REF_POINTER(pending_cell(r->pending));
 	uint32_t ticks = (uint32_t)r->pending;
 
 	cell_catch_up(c, r->pending_acquired);
-	__atomic_store_n(&r->booking_total, c->hold_total + ticks, __ATOMIC_RELAXED);
+	pending_booking(r, c->hold_total + ticks);
 	signal_fence();
 	hot_book(c, ticks);
 	signal_fence();
-	__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
+	pending_booked(r);
 }
 
 void hot_book_far(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
 {
 	struct thread_rec *r = t->rec;
 
-	if (r->pending != 0)
+	if (pending_cell(r->pending) != 0)
 		book_pending(r);
 	if (ticks >> 32 == 0) {
 		r->pending_acquired = acquired;
-		__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
+		pending_set(r, cell, (uint32_t)ticks);
 		return;
 	}
 	cell_catch_up(REF_POINTER(cell), acquired);

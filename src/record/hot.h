@@ -206,6 +206,54 @@ static inline void hot_book_sampled(struct cell *c, uint64_t ticks, uint32_t n)
 	c->hold_total += ticks * (n - 1);
 }
 
+/*
+ * The pending hold, whose readers take none for one whose cell is 0, and the total that its cell will have. Where a
+ * word has 32 bits, a store of 64 at once goes through the stack and the floating point unit, and each takes longer
+ * than reading the clock. There the halves are stored one after the other, the cell last, and first when it goes.
+ */
+static inline uint32_t pending_cell(uint64_t pending)
+{
+	return (uint32_t)(pending >> 32);
+}
+
+static inline void store_halves(uint64_t *to, uint64_t value, bool upper_first)
+{
+	uint32_t __attribute__((may_alias)) *half = (void *)to;
+	int first = upper_first == ARCH_LITTLE_ENDIAN;
+
+	__atomic_store_n(&half[first], (uint32_t)(value >> (upper_first ? 32 : 0)), __ATOMIC_RELEASE);
+	__atomic_store_n(&half[!first], (uint32_t)(value >> (upper_first ? 0 : 32)), __ATOMIC_RELEASE);
+}
+
+static inline void pending_set(struct thread_rec *r, uint32_t cell, uint32_t ticks)
+{
+	uint64_t pending = (uint64_t)cell << 32 | ticks;
+
+	if (ARCH_WIDE)
+		__atomic_store_n(&r->pending, pending, __ATOMIC_RELEASE);
+	else
+		store_halves(&r->pending, pending, false);
+}
+
+static inline void pending_booking(struct thread_rec *r, uint64_t total)
+{
+	if (ARCH_WIDE)
+		__atomic_store_n(&r->booking_total, total, __ATOMIC_RELAXED);
+	else
+		store_halves(&r->booking_total, total, true);
+}
+
+static inline void pending_booked(struct thread_rec *r)
+{
+	if (ARCH_WIDE) {
+		__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
+	} else {
+		store_halves(&r->pending, 0, true);
+		store_halves(&r->booking_total, 0, true);
+	}
+}
+
 /* The same where no hold is pending, or this one is long, or a bucket is full. */
 void hot_book_far(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
 
@@ -222,24 +270,24 @@ static inline __attribute__((always_inline)) bool hot_book_pending(struct thread
 	struct thread_rec *r = t->rec;
 	uint64_t pending = r->pending;
 	uint32_t before = (uint32_t)pending;
-	struct cell *c = REF_POINTER(pending >> 32);
+	struct cell *c = REF_POINTER(pending_cell(pending));
 
 	uint32_t *bucket = &c->hist[hist_bucket_short(before)];
 
-	if (unlikely(pending == 0) || unlikely(ticks >> 32 != 0) || unlikely(*bucket == UINT32_MAX))
+	if (unlikely(pending_cell(pending) == 0) || unlikely(ticks >> 32 != 0) ||
+	    unlikely(*bucket == UINT32_MAX))
 		return false;
 	cell_catch_up(c, r->pending_acquired);
-	__atomic_store_n(&r->booking_total, c->hold_total + before, __ATOMIC_RELAXED);
+	pending_booking(r, c->hold_total + before);
 	signal_fence();
 	c->hold_total += before;
 	if (unlikely(before > c->hold_max))
 		c->hold_max = before;
 	++*bucket;
 	signal_fence();
-	__atomic_store_n(&r->pending, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&r->booking_total, 0, __ATOMIC_RELEASE);
+	pending_booked(r);
 	r->pending_acquired = acquired;
-	__atomic_store_n(&r->pending, (uint64_t)cell << 32 | ticks, __ATOMIC_RELEASE);
+	pending_set(r, cell, (uint32_t)ticks);
 	return true;
 }
 

@@ -66,9 +66,9 @@ struct thread_rec {
 	char name[16];              /* NUL-padded; may be empty */
 	struct alloc_totals totals; /* matrace: while the thread was not realtime */
 	/*
-	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, ticks
-	 * in the lower. With booking_total not 0 it is being added, and is there as soon as the cell's
-	 * hold_total is equal to that. pending_acquired is as in struct held.
+	 * The last hold that ended, if its cell does not have it yet: the cell's ref in the upper half, 0
+	 * if there is none, ticks in the lower. With booking_total not 0 it is being added, and is there as
+	 * soon as the cell's hold_total is equal to that. pending_acquired is as in struct held.
 	 */
 	uint64_t pending, booking_total;
 	uint32_t pending_acquired;

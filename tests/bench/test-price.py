@@ -12,6 +12,9 @@ import sys
 import benchlib
 
 ROUNDS = 7
+# Beyond the floor, whose readings of the clock take as long everywhere, a pair executes 204 instructions on
+# x86-64 and 321 on i386: what has 64 bits takes two registers each there, of which it has half as many.
+OVER_FLOOR = 1.6 if sys.maxsize > 2**32 else 2.0
 failures = []
 
 
@@ -41,7 +44,7 @@ def main():
     benchlib.need_tools()
     random.seed(1)
     own = measure(["-n", 2000000, "own"], ["plain", "floor", "exact", "sampled", "contended-only"])
-    check("own mutex, exact / floor", benchlib.ratio(own, "exact", "floor", "cpu_ns_pair"), 0.7, 1.6)
+    check("own mutex, exact / floor", benchlib.ratio(own, "exact", "floor", "cpu_ns_pair"), 0.7, OVER_FLOOR)
     check("own mutex, sampled / exact", benchlib.ratio(own, "sampled", "exact", "cpu_ns_pair"), 0.1, 0.9)
     check("own mutex, contended-only / sampled",
           benchlib.ratio(own, "contended-only", "sampled", "cpu_ns_pair"), 0.1, 1.1)
