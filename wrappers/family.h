@@ -248,7 +248,7 @@ FAMILY bool family_unlock_hot(const struct lock_family *f, void *lock)
 		h->address = 0;
 		now = ticks_counter();
 		f->unlock(lock);
-		hot_book_counted(t, h->cell, h->acquired, now - h->since);
+		hot_book_counted(t, h, now - h->since);
 		hot_released(t, h);
 	}
 	hot_end(t);

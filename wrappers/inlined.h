@@ -91,13 +91,25 @@ static inline bool inlined_wait(pthread_mutex_t *m, uint32_t tid)
 	return true;
 }
 
-/* Also where somebody waits. False: inlined_wake() must follow, with the kind that the mutex had before: its memory may
- * be gone by then. */
-static inline bool inlined_release(pthread_mutex_t *m)
+/* The first part of a release, which may come early. */
+static inline void inlined_disown(pthread_mutex_t *m)
 {
 	m->__data.__owner = 0;
 	m->__data.__nusers--;
+}
+
+/* The second one, also where somebody waits. False: inlined_wake() must follow, with the kind that the mutex had before: its
+ * memory may be gone by then. */
+static inline bool inlined_open(pthread_mutex_t *m)
+{
 	return likely(__atomic_exchange_n(&m->__data.__lock, 0, __ATOMIC_RELEASE) <= 1);
+}
+
+/* Both. */
+static inline bool inlined_release(pthread_mutex_t *m)
+{
+	inlined_disown(m);
+	return inlined_open(m);
 }
 
 static inline void inlined_wake(pthread_mutex_t *m, int kind)
@@ -132,6 +144,17 @@ static inline bool inlined_wait(pthread_mutex_t *m, uint32_t tid)
 {
 	(void)m, (void)tid;
 	return false;
+}
+
+static inline void inlined_disown(pthread_mutex_t *m)
+{
+	(void)m;
+}
+
+static inline bool inlined_open(pthread_mutex_t *m)
+{
+	(void)m;
+	return true;
 }
 
 static inline bool inlined_release(pthread_mutex_t *m)

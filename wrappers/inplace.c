@@ -38,7 +38,7 @@ int inplace_called(struct thread *t, struct held *h, uint64_t ticks, void *lock,
 {
 	int r = rest(lock);
 
-	hot_book_counted(t, h->cell, h->acquired, ticks);
+	hot_book_counted(t, h, ticks);
 	hot_released(t, h);
 	hot_end(t);
 	return r;

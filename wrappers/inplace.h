@@ -111,7 +111,7 @@ INPLACE int inplace_unlock(const struct inplace *f, struct thread *t, struct hel
 	rest = f->give(lock);
 	if (unlikely(rest != NULL))
 		return inplace_called(t, h, ticks, lock, rest);
-	if (unlikely(!hot_book_pending(t, h->cell, h->acquired, ticks)))
+	if (unlikely(!hot_book_pending(t, h, ticks)))
 		return inplace_book(t, h, ticks);
 	hot_released(t, h);
 	hot_end(t);

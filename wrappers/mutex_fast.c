@@ -259,7 +259,7 @@ static inline __attribute__((always_inline)) int unlock_called(struct thread *t,
 	h->address = 0;
 	now = mode == MODE_EXACT ? ticks_counter() : clock_now();
 	r = REAL(pthread_mutex_unlock)(m);
-	hot_book_counted(t, h->cell, h->acquired, now - h->since);
+	hot_book_counted(t, h, now - h->since);
 	hot_released(t, h);
 	hot_end(t);
 	return r;
@@ -306,14 +306,11 @@ static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_mutex
 	return unlock_other(t, m, site);
 }
 
-/* A hold that has ended, of a mutex that others wait for by now. */
-static COLD int unlock_wake(struct thread *t, struct held *h, pthread_mutex_t *m, uint64_t ticks)
+/* A hold that has ended, of a mutex that others wait for. It was released. */
+static COLD int unlock_wake(struct thread *t, struct held *h, pthread_mutex_t *m, uint64_t ticks, int kind)
 {
-	int kind = inlined_kind(m);
-
-	if (!inlined_release(m))
-		inlined_wake(m, kind);
-	hot_book_counted(t, h->cell, h->acquired, ticks);
+	inlined_wake(m, kind);
+	hot_book_counted(t, h, ticks);
 	hot_released(t, h);
 	hot_end(t);
 	return 0;
@@ -336,21 +333,24 @@ static COLD int unlock_book(struct thread *t, struct held *h, uint64_t ticks)
 	return 0;
 }
 
-/* Apart, for the registers that it saves. */
-static __attribute__((noinline)) int unlock_exact(struct thread *t, pthread_mutex_t *m, struct site site)
+static inline __attribute__((always_inline)) int unlock_exact(struct thread *t, pthread_mutex_t *m,
+							      const struct site *given)
 {
 	struct held *h;
 	uint64_t ticks;
+	int kind;
 
 	hot_begin(t);
 	h = hot_held(t, m, HELD_COUNTED, 0);
 	if (unlikely(h == NULL) || unlikely(!inlined_plain(m)))
-		return unlock_left(t, m, site);
+		return unlock_left(t, m, HERE(given));
 	h->address = 0;
+	kind = inlined_kind(m);
+	inlined_disown(m); /* before the clock: the locked instruction waits for stores */
 	ticks = ticks_counter() - h->since;
-	if (unlikely(!inlined_unlock(m, t->tid)))
-		return unlock_wake(t, h, m, ticks);
-	if (unlikely(!hot_book_pending(t, h->cell, h->acquired, ticks)))
+	if (unlikely(!inlined_open(m)))
+		return unlock_wake(t, h, m, ticks, kind);
+	if (unlikely(!hot_book_pending(t, h, ticks)))
 		return unlock_book(t, h, ticks);
 	hot_released(t, h);
 	hot_end(t);
@@ -377,7 +377,7 @@ static inline __attribute__((always_inline)) int unlock(pthread_mutex_t *m, cons
 		return likely(inlined_release(m)) ? 0 : unlock_futex(t, m, kind);
 	}
 	if (hot_open(t, MODE_EXACT))
-		return unlock_exact(t, m, HERE(given));
+		return unlock_exact(t, m, given);
 	return unlock_other(t, m, HERE(given));
 }
 

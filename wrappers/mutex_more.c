@@ -105,7 +105,8 @@ int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site sit
 	h->address = 0;
 	now = ticks_counter();
 	r = REAL(pthread_mutex_unlock)(m);
-	hot_book_counted(t, h->cell, (uint32_t)c->acquired, now - h->since);
+	h->acquired = (uint32_t)c->acquired;
+	hot_book_counted(t, h, now - h->since);
 	hot_released(t, h);
 	hot_end(t);
 	return r;
@@ -139,7 +140,7 @@ static COLD int second_called(struct thread *t, struct held *low, pthread_mutex_
 {
 	int r = REAL(pthread_mutex_unlock)(m);
 
-	hot_book_counted(t, low->cell, low->acquired, ticks);
+	hot_book_counted(t, low, ticks);
 	close_second(t);
 	hot_end(t);
 	return r;
@@ -164,7 +165,7 @@ int mutex_unlock_second(struct thread *t, pthread_mutex_t *m)
 	ticks = ticks_counter() - low->since;
 	if (!inlined_plain(m) || unlikely(!inlined_unlock(m, t->tid)))
 		return second_called(t, low, m, ticks);
-	if (unlikely(!hot_book_pending(t, low->cell, low->acquired, ticks)))
+	if (unlikely(!hot_book_pending(t, low, ticks)))
 		return second_booked(t, low, ticks);
 	close_second(t);
 	hot_end(t);

@@ -225,7 +225,7 @@ static inline __attribute__((always_inline)) int unlock_hot(struct thread *t, pt
 	h->address = 0;
 	now = mode == MODE_EXACT ? ticks_counter() : clock_now();
 	r = REAL(pthread_rwlock_unlock)(rw);
-	hot_book_counted(t, h->cell, h->acquired, now - h->since);
+	hot_book_counted(t, h, now - h->since);
 	hot_released(t, h);
 	hot_end(t);
 	return r;

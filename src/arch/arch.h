@@ -17,6 +17,8 @@
  *   ARCH_COUNTER            1 if arch_counter() exists
  *   arch_counter()          the machine's counter; async-signal-safe
  *   arch_counter_steady()   true if it runs at one rate on all processors and through idle states
+ *   arch_high_bit()         the number of the highest bit that is set, counted from 0 at either end. Not for 0.
+ *                           ARCH_HIGH_BIT 1: a file has it
  *   arch_relax()            lets the processor rest for a moment, in a loop that looks at memory
  *   arch_syscall()          a system call with six arguments: its result, or a negative error number; errno stays
  *   arch_syscall5()         the same with five; a stack can be walked through it. ARCH_SYSCALL5 1: a file has it
@@ -54,6 +56,14 @@ static inline long arch_syscall5(long number, long a, long b, long c, long d, lo
 
 /* A word has 64 bits, and they are stored at once. */
 #define ARCH_WIDE (UINTPTR_MAX > UINT32_MAX)
+
+#ifndef ARCH_HIGH_BIT
+static inline uint32_t arch_high_bit(uint32_t x)
+{
+	return 31u - (uint32_t)__builtin_clz(x);
+}
+#endif
+
 #define ARCH_LITTLE_ENDIAN (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
 
 #endif

@@ -18,6 +18,17 @@ static inline uint64_t arch_counter(void)
 	return __builtin_ia32_rdtsc();
 }
 
+/* "lzcnt" counts from above in one step. Processors that do not know it do "bsr" instead, which counts from below, and takes
+ * eight on AMD's. */
+#define ARCH_HIGH_BIT 1
+static inline uint32_t arch_high_bit(uint32_t x)
+{
+	uint32_t r;
+
+	__asm__("lzcnt %1, %0" : "=r"(r) : "r"(x) : "cc");
+	return r;
+}
+
 static inline void arch_relax(void)
 {
 	__builtin_ia32_pause();

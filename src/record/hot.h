@@ -184,6 +184,13 @@ static inline void hot_fill(struct held *h, struct use use, const void *address,
 	__atomic_store_n(&h->address, (uintptr_t)address, __ATOMIC_RELEASE);
 }
 
+/* hist_bucket() of less than 2^32 ticks, all of which have a bucket. */
+static inline uint32_t hot_bucket(uint32_t ticks)
+{
+	_Static_assert(31u - (HIST_SHIFT - 1) == HIST_BUCKETS - 1, "the last bucket");
+	return (arch_high_bit(ticks | 1u << (HIST_SHIFT - 1)) ^ recorder.high_bit_flip) - (HIST_SHIFT - 1);
+}
+
 /* Halves the histogram after a bucket has overflowed. */
 void hot_halve(struct cell *c, uint32_t *full) __attribute__((cold));
 
@@ -258,21 +265,20 @@ static inline void pending_booked(struct thread_rec *r)
 void hot_book_far(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks);
 
 /*
- * Books a hold whose acquisition may not be counted in its cell yet: it becomes the pending one, and the one that
- * was pending is added to its cell. By then the cell's line has come, which locked instructions and readings of the
- * clock would wait for; and nothing that is written depends on the clock that was read just now, for which a processor
- * would wait instead of going on. Readers find the pending hold in the thread's record. False, and nothing is done:
- * it is a case for hot_book_far().
+ * Books a hold whose acquisition may not be counted in its cell yet, from its entry of the held stack: it becomes the
+ * pending one, and the one that was pending is added to its cell. By then the cell's line has come, which locked
+ * instructions and readings of the clock would wait for; and nothing that is written depends on the clock that was read
+ * just now, for which a processor would wait instead of going on. Readers find the pending hold in the thread's record.
+ * False, and nothing is done: it is a case for hot_book_far().
  */
-static inline __attribute__((always_inline)) bool hot_book_pending(struct thread *t, uint32_t cell,
-								   uint32_t acquired, uint64_t ticks)
+static inline __attribute__((always_inline)) bool hot_book_pending(struct thread *t, const struct held *h,
+								   uint64_t ticks)
 {
 	struct thread_rec *r = t->rec;
 	uint64_t pending = r->pending;
 	uint32_t before = (uint32_t)pending;
 	struct cell *c = REF_POINTER(pending_cell(pending));
-
-	uint32_t *bucket = &c->hist[hist_bucket_short(before)];
+	uint32_t *bucket = &c->hist[hot_bucket(before)];
 
 	if (unlikely(pending_cell(pending) == 0) || unlikely(ticks >> 32 != 0) ||
 	    unlikely(*bucket == UINT32_MAX))
@@ -286,15 +292,15 @@ static inline __attribute__((always_inline)) bool hot_book_pending(struct thread
 	++*bucket;
 	signal_fence();
 	pending_booked(r);
-	r->pending_acquired = acquired;
-	pending_set(r, cell, (uint32_t)ticks);
+	r->pending_acquired = h->acquired; /* read late: they need no registers until then */
+	pending_set(r, h->cell, (uint32_t)ticks);
 	return true;
 }
 
-static inline void hot_book_counted(struct thread *t, uint32_t cell, uint32_t acquired, uint64_t ticks)
+static inline void hot_book_counted(struct thread *t, const struct held *h, uint64_t ticks)
 {
-	if (unlikely(!hot_book_pending(t, cell, acquired, ticks)))
-		hot_book_far(t, cell, acquired, ticks);
+	if (unlikely(!hot_book_pending(t, h, ticks)))
+		hot_book_far(t, h->cell, h->acquired, ticks);
 }
 
 /* The rare acquisitions: the held stack has no room; the hold is sampled; a handler has moved the entry while

@@ -67,6 +67,7 @@ static void take_over(const struct mapping *image)
 	recorder.header = (struct image_header *)image->base;
 	recorder.pid = (uint32_t)getpid();
 	recorder.counter = (uint8_t)ticks_have_counter();
+	recorder.high_bit_flip = arch_high_bit(1);
 	recorder.mode = recorder.config.contended_only    ? MODE_CONTENDED
 			: recorder.config.sample_hold > 1 ? MODE_SAMPLED
 			: recorder.counter                ? MODE_EXACT

@@ -335,6 +335,7 @@ struct recorder {
 		rwlocks_inlined;   /* 1: the same of spin locks and rwlocks, see inlined_more.h */
 	int spin_free, spin_taken; /* the word of a spin lock */
 	uint8_t loader_apart;      /* matrace, 1: the loader's calls of the allocator do not come to us */
+	uint32_t high_bit_flip;    /* what arch_high_bit() says of 1: 0, or 31 if it counts from above */
 	uint32_t
 		mutex_unlike; /* 0: plain mutexes of the C library are taken and released here, see inlined.h */
 	uint8_t libc_locks;   /* enum libc_locks */

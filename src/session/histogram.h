@@ -18,11 +18,4 @@ static inline unsigned int hist_bucket(uint64_t ticks)
 	return bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1;
 }
 
-/* The same of less than 2^32 ticks: all of them have a bucket. */
-static inline unsigned int hist_bucket_short(uint32_t ticks)
-{
-	_Static_assert(31u - (HIST_SHIFT - 1) == HIST_BUCKETS - 1, "the last bucket");
-	return 31u - (unsigned int)__builtin_clz(ticks | 1u << (HIST_SHIFT - 1)) - (HIST_SHIFT - 1);
-}
-
 #endif

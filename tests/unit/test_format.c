@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/arch/arch.h"
 #include "src/load/model.h"
 #include "make_session.h"
 #include "src/session/chunks.h"
@@ -324,13 +325,26 @@ static void test_takes(void **state)
 	model_free(m);
 }
 
+/* The processor may count bits from above or from below: what it says of 1 tells which. */
+static void test_high_bit(void **state)
+{
+	uint32_t flip = arch_high_bit(1);
+
+	(void)state;
+	assert_true(flip == 0 || flip == 31);
+	for (unsigned int bit = 0; bit < 32; bit++) {
+		assert_int_equal(arch_high_bit(1u << bit) ^ flip, bit);
+		assert_int_equal(arch_high_bit(UINT32_MAX >> bit) ^ flip, 31 - bit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_takes),        cmocka_unit_test(test_unknown_chunks),
 		cmocka_unit_test(test_bad_chunks),   cmocka_unit_test(test_overlapping_chunks),
 		cmocka_unit_test(test_record_sizes), cmocka_unit_test(test_phases),
-		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_events),       cmocka_unit_test(test_high_bit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
