@@ -49,6 +49,29 @@ static bool same(int kind, bool try, enum side releases, bool waited, uint32_t t
 	       memcmp(&b, &fresh, sizeof(b)) == 0;
 }
 
+/* A recursive mutex of each, levels up and down, and what is refused to others. All bytes must be the same all the time. */
+static bool nests_same(int pshared, bool try, uint32_t tid)
+{
+	pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER, a, b;
+
+	fresh.__data.__kind = PTHREAD_MUTEX_RECURSIVE_NP | pshared;
+	a = b = fresh;
+	for (int i = 0; i < 3; i++)
+		if (!take(&a, THEIRS, try, tid) || !inlined_nest(&b, tid) || memcmp(&a, &b, sizeof(a)) != 0)
+			return false;
+	if (inlined_nest(&a, tid + 1) || inlined_unnest(&a, tid + 1) || inlined_unnest_last(&a, tid) ||
+	    memcmp(&a, &b, sizeof(a)) != 0)
+		return false;
+	for (int i = 0; i < 2; i++)
+		if (REAL(pthread_mutex_unlock)(&a) != 0 || !inlined_unnest(&b, tid) ||
+		    memcmp(&a, &b, sizeof(a)) != 0)
+			return false;
+	/* the last level of each by the other */
+	return !inlined_unnest(&b, tid) && !inlined_unnest_last(&b, tid + 1) &&
+	       inlined_unnest_last(&a, tid) && REAL(pthread_mutex_unlock)(&b) == 0 &&
+	       memcmp(&a, &fresh, sizeof(a)) == 0 && memcmp(&b, &fresh, sizeof(b)) == 0;
+}
+
 /* Takes permits from one semaphore by glibc and from another by us, gives them back, and compares all bytes. */
 static bool sems_same(unsigned int value)
 {
@@ -202,6 +225,9 @@ void inlined_start(uint32_t tid)
 		fine = same(i & 1 ? INLINED_PSHARED : 0, i & 2, i & 4 ? OURS : THEIRS, false, tid);
 	fine = fine && same(0, false, OURS, true, tid);
 	recorder.mutex_unlike = !fine;
+	for (int i = 0; i < 4 && fine; i++)
+		fine = nests_same(i & 1 ? INLINED_PSHARED : 0, i & 2, tid);
+	recorder.recursive_inlined = fine;
 	recorder.sems_inlined = sems_fine();
 	spins_start();
 	rwlocks_start(tid);

@@ -3,8 +3,9 @@
  * Plain mutexes of glibc, taken and released without a call: the call is most of what --contended-only and --sample-hold
  * cost. Waiting and waking are done here, too: through glibc, where its lowest functions are ours (lowlock.c), they take
  * 230 instructions more. That relies on glibc's layout and on what it writes where. So it is done only if a trial at the
- * start finds the same bytes as glibc's functions leave, and if nobody stands between us and them. Other kinds of mutexes
- * are glibc's business. Used by mutex.c and mutex_fast.c.
+ * start finds the same bytes as glibc's functions leave, and if nobody stands between us and them. Recursive mutexes that
+ * nobody waits for are taken and released so, too. Other kinds are glibc's business. Used by mutex.c, mutex_fast.c and
+ * mutex_more.c.
  */
 #ifndef MUTRACE_WRAPPERS_INLINED_H
 #define MUTRACE_WRAPPERS_INLINED_H
@@ -30,16 +31,26 @@ static inline bool inlined_plain(const pthread_mutex_t *m)
 	return likely((((uint32_t)m->__data.__kind | recorder.mutex_unlike) & INLINED_KIND) == 0);
 }
 
-/* Only for a plain mutex. tid: the calling thread's. */
-static inline bool inlined_trylock(pthread_mutex_t *m, uint32_t tid)
+static inline bool inlined_take(pthread_mutex_t *m)
 {
 	int free = 0;
 
-	if (unlikely(!__atomic_compare_exchange_n(&m->__data.__lock, &free, 1, false, __ATOMIC_ACQUIRE,
-						  __ATOMIC_RELAXED)))
-		return false;
+	return likely(__atomic_compare_exchange_n(&m->__data.__lock, &free, 1, false, __ATOMIC_ACQUIRE,
+						  __ATOMIC_RELAXED));
+}
+
+static inline void inlined_own(pthread_mutex_t *m, uint32_t tid)
+{
 	m->__data.__owner = (int)tid;
 	m->__data.__nusers++;
+}
+
+/* Only for a plain mutex. tid: the calling thread's. */
+static inline bool inlined_trylock(pthread_mutex_t *m, uint32_t tid)
+{
+	if (unlikely(!inlined_take(m)))
+		return false;
+	inlined_own(m, tid);
 	return true;
 }
 
@@ -121,6 +132,51 @@ static inline int inlined_kind(const pthread_mutex_t *m)
 {
 	return m->__data.__kind;
 }
+/* True if a mutex is a plain recursive one, and may be taken and released here. */
+static inline bool inlined_recursive(const pthread_mutex_t *m)
+{
+	return recorder.recursive_inlined &&
+	       ((uint32_t)m->__data.__kind & INLINED_KIND) == PTHREAD_MUTEX_RECURSIVE_NP;
+}
+
+/* One level of a recursive mutex. False: it is taken, or so deep that the C library refuses, and nothing was done. */
+static inline bool inlined_nest(pthread_mutex_t *m, uint32_t tid)
+{
+	if (m->__data.__owner == (int)tid) {
+		if (unlikely(m->__data.__count == UINT32_MAX))
+			return false;
+		m->__data.__count++;
+		return true;
+	}
+	if (unlikely(!inlined_take(m)))
+		return false;
+	m->__data.__count = 1;
+	signal_fence(); /* a handler that takes a level more finds the first one whole */
+	inlined_own(m, tid);
+	return true;
+}
+
+/* Gives one back that is not the last. False: it is the last, or another thread's, and nothing was done. */
+static inline bool inlined_unnest(pthread_mutex_t *m, uint32_t tid)
+{
+	if (unlikely(m->__data.__owner != (int)tid) || m->__data.__count <= 1)
+		return false;
+	m->__data.__count--;
+	return true;
+}
+
+/* Gives the last one back. False: it is not the last, or another thread's, and nothing was done. */
+static inline bool inlined_unnest_last(pthread_mutex_t *m, uint32_t tid)
+{
+	int kind = m->__data.__kind;
+
+	if (unlikely(m->__data.__owner != (int)tid) || unlikely(m->__data.__count != 1))
+		return false;
+	m->__data.__count = 0;
+	if (!inlined_release(m))
+		inlined_wake(m, kind);
+	return true;
+}
 #else
 static inline bool inlined_plain(const pthread_mutex_t *m)
 {
@@ -166,6 +222,30 @@ static inline bool inlined_release(pthread_mutex_t *m)
 static inline void inlined_wake(pthread_mutex_t *m, int kind)
 {
 	(void)m, (void)kind;
+}
+
+static inline bool inlined_recursive(const pthread_mutex_t *m)
+{
+	(void)m;
+	return false;
+}
+
+static inline bool inlined_nest(pthread_mutex_t *m, uint32_t tid)
+{
+	(void)m, (void)tid;
+	return false;
+}
+
+static inline bool inlined_unnest(pthread_mutex_t *m, uint32_t tid)
+{
+	(void)m, (void)tid;
+	return false;
+}
+
+static inline bool inlined_unnest_last(pthread_mutex_t *m, uint32_t tid)
+{
+	(void)m, (void)tid;
+	return false;
 }
 
 static inline int inlined_kind(const pthread_mutex_t *m)

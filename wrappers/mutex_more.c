@@ -16,7 +16,7 @@ static COLD int lock_slowly(pthread_mutex_t *m, struct site site)
 }
 
 /* One level more of a mutex that the thread holds. The level is stored, not added: a handler leaves it as it found it. */
-static void level(struct thread *t, uint32_t n)
+static inline void level(struct thread *t, uint32_t n)
 {
 	struct held *h;
 
@@ -50,27 +50,32 @@ static bool acquired(struct thread *t, struct call_slot *s, const pthread_mutex_
 	return true;
 }
 
-int mutex_recursive_lock(struct thread *t, pthread_mutex_t *m, struct site site)
+static inline bool held_already(const struct thread *t, const pthread_mutex_t *m)
+{
+	return t->top->address == (uintptr_t)m && t->top->flags & HELD_RECURSIVE;
+}
+
+/* Not a level more that is taken here. The hot path has begun. */
+static __attribute__((noinline)) int recursive_left(struct thread *t, pthread_mutex_t *m, struct site site)
 {
 	struct call_slot *s;
 	struct use use;
 	bool done;
 	int r;
 
-	hot_begin(t);
 	s = cache_find(m, site.ip, CACHE_SLOW);
 	if (unlikely(s == NULL) || unlikely(hot_stale(t, s, m))) {
 		hot_end(t);
 		return lock_slowly(m, site);
 	}
-	r = REAL(pthread_mutex_trylock)(m);
+	r = inlined_recursive(m) && inlined_nest(m, t->tid) ? 0 : REAL(pthread_mutex_trylock)(m);
 	use = use_of(s);
 	if (unlikely(r != 0)) {
 		hot_end(t);
 		return mutex_wait_at(t, use, m, r, site);
 	}
 	done = true;
-	if (t->top->address == (uintptr_t)m && t->top->flags & HELD_RECURSIVE) {
+	if (held_already(t, m)) {
 		((struct cell *)REF_POINTER(use.cell))->acquired++;
 		level(t, t->top->recursion + 1);
 	} else if (m->__data.__count == 1) {
@@ -84,17 +89,30 @@ int mutex_recursive_lock(struct thread *t, pthread_mutex_t *m, struct site site)
 	return 0;
 }
 
-int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site site)
+/* Saves no registers for one more level. */
+int mutex_recursive_lock(struct thread *t, pthread_mutex_t *m, struct site site)
 {
-	struct held *h = t->top;
+	const struct call_slot *s;
+
+	hot_begin(t);
+	s = cache_home(m, site.ip);
+	if (!held_already(t, m) || unlikely(!cache_is(s, m, site.ip, CACHE_SLOW)) ||
+	    unlikely((s->stamp ^ __atomic_load_n(lock_epoch(m), __ATOMIC_RELAXED)) >= EPOCH_STEP) ||
+	    unlikely(!inlined_recursive(m)) || unlikely(!inlined_nest(m, t->tid)))
+		return recursive_left(t, m, site);
+	((struct cell *)REF_POINTER(s->cell))->acquired++;
+	level(t, t->top->recursion + 1);
+	hot_end(t);
+	return 0;
+}
+
+static __attribute__((noinline)) int recursive_release(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	struct held *h;
 	struct cell *c;
 	uint64_t now;
 	int r;
 
-	if (h->recursion != 0) {
-		level(t, h->recursion - 1);
-		return REAL(pthread_mutex_unlock)(m);
-	}
 	hot_begin(t);
 	h = hot_held(t, m, HELD_RECURSIVE, 0);
 	if (unlikely(h == NULL)) {
@@ -104,12 +122,24 @@ int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site sit
 	c = REF_POINTER(h->cell);
 	h->address = 0;
 	now = ticks_counter();
-	r = REAL(pthread_mutex_unlock)(m);
+	r = inlined_recursive(m) && inlined_unnest_last(m, t->tid) ? 0 : REAL(pthread_mutex_unlock)(m);
 	h->acquired = (uint32_t)c->acquired;
 	hot_book_counted(t, h, now - h->since);
 	hot_released(t, h);
 	hot_end(t);
 	return r;
+}
+
+int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	uint32_t n = t->top->recursion;
+
+	if (n == 0)
+		return recursive_release(t, m, site);
+	level(t, n - 1);
+	return likely(inlined_recursive(m)) && likely(inlined_unnest(m, t->tid))
+		       ? 0
+		       : REAL(pthread_mutex_unlock)(m);
 }
 
 /* Moves the top entry of the held stack down by one. Its count is absolute, so it may be there twice for a moment. A

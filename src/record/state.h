@@ -333,6 +333,7 @@ struct recorder {
 	uint8_t sems_inlined; /* 1: permits are taken and given back here, see inlined_sem.h */
 	uint8_t spins_inlined,
 		rwlocks_inlined;   /* 1: the same of spin locks and rwlocks, see inlined_more.h */
+	uint8_t recursive_inlined; /* 1: the same of recursive mutexes, see inlined.h */
 	int spin_free, spin_taken; /* the word of a spin lock */
 	uint8_t loader_apart;      /* matrace, 1: the loader's calls of the allocator do not come to us */
 	uint32_t high_bit_flip;    /* what arch_high_bit() says of 1: 0, or 31 if it counts from above */
