@@ -12,6 +12,7 @@
 #define SITES_MOST 32        /* of a strand */
 #define SITE_PART 10         /* call sites with less than this part of its calls do not matter */
 #define ROUNDS_LEAST 10      /* acquisitions of a strand whose rounds can be told */
+#define GIVEN_PART 20        /* of the rounds of a thread to which others give work, that wait for them */
 #define END_SLACK_NS 2000000 /* from the end of the others to that of a thread that runs as long as they do */
 #define TOLD_SLEEPS 10       /* times as long a thread sleeps at least that is told to end */
 #define WORKER_LIFE 0.5      /* of the window, or of a life */
@@ -86,9 +87,24 @@ static struct profile profile_of(const struct trace *t, const struct strand *s)
 	return p;
 }
 
+/* Waits of a strand that signals of other kinds of strands ended. */
+static uint64_t given(const struct trace *t, uint32_t strand, const struct profile *profiles)
+{
+	const struct strand *s = &t->strands[strand];
+	uint64_t n = 0;
+
+	for (size_t i = s->first; i < s->first + s->n; i++) {
+		const struct op *o = &t->ops[i];
+		uint32_t by = o->type == OP_WAIT ? t->signallers[o->arg - 1] : MODEL_NONE;
+
+		n += by != MODEL_NONE && profiles[by].kind != profiles[strand].kind;
+	}
+	return n;
+}
+
 /*
  * Threads of one kind that end last, each within a round or two of the end of all others: do they only run as
- * long as the others do? The gain is then estimated both ways.
+ * long as the others do? The gain is then estimated both ways. Not of threads to which others give work.
  */
 void trace_find_elastic(struct trace *t)
 {
@@ -114,7 +130,8 @@ void trace_find_elastic(struct trace *t)
 
 		if (i == t->main || profiles[i].kind != profiles[last].kind)
 			continue;
-		all = all && profiles[i].rounds >= ROUNDS_LEAST && s->end >= others &&
+		all = all && profiles[i].rounds >= ROUNDS_LEAST &&
+		      given(t, i, profiles) * GIVEN_PART < profiles[i].rounds && s->end >= others &&
 		      s->end < others + 2 * (s->end - s->begin) / profiles[i].rounds + END_SLACK_NS;
 	}
 	for (uint32_t i = 0; i < t->n_strands && others != 0 && all; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Replays of runs that are made by hand: which threads act at fixed times, how running times differ by luck,
- * and which work comes from outside.
+ * which work comes from outside, and which threads run only as long as others.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -272,11 +272,48 @@ static void test_fed(void **state)
 	assert_null(strstr(served(10, 0, 0), "from outside"));
 }
 
+/* Two threads have a lock each, again and again, to the end of the run. One gives the other a signal each
+ * time, for which that waits, or both only sleep. True if the other may only run as long as the first. */
+static bool elastic(bool waits)
+{
+	struct world *w = world_new(505);
+	struct trace *t;
+	bool ret;
+
+	thread_begins(w, 0);
+	for (uint32_t thread = 0; thread < 2; thread++) {
+		thread_begins(w, 0);
+		for (uint64_t at = 10; at <= 500; at += 10) {
+			if (thread == 0 && waits)
+				happened(w, EVENT_SIGNAL, at * MS, at * MS, 1);
+			else if (thread == 1 && waits)
+				happened(w, EVENT_WAIT, (at - 5) * MS, at * MS + 1000, 1);
+			happened(w, EVENT_HOLD, (at + 1) * MS, (at + 2) * MS, 2 * thread)->stack = thread;
+		}
+		happened(w, EVENT_EXIT, (503 + thread) * MS, (503 + thread) * MS, MODEL_NONE);
+	}
+	t = trace_new(w);
+	trace_find_elastic(t);
+	ret = t->strands[2].elastic;
+	trace_end(t);
+	free(w);
+	return ret;
+}
+
+/* A thread that does what another one gives it does not end earlier if the other does less. */
+static void test_elastic(void **state)
+{
+	(void)state;
+	assert_true(elastic(false));
+	assert_false(elastic(true));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_timed), cmocka_unit_test(test_not_timed), cmocka_unit_test(test_luck),
-		cmocka_unit_test(test_inner), cmocka_unit_test(test_fed),
+		cmocka_unit_test(test_timed), cmocka_unit_test(test_not_timed),
+		cmocka_unit_test(test_luck),  cmocka_unit_test(test_inner),
+		cmocka_unit_test(test_fed),   cmocka_unit_test(test_elastic),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
