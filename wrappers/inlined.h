@@ -54,23 +54,6 @@ static inline bool inlined_trylock(pthread_mutex_t *m, uint32_t tid)
 	return true;
 }
 
-/* False: somebody waits for it, and nothing was done. */
-static inline bool inlined_unlock(pthread_mutex_t *m, uint32_t tid)
-{
-	int taken = 1;
-
-	if (unlikely(m->__data.__lock != 1))
-		return false;
-	m->__data.__owner = 0;
-	m->__data.__nusers--;
-	if (likely(__atomic_compare_exchange_n(&m->__data.__lock, &taken, 0, false, __ATOMIC_RELEASE,
-					       __ATOMIC_RELAXED)))
-		return true;
-	m->__data.__owner = (int)tid;
-	m->__data.__nusers++;
-	return false;
-}
-
 /* The futex calls of a mutex's word, as the C library makes them. kind: the mutex's. */
 static inline int inlined_futex(pthread_mutex_t *m, int kind, int what, uint32_t value)
 {
@@ -185,12 +168,6 @@ static inline bool inlined_plain(const pthread_mutex_t *m)
 }
 
 static inline bool inlined_trylock(pthread_mutex_t *m, uint32_t tid)
-{
-	(void)m, (void)tid;
-	return false;
-}
-
-static inline bool inlined_unlock(pthread_mutex_t *m, uint32_t tid)
 {
 	(void)m, (void)tid;
 	return false;

@@ -165,15 +165,25 @@ static inline void close_second(struct thread *t)
 }
 
 /* The ways off the hot path of the next function, for the registers that calls save: the C library has to release it, or
- * there is no hold pending. */
-static COLD int second_called(struct thread *t, struct held *low, pthread_mutex_t *m, uint64_t ticks)
+ * somebody waits for it, or there is no hold pending. */
+static COLD int second_called(struct thread *t, struct held *low, pthread_mutex_t *m)
 {
+	uint64_t ticks = ticks_counter() - low->since;
 	int r = REAL(pthread_mutex_unlock)(m);
 
 	hot_book_counted(t, low, ticks);
 	close_second(t);
 	hot_end(t);
 	return r;
+}
+
+static COLD int second_woke(struct thread *t, struct held *low, pthread_mutex_t *m, uint64_t ticks, int kind)
+{
+	inlined_wake(m, kind);
+	hot_book_counted(t, low, ticks);
+	close_second(t);
+	hot_end(t);
+	return 0;
 }
 
 static COLD int second_booked(struct thread *t, struct held *low, uint64_t ticks)
@@ -188,13 +198,18 @@ int mutex_unlock_second(struct thread *t, pthread_mutex_t *m)
 {
 	struct held *low;
 	uint64_t ticks;
+	int kind;
 
 	hot_begin(t);
 	low = t->top - 1;
 	low->address = 0;
+	if (unlikely(!inlined_plain(m)))
+		return second_called(t, low, m);
+	kind = inlined_kind(m);
+	inlined_disown(m); /* as unlock_exact() does */
 	ticks = ticks_counter() - low->since;
-	if (!inlined_plain(m) || unlikely(!inlined_unlock(m, t->tid)))
-		return second_called(t, low, m, ticks);
+	if (unlikely(!inlined_open(m)))
+		return second_woke(t, low, m, ticks, kind);
 	if (unlikely(!hot_book_pending(t, low, ticks)))
 		return second_booked(t, low, ticks);
 	close_second(t);
