@@ -130,7 +130,7 @@ static COLD int taken_told(struct thread *t, struct use use, uint32_t count)
 }
 
 /* As sem_post(), it calls nothing but as its last step, so that it saves no registers. */
-EXPORT int sem_wait(sem_t *s)
+EXPORT __attribute__((aligned(64))) int sem_wait(sem_t *s)
 {
 	const struct permit *p;
 	struct thread *t;
@@ -229,7 +229,7 @@ static COLD int posted_told(struct thread *t, sem_t *s, struct use use, const st
 	return likely(inlined_sem_give(s)) ? 0 : REAL(sem_post)(s);
 }
 
-EXPORT int sem_post(sem_t *s)
+EXPORT __attribute__((aligned(64))) int sem_post(sem_t *s)
 {
 	const struct permit *p = NULL;
 	struct thread *t = thread_self;
