@@ -76,7 +76,7 @@ for name in $names; do
 	esac
 done
 sources=$(cd "$top_srcdir" && ls src/unwind/{capture,probe}.c src/arch/stack.c src/session/directory.c \
-	src/record/*.c wrappers/{barrier,c11,cancel,cond,defined,init,inlined,join,keys}.c \
+	src/record/*.c wrappers/{barrier,c11,cancel,cond,defined,init,inplace,inlined,join,keys}.c \
 	wrappers/{mutex,mutex_fast,mutex_more,once,real,rwlock,sem,spin,thread}.c \
 	tests/tools/{stress,harness}.c |
 	grep -v -e watch.c -e bytes.c)
