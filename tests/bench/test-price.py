@@ -12,8 +12,8 @@ import sys
 import benchlib
 
 ROUNDS = 7
-# Beyond the floor, whose readings of the clock take as long everywhere, a pair executes 204 instructions on
-# x86-64 and 321 on i386: what has 64 bits takes two registers each there, of which it has half as many.
+# Beyond the floor, whose readings of the clock take as long everywhere, a pair executes some 200 instructions
+# on x86-64 and some 320 on i386: what has 64 bits takes two registers there, and there are half as many.
 OVER_FLOOR = 1.6 if sys.maxsize > 2**32 else 2.0
 failures = []
 
