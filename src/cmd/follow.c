@@ -226,8 +226,8 @@ static void look(struct follow *f, size_t index)
 		t->maker_namespace = h.maker_namespace;
 		t->maker_here = pidns_here(t->maker, h.maker_namespace);
 	}
-	if (h.pid == 0)
-		return; /* nobody's yet, or nobody's again */
+	if (h.pid == 0 || h.state == IMAGE_EMPTY)
+		return; /* nobody's yet, or nobody's again, or its process is about to say who it is */
 	if (t->phase == PHASE_OVER && h.pid == t->pid)
 		return;
 	if (t->phase == PHASE_WAITING || h.pid != t->pid) {

@@ -72,7 +72,8 @@ void spare_claim(void)
 	spare.claimed = h != NULL && __atomic_compare_exchange_n(&h->pid, &nobody, (uint32_t)getpid(), false,
 								 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
 	if (spare.claimed) {
-		/* The first of a namespace; others are in the maker's. No call more, for what forks in a
+		/* Until the state says so nobody outside takes the pid for one of the maker's namespace. The first
+		 * of a namespace has another; others are in the maker's. No call more, for what forks in a
 		 * sandbox. */
 		h->pid_namespace = h->pid == 1 ? procinfo_pid_namespace() : h->maker_namespace;
 		h->process_start = spare.forking == start_now() ? spare.forking : 0; /* 0: to be read */

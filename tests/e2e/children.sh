@@ -82,6 +82,22 @@ if unshare -pf --mount-proc true 2>/dev/null; then
 		'all(q["complete"] for q in d["processes"])'
 fi
 
+# A child that has taken an image, and not yet said of which namespace its number is: our PID 1 is not waited
+# for.
+cat >take.py <<'PY'
+import os, struct, sys
+pid = os.getppid()
+with open("%s/image.%d.0" % (sys.argv[1], pid), "rb") as f:
+    header = f.read(4096)
+running, empty = struct.pack("=II", 1, pid), struct.pack("=II", 0, 1)
+if running not in header:
+    sys.exit("no state and PID in the header")
+with open("%s/image.%d.7" % (sys.argv[1], pid), "wb") as f:
+    f.write(header.replace(running, empty))
+PY
+expect 0 timeout 60 "$mutrace" -o taken sh -c "sleep 0.3; /usr/bin/python3 take.py taken && sleep 0.7"
+ls taken/image.*.7 >/dev/null 2>&1 && fail "an image that nobody took stays"
+
 # Nor where it counts the time since boot otherwise, as in a time namespace, or told by an emulator.
 if unshare --time --fork --boottime=10 true 2>/dev/null && unshare --time --fork --boottime=-10 true; then
 	expect 0 timeout 60 "$mutrace" --json=json sh -c 'unshare --time --fork --boottime=10 "$0" late &
