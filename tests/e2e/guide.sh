@@ -27,12 +27,16 @@ chmod +x mpirun
 command -v mpirun >/dev/null || mv mpirun bin/
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1
 
+# qemu-user (tests/tools/chroot.sh) has no ptrace, and /proc tells what the emulator sleeps in.
+emulated=${EMULATED:-}
+
 # page NAME: runs its commands; their output is in NAME.out.
 page() {
 	mkdir "$1" || exit 99
 	awk '/^```sh$/ { on = 1; next } /^```/ { on = 0 } on' "$top_srcdir/doc/guide/$1.md" >"$1/commands"
 	[ -s "$1/commands" ] || fail "no commands in $1"
 	sed -i "s|/usr/\$LIB/mutrace/libmutrace.so|$library|" "$1/commands"
+	[ -z "$emulated" ] || sed -i '/^mutrace hang /d' "$1/commands"
 	(cd "$1" && bash -eu commands >../out 2>&1) || fail "a command of page $1"
 	cp out "$1.out"
 }
@@ -41,7 +45,7 @@ for file in "$top_srcdir"/doc/guide/*.md; do
 	grep -q '^```sh$' "$file" && page "$name"
 done
 grep -qE '^ +1  stock_lock ' 1-which-lock.out || fail "the lock that the first page finds"
-grep -q 'asleep in clock_nanosleep' 1-which-lock.out || fail "that the holder sleeps"
+[ -n "$emulated" ] || grep -q 'asleep in clock_nanosleep' 1-which-lock.out || fail "that the holder sleeps"
 grep -qE 'is new|is gone' 1-which-lock.out && fail "the comparison of the first page has other locks"
 grep -q 'halo' 8-recipes.out || fail "ranks that are added up"
 

@@ -58,6 +58,7 @@ trap finish EXIT
 # Programs for aarch64 run in qemu-user of Debian 13 (that of Debian 12 hangs), which the kernel starts for
 # them as long as this script runs.
 emulate() {
+	export EMULATED=1 # for what asks more of a kernel than that can
 	local emulator=$chroots/qemu-aarch64
 	if [ ! -e "$emulator" ]; then
 		make_debian trixie "$(dpkg --print-architecture)"
@@ -151,7 +152,7 @@ $personality unshare --mount --propagation private --pid --fork --kill-child sh 
 	ln -s fd/1 stdout
 	ln -s fd/2 stderr
 	exec chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C CI="${CI:-}" \
-		sh -c "cd $tree && exec \"\$@\"" sh "$@"
+		EMULATED="${EMULATED:-}" sh -c "cd $tree && exec \"\$@\"" sh "$@"
 ' sh "$copy" "$tree" "$@" || status=$?
 [ -z "${OUT:-}" ] || cp -a "$copy/root/out/." "$OUT"
 exit $status
