@@ -133,7 +133,7 @@ static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_m
 	return 0;
 }
 
-/* Acquired, and others use it too. Saves no registers either. */
+/* Acquired, and others use it too, or it was made again. Saves no registers either. */
 static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
 						 struct site site)
 {
@@ -142,8 +142,8 @@ static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_s
 	struct use use;
 	struct held *h;
 
-	if (unlikely(s->stamp != (epoch | STAMP_SETTLED)) || unlikely(t->mode != MODE_EXACT) ||
-	    unlikely(lock_waited(l)))
+	if (unlikely(t->mode != MODE_EXACT) || unlikely(lock_waited(l)) ||
+	    (s->stamp != (epoch | STAMP_SETTLED) && !hot_begun_again(t, s, l, epoch)))
 		return lock_unsettled(t, s, m, site);
 	memcpy(&use, &s->cell, sizeof(use));
 	hot_own(t, l, REF_POINTER(use.cell), use.cell);

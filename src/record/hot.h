@@ -113,6 +113,25 @@ static inline void hot_own(struct thread *t, struct lock_rec *l, struct cell *c,
 	}
 }
 
+/*
+ * True if what a slot remembers holds after all, of a plain mutex that this thread alone uses: it ended and was made again
+ * with the same record. The slot is as before then, once the owner is noted. epoch: of now, read before the record.
+ */
+static inline bool hot_begun_again(const struct thread *t, struct call_slot *s, const struct lock_rec *l,
+				   uint32_t epoch)
+{
+	if (__atomic_load_n(&l->address, __ATOMIC_ACQUIRE) != s->address ||
+	    __atomic_load_n(&l->user, __ATOMIC_RELAXED) != t->ref || s->stamp & STAMP_CELL)
+		return false;
+	if (l->kind != KIND_MUTEX || l->type == MUTEX_RECURSIVE || l->flags & (LOCK_ROBUST | LOCK_PSHARED) ||
+	    ((const struct cell *)REF_POINTER(s->cell))->phase !=
+		    __atomic_load_n(&recorder.phase, __ATOMIC_ACQUIRE))
+		return false;
+	slot_catch_up(t, s);
+	s->stamp = epoch | STAMP_ALONE;
+	return true;
+}
+
 /* True if threads wait for a lock. Then each hold of it is told (waited.h). */
 static inline bool lock_waited(const struct lock_rec *l)
 {

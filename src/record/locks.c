@@ -208,6 +208,15 @@ static inline bool cache_has_lives(const struct thread *t)
 	return t->lives && t->folding == NULL;
 }
 
+/* The record that had an address, if the first slot of its set has it; else NULL. */
+static inline struct lock_rec *life_at_home(const struct thread *t, const void *address)
+{
+	const struct call_slot *s = cache_home(address, 0);
+
+	return likely(cache_is(s, address, 0, CACHE_LIFE)) && cache_has_lives(t) ? REF_POINTER(s->lock)
+										 : NULL;
+}
+
 /* The record of an address by the cache, alive or dead; 0 if the cache does not know it. */
 static inline uint32_t cache_recall(const struct thread *t, const void *address, uint8_t kind)
 {
@@ -316,17 +325,29 @@ static inline bool can_revive(const struct thread *t, const struct lock_rec *l, 
 	       !recorder.config.per_instance;
 }
 
-void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site)
+/*
+ * A lock that this thread ended is made again at its address, in the same place and like the last one: its record goes on.
+ * So it is with most locks that come and go. False, and nothing is done: it is another case.
+ */
+static inline bool init_again(struct thread *t, const void *address, struct lock_attributes a, uint32_t stack)
 {
-	uint32_t remembered, ref, stack;
+	struct lock_rec *l = life_at_home(t, address);
+
+	if (l == NULL || l->address != ((uintptr_t)address | LOCK_ADDRESS_DEAD) ||
+	    memcmp(&l->kind, &a, sizeof(a)) != 0 || !can_revive(t, l, a, stack) ||
+	    __atomic_load_n(&names_expected, __ATOMIC_RELAXED) != 0)
+		return false;
+	set_alive(t, l, (uintptr_t)address);
+	return true;
+}
+
+/* Any other lock that is initialised. */
+static __attribute__((noinline)) void init_other(struct thread *t, const void *address,
+						 struct lock_attributes a, uint32_t stack)
+{
+	uint32_t ref = cache_recall(t, address, a.kind), remembered = ref;
 	struct lock_rec *l;
 
-	if (unlikely(t->silent != 0) && silent_here(t, a.kind))
-		return;
-	a.flags |= LOCK_INITIALIZED;
-	uint8_t busy = busy_enter(t);
-	remembered = ref = cache_recall(t, address, a.kind);
-	stack = stacks_capture(t, site);
 	if (ref == 0)
 		ref = address_find(t, (uintptr_t)address);
 	l = ref ? REF_POINTER(ref) : NULL;
@@ -343,7 +364,27 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 	ref = lock_named(t, (uintptr_t)address, ref);
 	if (ref != remembered)
 		cache_remember(t, address, ref);
+}
+
+void recorder_init(struct thread *t, const void *address, struct lock_attributes a, struct site site)
+{
+	uint32_t stack;
+	uint8_t busy;
+
+	if (unlikely(t->silent != 0) && silent_here(t, a.kind))
+		return;
+	a.flags |= LOCK_INITIALIZED;
+	busy = busy_enter(t);
+	stack = stacks_capture(t, site);
+	if (!init_again(t, address, a, stack))
+		init_other(t, address, a, stack);
 	busy_leave(t, busy);
+}
+
+static inline void destroyed(struct thread *t, struct lock_rec *l)
+{
+	set_dead(l, STATE_DESTROYED_ONCE);
+	record_put(t, l);
 }
 
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
@@ -351,16 +392,16 @@ void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 	uint32_t ref;
 	/* Before the cache is looked at: a handler might put another slot in its place. */
 	uint8_t busy = busy_enter(t);
+	struct lock_rec *l = life_at_home(t, address);
 
-	ref = cache_recall(t, address, kind);
-	if (ref == 0 || lock_is_dead(REF_POINTER(ref))) {
+	if (likely(l != NULL) && l->address == (uintptr_t)address && l->kind == kind) {
+		destroyed(t, l);
+	} else {
 		ref = recorder_find(t, address, kind);
-		if (ref != 0)
+		if (ref != 0) {
 			cache_remember(t, address, ref);
-	}
-	if (ref != 0) {
-		set_dead(REF_POINTER(ref), STATE_DESTROYED_ONCE);
-		record_put(t, REF_POINTER(ref));
+			destroyed(t, REF_POINTER(ref));
+		}
 	}
 	busy_leave(t, busy);
 }

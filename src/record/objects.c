@@ -36,6 +36,8 @@ struct lock_attributes object_attributes(const void *address, uint8_t kind)
 	if (kind == KIND_MUTEX) {
 		int k = ((const pthread_mutex_t *)address)->__data.__kind;
 
+		if (likely(k == 0))
+			return a;
 		a.type = k & GLIBC_MUTEX_TYPE;
 		a.protocol = k & GLIBC_MUTEX_INHERIT   ? PROTOCOL_INHERIT
 			     : k & GLIBC_MUTEX_PROTECT ? PROTOCOL_PROTECT

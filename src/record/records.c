@@ -136,7 +136,7 @@ void record_put(struct thread *t, struct lock_rec *l)
 {
 	struct record_list *mine;
 
-	if (names_put(t, l))
+	if (unlikely(l->state & STATE_NAMED) && names_put(t, l))
 		return;
 	if (l->next != 0) /* still in the list of the thread it came from, which will find it dead */
 		return;
