@@ -292,7 +292,7 @@ static int variable_name(struct identities *n, const struct model_process *p, co
 	r = symbols_variable(v, p, l->address, &module, &name, &offset, &file, &line);
 	if (r < 0 || (name && known_pool(name)))
 		return -ENOENT;
-	if (l->kind == KIND_OMP_CRITICAL)
+	if (name && l->kind == KIND_OMP_CRITICAL)
 		name = critical_name(v, name);
 	if (!name)
 		return -ENOMEM;

@@ -20,9 +20,7 @@ static int threads_recount(struct model_process *p)
 		uint64_t key = (uint64_t)c->thread << 32 | c->lock;
 		uint32_t first = table_get(&cells, key, 0);
 
-		if (first == TABLE_NONE)
-			r = table_put(&cells, key, 0, (uint32_t)i);
-		else if (c->threads && p->cells[first].threads == 0)
+		if (first == TABLE_NONE || (c->threads && p->cells[first].threads == 0))
 			r = table_put(&cells, key, 0, (uint32_t)i);
 	}
 	for (size_t i = 0; i < p->n_cells && r == 0; i++) {

@@ -229,6 +229,8 @@ static size_t alike_join(struct alike *list, size_t n)
 {
 	size_t kept = 0;
 
+	if (n == 0)
+		return 0; /* there may have been no memory for them */
 	qsort(list, n, sizeof(*list), alike_compare);
 	for (size_t i = 0; i < n; i++) {
 		struct alike *last = kept ? &list[kept - 1] : NULL;
