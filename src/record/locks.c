@@ -213,8 +213,9 @@ static inline struct lock_rec *life_at_home(const struct thread *t, const void *
 {
 	const struct call_slot *s = cache_home(address, 0);
 
-	return likely(cache_is(s, address, 0, CACHE_LIFE)) && cache_has_lives(t) ? REF_POINTER(s->lock)
-										 : NULL;
+	if (!cache_has_lives(t)) /* before the slot is read, which with very many locks comes from memory */
+		return NULL;
+	return likely(cache_is(s, address, 0, CACHE_LIFE)) ? REF_POINTER(s->lock) : NULL;
 }
 
 /* The record of an address by the cache, alive or dead; 0 if the cache does not know it. */
