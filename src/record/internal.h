@@ -195,6 +195,11 @@ void threads_reset(void);
 bool threads_find_tid(void);
 /* A record that another thread had gets ready for the next one. */
 void life_end(struct thread *t);
+/* times.c: a thread begins; it had run before; it ends; it lives, and the recording or the process ends (any thread). */
+void times_began(struct thread *t);
+void times_ran_before(struct thread *t);
+void times_ended(struct thread *t);
+void times_now(struct thread *t);
 /* The processor time of all threads that live, for the end of the process. */
 void threads_time(void);
 /* The thread of a handle, or the last one that had it; NULL unknown. */

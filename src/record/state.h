@@ -216,6 +216,12 @@ struct thread {
 	struct hashtable sites; /* (function, stack) -> alloc_site */
 
 	uint64_t cpu_before; /* ns of processor time that it had before it was recorded */
+	uint64_t began_ns;   /* CLOCK_MONOTONIC; 0: it ran before it was recorded */
+	/* of threads that had this block and lived shortly: how many, and the sums of those that were asked, see times.c */
+	struct brief {
+		uint32_t ended, asked;
+		uint64_t queued_ns, slices;
+	} brief;
 	uint32_t attachment; /* recorder.attachment when it was made */
 	uint8_t lived;       /* a thread had it that is not in rec->lives yet */
 	struct thread *next; /* of the free ones */

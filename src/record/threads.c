@@ -236,6 +236,7 @@ static void begin(struct thread *t)
 	t->fault_site = NULL;
 	t->looked.ticks = 0;
 	t->cpu_before = 0;
+	times_began(t);
 	t->woken_by = 0;
 	__atomic_store_n(&r->generation, r->generation + 1, __ATOMIC_RELAXED);
 	procinfo_thread_name(t->tid, r->name);
@@ -282,20 +283,6 @@ void thread_named(pthread_t id, const char *name)
 	}
 }
 
-/* Adds what the thread has had of the processors to its record; or takes it away, where that was before it
- * had the record. */
-static void times_count(struct thread_rec *r, bool end)
-{
-	struct thread_times now;
-
-	if (r->times_known >= r->generation || !procinfo_thread_times(r->tid, &now))
-		return;
-	r->times.run_ns += end ? now.run_ns : -now.run_ns;
-	r->times.queued_ns += end ? now.queued_ns : -now.queued_ns;
-	r->times.slices += end ? now.slices : -now.slices;
-	r->times_known += end;
-}
-
 void threads_time(void)
 {
 	uint32_t n = thread_count();
@@ -307,17 +294,15 @@ void threads_time(void)
 			return;
 		if (t->rec->end_ticks != 0)
 			continue;
-		t->rec->cpu_ns = procinfo_thread_time(t->rec->tid) - t->cpu_before;
-		times_count(t->rec, true);
+		times_now(t);
 	}
 }
 
 void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
-	t->rec->cpu_ns = procinfo_thread_time(t->tid) - t->cpu_before;
 	events_ended(t);
-	times_count(t->rec, true);
+	times_ended(t);
 	t->mode = MODE_OFF;
 	thread_is_none();
 	t->rec->end_ticks = clock_now();
@@ -362,7 +347,7 @@ struct thread *thread_attach(void)
 	if (own_stack.bytes == 0)
 		main_stack();
 	begin(t);
-	times_count(t->rec, false);
+	times_ran_before(t);
 	if (!window_knows_all()) { /* it has run since before the window opened */
 		t->rec->start_ticks = recorder.header->start_ticks;
 		t->cpu_before = procinfo_thread_time(t->tid);

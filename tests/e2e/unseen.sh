@@ -196,3 +196,79 @@ expect 0 "$mutrace" --json=queue.json ./built queue
 says "Waiting for work (no contention): changed"
 check_json queue.json 'p["conditions"][0]["role"] == "work"'
 ! grep -q "conditions by which locks are built" err || fail "a queue is taken for a lock"
+
+# Threads that live shortly, up to four at a time on one processor, wait for it. Only some are asked how
+# long: it is what they all tell, by and large.
+cat >brief.c <<'END'
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <time.h>
+
+static pthread_mutex_t guard = PTHREAD_MUTEX_INITIALIZER;
+static unsigned long total, briefs, makers;
+static cpu_set_t one, others;
+
+static void tell(unsigned long *queued)
+{
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+	unsigned long waited = 0;
+
+	if (f == NULL || fscanf(f, "%*u %lu", &waited) != 1)
+		waited = 0;
+	if (f != NULL)
+		fclose(f);
+	pthread_mutex_lock(&guard);
+	total++;
+	*queued += waited;
+	pthread_mutex_unlock(&guard);
+}
+
+static void *brief(void *unused)
+{
+	struct timespec now = { .tv_nsec = 0 };
+
+	sched_setaffinity(0, sizeof(one), &one);
+	while (now.tv_sec == 0 && now.tv_nsec < 100000)
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	tell(&briefs);
+	return unused;
+}
+
+static void *maker(void *unused)
+{
+	pthread_t t;
+
+	for (int i = 0; i < 500; i++) {
+		pthread_create(&t, NULL, brief, NULL);
+		pthread_join(t, NULL);
+	}
+	tell(&makers);
+	return unused;
+}
+
+int main(void)
+{
+	pthread_t t[4];
+	int cpu = sched_getcpu();
+
+	CPU_SET(cpu, &one);
+	sched_getaffinity(0, sizeof(others), &others);
+	CPU_CLR(cpu, &others);
+	sched_setaffinity(0, sizeof(others), &others); /* refused where there is one processor only */
+	for (int i = 0; i < 4; i++)
+		pthread_create(&t[i], NULL, maker, NULL);
+	for (int i = 0; i < 4; i++)
+		pthread_join(t[i], NULL);
+	printf("queued_ns %lu %lu\n", briefs, makers);
+	return total != 2004;
+}
+END
+$CC -g -o brief brief.c -pthread || exit 99
+expect 0 "$mutrace" --json=brief.json ./brief
+read -r briefs makers <<<"$(sed -n 's/^queued_ns //p' out)"
+# Else the kernel does not count, or others are in the way.
+[ "$briefs" -lt 100000000 ] || [ "$makers" -gt "$briefs" ] ||
+	check_json brief.json 'lock("guard")["acquired"] == 2004' \
+		"0.75 * $briefs < p['processors']['queued_ns'] - $makers < 1.5 * $briefs"
