@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <math.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,10 +186,11 @@ static void test_luck(void **state)
 	for (uint32_t luck = 0; luck < 4; luck++) {
 		ends[luck] = replayed(t[0], luck, false);
 		assert_true(ends[luck] > 500 * .97 && ends[luck] < 500 * 1.03);
-		assert_true(ends[luck] == replayed(t[0], luck, false));
-		assert_true(ends[luck] == replayed(t[1], luck, false));
+		/* i386's registers are wider than what they are stored to */
+		assert_true(fabs(ends[luck] - replayed(t[0], luck, false)) < 1e-6);
+		assert_true(fabs(ends[luck] - replayed(t[1], luck, false)) < 1e-6);
 		for (uint32_t other = 0; other < luck; other++)
-			assert_true(ends[luck] != ends[other]);
+			assert_true(fabs(ends[luck] - ends[other]) > 1e-3);
 	}
 	assert_true(ends[0] == 500);
 	for (int i = 0; i < 2; i++) {
