@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "src/base/proc.h"
 #include "src/inspect/private.h"
+
+#define TRIES 10 /* of a process that executes another program while it is looked at */
 
 /* A circle is one only if nobody in it has moved since he was looked at: names may have taken long. */
 static int circles_confirm(struct inspect_private *v)
@@ -68,8 +71,8 @@ static const char *note_of(const struct inspect_private *v)
 	return libc ? NULL : "It is linked statically; only what its symbols tell is known of its locks.";
 }
 
-int inspect_run(pid_t pid, const char *core, const struct report_options *o, struct inspection **ret,
-		char error[INSPECT_ERROR_SIZE])
+static int inspect_once(pid_t pid, const char *core, const struct report_options *o, struct inspection **ret,
+			char error[INSPECT_ERROR_SIZE])
 {
 	struct inspect_private *v = calloc(1, sizeof(*v));
 	int r;
@@ -110,6 +113,19 @@ int inspect_run(pid_t pid, const char *core, const struct report_options *o, str
 	v->i.note = note_of(v);
 	*ret = &v->i;
 	return 0;
+}
+
+int inspect_run(pid_t pid, const char *core, const struct report_options *o, struct inspection **ret,
+		char error[INSPECT_ERROR_SIZE])
+{
+	struct proc_stat stat;
+	int r, tries = 0;
+
+	do
+		r = inspect_once(pid, core, o, ret, error);
+	while ((r == -ESRCH || r == -ENOENT) && !core && ++tries < TRIES &&
+	       proc_stat_read((uint32_t)pid, &stat) == 0 && !proc_ended(&stat));
+	return r;
 }
 
 void inspect_free(struct inspection *i)

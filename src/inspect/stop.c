@@ -20,11 +20,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "src/base/proc.h"
 #include "src/inspect/filters.h"
 #include "src/inspect/resume.h"
 
 #define PENDING_MAX 16
 #define STOP_WAIT_NS 50000000 /* a thread in an uninterruptible sleep is not waited for any longer */
+#define STOP_LONGEST_NS UINT64_C(30000000000)
 
 struct stop *stops_new(void)
 {
@@ -48,10 +50,20 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Until it stops. False: it did not, or is gone. */
+static bool is_uninterruptible(pid_t tid)
+{
+	struct proc_stat stat;
+
+	return proc_stat_read((uint32_t)tid, &stat) == 0 && stat.state == 'D';
+}
+
+/*
+ * Until it stops. False: it did not, or is gone. A thread that waits for a processor is interrupted already, and would go on
+ * without us in a way that a filter may forbid.
+ */
 static bool await_stop(pid_t tid, int *ret_status)
 {
-	uint64_t until = now_ns() + STOP_WAIT_NS, now;
+	uint64_t now = now_ns(), until = now + STOP_WAIT_NS, longest = now + STOP_LONGEST_NS;
 	struct timespec left = { 0 };
 	sigset_t set;
 
@@ -62,9 +74,13 @@ static bool await_stop(pid_t tid, int *ret_status)
 
 		if (r == tid)
 			return WIFSTOPPED(*ret_status);
-		now = now_ns();
-		if ((r < 0 && errno != EINTR) || now > until)
+		if (r < 0 && errno != EINTR)
 			return false;
+		now = now_ns();
+		if (now > until && (now > longest || is_uninterruptible(tid)))
+			return false;
+		if (now > until)
+			until = now + STOP_WAIT_NS;
 		left.tv_nsec = (long)(until - now);
 		sigtimedwait(&set, NULL, &left);
 	}

@@ -250,12 +250,43 @@ if [ "$(uname -m)" != i686 ]; then
 		expect 0 "$mutrace" hang --json=a.json "$pid"
 		! grep -q '"stopped": 1' a.json || stopped=$((stopped + 1))
 	done
+	[ $stopped -gt 0 ] || fail "a confined thread was not stopped"
+	# One that hardly gets a processor is waited for: it is interrupted already.
+	if [ "$(id -u)" = 0 ] && command -v taskset >/dev/null; then
+		hogs=
+		renice -n 19 -p $(ls "/proc/$pid/task") >/dev/null
+		taskset -apc 0 "$pid" >/dev/null && for i in 1 2 3 4 5 6; do
+			taskset -c 0 nice -n -20 sh -c 'while :; do :; done' &
+			hogs="$hogs $!"
+		done
+		children="$children $hogs"
+		for i in 1 2 3 4 5 6; do # it may just be awake
+			expect 0 "$mutrace" hang --json=a.json "$pid"
+			! grep -q '"stopped": 1' a.json || break
+		done
+		kill $hogs
+		grep -q '"stopped": 1' a.json || fail "a confined thread without a processor was not stopped"
+	fi
 	echo >&4
 	until_true 20 grep -q done said
-	[ $stopped -gt 0 ] || fail "a confined thread was not stopped"
 	exec 4>&-
 	wait "$pid" || fail "a confined program was harmed"
 fi
+
+# A process that executes another program meanwhile, as a shell's child after "&", is looked at again.
+cat >hops.sh <<'SH'
+[ "$1" = 0 ] && exec sleep 60
+sleep 0.03
+exec "$2" hops.sh $(($1 - 1)) "$3" "$2"
+SH
+for i in 1 2 3 4 5; do
+	exec 5< <(exec sh hops.sh 8 bash sh)
+	pid=$!
+	children="$children $pid"
+	expect 0 "$mutrace" hang "$pid"
+	kill "$pid"
+	exec 5<&-
+done
 
 # Core files: of gcore, and of the kernel if it leaves them here.
 core_check() {
