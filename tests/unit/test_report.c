@@ -75,6 +75,8 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
+	if (f->im) /* no report was made of it */
+		image_maker_free(f->im);
 	report_free(f->report);
 	model_free(f->model);
 	session_dir_remove(f->dir);
