@@ -195,7 +195,8 @@ void threads_reset(void);
 bool threads_find_tid(void);
 /* A record that another thread had gets ready for the next one. */
 void life_end(struct thread *t);
-/* times.c: a thread begins; it had run before; it ends; it lives, and the recording or the process ends (any thread). */
+/* times.c: a thread begins; it had run before; it ends, and cpu_ns is known; it lives, and the recording or the process
+ * ends (any thread). */
 void times_began(struct thread *t);
 void times_ran_before(struct thread *t);
 void times_ended(struct thread *t);

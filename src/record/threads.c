@@ -301,6 +301,7 @@ void threads_time(void)
 void thread_end(struct thread *t)
 {
 	procinfo_thread_name(t->tid, t->rec->name);
+	t->rec->cpu_ns = procinfo_thread_time(t->tid) - t->cpu_before;
 	events_ended(t);
 	times_ended(t);
 	t->mode = MODE_OFF;

@@ -50,15 +50,13 @@ void times_now(struct thread *t)
 void times_ended(struct thread *t)
 {
 	struct thread_rec *r = t->rec;
-	uint64_t cpu = procinfo_thread_time(t->tid);
 	bool brief = t->began_ns != 0 && ticks_monotonic_ns() - t->began_ns < BRIEF_NS;
 	struct brief *b = &t->brief;
 	struct thread_times now;
 
-	r->cpu_ns = cpu - t->cpu_before;
 	if (brief && b->ended++ % ASKED_EVERY != 0 && b->asked >= ASKED_FIRST &&
 	    r->times_known + 1 == r->generation) {
-		r->times.run_ns += cpu;
+		r->times.run_ns += r->cpu_ns;
 		r->times.queued_ns += b->queued_ns / b->asked;
 		r->times.slices += b->slices / b->asked;
 		r->times_known++;
