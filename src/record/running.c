@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "src/record/internal.h"
+#include "src/record/parts.h"
 #include "src/record/raw.h"
 
 #define LOOK_SHARE 64u    /* a hold is looked at if it takes so many times what a look takes */
@@ -18,7 +19,6 @@
 #define OFTEN 8u   /* one hold in so many is switched out: that is usual */
 #define UNUSUAL 8u /* times the usual is unusually long */
 #define YOUNG 2u   /* acquisitions of a cell until its average says anything */
-#define LOOKED_UNIT_LOG 10u /* ticks in the unit of hold_rec.looked_* */
 
 /* A critical section of no length, which no instruction lies in: what the kernel finds in our pointer. It looks
  * for the signature before the address to go to, and kills if it is not there. */
@@ -292,51 +292,6 @@ bool running_look_at(uint32_t holder, uint32_t weight, struct running *ret)
 	return done;
 }
 
-/* The parts of a hold, in ticks. */
-struct parts {
-	uint64_t whole, preempted, slept;
-	uint64_t unsplit; /* one of the two */
-};
-
-/* part of whole, as ticks of a hold */
-static uint64_t share(uint64_t ticks, uint64_t part, uint64_t whole)
-{
-	return part >= whole ? ticks : (uint64_t)((double)ticks * (double)part / (double)whole);
-}
-
-/* Between two looks, of which the second is the thread's own. False: not known. */
-static bool parts_between(const struct look *a, const struct look *b, struct parts *ret)
-{
-	uint64_t wall = b->wall_ns - a->wall_ns, cpu = b->cpu_ns - a->cpu_ns, off, delay;
-
-	if (b->wall_ns <= a->wall_ns || a->delay_ns == DELAY_UNKNOWN || b->delay_ns == DELAY_UNKNOWN)
-		return false;
-	off = cpu < wall ? wall - cpu : 0;
-	delay = b->delay_ns - a->delay_ns;
-	delay = delay < off ? delay : off;
-	if (a->slices == b->slices)
-		delay = off; /* it left no processor: the host took that away */
-	ret->preempted = share(ret->whole, delay, wall);
-	ret->slept = share(ret->whole, off - delay, wall);
-	return true;
-}
-
-/* Adds a hold that was looked at, before and after, to what is known of those of its cell that are not. */
-static void note_looked(struct hold_rec *h, const struct parts *p)
-{
-	uint64_t preempted = h->looked_preempted + (p->preempted >> LOOKED_UNIT_LOG),
-		 slept = h->looked_slept + (p->slept >> LOOKED_UNIT_LOG);
-
-	if (p->preempted + p->slept >= long_hold())
-		return;
-	while ((preempted | slept) >> 32 != 0) {
-		preempted /= 2;
-		slept /= 2;
-	}
-	h->looked_preempted = (uint32_t)preempted;
-	h->looked_slept = (uint32_t)slept;
-}
-
 /*
  * A hold that was switched out and that no look began. It usually takes as long as others of the cell that ran all
  * the time; the rest it did not run. Where that is usual, holds that were looked at tell why. Else, and where it was
@@ -344,7 +299,7 @@ static void note_looked(struct hold_rec *h, const struct parts *p)
  */
 static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts *p)
 {
-	uint64_t usual = h->ran_count != 0 ? h->ran / h->ran_count : 0;
+	uint64_t usual = parts_usual(h);
 	uint64_t off = p->whole > usual ? p->whole - usual : 0;
 	struct parts since = { 0 };
 	struct look now;
@@ -361,8 +316,8 @@ static bool parts_guess(struct thread *t, const struct hold_rec *h, struct parts
 	if (!parts_between(&t->looked, &now, &since))
 		return false;
 	t->looked = now;
-	off = off < since.preempted + since.slept ? off : since.preempted + since.slept;
-	p->preempted = since.preempted < off ? since.preempted : off;
+	off = parts_least(off, since.preempted + since.slept);
+	p->preempted = parts_least(off, since.preempted);
 	p->slept = off - p->preempted;
 	return true;
 }
@@ -377,7 +332,8 @@ static bool parts_looked(struct thread *t, struct hold_rec *h, const struct runn
 	t->looked = now;
 	if (!parts_between(&r->first, &now, ret))
 		return false;
-	note_looked(h, ret);
+	if (ret->preempted + ret->slept < long_hold())
+		parts_note_looked(h, ret);
 	return true;
 }
 
@@ -397,14 +353,12 @@ static __attribute__((noinline)) void end_other(struct thread *t, uint32_t cell,
 		if (!r->armed)
 			waited *= r->weight;
 		h->watched += waited;
-		h->preempted += share(waited, p->preempted, p->whole);
-		h->slept += share(waited, p->slept, p->whole);
-		h->unsplit += share(waited, p->unsplit, p->whole);
+		h->preempted += parts_share(waited, p->preempted, p->whole);
+		h->slept += parts_share(waited, p->slept, p->whole);
+		h->unsplit += parts_share(waited, p->unsplit, p->whole);
 		/* Whole holds, and none that was guessed: the first few would decide for long what is usual. */
-		if (r->armed && (ran || looked)) {
-			h->ran += p->whole - p->preempted - p->slept;
-			h->ran_count++;
-		}
+		if (r->armed && (ran || looked))
+			parts_note_ran(h, p->whole - p->preempted - p->slept);
 	}
 	errno = saved;
 }
