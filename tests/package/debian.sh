@@ -7,20 +7,11 @@
 #   debian.sh [ARCHITECTURE]     for another one they are built and checked, and no more
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-out=/root/out
+# shellcheck source=tests/package/lib.sh
+. tests/package/lib.sh
 mkdir -p "$out"
 host=${1:-}
-export DEBIAN_FRONTEND=noninteractive
 
-say() {
-	echo "== $*"
-}
-apt() {
-	apt-get -q -y --no-install-recommends "$@" >"$out/apt.log" 2>&1 || {
-		tail -n 30 "$out/apt.log"
-		exit 1
-	}
-}
 # Installs what it takes to build for $host.
 cross() {
 	dpkg --add-architecture "$host"

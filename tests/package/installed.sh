@@ -6,19 +6,10 @@
 #   installed.sh DIRECTORY
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/package/lib.sh
+. tests/package/lib.sh
 packages=$1
-out=/root/out
-export DEBIAN_FRONTEND=noninteractive
 
-say() {
-	echo "== $*"
-}
-apt() {
-	apt-get -q -y --no-install-recommends "$@" >"$out/apt.log" 2>&1 || {
-		tail -n 30 "$out/apt.log"
-		exit 1
-	}
-}
 # Prints each file of the system but those of apt, dpkg and what programs rewrite for themselves.
 files() {
 	find / -xdev \( -path /proc -o -path /sys -o -path /dev -o -path /tmp -o -path /root \
