@@ -10,7 +10,7 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT, inner = PTHREAD_ONCE_INIT;
-static atomic_int runs, go;
+static atomic_int runs, go, leave;
 
 static void count_run(void)
 {
@@ -97,7 +97,7 @@ static void once_body_fork(void)
 {
 	atomic_fetch_add(&runs, 1);
 	atomic_store(&go, 1);
-	sleep_ms(50);
+	await(&leave, 1);
 }
 
 static void once_fork_body(struct worker *w)
@@ -105,7 +105,8 @@ static void once_fork_body(struct worker *w)
 	w->result = pthread_once(&once, once_body_fork);
 }
 
-/* Forked while another thread is in the initialiser: in the child it has to be run anew. */
+/* Forked while another thread is in the initialiser: in the child it has to be run anew. The thread leaves it
+ * when the child has ended, not after some time, which on a busy machine is over before the fork. */
 static void once_across_fork(long arg)
 {
 	struct worker w;
@@ -121,6 +122,7 @@ static void once_across_fork(long arg)
 		_exit(0);
 	}
 	say_child("child", pid);
+	atomic_store(&leave, 1);
 	worker_join(&w);
 	VALUE(runs);
 }
