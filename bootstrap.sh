@@ -138,12 +138,14 @@ if command -v apt-get >/dev/null && command -v dpkg-query >/dev/null; then
 fi
 [ "$task" != packages ] || exit 0
 for tool in autoreconf libtoolize pkg-config; do
-	command -v $tool >/dev/null || {
-		echo "bootstrap.sh: $tool is missing. Fedora: dnf install" \
-			"autoconf automake libtool pkgconf gcc make;" \
-			"Arch: pacman -S base-devel" >&2
-		exit 1
-	}
+	command -v $tool >/dev/null && continue
+	if command -v apt-get >/dev/null; then
+		say "$tool is missing: once what is named above is installed, run this again"
+	else
+		say "$tool is missing. Fedora: dnf install autoconf automake libtool pkgconf gcc make;" \
+			"Arch: pacman -S base-devel"
+	fi
+	exit 1
 done
 
 jobs=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
