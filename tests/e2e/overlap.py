@@ -15,6 +15,7 @@ mutrace = os.environ.get("MUTRACE", os.path.join(build, "mutrace"))
 workloads = os.path.join(build, "tests/workloads")
 POINTS = 5  # of a hundred that a share may be off
 ENOUGH_NS = 20e6  # less wait than this is mostly the program's own lost time slices
+NOT_JUDGED = ("too little wait to judge", "too busy a machine to judge")
 
 # Program and arguments, the lock's name, options of mutrace.
 LOADS = (
@@ -59,24 +60,29 @@ def run(directory, load, name, options):
     lock = locks[name]
     wait = truth.pop("wait")
     handoff = 100 * truth.pop("handoff") / wait
+    # The books do not know whether threads that lost the processor within a lock call had the lock already.
+    doubt = 100 * truth.pop("doubt", 0) / wait
+    if doubt > 2 * POINTS:
+        return NOT_JUDGED[1]
+    off = POINTS + doubt
     seen = dict.fromkeys(truth, 0)
     for h in lock["holders"]:
         seen[h["stack"][0]["function"]] += h["blocked_ns"]
     sides = [lock] + ([lock["read"]] if "read" in lock else [])
     total = sum(s["wait_ns"]["total"] for s in sides)
     if wait < ENOUGH_NS:
-        return "too little wait to judge"
+        return NOT_JUDGED[0]
     wrong = [f"{name}: {seen_share:.1f} %, truth {shares(truth)[name]:.1f} %"
-             for name, seen_share in shares(seen).items() if abs(seen_share - shares(truth)[name]) > POINTS]
+             for name, seen_share in shares(seen).items() if abs(seen_share - shares(truth)[name]) > off]
     seen_handoff = 100 * sum(s["handoff_ns"] for s in sides) / total
     # Threads that spin take the processor from the one that has the lock. Where that happens between the lock
     # call and the program's look at its clock, the program's own books have it as hand-off.
-    if name != "spin" and abs(seen_handoff - handoff) > POINTS:
+    if name != "spin" and abs(seen_handoff - handoff) > off:
         wrong.append(f"handoff: {seen_handoff:.1f} %, truth {handoff:.1f} %")
     unknown = sum(s["unknown_ns"] for s in sides)
     if unknown > total / 20:  # of "late" it is not known who held the mutex before the last holder
         wrong.append(f"{100 * unknown / total:.1f} % unknown")
-    if abs(total - wait) > wait * POINTS / 100:
+    if abs(total - wait) > wait * off / 100:
         wrong.append(f"waited {total / 1e6:.1f} ms, truth {wait / 1e6:.1f} ms")
     if sum(s["blocked_ns"] + s["handoff_ns"] for s in sides) + unknown != lock["cost_ns"]:
         wrong.append("the parts are not the whole")
@@ -131,10 +137,13 @@ def main():
     failed = judged = 0
     with tempfile.TemporaryDirectory() as directory:
         for load in LOADS:
-            result = run(directory, *load)
-            print(*load, result or "right")
-            judged += result != "too little wait to judge"
-            failed += bool(result) and result != "too little wait to judge"
+            for _ in range(3):
+                result = run(directory, *load)
+                print(*load, result or "right")
+                if result != NOT_JUDGED[1]:
+                    break
+            judged += result not in NOT_JUDGED
+            failed += bool(result) and result not in NOT_JUDGED
         for mode in ("brief", "gone", "buffer", "killed"):
             result = {"buffer": buffer, "killed": killed}[mode](directory) if mode in (
                 "buffer", "killed") else idle(directory, mode)

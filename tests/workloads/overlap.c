@@ -4,7 +4,9 @@
  * mutex, rwlock, spin, or sem1 or sem3, a semaphore with so many permits. Odd threads hold long, even ones
  * short; with rwlock three calls of four read. Prints a line for each function that held: its name and the
  * time for which it kept others waiting (in ns; those that hold at once share it), then "handoff" (nobody
- * kept them waiting) and "wait" (all).
+ * kept them waiting) and "wait" (all). "doubt" is the part of "handoff" of which these books do not know
+ * whether somebody had the lock: a thread lost the processor within the lock call, perhaps when it had the
+ * lock already, or stopped all others in the profiler's first steps with a new lock.
  */
 #include <pthread.h>
 #include <semaphore.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define THREADS_MAX 64
@@ -34,6 +37,7 @@ static int n_threads, rounds;
 
 struct turn {
 	int64_t asked, got, left;
+	long preempted; /* so often within the lock call */
 	enum place place;
 };
 static struct turn turns[THREADS_MAX][ROUNDS_MAX];
@@ -56,13 +60,24 @@ static void spend(long ns)
 	}
 }
 
+/* How often this thread lost the processor, though it could have gone on. */
+static long preemptions(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nivcsw;
+}
+
 /* The lock calls stand in the functions that are to be blamed, so each has its own. */
 #define HOLD(t, where, ns, take, drop) \
 	do { \
 		(t)->place = where; \
+		(t)->preempted = -preemptions(); \
 		(t)->asked = now(); \
 		take; \
 		(t)->got = now(); \
+		(t)->preempted += preemptions(); \
 		spend(ns); \
 		(t)->left = now(); \
 		drop; \
@@ -128,6 +143,7 @@ struct event {
 	int64_t at;
 	int step; /* +1 gets it, -1 lets go */
 	enum place place;
+	bool preempted; /* while it was about to get it */
 };
 
 static int by_time(const void *a, const void *b)
@@ -137,10 +153,31 @@ static int by_time(const void *a, const void *b)
 	return x->at != y->at ? (x->at < y->at ? -1 : 1) : x->step - y->step;
 }
 
-/* potential[p][i]: the time that holders in place p are to blame for until event i. */
-static double *potential[PLACES];
+/* potential[p][i]: the time that holders in place p are to blame for until event i; for DOUBT that in which
+ * it is not known whether anybody held it. */
+#define DOUBT PLACES
+static double *potential[DOUBT + 1];
 static struct event *events;
 static size_t n_events;
+
+/* True if a thread lost the processor in its first lock call, which was going on just before this. */
+static bool stuck_at_first(int64_t at)
+{
+	for (int i = 0; i < n_threads; i++)
+		if (turns[i][0].preempted && turns[i][0].asked < at && turns[i][0].got >= at)
+			return true;
+	return false;
+}
+
+/* The time before event e adds this to a potential, with so many holders in place p and in all. */
+static double added(enum place p, size_t e, int holding, int all)
+{
+	double ns = (double)(events[e].at - events[e - 1].at);
+
+	if (p == DOUBT && all < permits)
+		return events[e].preempted || stuck_at_first(events[e].at) ? ns : 0;
+	return all >= permits ? ns * holding / all : 0;
+}
 
 static double blamed_until(enum place p, int64_t at)
 {
@@ -165,27 +202,24 @@ static double blamed_until(enum place p, int64_t at)
 
 static void reckon(void)
 {
-	double blamed[PLACES] = { 0 }, wait = 0, handoff = 0;
-	int holding[PLACES] = { 0 }, all = 0;
+	double blamed[PLACES + 1] = { 0 }, wait = 0, handoff = 0;
+	int holding[PLACES + 1] = { 0 }, all = 0;
 
 	events = calloc(2 * (size_t)n_threads * (size_t)rounds, sizeof(*events));
 	for (int i = 0; i < n_threads; i++) {
 		for (int k = 0; k < rounds; k++) {
 			const struct turn *t = &turns[i][k];
 
-			events[n_events++] = (struct event){ t->got, 1, t->place };
-			events[n_events++] = (struct event){ t->left, -1, t->place };
+			events[n_events++] = (struct event){ t->got, 1, t->place, t->preempted != 0 };
+			events[n_events++] = (struct event){ t->left, -1, t->place, false };
 		}
 	}
 	qsort(events, n_events, sizeof(*events), by_time);
-	for (int p = 0; p < PLACES; p++)
+	for (int p = 0; p <= DOUBT; p++)
 		potential[p] = calloc(n_events, sizeof(double));
 	for (size_t e = 0; e < n_events; e++) {
-		for (int p = 0; e > 0 && p < PLACES; p++)
-			potential[p][e] = potential[p][e - 1] +
-					  (all >= permits ? (double)holding[p] / all *
-								    (double)(events[e].at - events[e - 1].at)
-							  : 0);
+		for (int p = 0; e > 0 && p <= DOUBT; p++)
+			potential[p][e] = potential[p][e - 1] + added(p, e, holding[p], all);
 		holding[events[e].place] += events[e].step;
 		all += events[e].step;
 	}
@@ -196,11 +230,11 @@ static void reckon(void)
 
 			if (t->got - t->asked < 1000)
 				continue;
-			for (int p = 0; p < PLACES; p++) {
+			for (int p = 0; p <= DOUBT; p++) {
 				double d = blamed_until(p, t->got) - blamed_until(p, t->asked);
 
 				blamed[p] += d;
-				sum += d;
+				sum += p == DOUBT ? 0 : d;
 			}
 			wait += (double)(t->got - t->asked);
 			handoff += (double)(t->got - t->asked) - sum;
@@ -208,7 +242,7 @@ static void reckon(void)
 	}
 	for (int p = 0; p < PLACES; p++)
 		printf("%s %.0f\n", names[p], blamed[p]);
-	printf("handoff %.0f\nwait %.0f\n", handoff, wait);
+	printf("handoff %.0f\nwait %.0f\ndoubt %.0f\n", handoff, wait, blamed[DOUBT]);
 }
 
 int main(int argc, char **argv)
