@@ -66,6 +66,12 @@ static inline bool inlined_read_give(pthread_rwlock_t *rw)
 	return likely(recorder.rwlocks_inlined) && inlined_read_add(rw, -INLINED_RW_READER, __ATOMIC_RELEASE);
 }
 
+/* True if a thread has it as its writer. */
+static inline bool inlined_written_by(const pthread_rwlock_t *rw, uint32_t tid)
+{
+	return __atomic_load_n(&rw->__data.__cur_writer, __ATOMIC_RELAXED) == (int)tid;
+}
+
 /* A lock that nobody has. */
 static inline bool inlined_write_take(pthread_rwlock_t *rw, uint32_t tid)
 {
@@ -123,6 +129,12 @@ static inline void inlined_write_end(pthread_rwlock_t *rw, bool wake)
 		inlined_rw_wake(rw, &rw->__data.__writers_futex, 1);
 }
 #else
+static inline bool inlined_written_by(const pthread_rwlock_t *rw, uint32_t tid)
+{
+	(void)rw, (void)tid;
+	return false;
+}
+
 static inline bool inlined_read_take(pthread_rwlock_t *rw)
 {
 	(void)rw;

@@ -22,7 +22,7 @@ void mutex_initialized_at(pthread_mutex_t *m, struct site site);
 int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site);
 void mutex_calibrate(void);
 
-/* Further hot paths (mutex_more.c), of a thread with MODE_EXACT that is in none. */
+/* Further hot paths (mutex_more.c), of a thread with MODE_EXACT or MODE_SAMPLED that is in none. */
 #ifdef __GLIBC__
 /* True for a recursive mutex that needs nothing more. */
 static inline bool mutex_is_recursive(const pthread_mutex_t *m)
@@ -37,9 +37,7 @@ static inline bool mutex_is_recursive(const pthread_mutex_t *m)
 }
 #endif
 int mutex_recursive_lock(struct thread *t, pthread_mutex_t *m, struct site site);
-/* The top of the held stack is of this mutex, and has only HELD_RECURSIVE. */
-int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site site);
-/* It is below the top of the held stack, and both have only HELD_COUNTED. */
-int mutex_unlock_second(struct thread *t, pthread_mutex_t *m);
+/* Also of a mutex that is in no hot path. */
+int mutex_unlock_further(struct thread *t, pthread_mutex_t *m, struct site site);
 
 #endif

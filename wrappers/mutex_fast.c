@@ -57,9 +57,10 @@ static __attribute__((noinline)) int lock_other(struct thread *t, pthread_mutex_
 {
 	int r;
 
+	if (mutex_is_recursive(m) && (hot_open(t, MODE_EXACT) || hot_open(t, MODE_SAMPLED)))
+		return mutex_recursive_lock(t, m, site);
 	if (hot_open(t, MODE_EXACT))
-		return mutex_is_recursive(m) ? mutex_recursive_lock(t, m, site)
-					     : lock_called(t, m, site, MODE_EXACT);
+		return lock_called(t, m, site, MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return lock_called(t, m, site, MODE_SAMPLED);
 	if (hot_open(t, MODE_EXACT_BY_CALL))
@@ -69,6 +70,8 @@ static __attribute__((noinline)) int lock_other(struct thread *t, pthread_mutex_
 	if (hot_open_window(t, MODE_SAMPLED))
 		return lock_called(t, m, site, MODE_SAMPLED);
 	if (t->mode == MODE_CONTENDED && likely(!object_robust(m))) {
+		if (inlined_recursive(m) && likely(inlined_nest(m, t->tid)))
+			return 0;
 		r = REAL(pthread_mutex_trylock)(m);
 		if (likely(r != EBUSY))
 			return r;
@@ -227,6 +230,8 @@ EXPORT int pthread_mutex_trylock(pthread_mutex_t *m)
 		return lock_fast(t, m, NULL, MODE_EXACT, true);
 	if (hot_open(t, MODE_SAMPLED))
 		return lock_fast(t, m, NULL, MODE_SAMPLED, true);
+	if (t->gate == GATE(MODE_CONTENDED) && inlined_plain(m) && likely(inlined_trylock(m, t->tid)))
+		return 0;
 	return mutex_trylock_at(m, SITE_HERE);
 }
 
@@ -280,7 +285,10 @@ static __attribute__((noinline)) int unlock_other(struct thread *t, pthread_mute
 			hot_released(t, h);
 			return REAL(pthread_mutex_unlock)(m);
 		}
+		return mutex_unlock_further(t, m, site);
 	} else if (t->mode == MODE_CONTENDED && likely(t->top < t->held_first)) {
+		if (inlined_recursive(m) && (inlined_unnest(m, t->tid) || inlined_unnest_last(m, t->tid)))
+			return 0;
 		return REAL(pthread_mutex_unlock)(m);
 	} else if (hot_open(t, MODE_EXACT_BY_CALL)) {
 		return unlock_called(t, m, site, MODE_EXACT_BY_CALL);
@@ -294,16 +302,8 @@ static __attribute__((noinline)) int unlock_left(struct thread *t, pthread_mutex
 	struct held *h = t->top;
 
 	hot_end(t);
-	if (h->address == (uintptr_t)m) {
-		if (h->flags == HELD_RECURSIVE)
-			return mutex_recursive_unlock(t, m, site);
-		if (h->flags != HELD_COUNTED)
-			return mutex_unlock_held(t, h, m, site);
-	} else if (h > t->held_first && h[-1].address == (uintptr_t)m && h[-1].flags == HELD_COUNTED &&
-		   h->flags == HELD_COUNTED) {
-		return mutex_unlock_second(t, m);
-	}
-	return unlock_other(t, m, site);
+	return h->address == (uintptr_t)m && h->flags == HELD_COUNTED ? unlock_other(t, m, site)
+								      : mutex_unlock_further(t, m, site);
 }
 
 /* A hold that has ended, of a mutex that others wait for. It was released. */

@@ -15,6 +15,12 @@ static COLD int lock_slowly(pthread_mutex_t *m, struct site site)
 	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
 }
 
+/* With --sample-hold the machine need not have a counter. Holds of recursive mutexes are all timed there, too. */
+static inline uint64_t clock_of(const struct thread *t)
+{
+	return likely(t->mode == MODE_EXACT) ? ticks_counter() : clock_now();
+}
+
 /* One level more of a mutex that the thread holds. The level is stored, not added: a handler leaves it as it found it. */
 static inline void level(struct thread *t, uint32_t n)
 {
@@ -44,7 +50,7 @@ static bool acquired(struct thread *t, struct call_slot *s, const pthread_mutex_
 		hot_acquired_full(t, use, m, (uint32_t)c->acquired, HELD_RECURSIVE);
 		return true;
 	}
-	hot_fill(h, use, m, ticks_counter(), HELD_RECURSIVE);
+	hot_fill(h, use, m, clock_of(t), HELD_RECURSIVE);
 	if (unlikely(h != t->top))
 		hot_acquired_moved(t, use, m, (uint32_t)c->acquired, HELD_RECURSIVE);
 	return true;
@@ -121,7 +127,7 @@ static __attribute__((noinline)) int recursive_release(struct thread *t, pthread
 	}
 	c = REF_POINTER(h->cell);
 	h->address = 0;
-	now = ticks_counter();
+	now = clock_of(t);
 	r = inlined_recursive(m) && inlined_unnest_last(m, t->tid) ? 0 : REAL(pthread_mutex_unlock)(m);
 	h->acquired = (uint32_t)c->acquired;
 	hot_book_counted(t, h, now - h->since);
@@ -130,7 +136,7 @@ static __attribute__((noinline)) int recursive_release(struct thread *t, pthread
 	return r;
 }
 
-int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site site)
+static int recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site site)
 {
 	uint32_t n = t->top->recursion;
 
@@ -142,9 +148,12 @@ int mutex_recursive_unlock(struct thread *t, pthread_mutex_t *m, struct site sit
 		       : REAL(pthread_mutex_unlock)(m);
 }
 
-/* Moves the top entry of the held stack down by one. Its count is absolute, so it may be there twice for a moment. A
- * handler may have moved the stack meanwhile, with a half of this: then it is done again. */
-static inline void close_second(struct thread *t)
+/*
+ * Moves the top entry of the held stack down by one. flags: all that it has, unless somebody wants it by now. Its count
+ * is absolute, so it may be there twice for a moment. A handler may have moved the stack meanwhile, with a half of this:
+ * then it is done again.
+ */
+static inline __attribute__((always_inline)) void close_second(struct thread *t, uint32_t flags)
 {
 	struct held *top, *low;
 
@@ -153,9 +162,10 @@ static inline void close_second(struct thread *t)
 		low = top - 1;
 		low->flags = 0; /* its own count is booked, or pending */
 		__atomic_thread_fence(__ATOMIC_RELEASE);
-		low->acquired = top->acquired;
+		if (flags == HELD_COUNTED)
+			low->acquired = top->acquired;
 		hot_fill(low, (struct use){ top->cell, top->lock }, (const void *)(uintptr_t)top->address,
-			 top->since, HELD_COUNTED);
+			 top->since, flags);
 		if (unlikely(top->flags & HELD_WANTED)) /* by now */
 			__atomic_fetch_or(&low->flags, HELD_WANTED, __ATOMIC_RELAXED);
 		signal_fence();
@@ -172,7 +182,7 @@ static COLD int second_called(struct thread *t, struct held *low, pthread_mutex_
 	int r = REAL(pthread_mutex_unlock)(m);
 
 	hot_book_counted(t, low, ticks);
-	close_second(t);
+	close_second(t, HELD_COUNTED);
 	hot_end(t);
 	return r;
 }
@@ -181,7 +191,7 @@ static COLD int second_woke(struct thread *t, struct held *low, pthread_mutex_t 
 {
 	inlined_wake(m, kind);
 	hot_book_counted(t, low, ticks);
-	close_second(t);
+	close_second(t, HELD_COUNTED);
 	hot_end(t);
 	return 0;
 }
@@ -189,12 +199,12 @@ static COLD int second_woke(struct thread *t, struct held *low, pthread_mutex_t 
 static COLD int second_booked(struct thread *t, struct held *low, uint64_t ticks)
 {
 	hot_book_far(t, low->cell, low->acquired, ticks);
-	close_second(t);
+	close_second(t, HELD_COUNTED);
 	hot_end(t);
 	return 0;
 }
 
-int mutex_unlock_second(struct thread *t, pthread_mutex_t *m)
+static int unlock_second(struct thread *t, pthread_mutex_t *m)
 {
 	struct held *low;
 	uint64_t ticks;
@@ -212,7 +222,41 @@ int mutex_unlock_second(struct thread *t, pthread_mutex_t *m)
 		return second_woke(t, low, m, ticks, kind);
 	if (unlikely(!hot_book_pending(t, low, ticks)))
 		return second_booked(t, low, ticks);
-	close_second(t);
+	close_second(t, HELD_COUNTED);
 	hot_end(t);
 	return 0;
+}
+
+static int unlock_second_untimed(struct thread *t, pthread_mutex_t *m)
+{
+	int kind;
+
+	hot_begin(t);
+	t->top[-1].address = 0;
+	close_second(t, HELD_UNTIMED);
+	hot_end(t);
+	if (unlikely(!inlined_plain(m)))
+		return REAL(pthread_mutex_unlock)(m);
+	kind = inlined_kind(m);
+	if (unlikely(!inlined_release(m)))
+		inlined_wake(m, kind);
+	return 0;
+}
+
+int mutex_unlock_further(struct thread *t, pthread_mutex_t *m, struct site site)
+{
+	struct held *h = t->top;
+
+	if (h->address == (uintptr_t)m) {
+		if (h->flags == HELD_RECURSIVE)
+			return recursive_unlock(t, m, site);
+		return mutex_unlock_held(t, h, m, site);
+	}
+	if (h > t->held_first && h[-1].address == (uintptr_t)m && h[-1].flags == h->flags) {
+		if (h->flags == HELD_COUNTED)
+			return unlock_second(t, m);
+		if (h->flags == HELD_UNTIMED)
+			return unlock_second_untimed(t, m);
+	}
+	return mutex_unlock_at(m, site);
 }

@@ -162,6 +162,8 @@ EXPORT int pthread_rwlock_rdlock(pthread_rwlock_t *rw)
 		return inplace_lock(&reading, t, rw, MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return inplace_lock(&reading, t, rw, MODE_SAMPLED);
+	if (t->gate == GATE(MODE_CONTENDED) && likely(inlined_read_take(rw)))
+		return 0;
 	return read_left(t, rw, SITE_HERE);
 }
 
@@ -173,6 +175,8 @@ EXPORT int pthread_rwlock_wrlock(pthread_rwlock_t *rw)
 		return inplace_lock(&writing, t, rw, MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return inplace_lock(&writing, t, rw, MODE_SAMPLED);
+	if (t->gate == GATE(MODE_CONTENDED) && likely(inlined_write_take(rw, t->tid)))
+		return 0;
 	return write_left(t, rw, SITE_HERE);
 }
 
@@ -201,11 +205,17 @@ EXPORT int pthread_rwlock_clockwrlock(pthread_rwlock_t *rw, clockid_t clock, con
 
 EXPORT int pthread_rwlock_tryrdlock(pthread_rwlock_t *rw)
 {
+	if (thread_self->gate == GATE(MODE_CONTENDED) && likely(inlined_read_take(rw)))
+		return 0;
 	return family_trylock(&rwlocks, rw, SIDE_SHARED, SITE_HERE);
 }
 
 EXPORT int pthread_rwlock_trywrlock(pthread_rwlock_t *rw)
 {
+	struct thread *t = thread_self;
+
+	if (t->gate == GATE(MODE_CONTENDED) && likely(inlined_write_take(rw, t->tid)))
+		return 0;
 	return family_trylock(&rwlocks, rw, SIDE_EXCLUSIVE, SITE_HERE);
 }
 
@@ -262,11 +272,16 @@ static inline __attribute__((always_inline)) int unlock(struct thread *t, pthrea
 EXPORT int pthread_rwlock_unlock(pthread_rwlock_t *rw)
 {
 	struct thread *t = thread_self;
+	inplace_rest_of *rest;
 
 	if (hot_open(t, MODE_EXACT))
 		return unlock(t, rw, MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return unlock(t, rw, MODE_SAMPLED);
+	if (t->gate == GATE(MODE_CONTENDED) && likely(t->top < t->held_first)) {
+		rest = inlined_written_by(rw, t->tid) ? write_give(rw) : read_give(rw);
+		return likely(rest == NULL) ? 0 : rest(rw);
+	}
 	return unlock_other(t, rw, SITE_HERE);
 }
 

@@ -211,9 +211,10 @@ static __attribute__((noinline)) int post_left(struct thread *t, sem_t *s, struc
 {
 	struct use use;
 
-	if (unlikely(!remembered(t, s, site.ip, &use)))
-		return t->gate == GATE(MODE_CONTENDED) ? REAL(sem_post)(s) : post_at(s, site);
-	posts(t, use, site);
+	if (likely(remembered(t, s, site.ip, &use)))
+		posts(t, use, site);
+	else if (t->gate != GATE(MODE_CONTENDED))
+		return post_at(s, site);
 	if (likely(recorder.sems_inlined) && likely(inlined_sem_give(s)))
 		return 0;
 	return REAL(sem_post)(s);

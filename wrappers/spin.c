@@ -84,11 +84,15 @@ EXPORT int pthread_spin_lock(pthread_spinlock_t *s)
 		return inplace_lock(&inplace, t, ADDRESS(s), MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return inplace_lock(&inplace, t, ADDRESS(s), MODE_SAMPLED);
+	if (t->gate == GATE(MODE_CONTENDED) && likely(inlined_spin_take(s)))
+		return 0;
 	return lock_left(t, ADDRESS(s), SITE_HERE);
 }
 
 EXPORT int pthread_spin_trylock(pthread_spinlock_t *s)
 {
+	if (thread_self->gate == GATE(MODE_CONTENDED) && likely(inlined_spin_take(s)))
+		return 0;
 	return family_trylock(&spins, ADDRESS(s), SIDE_EXCLUSIVE, SITE_HERE);
 }
 
@@ -118,6 +122,8 @@ EXPORT int pthread_spin_unlock(pthread_spinlock_t *s)
 		return unlock(t, ADDRESS(s), MODE_EXACT);
 	if (hot_open(t, MODE_SAMPLED))
 		return unlock(t, ADDRESS(s), MODE_SAMPLED);
+	if (t->gate == GATE(MODE_CONTENDED) && likely(t->top < t->held_first) && likely(inlined_spin_give(s)))
+		return 0;
 	return unlock_left(ADDRESS(s), SITE_HERE);
 }
 

@@ -82,6 +82,10 @@ class Row:
             return benchlib.ratio(self.results, above, below, self.key)
         return None
 
+    def against(self, other, above, below):
+        mine, others = self.ratio(above, below), other.ratio(above, below)
+        return mine / others if mine and others else None
+
     def us(self, variant):
         return self.ns(variant) / 1000 if variant in self.results else None
 
@@ -165,13 +169,12 @@ def targets(rows):
     target("contended, stack 16 deep: exact adds, us of processor time", "contended, stack 16 deep",
            lambda r: r.added_us("exact"), 0.3)
     for name in ("own, 2 threads", "own, 8 threads", "own, 64 threads"):
-        if "own" in rows and name in rows and "exact" in rows["own"].results:
-            out.append((name + ": exact / floor against 1 thread",
-                        rows[name].ratio("exact", "floor") / rows["own"].ratio("exact", "floor"), 1.15))
-    few, many = rows.get("own, 1 other lock alive"), rows.get("own, 10^6 others alive")
-    if few and many and "exact" in few.results:
-        out.append(("10^6 other locks alive: exact / floor against 1 other",
-                    many.ratio("exact", "floor") / few.ratio("exact", "floor"), 1.15))
+        if "own" in rows:
+            target(name + ": exact / floor against 1 thread", name,
+                   lambda r: r.against(rows["own"], "exact", "floor"), 1.15)
+    if "own, 1 other lock alive" in rows:
+        target("10^6 other locks alive: exact / floor against 1 other", "own, 10^6 others alive",
+               lambda r: r.against(rows["own, 1 other lock alive"], "exact", "floor"), 1.15)
     for name in ("own", "own, 2 threads", "shared, 1 thread", "100 locks at random", "rwlock read, own",
                  "rwlock write, own", "nested, 4 deep"):
         if name in rows and "exact" in rows[name].results:
