@@ -179,6 +179,11 @@ static double added(enum place p, size_t e, int holding, int all)
 	return all >= permits ? ns * holding / all : 0;
 }
 
+static bool is_read(enum place p)
+{
+	return p == SHORT_READ || p == LONG_READ;
+}
+
 static double blamed_until(enum place p, int64_t at)
 {
 	size_t low = 0, high = n_events;
@@ -233,6 +238,9 @@ static void reckon(void)
 			for (int p = 0; p <= DOUBT; p++) {
 				double d = blamed_until(p, t->got) - blamed_until(p, t->asked);
 
+				/* a reader that runs late waits for no reader, even if one was faster */
+				if (is_read(t->place) && is_read((enum place)p))
+					continue;
 				blamed[p] += d;
 				sum += p == DOUBT ? 0 : d;
 			}
