@@ -6,10 +6,14 @@ int inplace_unsettled(struct thread *t, struct call_slot *s, uint8_t kind, struc
 {
 	const void *lock = (const void *)(uintptr_t)(s->address & ~3ull);
 	uint8_t side = s->address & 2 ? SIDE_SHARED : SIDE_EXCLUSIVE;
-	bool counted = hot_count(t, s, lock, side);
+	bool told = lock_waited(REF_POINTER(s->lock)) && !hot_stale(t, s, lock);
+	bool counted = !told && hot_count(t, s, lock, side);
+	struct use use = use_of(s);
 
 	hot_end(t);
-	if (unlikely(!counted))
+	if (told)
+		hold_begin(t, use, lock, side, NULL);
+	else if (unlikely(!counted))
 		hold_begin_late(t, lock, kind, side, site);
 	return 0;
 }

@@ -22,7 +22,8 @@ struct inplace {
 	int (*lock_left)(struct thread *t, void *lock, struct site site); /* the way on, in no hot path */
 };
 
-/* Acquired, but others use it too, or it shares its cell, or the slot does not hold any more. */
+/* Acquired, also of a mutex; but others use it too, or wait for it, or it shares its cell, or the slot does not hold any
+ * more. */
 int inplace_unsettled(struct thread *t, struct call_slot *s, uint8_t kind, struct site site);
 /* Acquired, but there is no entry for the hold, or it is to be timed, or a handler has moved the entry. */
 enum inplace_rest { INPLACE_FULL, INPLACE_SAMPLED, INPLACE_MOVED };

@@ -8,6 +8,7 @@
 #include "src/record/hot.h"
 #include "wrappers/acquire.h"
 #include "wrappers/inlined.h"
+#include "wrappers/inplace.h"
 #include "wrappers/mutex.h"
 #include "wrappers/real.h"
 #include "wrappers/request.h"
@@ -109,18 +110,6 @@ static __attribute__((noinline)) int lock_busy(struct thread *t, struct call_slo
 	return mutex_wait_at(t, use, m, EBUSY, site);
 }
 
-/* Acquired; but it shares its cell, or threads wait for it, or the slot does not hold any more. */
-static __attribute__((noinline)) int lock_unsettled(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
-						    struct site site)
-{
-	bool counted = hot_count(t, s, m, SIDE_EXCLUSIVE);
-
-	hot_end(t);
-	if (unlikely(!counted))
-		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
-	return 0;
-}
-
 /* Acquired, but there is no entry for the hold, or it is to be timed, or a handler has moved the entry. */
 enum rest { REST_FULL, REST_SAMPLED, REST_MOVED };
 static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_mutex_t *m, uint32_t flags,
@@ -147,7 +136,7 @@ static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_s
 
 	if (unlikely(t->mode != MODE_EXACT) || unlikely(lock_waited(l)) ||
 	    (s->stamp != (epoch | STAMP_SETTLED) && !hot_begun_again(t, s, l, epoch)))
-		return lock_unsettled(t, s, m, site);
+		return inplace_unsettled(t, s, KIND_MUTEX, site);
 	memcpy(&use, &s->cell, sizeof(use));
 	hot_own(t, l, REF_POINTER(use.cell), use.cell);
 	acquired = ++s->acquired;
