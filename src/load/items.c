@@ -315,7 +315,7 @@ static int lock_take(struct image *im, const struct image_chunk *c, const void *
 		.ref = (uint32_t)((c->offset + sizeof(struct chunk) +
 				   (uint64_t)(number - c->first) * c->item_size) /
 				  REF_UNIT),
-		.address = fold ? 0 : l->address & ~(uint64_t)LOCK_ADDRESS_DEAD,
+		.address = fold ? 0 : l->address & ~(uint64_t)LOCK_ADDRESS_BITS,
 		/* 0: not in use. A record without instances lost a race: two threads met a lock at once, and each made one */
 		.kind = l->kind < KIND_MAX && (l->instances != 0 || fold) ? l->kind : 0,
 		.type = l->type,

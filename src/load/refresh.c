@@ -236,7 +236,7 @@ uint32_t refresh_lock_of(struct refresh *r, uint32_t image, uint32_t ref)
 		(struct refresh_lock){ .image = image,
 				       .ref = ref,
 				       .kind = rec.kind,
-				       .address = rec.address & ~(uint64_t)LOCK_ADDRESS_DEAD };
+				       .address = rec.address & ~(uint64_t)LOCK_ADDRESS_BITS };
 	return number;
 }
 

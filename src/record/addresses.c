@@ -127,6 +127,17 @@ static void stripe_unlock(struct stripe *s, uint32_t tid)
 	pilock_unlock(&s->lock, tid);
 }
 
+/* A dead lock's thread may remember its record, and must not take it for the address's any more. The record may be about
+ * to become another lock's. */
+static void record_left(uint32_t ref, uint64_t address)
+{
+	struct lock_rec *l = REF_POINTER(ref);
+	uint64_t dead = address | LOCK_ADDRESS_DEAD;
+
+	__atomic_compare_exchange_n(&l->address, &dead, dead | LOCK_ADDRESS_LEFT, false, __ATOMIC_RELEASE,
+				    __ATOMIC_RELAXED);
+}
+
 uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_t replaces)
 {
 	uint64_t hash = address_hash(address);
@@ -149,6 +160,8 @@ uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_
 		slot_write(slot, value);
 	else
 		ref = had;
+	if (had != 0 && had == replaces && had != ref)
+		record_left(had, address);
 	s->table.count += had == 0 && room;
 	stripe_unlock(s, t->tid);
 	return ref;

@@ -143,7 +143,7 @@ static void put_lock(struct writer *w, const struct slice *s, const struct repor
 	perfetto_text(&w->out, "kind", kind_name(row->kind));
 	perfetto_text(&w->out, "made_by", row->made_by);
 	perfetto_text(&w->out, row->created_at ? "created_at" : "first_used_at", site_text(w, row));
-	perfetto_address(&w->out, "address", w->p->locks[s->lock].address & ~(uint64_t)LOCK_ADDRESS_DEAD);
+	perfetto_address(&w->out, "address", w->p->locks[s->lock].address & ~(uint64_t)LOCK_ADDRESS_BITS);
 	if (kind_has(row->kind, TRAIT_SIDES))
 		perfetto_text(&w->out, "side", s->side == SIDE_SHARED ? "read" : "write");
 }

@@ -233,7 +233,10 @@ enum rwlock_type {
 #define FUTEX_VARIES_MOST 15u
 #define FUTEX_CONDITION 255u /* its waiters were moved to another word */
 
-#define LOCK_ADDRESS_DEAD 1u /* bit of lock_rec.address */
+/* Bits of lock_rec.address */
+#define LOCK_ADDRESS_DEAD 1u
+#define LOCK_ADDRESS_LEFT 2u /* with the other: another record has been used for locks at the address since */
+#define LOCK_ADDRESS_BITS 3u
 
 /* lock_rec.flags: what it is */
 #define LOCK_ROBUST 0x01u
@@ -266,7 +269,7 @@ enum rwlock_type {
 
 /* One lock, or a succession of locks made in one place that lived one after another. 64 bytes, 64-aligned. */
 struct lock_rec {
-	uint64_t address; /* of the live instance; of the last one, with LOCK_ADDRESS_DEAD, if none lives */
+	uint64_t address; /* of the live instance; of the last one, with LOCK_ADDRESS_*, if none lives */
 	uint8_t kind;     /* enum lock_kind */
 	uint8_t type;     /* enum mutex_type, rwlock_type or sem_type; of a futex FUTEX_* */
 	uint8_t protocol; /* enum lock_protocol */

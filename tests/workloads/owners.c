@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
  * Threads come to locks in every order: alone, as the second one, at the same time, after one was destroyed
- * and made again. Each lock's own words, written under it, say how often it was acquired and changed hands.
- * Prints the sums.
+ * and made again, by the same thread or meanwhile by another. Each lock's own words, written under it, say
+ * how often it was acquired and changed hands. Prints the sums.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -38,6 +38,26 @@ static void make(unsigned int i)
 	locks[i].owner = 0;
 }
 
+/* Two threads by turns: u a lock is used, d destroyed, m made. All are made in one place. */
+static void hand_over(int who)
+{
+	static const char *const steps[] = { "dmd", "md", "mu", "u", "u", "dmu", "u" };
+
+	for (unsigned int i = 0; i < LOCKS; i += 8) {
+		for (int n = 0; n < (int)(sizeof(steps) / sizeof(steps[0])); n++) {
+			pthread_barrier_wait(&start);
+			for (const char *step = n % 2 == who - 1 ? steps[n] : ""; *step != '\0'; step++)
+				if (*step == 'u')
+					use(i, who);
+				else if (*step == 'd')
+					pthread_mutex_destroy(&locks[i].mutex);
+				else
+					make(i);
+		}
+	}
+	pthread_barrier_wait(&start);
+}
+
 static void *work(void *argument)
 {
 	int who = (int)(intptr_t)argument;
@@ -48,6 +68,7 @@ static void *work(void *argument)
 			pthread_barrier_wait(&start);
 		else
 			use(i, who);
+	hand_over(who);
 	for (int i = 0; i < ROUNDS; i++) {
 		unsigned int n;
 
