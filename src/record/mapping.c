@@ -28,7 +28,7 @@ _Static_assert(DIRECTORY_PATH_LONGEST + 48 <= MAPPING_PATH_SIZE, "a directory an
 
 #define LIMIT_DEFAULT (1ull << 30)
 #define FIRST_STEP (28u * 1024) /* with the page that a child finds: what most children need */
-#define LAST_STEP (4u * 1024 * 1024)
+#define LAST_STEP (1u * 1024 * 1024)
 #define MAPPING_VALGRIND (8u * 1024 * 1024)
 
 /* Images go this far below our own code. That lies where the kernel maps what has no place of its own, from

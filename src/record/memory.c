@@ -16,6 +16,9 @@
 #define SLAB_LAST (256u * 1024)
 #define MAPPINGS_MAX 512
 #define HUGE_BYTES (2u << 20)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 /* The mappings that a forked child has to release. In ordinary memory, which fork copies; when it is full a
  * child leaks. */
@@ -32,7 +35,9 @@ static struct slab {
 	size_t left, bytes;
 } slab, lasting;
 
-static void *map(size_t size)
+/* filled: all of it will be written to, so its pages come at once. One by one they take two faults each, as tables are read
+ * before they are written to. */
+static void *map(size_t size, bool filled)
 {
 	int saved = errno;
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -45,6 +50,8 @@ static void *map(size_t size)
 	madvise(p, size, MADV_WIPEONFORK);
 	if (size >= HUGE_BYTES)
 		madvise(p, size, MADV_HUGEPAGE); /* tables of this size are walked at random */
+	if (filled)
+		madvise(p, size, MADV_POPULATE_WRITE); /* a kernel before 5.14 does not know it */
 	for (int i = 0; i < MAPPINGS_MAX; i++) {
 		void *expected = NULL;
 
@@ -67,20 +74,6 @@ static struct {
 	size_t size, used;
 } reserve;
 
-void memory_reserve(size_t size)
-{
-	char *p;
-
-	if (reserve.base != NULL)
-		return;
-	p = memory_map(size);
-	if (p == NULL)
-		return;
-	reserve.size = size;
-	reserve.used = 0;
-	__atomic_store_n(&reserve.base, p, __ATOMIC_RELEASE);
-}
-
 static void *from_reserve(size_t size)
 {
 	const char *base = __atomic_load_n(&reserve.base, __ATOMIC_ACQUIRE);
@@ -93,7 +86,7 @@ static void *from_reserve(size_t size)
 	return at <= reserve.size - size ? reserve.base + at : NULL;
 }
 
-void *memory_map(size_t size)
+static void *map_guarded(size_t size, bool filled)
 {
 	uint64_t signals;
 	void *p;
@@ -101,9 +94,28 @@ void *memory_map(size_t size)
 	if (recorder.confined)
 		return from_reserve(size);
 	signals = signals_block();
-	p = map(size);
+	p = map(size, filled);
 	signals_unblock(signals);
 	return p;
+}
+
+void memory_reserve(size_t size)
+{
+	char *p;
+
+	if (reserve.base != NULL)
+		return;
+	p = map_guarded(size, false);
+	if (p == NULL)
+		return;
+	reserve.size = size;
+	reserve.used = 0;
+	__atomic_store_n(&reserve.base, p, __ATOMIC_RELEASE);
+}
+
+void *memory_map(size_t size)
+{
+	return map_guarded(size, true);
 }
 
 void memory_empty(void *p, size_t size)
@@ -151,7 +163,7 @@ static void *take(struct slab *s, size_t size, uint32_t tid)
 		return NULL;
 	if (s->left < size) {
 		size_t bytes = s->bytes == 0 ? SLAB_FIRST : s->bytes < SLAB_LAST ? s->bytes * 2 : SLAB_LAST;
-		char *fresh = memory_map(bytes);
+		char *fresh = map_guarded(bytes, false);
 
 		if (fresh != NULL) {
 			s->at = fresh;

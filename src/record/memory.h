@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Zeroed memory that a forked child finds wiped. NULL if there is none. errno is left as it was. */
+/* Zeroed memory that a forked child finds wiped, for a table: its pages are all there. NULL if there is none. errno is
+ * left as it was. */
 void *memory_map(size_t size);
 /* Keeps so much for after the program has confined itself, see confine.h. Once; does without on failure. */
 void memory_reserve(size_t size);
