@@ -18,9 +18,12 @@ int mutex_destroy_at(pthread_mutex_t *m, struct site site);
 void mutex_initialized_at(pthread_mutex_t *m, struct site site);
 /* Measures, on this machine and in the present mode, what recording adds to an operation. At start; some 20
  * us. */
+void mutex_calibrate(void);
 /* After a try that failed with `tried`. */
 int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site);
-void mutex_calibrate(void);
+/* In the middle of the hot path: the slot of a call that the thread does not remember. NULL, and not in the middle of it
+ * any more: it has none, or the slow path has more to do. */
+struct call_slot *mutex_slot_made(struct thread *t, pthread_mutex_t *m, struct site site);
 
 /* Further hot paths (mutex_more.c), of a thread with MODE_EXACT or MODE_SAMPLED that is in none. */
 #ifdef __GLIBC__

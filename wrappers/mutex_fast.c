@@ -24,7 +24,7 @@ static COLD int lock_plain(pthread_mutex_t *m, struct site site)
 	return mutex_lock_at(m, &(struct request){ .call = CALL_PLAIN }, site);
 }
 
-/* The hot path of a mutex that is the C library's business, or whose slot is not the first of its set. */
+/* The hot path of a mutex that is the C library's business, or whose slot is not the first of its set, or new. */
 static inline __attribute__((always_inline)) int lock_called(struct thread *t, pthread_mutex_t *m,
 							     struct site site, uint8_t mode)
 {
@@ -36,8 +36,9 @@ static inline __attribute__((always_inline)) int lock_called(struct thread *t, p
 	hot_begin(t);
 	s = hot_find(t, m, site.ip, SIDE_EXCLUSIVE);
 	if (unlikely(s == NULL)) {
-		hot_end(t);
-		return lock_plain(m, site);
+		s = mutex_slot_made(t, m, site);
+		if (unlikely(s == NULL))
+			return lock_plain(m, site);
 	}
 	r = REAL(pthread_mutex_trylock)(m);
 	if (unlikely(r != 0)) {

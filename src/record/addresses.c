@@ -177,6 +177,21 @@ uint32_t address_enter(struct thread *t, uint64_t address, uint32_t ref, uint32_
 	return ref;
 }
 
+/* While the stripe changes, or after it has. */
+static __attribute__((noinline)) uint32_t find_locked(struct thread *t, struct stripe *s, uint64_t address,
+						      uint64_t hash)
+{
+	const struct lock_slot *slot;
+	uint32_t ref;
+
+	if (!pilock_lock(&s->lock, t->tid))
+		return 0;
+	slot = slots_find(s->table.now, address, hash);
+	ref = slot != NULL ? slot_read(slot).ref : 0;
+	pilock_unlock(&s->lock, t->tid);
+	return ref;
+}
+
 uint32_t address_find(struct thread *t, uint64_t address)
 {
 	uint64_t hash = address_hash(address);
@@ -189,12 +204,7 @@ uint32_t address_find(struct thread *t, uint64_t address)
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	if (likely(!(version & 1)) && likely(__atomic_load_n(&s->version, __ATOMIC_RELAXED) == version))
 		return ref;
-	if (!pilock_lock(&s->lock, t->tid))
-		return 0;
-	slot = slots_find(s->table.now, address, hash);
-	ref = slot != NULL ? slot_read(slot).ref : 0;
-	pilock_unlock(&s->lock, t->tid);
-	return ref;
+	return find_locked(t, s, address, hash);
 }
 
 void address_leave(struct thread *t, uint64_t address, uint32_t ref)

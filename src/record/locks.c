@@ -363,7 +363,8 @@ static __attribute__((noinline)) void init_other(struct thread *t, const void *a
 		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
 	}
 	ref = lock_named(t, (uintptr_t)address, ref);
-	if (ref != remembered)
+	if (remembered != 0 &&
+	    ref != remembered) /* else its end will put it there: most locks have one life */
 		cache_remember(t, address, ref);
 }
 
