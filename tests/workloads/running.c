@@ -52,22 +52,33 @@ static uint64_t clock_ns(clockid_t clock)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-/* Of a person. The clocks are read last, or first. */
+#define UNDISTURBED_NS 20000u /* for as long a look may be without a processor */
+
+static void read_clocks(const struct person *p, struct look *l)
+{
+	l->wall = clock_ns(CLOCK_MONOTONIC);
+	l->cpu = clock_ns((clockid_t)(~(unsigned int)p->tid << 3 | 6));
+}
+
+/*
+ * Of a person. The clocks are read last, or first. Who loses the processor between them and its own schedstat
+ * looks again: else it would seem to have slept.
+ */
 static struct look look(const struct person *p, bool last)
 {
-	struct look l = { 0 };
-	char text[64] = "";
+	char text[64];
+	struct look a, b;
 
-	for (int i = 0; i < 2; i++) {
-		if ((i == 0) != last) {
-			l.wall = clock_ns(CLOCK_MONOTONIC);
-			l.cpu = clock_ns((clockid_t)(~(unsigned int)p->tid << 3 | 6));
-		} else if (pread(p->stat, text, sizeof(text) - 1, 0) <= 0 ||
-			   sscanf(text, "%*u %" SCNu64, &l.delay) != 1) {
+	do {
+		memset(text, 0, sizeof(text));
+		read_clocks(p, &a);
+		if (pread(p->stat, text, sizeof(text) - 1, 0) <= 0 ||
+		    sscanf(text, "%*u %" SCNu64, &a.delay) != 1)
 			abort();
-		}
-	}
-	return l;
+		read_clocks(p, &b);
+		b.delay = a.delay;
+	} while (b.wall - a.wall > b.cpu - a.cpu + UNDISTURBED_NS && p->tid == own_tid());
+	return last ? b : a;
 }
 
 /* Somebody waited from one look to the other. */
