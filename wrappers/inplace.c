@@ -6,7 +6,10 @@ int inplace_unsettled(struct thread *t, struct call_slot *s, uint8_t kind, struc
 {
 	const void *lock = (const void *)(uintptr_t)(s->address & ~3ull);
 	uint8_t side = s->address & 2 ? SIDE_SHARED : SIDE_EXCLUSIVE;
-	bool told = lock_waited(REF_POINTER(s->lock)) && !hot_stale(t, s, lock);
+	/* If it is this thread's alone, its record is not read, which is in a cache line of its own. */
+	bool alone =
+		s->stamp == (__atomic_load_n(lock_epoch(lock), __ATOMIC_RELAXED) | STAMP_ALONE | STAMP_CELL);
+	bool told = !alone && lock_waited(REF_POINTER(s->lock)) && !hot_stale(t, s, lock);
 	bool counted = !told && hot_count(t, s, lock, side);
 	struct use use = use_of(s);
 

@@ -111,18 +111,35 @@ static __attribute__((noinline)) int lock_busy(struct thread *t, struct call_slo
 	return mutex_wait_at(t, use, m, EBUSY, site);
 }
 
-/* Acquired, but there is no entry for the hold, or it is to be timed, or a handler has moved the entry. */
-enum rest { REST_FULL, REST_SAMPLED, REST_MOVED };
-static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_mutex_t *m, uint32_t flags,
-			  enum rest rest)
+/* Acquired and claimed, and all holds are timed. */
+static inline __attribute__((always_inline)) int lock_counted(struct thread *t, struct call_slot *s,
+							      const pthread_mutex_t *m, struct use use)
 {
-	void (*finish)(struct thread *, struct use, const void *, uint32_t, uint32_t) =
-		rest == REST_FULL      ? hot_acquired_full
-		: rest == REST_SAMPLED ? hot_acquired_sampled
-				       : hot_acquired_moved;
+	uint32_t acquired = ++s->acquired;
+	struct held *h = hot_raise(t, true);
 
-	finish(t, use_of(s), m, s->acquired, flags);
+	if (unlikely(h == NULL))
+		return inplace_rest(t, s, HELD_COUNTED, INPLACE_FULL);
+	h->acquired = acquired;
+	hot_fill(h, use, m, ticks_counter(), HELD_COUNTED);
+	if (unlikely(h != t->top))
+		return inplace_rest(t, s, HELD_COUNTED, INPLACE_MOVED);
 	hot_end(t);
+	return 0;
+}
+
+/* Acquired, by this thread alone, and its cell is that of many locks. Its record is in a cache line of its own, and not read. */
+static __attribute__((noinline)) int lock_folded(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
+						 struct site site)
+{
+	bool timed = likely(t->mode == MODE_EXACT);
+	bool counted = timed ? fold_count(t, s) : hot_count(t, s, m, SIDE_EXCLUSIVE);
+
+	if (timed && likely(counted))
+		return lock_counted(t, s, m, use_of(s));
+	hot_end(t);
+	if (unlikely(!counted))
+		hold_begin_late(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site);
 	return 0;
 }
 
@@ -130,26 +147,18 @@ static COLD int lock_rest(struct thread *t, const struct call_slot *s, pthread_m
 static __attribute__((noinline)) int lock_shared(struct thread *t, struct call_slot *s, pthread_mutex_t *m,
 						 struct site site)
 {
-	uint32_t epoch = __atomic_load_n(lock_epoch(m), __ATOMIC_ACQUIRE), acquired;
+	uint32_t epoch = __atomic_load_n(lock_epoch(m), __ATOMIC_ACQUIRE);
 	struct lock_rec *l = REF_POINTER(s->lock);
 	struct use use;
-	struct held *h;
 
+	if (s->stamp == (epoch | STAMP_ALONE | STAMP_CELL))
+		return lock_folded(t, s, m, site);
 	if (unlikely(t->mode != MODE_EXACT) || unlikely(lock_waited(l)) ||
 	    (s->stamp != (epoch | STAMP_SETTLED) && !hot_begun_again(t, s, l, epoch)))
 		return inplace_unsettled(t, s, KIND_MUTEX, site);
 	memcpy(&use, &s->cell, sizeof(use));
 	hot_own(t, l, REF_POINTER(use.cell), use.cell);
-	acquired = ++s->acquired;
-	h = hot_raise(t, true);
-	if (unlikely(h == NULL))
-		return lock_rest(t, s, m, HELD_COUNTED, REST_FULL);
-	h->acquired = acquired;
-	hot_fill(h, use, m, ticks_counter(), HELD_COUNTED);
-	if (unlikely(h != t->top))
-		return lock_rest(t, s, m, HELD_COUNTED, REST_MOVED);
-	hot_end(t);
-	return 0;
+	return lock_counted(t, s, m, use);
 }
 
 /* try: it is pthread_mutex_trylock() that was called. */
@@ -175,17 +184,17 @@ static inline __attribute__((always_inline)) int lock_fast(struct thread *t, pth
 	acquired = ++s->acquired;
 	if (mode == MODE_SAMPLED) {
 		if (unlikely(--t->sample_left == 0))
-			return lock_rest(t, s, m, 0, REST_SAMPLED);
+			return inplace_rest(t, s, 0, INPLACE_SAMPLED);
 		cell_catch_up(REF_POINTER(use.cell), acquired);
 	}
 	h = hot_raise(t, mode != MODE_SAMPLED);
 	if (unlikely(h == NULL))
-		return lock_rest(t, s, m, flags, REST_FULL);
+		return inplace_rest(t, s, flags, INPLACE_FULL);
 	if (mode != MODE_SAMPLED)
 		h->acquired = acquired;
 	hot_fill(h, use, m, mode == MODE_SAMPLED ? 0 : ticks_counter(), flags);
 	if (unlikely(h != t->top))
-		return lock_rest(t, s, m, flags, REST_MOVED);
+		return inplace_rest(t, s, flags, INPLACE_MOVED);
 	hot_end(t);
 	return 0;
 }
