@@ -47,6 +47,8 @@ done
 grep -qE '^ +1  stock_lock ' 1-which-lock.out || fail "the lock that the first page finds"
 [ -n "$emulated" ] || grep -q 'asleep in clock_nanosleep' 1-which-lock.out || fail "that the holder sleeps"
 grep -qE 'is new|is gone' 1-which-lock.out && fail "the comparison of the first page has other locks"
+grep -qE '^ +1  sessions ' 5-production.out || fail "the lock that the server's threads wait for"
+grep -q 'audio synth.c:' 6-realtime.out || fail "where the realtime thread allocates"
 grep -q 'halo' 8-recipes.out || fail "ranks that are added up"
 
 # Links between pages lead somewhere.
