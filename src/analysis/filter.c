@@ -118,15 +118,20 @@ static void follow(struct report_process *e, const struct moves *m)
 		e->path.rows[i] = moved_to(m, e->path.rows[i]);
 }
 
-/* The sums of threads are of all locks, so they are shown of the threads that were asked for only. */
+/* The sums of threads are of all locks, so they are shown of the threads that were asked for only. The others are
+ * behind them, for what they are called by. */
 static void threads_keep(const struct filter *f, struct report_process *e)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < e->n_thread_list && f->threads; i++)
-		if (match_any(f->threads, e->thread_list[i].name) ||
-		    match_any(f->threads, e->thread_list[i].entry))
-			e->thread_list[kept++] = e->thread_list[i];
+	for (size_t i = 0; i < e->n_thread_list && f->threads; i++) {
+		struct report_thread t = e->thread_list[i];
+
+		if (!match_any(f->threads, t.name) && !match_any(f->threads, t.entry))
+			continue;
+		e->thread_list[i] = e->thread_list[kept];
+		e->thread_list[kept++] = t;
+	}
 	e->n_thread_list = kept;
 }
 

@@ -351,9 +351,9 @@ struct report_process { /* one process image, or several of one program */
 	uint64_t
 		unseen_ns; /* thread time that was neither spent on a processor nor in a wait that was seen */
 	uint64_t unseen_by[ASIDE_MAX],
-		unexplained_ns; /* of which, as far as the command looked; and the rest */
-	size_t n_thread_list;
-	struct report_polled *polled; /* longest first */
+		unexplained_ns;                /* of which, as far as the command looked; and the rest */
+	size_t n_thread_list, n_threads_known; /* with those behind them that the filter keeps out */
+	struct report_polled *polled;          /* longest first */
 	size_t n_polled;
 	struct report_cycle *cycles,
 		*timed_cycles; /* deadlocks, and those that end when a wait is given up */

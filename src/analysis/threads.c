@@ -207,5 +207,6 @@ int threads_make(struct report_private *v, struct report_process *e, const struc
 		e->main_name = strings_intern(&v->strings, e->first->threads[0].name);
 	for (size_t i = 0; i < e->n_processes && r == 0; i++)
 		r = process_threads(v, e, map, i);
+	e->n_threads_known = e->n_thread_list;
 	return r;
 }

@@ -41,7 +41,7 @@ static const char *name_of(const struct report_process *e, const struct report_t
 
 const char *text_thread_of(char *out, const struct report_process *e, uint32_t tid, const char *name)
 {
-	for (size_t i = 0; tid && i < e->n_thread_list; i++) {
+	for (size_t i = 0; tid && i < e->n_threads_known; i++) {
 		const struct report_thread *t = &e->thread_list[i];
 		const char *shown = name_of(e, t);
 		char function[NAME_SIZE];

@@ -52,6 +52,11 @@ left --function='wait_for_*' -- lock
 left --function=flush --lock='*o*' -- lock
 left --function=main --lock=lock --
 left --wait-min=1us -- lock
+# Threads are called as they are without a filter: who has no name, by his function.
+expect 0 "$mutrace" -o nameless "$workloads/overlap" 2 mutex 1000
+says ', by worker ('
+expect 0 "$mutrace" report --lock=mutex nameless
+grep -qF ', by worker (' out || fail "a thread's name below a filter"
 left --wait-min=100s --
 expect 2 "$mutrace" report --wait-min=5xs session
 says_only "takes a time with its unit"
