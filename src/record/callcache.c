@@ -46,6 +46,7 @@ void cache_reset(struct thread *t)
 	for (size_t i = 0; i < cache_bytes(t) / sizeof(*t->cache); i++)
 		slot_write_back(&t->cache[i]);
 	memset(t->cache, 0, cache_bytes(t));
+	t->recent = 0;
 }
 
 static struct call_slot *cache_far(const void *address, uintptr_t ip)

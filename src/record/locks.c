@@ -208,13 +208,18 @@ static inline bool cache_has_lives(const struct thread *t)
 	return t->lives && t->folding == NULL;
 }
 
-/* The record that had an address, if the first slot of its set has it; else NULL. */
-static inline struct lock_rec *life_at_home(const struct thread *t, const void *address)
+/* The record of an address, alive or dead, if the thread has it at hand: it is that of the lock that it made or ended last,
+ * or the first slot of its set has it. Else NULL. */
+static inline struct lock_rec *life_at_hand(const struct thread *t, const void *address)
 {
-	const struct call_slot *s = cache_home(address, 0);
+	struct lock_rec *l = REF_POINTER(t->recent);
+	const struct call_slot *s;
 
+	if (likely(lock_address(l) == (uintptr_t)address) && likely(t->recent != 0))
+		return l;
 	if (!cache_has_lives(t)) /* before the slot is read, which with very many locks comes from memory */
 		return NULL;
+	s = cache_home(address, 0);
 	return likely(cache_is(s, address, 0, CACHE_LIFE)) ? REF_POINTER(s->lock) : NULL;
 }
 
@@ -332,13 +337,14 @@ static inline bool can_revive(const struct thread *t, const struct lock_rec *l, 
  */
 static inline bool init_again(struct thread *t, const void *address, struct lock_attributes a, uint32_t stack)
 {
-	struct lock_rec *l = life_at_home(t, address);
+	struct lock_rec *l = life_at_hand(t, address);
 
 	if (l == NULL || l->address != ((uintptr_t)address | LOCK_ADDRESS_DEAD) ||
 	    memcmp(&l->kind, &a, sizeof(a)) != 0 || !can_revive(t, l, a, stack) ||
 	    __atomic_load_n(&names_expected, __ATOMIC_RELAXED) != 0)
 		return false;
 	set_alive(t, l, (uintptr_t)address);
+	t->recent = POINTER_REF(l);
 	return true;
 }
 
@@ -363,6 +369,7 @@ static __attribute__((noinline)) void init_other(struct thread *t, const void *a
 		ref = lock_make(t, (uintptr_t)address, a, stack, stack, ref);
 	}
 	ref = lock_named(t, (uintptr_t)address, ref);
+	t->recent = ref;
 	if (remembered != 0 &&
 	    ref != remembered) /* else its end will put it there: most locks have one life */
 		cache_remember(t, address, ref);
@@ -386,25 +393,32 @@ void recorder_init(struct thread *t, const void *address, struct lock_attributes
 static inline void destroyed(struct thread *t, struct lock_rec *l)
 {
 	set_dead(l, STATE_DESTROYED_ONCE);
-	record_put(t, l);
+	if (l->next == 0 || l->state & STATE_NAMED) /* else it still is in a list, and may be used again */
+		record_put(t, l);
+	t->recent = POINTER_REF(l);
+}
+
+/* Any other lock that ends than one that is at hand. */
+static __attribute__((noinline)) void destroyed_other(struct thread *t, const void *address, uint8_t kind)
+{
+	uint32_t ref = recorder_find(t, address, kind);
+
+	if (ref != 0) {
+		cache_remember(t, address, ref);
+		destroyed(t, REF_POINTER(ref));
+	}
 }
 
 void recorder_destroyed(struct thread *t, const void *address, uint8_t kind)
 {
-	uint32_t ref;
 	/* Before the cache is looked at: a handler might put another slot in its place. */
 	uint8_t busy = busy_enter(t);
-	struct lock_rec *l = life_at_home(t, address);
+	struct lock_rec *l = life_at_hand(t, address);
 
-	if (likely(l != NULL) && l->address == (uintptr_t)address && l->kind == kind) {
+	if (likely(l != NULL) && l->address == (uintptr_t)address && l->kind == kind)
 		destroyed(t, l);
-	} else {
-		ref = recorder_find(t, address, kind);
-		if (ref != 0) {
-			cache_remember(t, address, ref);
-			destroyed(t, REF_POINTER(ref));
-		}
-	}
+	else
+		destroyed_other(t, address, kind);
 	busy_leave(t, busy);
 }
 

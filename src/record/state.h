@@ -155,6 +155,7 @@ struct thread {
 	struct call_slot
 		*cache_before; /* before it last grew, emptied: interrupted code may still look there */
 	size_t cache_before_bytes;
+	uint32_t recent;  /* the record of the lock that it made or ended last; 0: none */
 	uint8_t lives;    /* it has slots of calls that end locks */
 	uint8_t far;      /* it has slots in second sets of ways */
 	uint32_t evicted; /* slots that made room for others since the cache last grew */
