@@ -164,8 +164,9 @@ static int set_time(const struct option_spec *spec, void *at, const char *value)
 /* HH:MM[:SS[.PART]]. False: it is no such time. */
 static bool time_of_day(const char *value, uint64_t *ret)
 {
-	unsigned int hour, minute, n = 0;
+	unsigned int hour, minute;
 	double second = 0;
+	int n = 0;
 	char *end;
 
 	if (sscanf(value, "%2u:%2u%n", &hour, &minute, &n) != 2 || hour > 23 || minute > 59)

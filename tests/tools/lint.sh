@@ -47,7 +47,8 @@ fi
 if command -v cppcheck >/dev/null; then
 	tools=$((tools + 1))
 	cppcheck --enable=warning,performance,portability --quiet --std=c11 -D_GNU_SOURCE -D__x86_64__ \
-		'-DElfW(t)=Elf64_##t' -I. -Isrc \
+		'-DElfW(t)=Elf64_##t' '-Djson_array_foreach(a,i,v)=if((i=0,v=json_array_get(a,i)))' \
+		'-Djson_object_foreach(o,k,v)=if((v=json_object_get(o,k="k")))' -I. -Isrc \
 		--suppress=missingIncludeSystem \
 		--template='{file}:{line}:{column}: {severity}: {message} [{id}]' \
 		src wrappers 2>>"$out"
