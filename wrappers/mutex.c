@@ -99,16 +99,17 @@ int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int trie
 
 struct call_slot *mutex_slot_made(struct thread *t, pthread_mutex_t *m, struct site site)
 {
-	struct call_slot *s = NULL;
+	struct call_slot *s;
 
 	hot_end(t);
-	if (likely(t->top < t->held_first) &&
-	    recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site).cell != 0) {
-		hot_begin(t);
-		s = hot_find(t, m, site.ip, SIDE_EXCLUSIVE);
-		if (unlikely(s == NULL))
-			hot_end(t);
-	}
+	if (unlikely(t->top >= t->held_first))
+		return NULL;
+	if (unlikely(recorder_use(t, m, KIND_MUTEX, SIDE_EXCLUSIVE, site).cell == 0))
+		return SLOT_LOST;
+	hot_begin(t);
+	s = hot_find(t, m, site.ip, SIDE_EXCLUSIVE);
+	if (unlikely(s == NULL))
+		hot_end(t);
 	return s;
 }
 

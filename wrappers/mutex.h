@@ -22,7 +22,9 @@ void mutex_calibrate(void);
 /* After a try that failed with `tried`. */
 int mutex_wait_at(struct thread *t, struct use use, pthread_mutex_t *m, int tried, struct site site);
 /* In the middle of the hot path: the slot of a call that the thread does not remember. NULL, and not in the middle of it
- * any more: it has none, or the slow path has more to do. */
+ * any more: it has none, or the slow path has more to do. SLOT_LOST, neither: there is no room for it, and the loss is
+ * counted. */
+#define SLOT_LOST ((struct call_slot *)1)
 struct call_slot *mutex_slot_made(struct thread *t, pthread_mutex_t *m, struct site site);
 
 /* Further hot paths (mutex_more.c), of a thread with MODE_EXACT or MODE_SAMPLED that is in none. */

@@ -39,6 +39,8 @@ static inline __attribute__((always_inline)) int lock_called(struct thread *t, p
 		s = mutex_slot_made(t, m, site);
 		if (unlikely(s == NULL))
 			return lock_plain(m, site);
+		if (unlikely(s == SLOT_LOST))
+			return REAL(pthread_mutex_lock)(m);
 	}
 	r = REAL(pthread_mutex_trylock)(m);
 	if (unlikely(r != 0)) {
