@@ -253,7 +253,8 @@ static int load_from(struct model *m, int dir, const char *path, const char *onl
 	s.unrecorded = c->file.unrecorded;
 	s.wait_status = (int)c->file.wait_status;
 	clocks_take(&s, &c->file);
-	r = array_grow(&m->sessions, m->n_sessions, &m->tables->cap_sessions, sizeof(*m->sessions));
+	if (r == 0)
+		r = array_grow(&m->sessions, m->n_sessions, &m->tables->cap_sessions, sizeof(*m->sessions));
 	if (r < 0 || !s.path || !s.version) {
 		while (m->n_processes > before)
 			process_clear(&m->processes[--m->n_processes]);
