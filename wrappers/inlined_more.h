@@ -66,10 +66,11 @@ static inline bool inlined_read_give(pthread_rwlock_t *rw)
 	return likely(recorder.rwlocks_inlined) && inlined_read_add(rw, -INLINED_RW_READER, __ATOMIC_RELEASE);
 }
 
-/* True if a thread has it as its writer. */
+/* True if a thread has it as its writer, and it may be released here. */
 static inline bool inlined_written_by(const pthread_rwlock_t *rw, uint32_t tid)
 {
-	return __atomic_load_n(&rw->__data.__cur_writer, __ATOMIC_RELAXED) == (int)tid;
+	return likely(recorder.rwlocks_inlined) &&
+	       __atomic_load_n(&rw->__data.__cur_writer, __ATOMIC_RELAXED) == (int)tid;
 }
 
 /* A lock that nobody has. */
