@@ -14,7 +14,8 @@
 #define CACHE_FIRST_LOG 5u
 #define CACHE_LAST_LOG 21u
 #define CACHE_BYTES_PER_LOCK 44u
-#define CACHE_BYTES_ALWAYS (5u << 20)
+#define CACHE_BYTES_ALWAYS (2u << 20)
+#define CACHE_BYTES_TOGETHER (16u << 20)
 
 static uint64_t cache_size_mask(uint32_t log)
 {
@@ -126,17 +127,17 @@ void cache_put(struct thread *t, const void *address, uint32_t mark, const struc
 
 /*
  * True if a thread's cache may become so large though it has no cells for so many slots: their locks are folded. All
- * caches together take CACHE_BYTES_PER_LOCK for each lock, or CACHE_BYTES_ALWAYS if that is more: a few thousand locks
- * that many threads use would have too few slots.
+ * caches together take CACHE_BYTES_PER_LOCK for each lock. But each may have CACHE_BYTES_ALWAYS, up to
+ * CACHE_BYTES_TOGETHER: some ten thousand locks that many threads use would have too few slots.
  */
 static bool cache_may_grow(const struct thread *t, uint32_t log)
 {
 	uint64_t most = (uint64_t)__atomic_load_n(&recorder.locks, __ATOMIC_RELAXED) * CACHE_BYTES_PER_LOCK;
-	uint64_t all = __atomic_load_n(&recorder.cache_bytes, __ATOMIC_RELAXED);
+	uint64_t own = sizeof(struct call_slot) << log;
+	uint64_t all = __atomic_load_n(&recorder.cache_bytes, __ATOMIC_RELAXED) - cache_bytes(t) + own;
 
-	if (most < CACHE_BYTES_ALWAYS)
-		most = CACHE_BYTES_ALWAYS;
-	return log <= CACHE_LAST_LOG && all - cache_bytes(t) + (sizeof(struct call_slot) << log) <= most;
+	return log <= CACHE_LAST_LOG &&
+	       (all <= most || (own <= CACHE_BYTES_ALWAYS && all <= CACHE_BYTES_TOGETHER));
 }
 
 void cache_grow(struct thread *t)
