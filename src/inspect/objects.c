@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "src/inspect/calls.h"
 #include "src/inspect/private.h"
@@ -143,12 +144,31 @@ static void thread_fill(struct inspect_private *v, uint32_t k)
 		t->since_ns = process_thread_asleep_ns(v->target, from->tid);
 }
 
+/*
+ * The call that a thread sleeps in. One with a time-out that was interrupted, say by a debugger, goes on as another: then
+ * the C library's function tells. NULL: nobody knows.
+ */
+static const char *call_of(struct inspect_private *v, uint32_t k)
+{
+	const struct target_thread *from = &v->target->threads[k];
+	const struct unwound *u = v->stacks[k];
+	const char *function = NULL;
+
+	if (!from->asleep || from->call.number < 0)
+		return NULL;
+	if (from->call.number == SYS_restart_syscall && u && u->n && naming_libc(v->target, u->pc[0]))
+		function = naming_function(v->naming, u, 0);
+	if (!function)
+		return call_words(v->target, &from->call, &v->pool);
+	function += strncmp(function, "__GI_", 5) == 0 ? 5 : 0; /* the library's own name for it */
+	return copy(v, function + strspn(function, "_"));
+}
+
 static void doing_set(struct inspect_private *v, uint32_t k)
 {
 	const struct target_thread *from = &v->target->threads[k];
 	struct inspect_thread *t = &v->i.threads[k];
-	const char *call =
-		from->asleep && from->call.number >= 0 ? call_words(v->target, &from->call, &v->pool) : NULL;
+	const char *call = call_of(v, k);
 
 	switch (from->state) {
 	case 'Z':

@@ -31,6 +31,7 @@ look() {
 
 # stuck MODE PATTERN
 stuck() {
+	mode=$1
 	start "$workloads/stuck" "$1"
 	look "$1" "$2"
 }
@@ -41,6 +42,7 @@ lock_is_waited_for() {
 
 # As stuck; of threads that run the program does not know when they have got there.
 stuck_soon() {
+	mode=$1
 	start "$workloads/stuck" "$1"
 	until_true 20 lock_is_waited_for
 	look "$1" "$2"
@@ -89,12 +91,10 @@ for mode in pair robust plain write read join; do
 	[ $mode != robust ] || also "first_lock \(mutex, robust\), held by"
 	finish
 done
-mode=inherit
 stuck inherit "DEADLOCK in stuck \(PID @\): 2 threads wait for each other\."
 circle 2
 also "waits for a priority-inheriting mutex \(which one is not known"
 finish
-mode=timed
 stuck timed "stuck \(PID @\): 2 threads wait for each other; a time-out will end it\."
 also "first_lock \(mutex\), held by .*"
 also "\((for about [0-9]+ s, )?at most [0-9]+ s more\)"
@@ -123,37 +123,39 @@ look readers \
 finish
 
 # A holder that sleeps, runs, or waits.
-mode=asleep
 stuck asleep \
 	"stuck \(PID @\): $holder waits for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
 also "is asleep in read on a pipe at sleep_in_read stuck.c:[0-9]+ < hold_and_read stuck.c:[0-9]+"
 also "waits at want_first stuck.c:[0-9]+"
 finish
-mode=epoll
 stuck epoll "stuck .* held by $holder, which is asleep in epoll_wait\."
 finish
-mode=runs
+# An interrupted sleep goes on as another call.
+all_are() {
+	! cat /proc/"$pid"/task/*/status | grep '^State:' | grep -qv "$1"
+}
+stuck nap "stuck .* held by $holder, which is asleep in clock_nanosleep\."
+kill -STOP "$pid"
+until_true 10 all_are stopped
+kill -CONT "$pid"
+until_true 10 all_are sleeping
+look nap "stuck .* held by $holder, which is asleep in clock_nanosleep\."
+finish
 stuck_soon runs "stuck .* first_lock \(mutex\), held by $holder, which is running\."
 also "is running at compute stuck.c:[0-9]+ < hold_and_run"
 finish
-mode=many
 stuck many \
 	"stuck \(PID @\): 29 threads wait for first_lock \(mutex\), held by $holder, which is asleep in read on a pipe\."
 also "29 threads wait at many_want stuck.c:[0-9]+"
 # a stopped process can be looked at as well
-all_stopped() {
-	! cat /proc/"$pid"/task/*/status | grep '^State:' | grep -qv 'T (stopped)'
-}
 kill -STOP "$pid"
-until_true 10 all_stopped
+until_true 10 all_are stopped
 look stopped "stuck .*: 29 threads wait for first_lock .*"
 kill -CONT "$pid"
 finish
-mode=once
 stuck once \
 	"stuck .* waits for control \(once-control\), which is initialised by $holder, which is asleep in read on a pipe\."
 finish
-mode=stream
 stuck stream \
 	"stuck .*lock inside the C library(,| at 0x[0-9a-f]+ \() ?in fwrite\), held by $holder, which is asleep in read on a pipe\."
 finish
@@ -163,15 +165,12 @@ if [ "$(uname -m)" != i686 ]; then
 	also "waits at spin_want stuck.c:[0-9]+"
 	finish
 fi
-mode=file
 stuck file "stuck .* waits for the flock lock on .*stuck.lock, held by process [0-9]+ \(stuck\)\."
 finish
-mode=shared
 stuck shared \
 	"stuck .* waits for a mutex at 0x[0-9a-f]+ \(shared between processes\), held by another process, thread [0-9]+ \(stuck\)\."
 finish
 
-mode=runtime
 stuck runtime "HANG in stuck .* waits for runtime_word \(futex\), its holder is not known\."
 finish
 

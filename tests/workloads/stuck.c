@@ -155,6 +155,14 @@ static void *hold_and_read(void *unused)
 	return unused;
 }
 
+static void *hold_and_nap(void *unused)
+{
+	pthread_mutex_lock(&first_lock);
+	meet(0, 2);
+	sleep(1000);
+	return unused;
+}
+
 static void *want_first(void *unused)
 {
 	meet(1, 2);
@@ -420,6 +428,7 @@ static const struct {
 	{ "lost", NULL, 1, { lost_wait } },
 	{ "asleep", NULL, 2, { hold_and_read, want_first } },
 	{ "epoll", NULL, 2, { hold_and_poll, want_first } },
+	{ "nap", NULL, 2, { hold_and_nap, want_first } },
 	{ "runs", NULL, 0, { hold_and_run, want_first } },
 	{ "many", NULL, 30, { many_hold } },
 	{ "plain", plain_set, 2, { plain_pair_first, plain_pair_second } },
